@@ -1,0 +1,1 @@
+"""Device drivers: bytes to typed events and back. They have no idea what a border is."""

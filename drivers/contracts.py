@@ -1,0 +1,215 @@
+"""The vocabulary between devices and everybody else: device classes, states, events with their payloads, and the driver contract.
+
+Drivers report; they never decide. A payload says what was on the wire, in the field's words, with the time of its last byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class DeviceClass(StrEnum):
+    """What a device is for."""
+
+    DOCUMENT_READER = "document_reader"
+    BARCODE = "barcode"
+    CAMERA = "camera"
+    BARRIER = "barrier"
+    SEAL_TRACKER = "seal_tracker"
+
+
+class DeviceState(StrEnum):
+    """ABSENT: path or host not there. STARTING: opened, nothing heard yet. READY: real bytes came in. FAULT: open but silent or bad."""
+
+    ABSENT = "absent"
+    STARTING = "starting"
+    READY = "ready"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The device's state is now `state`; `fault` is a stable code (`DRV-…`) with a plain remedy when it is FAULT or ABSENT."""
+
+    state: DeviceState
+    fault: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPresented:
+    """A document lies on the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRemoved:
+    """The document was taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class MrzRead:
+    """Lines of one read, characters exactly as the reader sent them (misread ones included)."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentImage:
+    """An image that the reader delivered, undecoded. `role` is `portrait`, `white`, `infrared` or `ultraviolet`."""
+
+    role: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BarcodeRead:
+    """One symbol. `payload` is bytes, never text; `symbology` is the reader's or AIM's name, empty when unknown."""
+
+    payload: bytes
+    symbology: str = ""
+    aim_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCaptured:
+    """A newest frame lies in shared memory: BGR uint8, `height_px` x `width_px` x 3, in the file behind descriptor `memfd`.
+
+    The descriptor belongs to the driver; `release()` must be called once the frame was used or dropped.
+    """
+
+    memfd: int
+    width_px: int
+    height_px: int
+    frame_number: int
+    release: Callable[[], None]
+
+
+class Door(StrEnum):
+    """The two doors of a mantrap; a lane with one barrier has only EXIT."""
+
+    ENTRANCE = "entrance"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True)
+class BarrierInputs:
+    """All inputs of the gate hardware at one moment. Counters only grow (modulo 65536)."""
+
+    entrance_open: bool
+    exit_open: bool
+    occupancy: int
+    entrance_passages: int
+    exit_passages: int
+    fire: bool
+    tamper: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SealReported:
+    """A tracker's message, normalised. `kind` is a name of the normalised seal events; alarms are marked."""
+
+    seal_id: str
+    kind: str
+    is_alarm: bool
+    device_time: datetime | None
+    latitude: float | None
+    longitude: float | None
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+Payload = (
+    StateChanged
+    | DocumentPresented
+    | DocumentRemoved
+    | MrzRead
+    | DocumentImage
+    | BarcodeRead
+    | FrameCaptured
+    | BarrierInputs
+    | SealReported
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """What a driver tells: `seq` has no gaps per device; `t_mono_s` is the monotonic time of the last byte (or frame) used."""
+
+    device: str
+    data: Payload
+    t_wall: datetime
+    t_mono_s: float
+    seq: int
+    raw: bytes = b""
+
+
+class Clock(Protocol):
+    """Time as handed in: wall clock for stamps, monotonic seconds for timers."""
+
+    def now(self) -> datetime:
+        """Aware UTC time of day."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that only grow, the base of `time.monotonic`."""
+        ...
+
+
+EventSink = Callable[[DeviceEvent], None]
+
+
+class Unsupported(Exception):
+    """The device class has the command, this device does not."""
+
+
+class Driver(Protocol):
+    """What the agent sees of any device: a supervised task that reports into the sink it was built with."""
+
+    name: str
+    device_class: DeviceClass
+    capabilities: frozenset[str]
+
+    @property
+    def state(self) -> DeviceState:
+        """The current state."""
+        ...
+
+    async def run(self) -> None:
+        """Own the device until cancelled: open, read, report, reopen with backoff. Never returns by itself."""
+        ...
+
+
+class BarrierDriver(Driver, Protocol):
+    """A barrier: releases with a time to live, never a command to hold closed."""
+
+    async def release(self, door: Door, ttl_s: float) -> None:
+        """Unlock one door for one passage within `ttl_s`; returns when the hardware confirmed it. Raises `drivers.errors.DriverFault`."""
+        ...
+
+    async def secure(self) -> None:
+        """End every running release at once (the doors close by their own means)."""
+        ...
+
+    async def read_inputs(self) -> BarrierInputs:
+        """Return the inputs as they are now."""
+        ...
+
+
+class CameraDriver(Driver, Protocol):
+    """A camera with latest-frame hand-over."""
+
+    def set_active(self, *, active: bool) -> None:
+        """Report frames only while active; the stream itself stays open and watched."""
+        ...
+
+
+class ReaderDriver(Driver, Protocol):
+    """A document reader that can be asked to read the same document again."""
+
+    async def read_again(self) -> None:
+        """Ask for another read of the document that lies on the glass; raises `Unsupported` when the device cannot."""
+        ...

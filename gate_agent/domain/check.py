@@ -1,0 +1,93 @@
+"""Check results: the five values of BSI TR-03135-1 §3.5 and how they combine (tables 5.2 and 5.44)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import reduce
+
+from gate_agent.domain.reasons import Reason
+
+
+class CheckOutcome(StrEnum):
+    """S, F, U and N mean that the check terminated; A means it did not and says nothing about the traveller."""
+
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    UNDETERMINED = "undetermined"
+    NOT_SUPPORTED = "not_supported"
+    ABORTED = "aborted"
+
+
+class CheckName(StrEnum):
+    """Every check that the gate can run, by the name used in records, pages and the command line."""
+
+    MRZ_CHECK_DIGITS = "mrz_check_digits"
+    EXPIRY = "expiry"
+    DECLARATION_TOKEN = "declaration_token"  # noqa: S105 - a check's name
+    STAY = "stay"
+    WATCHLIST = "watchlist"
+    FACE_COMPARISON = "face_comparison"
+    SEAL = "seal"
+    PASSAGE = "passage"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One pair of values that a check looked at, for the guard: what was read and what was expected or the limit."""
+
+    name: str
+    found: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check says: outcome, ordered reasons, compared values and its duration in milliseconds."""
+
+    check: CheckName
+    outcome: CheckOutcome
+    reasons: tuple[Reason, ...] = ()
+    compared: tuple[Compared, ...] = field(default=())
+    duration_ms: float = 0.0
+
+
+_RANK = {
+    CheckOutcome.FAILED: 4,
+    CheckOutcome.ABORTED: 3,
+    CheckOutcome.UNDETERMINED: 2,
+    CheckOutcome.SUCCESSFUL: 1,
+    CheckOutcome.NOT_SUPPORTED: 0,
+}
+
+
+def join(one: CheckOutcome, other: CheckOutcome) -> CheckOutcome:
+    """Join two outcomes in the order F > A > U > S > N (TR-03135-1 table 5.44, product reading)."""
+    return one if _RANK[one] >= _RANK[other] else other
+
+
+def join_all(outcomes: Iterable[CheckOutcome]) -> CheckOutcome:
+    """Join many outcomes; the empty set is not supported."""
+    return reduce(join, outcomes, CheckOutcome.NOT_SUPPORTED)
+
+
+def overall(outcomes: Iterable[CheckOutcome], *, demanded: bool = True) -> CheckOutcome:
+    """Return the overall result over families of checks (TR-03135-1 table 5.2 with the product rules).
+
+    A finding is never hidden by an aborted neighbour. A family that is not supported makes the whole undetermined where the
+    profile demands it (`demanded`), and is left out otherwise; nothing but not supported stays not supported.
+    """
+    values = list(outcomes)
+    if CheckOutcome.FAILED in values:
+        return CheckOutcome.FAILED
+    if CheckOutcome.ABORTED in values:
+        return CheckOutcome.ABORTED
+    if CheckOutcome.UNDETERMINED in values:
+        return CheckOutcome.UNDETERMINED
+    performed = [value for value in values if value is not CheckOutcome.NOT_SUPPORTED]
+    if not performed:
+        return CheckOutcome.NOT_SUPPORTED
+    if demanded and len(performed) < len(values):
+        return CheckOutcome.UNDETERMINED
+    return CheckOutcome.SUCCESSFUL

@@ -1,0 +1,88 @@
+"""Reason codes: why a check, a decision or a screen says what it says. Sentences live in `web/i18n`, never here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class ReasonCode(StrEnum):
+    """Stable codes; a catalogue entry for guard and inspector exists for each, and one safe text for the traveller."""
+
+    # machine readable zone and document
+    MRZ_CHECK_DIGIT_WRONG = "mrz_check_digit_wrong"  # parameters: field, found, expected
+    MRZ_UNREADABLE = "mrz_unreadable"
+    MRZ_FORMAT_UNKNOWN = "mrz_format_unknown"
+    MRZ_SECOND_READ_DIFFERS = "mrz_second_read_differs"
+    MRZ_LONG_NUMBER_CONVENTION = "mrz_long_number_convention"  # parameters: convention
+    MRZ_NAME_TRUNCATED = "mrz_name_truncated"
+    DOCUMENT_EXPIRED = "document_expired"  # parameters: date_of_expiry
+    DATE_OF_EXPIRY_UNREADABLE = "date_of_expiry_unreadable"
+    DOCUMENT_READER_FAULT = "document_reader_fault"
+    DOCUMENT_REMOVED_EARLY = "document_removed_early"
+    # face
+    FACE_DIFFERENT = "face_different"
+    FACE_UNDETERMINED = "face_undetermined"
+    FACE_NOT_FOUND = "face_not_found"
+    FACE_SEVERAL = "face_several"
+    FACE_TIMEOUT = "face_timeout"
+    FACE_ENGINE_FAULT = "face_engine_fault"
+    FACE_NO_CALIBRATION = "face_no_calibration"
+    REFERENCE_PORTRAIT_MISSING = "reference_portrait_missing"
+    REFERENCE_PORTRAIT_REFUSED = "reference_portrait_refused"
+    CAMERA_FAULT = "camera_fault"
+    # declaration token
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - a reason code
+    TOKEN_SIGNATURE_WRONG = "token_signature_wrong"  # noqa: S105 - a reason code
+    TOKEN_ISSUER_UNKNOWN = "token_issuer_unknown"  # noqa: S105 - a reason code
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a reason code
+    TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105 - a reason code
+    TOKEN_OTHER_DOCUMENT = "token_other_document"  # noqa: S105 - a reason code
+    TOKEN_ALREADY_USED = "token_already_used"  # noqa: S105 - a reason code
+    # stay
+    STAY_OVERSTAYED = "stay_overstayed"  # parameters: days
+    STAY_NO_ENTRY_RECORD = "stay_no_entry_record"
+    STAY_NO_RULE = "stay_no_rule"  # parameters: nationality
+    STAY_OPEN_ENTRY_EXISTS = "stay_open_entry_exists"
+    # lists
+    WATCHLIST_HIT = "watchlist_hit"  # parameters: list, entry
+    WATCHLIST_STALE = "watchlist_stale"
+    # customs
+    CASH_OVER_THRESHOLD = "cash_over_threshold"  # parameters: total, threshold
+    CASH_RATE_MISSING = "cash_rate_missing"  # parameters: currency
+    VALUE_OVER_ALLOWANCE = "value_over_allowance"  # parameters: value, allowance
+    RULE_NOT_FOUND = "rule_not_found"  # parameters: rule
+    RULE_CERTAINTY_LOW = "rule_certainty_low"  # parameters: rule
+    SEAL_TAMPERED = "seal_tampered"  # parameters: seal, event
+    SEAL_SILENT = "seal_silent"  # parameters: seal
+    NOTHING_DECLARED = "nothing_declared"
+    DECLARED_WITHIN_ALLOWANCE = "declared_within_allowance"
+    # people and passage
+    FAMILY_WITH_SMALL_CHILDREN = "family_with_small_children"
+    MINOR_WITHOUT_ADULT = "minor_without_adult"
+    HELP_REQUESTED = "help_requested"
+    SECOND_PERSON = "second_person"
+    ENTRY_TIMEOUT = "entry_timeout"
+    PASSAGE_UNDETERMINED = "passage_undetermined"
+    PERSON_INSIDE_AT_START = "person_inside_at_start"
+    BARRIER_FAULT = "barrier_fault"
+    BARRIER_TAMPER = "barrier_tamper"
+    FIRE = "fire"
+    STORE_FAULT = "store_fault"
+    LANE_SUSPENDED = "lane_suspended"
+    STEP_TIMEOUT = "step_timeout"  # parameters: step
+    ABORTED_TWICE = "aborted_twice"
+    ALL_CHECKS_SUCCESSFUL = "all_checks_successful"
+    GUARD_DECISION = "guard_decision"  # parameters: reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason: a code and its parameters, values as text. Parameters never hold names or images."""
+
+    code: ReasonCode
+    parameters: Mapping[str, str] = field(default=_EMPTY)

@@ -1,0 +1,254 @@
+"""Messages of the lane API: what consoles and screens may see of a gate, and what a guard or traveller may ask of it.
+
+The agent serves it on the Unix socket `lane.sock` (HTTP):
+
+    GET  /v1/gate                                    -> GateSnapshot
+    GET  /v1/events                                  -> server-sent events; each `data:` is a whole GateSnapshot, `id:` its sequence
+    GET  /v1/lanes/{lane_id}/screen                  -> ScreenState   (the traveller's screen: nothing hidden is in it)
+    GET  /v1/lanes/{lane_id}/events                  -> server-sent events of ScreenState
+    GET  /v1/transactions/{id}/images/{probe|reference} -> image/jpeg, only while the transaction is open
+    POST /v1/actions            SignedAuthorisation  -> ActionAnswer  (403 with ActionAnswer when refused)
+    POST /v1/lanes/{lane_id}/traveller TravellerInput -> 204
+
+Everything here is JSON of these models; unknown fields are refused on the way in.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Message(BaseModel):
+    """A frozen message; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReasonView(Message):
+    """A reason code (`domain.reasons.ReasonCode`) with its parameters; the page turns it into a sentence."""
+
+    code: str
+    parameters: dict[str, str] = {}
+
+
+class ComparedView(Message):
+    """One pair of compared values."""
+
+    name: str
+    found: str
+    expected: str
+
+
+class CheckView(Message):
+    """One check as the guard sees it; `outcome` is one of the five values."""
+
+    check: str
+    outcome: Literal["successful", "failed", "undetermined", "not_supported", "aborted"]
+    reasons: list[ReasonView] = []
+    compared: list[ComparedView] = []
+    duration_ms: float = 0.0
+
+
+class DocumentView(Message):
+    """What the guard needs of the document of a referred traveller."""
+
+    format: str
+    document_code: str
+    issuing_state: str
+    document_number: str
+    nationality: str
+    primary_identifier: str
+    secondary_identifier: str
+    date_of_birth: str
+    sex: str
+    date_of_expiry: str
+    lines: list[str]
+
+
+class ReferralView(Message):
+    """A referral waiting for a guard."""
+
+    transaction_id: uuid.UUID
+    waiting_since: datetime
+    reasons: list[ReasonView]
+    checks: list[CheckView]
+    document: DocumentView | None
+    has_probe: bool
+    has_reference: bool
+    comparison_score: float | None
+    threshold: float | None
+    corridor: Literal["green", "yellow", "red"] | None
+    corridor_reasons: list[ReasonView] = []
+    declaration_reference: str = ""
+    person_inside: bool
+
+
+class DeviceView(Message):
+    """A device with its state (`drivers.contracts.DeviceState`), fault code and remedy."""
+
+    name: str
+    device_class: str
+    state: Literal["absent", "starting", "ready", "fault"]
+    since: datetime
+    fault: str = ""
+    remedy: str = ""
+
+
+class LaneView(Message):
+    """One lane: state of its transaction and since when."""
+
+    lane_id: int
+    direction: Literal["entry", "exit"]
+    mode: str
+    state: str
+    state_since: datetime
+    transaction_id: uuid.UUID | None
+    checks: list[CheckView] = []
+    corridor: Literal["green", "yellow", "red"] | None = None
+    referral: ReferralView | None = None
+    devices: list[DeviceView] = []
+    occupancy: int = 0
+
+
+class AlarmView(Message):
+    """An alarm of a lane (0: the whole gate)."""
+
+    alarm_id: uuid.UUID
+    lane_id: int
+    priority: Literal["low", "medium", "high"]
+    reason: ReasonView
+    raised_at: datetime
+    acknowledged_by: str = ""
+
+
+class CustomsTaskView(Message):
+    """Work for the customs desk: a traveller was released into the red corridor."""
+
+    task_id: uuid.UUID
+    transaction_id: uuid.UUID
+    lane_id: int
+    created_at: datetime
+    declaration_reference: str
+    reasons: list[ReasonView]
+    closed_by: str = ""
+
+
+class LinkView(Message):
+    """The state of delivery to the centre."""
+
+    centre_online: bool
+    since: datetime
+    backlog_records: int
+    oldest_age_s: float
+    last_ack_at: datetime | None
+
+
+class GateSnapshot(Message):
+    """Everything a console shows, whole, after each change."""
+
+    sequence: int
+    gate_id: str
+    site: str
+    now: datetime
+    software_version: str
+    rulebook_version: int
+    watchlist_version: int
+    lanes: list[LaneView]
+    alarms: list[AlarmView]
+    customs_tasks: list[CustomsTaskView]
+    link: LinkView
+
+
+class Instruction(StrEnum):
+    """What the traveller's screen says: one at a time, each with its own pictogram."""
+
+    PRESENT_DOCUMENT = "present_document"
+    READING_DOCUMENT = "reading_document"
+    PRESENT_AGAIN = "present_again"  # turn, press flat, cover off
+    SHOW_DECLARATION = "show_declaration"
+    ENTER = "enter"
+    LOOK_AT_CAMERA = "look_at_camera"
+    ONE_PERSON = "one_person"
+    PLEASE_WAIT = "please_wait"
+    WALK_THROUGH = "walk_through"
+    CUSTOMS_DESK = "customs_desk"  # released, please go to the customs desk
+    SEE_OFFICER = "see_officer"
+    FAMILY_LANE = "family_lane"
+    HELP_IS_COMING = "help_is_coming"
+    LANE_CLOSED = "lane_closed"
+    EMERGENCY = "emergency"
+
+
+class ScreenState(Message):
+    """The traveller's screen of one lane. It carries no reason, no name, no score and no picture."""
+
+    lane_id: int
+    sequence: int
+    instruction: Instruction
+    step: int = Field(ge=0, le=4, description="progress 1-4; 0 when no transaction runs")
+    language: Literal["uz-Latn", "ru", "en"]
+    remaining_s: float | None = None
+    receipt: dict[str, str] = {}
+
+
+class TravellerInput(Message):
+    """What the traveller pressed on the screen."""
+
+    kind: Literal["help", "nothing_to_declare", "more_time", "language"]
+    language: Literal["uz-Latn", "ru", "en"] | None = None
+
+
+class GuardAction(StrEnum):
+    """What a guard can authorise. Releasing and handing over name a transaction; the others a lane or alarm."""
+
+    RELEASE = "release"
+    HAND_OVER = "hand_over"
+    SUSPEND_LANE = "suspend_lane"
+    RESUME_LANE = "resume_lane"
+    ACKNOWLEDGE_ALARM = "acknowledge_alarm"
+    CLOSE_CUSTOMS_TASK = "close_customs_task"
+
+
+class Authorisation(Message):
+    """What is signed. The agent accepts it once, before `expires_at`, from officers whose role allows the action."""
+
+    authorisation_id: uuid.UUID
+    gate_id: str
+    lane_id: int
+    action: GuardAction
+    transaction_id: uuid.UUID | None = None
+    subject_id: uuid.UUID | None = Field(None, description="alarm or customs task")
+    reason_code: str = Field(min_length=1, max_length=64)
+    reason_text: str = Field("", max_length=500)
+    face_assessment: Literal["same", "different", "unsure"] | None = None
+    session_id: str = Field(min_length=8, max_length=64)
+    nonce: str = Field(min_length=16, max_length=64)
+    issued_at: datetime
+    expires_at: datetime
+
+
+class OfficerSignature(Message):
+    """One officer's Ed25519 signature (hex) over the exact `payload` bytes."""
+
+    officer_id: str = Field(min_length=1, max_length=64)
+    signature_hex: str = Field(min_length=128, max_length=128)
+
+
+class SignedAuthorisation(Message):
+    """`payload` is the JSON text of an `Authorisation`, signed as it stands; a second officer is policy, not code."""
+
+    payload: str = Field(max_length=8192)
+    authorisers: list[OfficerSignature] = Field(min_length=1, max_length=4)
+
+
+class ActionAnswer(Message):
+    """The agent's answer. `code` is `accepted`, or why it was refused (`EG-AUT-…`)."""
+
+    accepted: bool
+    code: str
+    message: str
