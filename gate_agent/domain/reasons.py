@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-
-_EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 class ReasonCode(StrEnum):
@@ -85,4 +82,4 @@ class Reason:
     """One reason: a code and its parameters, values as text. Parameters never hold names or images."""
 
     code: ReasonCode
-    parameters: Mapping[str, str] = field(default=_EMPTY)
+    parameters: Mapping[str, str] = field(default_factory=dict)

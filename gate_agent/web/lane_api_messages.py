@@ -138,6 +138,21 @@ class CustomsTaskView(Message):
     closed_by: str = ""
 
 
+class TransactionView(Message):
+    """How a transaction of this gate ended; nothing of the traveller is in it."""
+
+    transaction_id: uuid.UUID
+    lane_id: int
+    outcome: Literal["released", "referred", "handed_over", "abandoned", "faulted", "suspended"]
+    decided_by: Literal["machine", "guard"]
+    corridor: Literal["green", "yellow", "red"] | None
+    reasons: list[ReasonView]
+    begun_at: datetime
+    closed_at: datetime
+    software_ms: float | None
+    step_ms: dict[str, float] = {}
+
+
 class LinkView(Message):
     """The state of delivery to the centre."""
 
@@ -162,6 +177,7 @@ class GateSnapshot(Message):
     alarms: list[AlarmView]
     customs_tasks: list[CustomsTaskView]
     link: LinkView
+    recent: list[TransactionView] = Field([], description="the last transactions that ended, newest first")
 
 
 class Instruction(StrEnum):

@@ -1,0 +1,262 @@
+"""What the agent answers on its lane API: snapshots out, verified authorisations and button presses in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+import structlog
+
+from gate_agent import __version__
+from gate_agent.app import views
+from gate_agent.clock import Clock
+from gate_agent.domain import events as ev
+from gate_agent.domain.crossing import Admission, Officer
+from gate_agent.domain.reasons import ReasonCode
+from gate_agent.errors import AuthorityRefused
+from gate_agent.lane.authorisation import AuthorisationVerifier, AuthorisedAction, VerifiedAuthorisation
+from gate_agent.lane.controller import LaneController
+from gate_agent.lane.ports import KnowledgeSource
+from gate_agent.settings import Settings
+from gate_agent.web.events import Broadcaster
+from gate_agent.web.lane_api import UnknownLane
+from gate_agent.web.lane_api_messages import (
+    ActionAnswer,
+    CustomsTaskView,
+    DeviceView,
+    GateSnapshot,
+    LinkView,
+    ScreenState,
+    SignedAuthorisation,
+    TravellerInput,
+)
+
+log = structlog.get_logger()
+
+_NO_SUCH_LANE = "EG-LAN-001"
+_NOT_POSSIBLE_NOW = "EG-LAN-002"
+_NO_SUCH_SUBJECT = "EG-LAN-003"
+_RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
+
+Language = Literal["uz-Latn", "ru", "en"]
+
+
+class CustomsDesk(Protocol):
+    """Tasks of the customs desk, kept in the store."""
+
+    def tasks(self) -> list[CustomsTaskView]:
+        """Return the open tasks, oldest first."""
+        ...
+
+    async def close(self, task_id: uuid.UUID, officer_id: str) -> bool:
+        """Close a task; False when it is not open."""
+        ...
+
+
+@dataclass(slots=True)
+class DeviceStatus:
+    """The last known state of one device."""
+
+    device_class: str
+    state: str
+    since: datetime
+    fault: str = ""
+    remedy: str = ""
+
+
+class GateSource:
+    """The `LaneApiSource` of one agent."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lanes: Mapping[int, LaneController],
+        devices: Mapping[str, DeviceStatus],
+        verifier: AuthorisationVerifier,
+        knowledge: KnowledgeSource,
+        desk: CustomsDesk,
+        clock: Clock,
+    ) -> None:
+        self.link = LinkView(
+            centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
+        )
+        self._settings = settings
+        self._lanes = lanes
+        self._devices = devices
+        self._verifier = verifier
+        self._knowledge = knowledge
+        self._desk = desk
+        self._clock = clock
+        self._sequence = 0
+        self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
+        self._changes: Broadcaster[int] = Broadcaster()
+
+    @property
+    def changes(self) -> Broadcaster[int]:
+        """Publishes the sequence after each change."""
+        return self._changes
+
+    def changed(self) -> None:
+        """Say that something visible changed."""
+        self._sequence += 1
+        self._changes.publish(self._sequence)
+
+    def snapshot(self) -> GateSnapshot:
+        """Return everything a console shows."""
+        knowledge = self._knowledge.current()
+        ended = sorted(
+            (summary for lane in self._lanes.values() for summary in lane.recent),
+            key=lambda summary: summary.closed_at,
+            reverse=True,
+        )
+        return GateSnapshot(
+            sequence=self._sequence,
+            gate_id=self._settings.gate.gate_id,
+            site=self._settings.gate.site,
+            now=self._clock.now(),
+            software_version=__version__,
+            rulebook_version=knowledge.rulebook.version,
+            watchlist_version=knowledge.watchlist_version,
+            lanes=[views.lane(lane, self._devices_of(lane)) for lane in self._lanes.values()],
+            alarms=[views.alarm(alarm) for lane in self._lanes.values() for alarm in lane.alarms.open.values()],
+            customs_tasks=self._desk.tasks(),
+            link=self.link,
+            recent=[views.ended(summary) for summary in ended[:50]],
+        )
+
+    def _devices_of(self, lane: LaneController) -> list[DeviceView]:
+        settings = lane.lane
+        names = [settings.document_reader, *settings.barcode, settings.camera, settings.barrier]
+        return [
+            views.device(name, status.device_class, status.state, status.since, status.fault, status.remedy)
+            for name in dict.fromkeys(names)
+            if (status := self._devices.get(name)) is not None
+        ]
+
+    def _lane(self, lane_id: int) -> LaneController:
+        lane = self._lanes.get(lane_id)
+        if lane is None:
+            raise UnknownLane(lane_id)
+        return lane
+
+    def screen(self, lane_id: int) -> ScreenState:
+        """Return the traveller's screen of a lane."""
+        lane = self._lane(lane_id)
+        shown = views.instruction(lane)
+        return ScreenState(
+            lane_id=lane_id,
+            sequence=self._sequence,
+            instruction=shown,
+            step=views.step_of(shown),
+            language=self._language(lane),
+        )
+
+    def _language(self, lane: LaneController) -> Language:
+        """Return what the traveller chose, else the document's language; the next traveller starts afresh."""
+        lane_id, transaction_id = lane.lane.lane_id, lane.state.transaction_id
+        chosen = self._chosen.get(lane_id)
+        if chosen is not None and chosen[0] is None and transaction_id is not None:
+            chosen = self._chosen[lane_id] = (transaction_id, chosen[1])
+        if chosen is not None and chosen[0] == transaction_id:
+            return chosen[1]
+        document = lane.borrowed.document if lane.borrowed else None
+        if document is None or document.issuing_state == "UZB":
+            return "uz-Latn"
+        return "ru" if document.issuing_state in _RUSSIAN else "en"
+
+    def image(self, transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> bytes | None:
+        """Return a portrait of a referred transaction."""
+        return views.image_of(self._lanes.values(), transaction_id, kind)
+
+    async def traveller_input(self, lane_id: int, pressed: TravellerInput) -> bool:
+        """Pass on what the traveller pressed."""
+        lane = self._lane(lane_id)
+        match pressed.kind:
+            case "help":
+                lane.feed(ev.HelpRequested(lane.new_id()))
+            case "more_time":
+                lane.feed(ev.MoreTimeRequested())
+            case "language" if pressed.language is not None:
+                self._chosen[lane_id] = (lane.state.transaction_id, pressed.language)
+            case "nothing_to_declare":
+                return lane.state.transaction_id is not None
+            case _:
+                return False
+        self.changed()
+        return True
+
+    async def act(self, signed: SignedAuthorisation) -> ActionAnswer:
+        """Verify an authorisation and carry it out; refusals are answers, and events in the log."""
+        try:
+            verified = await self._verifier.verify(
+                signed.payload, [(entry.officer_id, entry.signature_hex) for entry in signed.authorisers]
+            )
+        except AuthorityRefused as refused:
+            log.warning("authorisation_refused", code=refused.code)
+            return ActionAnswer(accepted=False, code=refused.code, message=str(refused))
+        answer = await self._carry_out(verified)
+        log.info(
+            "authorisation_used",
+            action=verified.authorisation.action,
+            code=answer.code,
+            officers=[officer.officer_id for officer in verified.officers],
+        )
+        self.changed()
+        return answer
+
+    async def _carry_out(self, verified: VerifiedAuthorisation) -> ActionAnswer:
+        order = verified.authorisation
+        lane = self._lanes.get(order.lane_id)
+        if lane is None and order.action is not AuthorisedAction.CLOSE_CUSTOMS_TASK:
+            return _refuse(_NO_SUCH_LANE, "this gate has no such lane")
+        subject = order.subject_id or uuid.UUID(int=0)
+        match order.action:
+            case AuthorisedAction.RELEASE | AuthorisedAction.HAND_OVER if lane and order.transaction_id:
+                taken = await lane.guard(
+                    ev.GuardDecided(
+                        order.transaction_id,
+                        Admission(order.action.value),
+                        _officers(verified),
+                        order.reason_code,
+                        order.reason_text,
+                    )
+                )
+                return _accept() if taken else _refuse(_NOT_POSSIBLE_NOW, self._why_not(lane, order.transaction_id))
+            case AuthorisedAction.SUSPEND_LANE if lane:
+                lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
+            case AuthorisedAction.RESUME_LANE if lane:
+                lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
+            case AuthorisedAction.ACKNOWLEDGE_ALARM if lane:
+                if not await lane.alarms.acknowledge(subject, verified.officers[0].officer_id):
+                    return _refuse(_NO_SUCH_SUBJECT, "there is no such alarm now")
+            case AuthorisedAction.CLOSE_CUSTOMS_TASK:
+                if not await self._desk.close(subject, verified.officers[0].officer_id):
+                    return _refuse(_NO_SUCH_SUBJECT, "there is no such open customs task")
+            case _:
+                return _refuse(_NOT_POSSIBLE_NOW, "the authorisation names nothing to act on")
+        return _accept()
+
+    @staticmethod
+    def _why_not(lane: LaneController, transaction_id: uuid.UUID) -> str:
+        if lane.state.transaction_id != transaction_id:
+            return "this transaction is over"
+        if lane.state.occupancy > 1:
+            return "more than one person is inside: hand over"
+        return "the transaction is not waiting for a guard"
+
+
+def _officers(verified: VerifiedAuthorisation) -> tuple[Officer, ...]:
+    order = verified.authorisation
+    return tuple(Officer(entry.officer_id, entry.role.value, order.authorisation_id) for entry in verified.officers)
+
+
+def _accept() -> ActionAnswer:
+    return ActionAnswer(accepted=True, code="accepted", message="done")
+
+
+def _refuse(code: str, message: str) -> ActionAnswer:
+    return ActionAnswer(accepted=False, code=code, message=message)
+

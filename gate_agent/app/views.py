@@ -1,0 +1,219 @@
+"""From the state of lanes to what consoles and screens may see. Nothing is decided here."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from gate_agent.domain.alarm import Alarm
+from gate_agent.domain.check import CheckResult
+from gate_agent.domain.crossing import Corridor
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.transaction_state import Permit, Phase
+from gate_agent.domain.travel_document import TravelDocument
+from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.controller import LaneController
+from gate_agent.lane.summary import TransactionSummary
+from gate_agent.web.lane_api_messages import (
+    AlarmView,
+    CheckView,
+    ComparedView,
+    DeviceView,
+    DocumentView,
+    Instruction,
+    LaneView,
+    ReasonView,
+    ReferralView,
+    TransactionView,
+)
+
+_STEPS = {
+    Instruction.PRESENT_DOCUMENT: 1,
+    Instruction.READING_DOCUMENT: 1,
+    Instruction.PRESENT_AGAIN: 1,
+    Instruction.SHOW_DECLARATION: 1,
+    Instruction.ENTER: 2,
+    Instruction.LOOK_AT_CAMERA: 3,
+    Instruction.WALK_THROUGH: 4,
+    Instruction.CUSTOMS_DESK: 4,
+}
+
+
+def reasons(values: Iterable[Reason]) -> list[ReasonView]:
+    """Reasons as messages."""
+    return [ReasonView(code=value.code.value, parameters=dict(value.parameters)) for value in values]
+
+
+def checks(values: Iterable[CheckResult]) -> list[CheckView]:
+    """Checks as messages."""
+    return [
+        CheckView(
+            check=value.check.value,
+            outcome=value.outcome.value,
+            reasons=reasons(value.reasons),
+            compared=[ComparedView(name=item.name, found=item.found, expected=item.expected) for item in value.compared],
+            duration_ms=value.duration_ms,
+        )
+        for value in values
+    ]
+
+
+def document(value: TravelDocument) -> DocumentView:
+    """Return what a guard needs of the document."""
+    return DocumentView(
+        format=value.format.value,
+        document_code=value.document_code,
+        issuing_state=value.issuing_state,
+        document_number=value.document_number,
+        nationality=value.nationality,
+        primary_identifier=value.primary_identifier,
+        secondary_identifier=value.secondary_identifier,
+        date_of_birth=value.date_of_birth.isoformat() if value.date_of_birth else value.date_of_birth_text,
+        sex=value.sex,
+        date_of_expiry=value.date_of_expiry.isoformat() if value.date_of_expiry else "",
+        lines=list(value.lines),
+    )
+
+
+def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | None:
+    """Return the referral of a lane, while one waits for a guard."""
+    state = controller.state
+    if state.phase not in {Phase.REFERRED, Phase.FAULTED} or borrowed.referred_at is None:
+        return None
+    answer = borrowed.answer
+    comparison = borrowed.comparison
+    return ReferralView(
+        transaction_id=borrowed.transaction_id,
+        waiting_since=borrowed.referred_at,
+        reasons=reasons(answer.admission_reasons if answer else state.referral),
+        checks=checks(state.results.values()),
+        document=document(borrowed.document) if borrowed.document else None,
+        has_probe=borrowed.probe_jpeg is not None,
+        has_reference=bool(borrowed.reference_jpeg),
+        comparison_score=comparison.comparison_score if comparison else None,
+        threshold=comparison.threshold if comparison else None,
+        corridor=answer.corridor.value if answer else None,
+        corridor_reasons=reasons(answer.corridor_reasons) if answer else [],
+        declaration_reference=borrowed.declaration.reference if borrowed.declaration else "",
+        person_inside=state.occupancy > 0,
+    )
+
+
+def lane(controller: LaneController, devices: list[DeviceView]) -> LaneView:
+    """Return one lane as a console sees it."""
+    state, borrowed = controller.state, controller.borrowed
+    answer = borrowed.answer if borrowed else None
+    return LaneView(
+        lane_id=controller.lane.lane_id,
+        direction=controller.lane.direction.value,
+        mode=controller.lane.mode,
+        state=state.phase.value,
+        state_since=controller.state_since,
+        transaction_id=state.transaction_id,
+        checks=checks(state.results.values()),
+        corridor=answer.corridor.value if answer else None,
+        referral=referral(controller, borrowed) if borrowed else None,
+        devices=devices,
+        occupancy=state.occupancy,
+    )
+
+
+def alarm(value: Alarm) -> AlarmView:
+    """Return an alarm as a console sees it."""
+    return AlarmView(
+        alarm_id=value.alarm_id,
+        lane_id=value.lane_id,
+        priority=value.priority.value,
+        reason=reasons([value.reason])[0],
+        raised_at=value.raised_at,
+        acknowledged_by=value.acknowledged_by,
+    )
+
+
+def ended(value: TransactionSummary) -> TransactionView:
+    """Return how a transaction ended."""
+    return TransactionView(
+        transaction_id=value.transaction_id,
+        lane_id=value.lane_id,
+        outcome=value.outcome.value,
+        decided_by=value.decided_by.value,
+        corridor=value.corridor.value if value.corridor else None,
+        reasons=reasons(value.reasons),
+        begun_at=value.begun_at,
+        closed_at=value.closed_at,
+        software_ms=value.software_ms,
+        step_ms=dict(value.step_ms),
+    )
+
+
+def instruction(controller: LaneController) -> Instruction:
+    """Return the one thing the traveller should do now; a hidden cause is never shown, only where to go."""
+    state = controller.state
+    if state.fire:
+        return Instruction.EMERGENCY
+    match state.phase:
+        case Phase.IDLE:
+            return Instruction.PRESENT_DOCUMENT
+        case Phase.SUSPENDED:
+            return Instruction.LANE_CLOSED
+        case Phase.INSPECTING:
+            return _inspecting(controller)
+        case Phase.REFERRED | Phase.FAULTED | Phase.HANDED_OVER | Phase.NOT_PASSED:
+            return _referred(state.referral)
+        case Phase.RELEASED if not state.entered:
+            return Instruction.ENTER
+        case Phase.RELEASED | Phase.PASSAGE_OPEN | Phase.PASSED:
+            red = controller.borrowed and controller.borrowed.answer and controller.borrowed.answer.corridor is Corridor.RED
+            return Instruction.CUSTOMS_DESK if red else Instruction.WALK_THROUGH
+        case _:
+            return Instruction.PLEASE_WAIT
+
+
+def _inspecting(controller: LaneController) -> Instruction:
+    state, borrowed = controller.state, controller.borrowed
+    if state.entered:
+        return Instruction.LOOK_AT_CAMERA
+    if state.permit is Permit.GRANTED:
+        return Instruction.ENTER
+    if state.aborted_steps and not state.results:
+        return Instruction.PRESENT_AGAIN
+    if controller.document_on_reader or (borrowed is not None and borrowed.reading is not None):
+        return Instruction.READING_DOCUMENT
+    return Instruction.PRESENT_DOCUMENT
+
+
+def _referred(referral_reasons: tuple[Reason, ...]) -> Instruction:
+    codes = {reason.code for reason in referral_reasons}
+    if codes == {ReasonCode.FAMILY_WITH_SMALL_CHILDREN}:
+        return Instruction.FAMILY_LANE
+    if codes == {ReasonCode.HELP_REQUESTED}:
+        return Instruction.HELP_IS_COMING
+    if codes == {ReasonCode.SECOND_PERSON}:
+        return Instruction.ONE_PERSON
+    return Instruction.SEE_OFFICER
+
+
+def step_of(value: Instruction) -> int:
+    """Return the progress mark that goes with an instruction."""
+    return _STEPS.get(value, 0)
+
+
+def device(
+    name: str, device_class: str, state: str, since: datetime, fault: str, remedy: str
+) -> DeviceView:
+    """Return a device as a console sees it."""
+    return DeviceView.model_validate(
+        {"name": name, "device_class": device_class, "state": state, "since": since, "fault": fault, "remedy": remedy}
+    )
+
+
+def image_of(controllers: Iterable[LaneController], transaction_id: uuid.UUID, kind: str) -> bytes | None:
+    """Return a portrait of an open transaction, while a guard has to look at it."""
+    for controller in controllers:
+        borrowed = controller.borrowed
+        if borrowed is None or borrowed.transaction_id != transaction_id or borrowed.referred_at is None:
+            continue
+        image = borrowed.probe_jpeg if kind == "probe" else borrowed.reference_jpeg
+        return bytes(image) if image else None
+    return None

@@ -1,0 +1,217 @@
+"""Rules of the doors: who may walk, which door may open, and what the barrier's own inputs mean."""
+
+from __future__ import annotations
+
+from gate_agent.domain import events as ev
+from gate_agent.domain.crossing import DecidedBy, Outcome, PassageOutcome
+from gate_agent.domain.events import DoorName, Timer
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.transaction_state import Permit, Phase, Stepping, TransactionState
+
+
+class Passage(Stepping):
+    """From a durable decision to a confirmed passage, a way back, or a guard."""
+
+    def released(self) -> None:
+        """Walk the traveller through after a durable release, whoever decided."""
+        state = self.state
+        guard_before_entry = state.decided_by is DecidedBy.GUARD and state.occupancy == 0
+        if state.occupancy > 1:
+            self.ask((Reason(ReasonCode.SECOND_PERSON),))
+        elif state.occupancy == 0 and not guard_before_entry:
+            self.not_passed(PassageOutcome.NOT_PASSED)
+        else:
+            self.set(phase=Phase.RELEASED, entered=state.occupancy == 1, door=None)
+            self.emit(ev.StartTimer(Timer.PASSAGE))
+            self.open_when_safe()
+
+    def open_when_safe(self) -> None:
+        """Open the next door of this walk, never while the other one is open and never for the wrong number of bodies."""
+        state = self.state
+        if state.fire or state.door is not None:
+            return
+        if state.phase is Phase.INSPECTING or (state.phase is Phase.RELEASED and not state.entered):
+            if state.occupancy == 0 and not state.exit_open:
+                self.set(door=DoorName.ENTRANCE)
+                self.emit(ev.OpenDoor(DoorName.ENTRANCE), ev.StartTimer(Timer.ENTRY))
+        elif state.phase is Phase.RELEASED and state.occupancy == 1 and not state.entrance_open:
+            self.set(door=DoorName.EXIT, exit_baseline=state.exit_passages)
+            self.emit(ev.OpenDoor(DoorName.EXIT), ev.StartTimer(Timer.PASSAGE))
+        elif state.phase is Phase.HANDED_OVER and state.occupancy > 0 and not state.exit_open:
+            self.set(door=DoorName.ENTRANCE)
+            self.emit(ev.OpenDoor(DoorName.ENTRANCE))
+
+    def release_confirmed(self, door: DoorName) -> None:
+        """Note that the barrier confirmed a release."""
+        if self.state.phase is Phase.RELEASED and door is DoorName.EXIT and self.state.door is door:
+            self.set(phase=Phase.PASSAGE_OPEN)
+            self.emit(ev.StartTimer(Timer.PASSAGE))
+
+    def release_failed(self, door: DoorName) -> None:
+        """Turn an unconfirmed release over to the guard."""
+        state = self.state
+        if state.door is not door:
+            return
+        reason = Reason(ReasonCode.BARRIER_FAULT)
+        if state.phase is Phase.HANDED_OVER:
+            self.set(door=None)
+            self.emit(ev.RaiseAlarm(reason))
+        elif state.phase in {Phase.INSPECTING, Phase.RELEASED, Phase.PASSAGE_OPEN}:
+            self.ask((reason,))
+
+    def leave_backwards(self) -> None:
+        """Let somebody who is handed over out through the entrance."""
+        if self.state.occupancy == 0:
+            self.left()
+        else:
+            self.set(door=None)
+            self.emit(ev.StartTimer(Timer.LEAVE))
+            self.open_when_safe()
+
+    def left(self) -> None:
+        """End a hand-over once the cell is empty."""
+        if self.state.release_unsettled:
+            self.settle(PassageOutcome.NOT_PASSED)
+        else:
+            self.close(Outcome.HANDED_OVER)
+
+    def settle(self, passage: PassageOutcome) -> None:
+        """Write what became of a release, or of a passage."""
+        self.stop()
+        self.set(crossing_pending=passage)
+        self.emit(ev.CommitCrossing(passage))
+
+    def passed(self) -> None:
+        """Confirm the passage."""
+        self.set(phase=Phase.PASSED)
+        self.settle(PassageOutcome.PASSED)
+
+    def not_passed(self, passage: PassageOutcome) -> None:
+        """Record that a release was not used, or that nobody can say."""
+        self.set(phase=Phase.NOT_PASSED)
+        if passage is PassageOutcome.UNDETERMINED:
+            self.emit(ev.RaiseAlarm(Reason(ReasonCode.PASSAGE_UNDETERMINED)))
+        self.settle(passage)
+
+    def crossing_committed(self) -> None:
+        """End the transaction once its crossing is on disk."""
+        state = self.state
+        if state.crossing_pending is None:
+            return
+        self.set(crossing_pending=None, release_unsettled=False)
+        outcomes = {
+            Phase.PASSED: Outcome.RELEASED,
+            Phase.HANDED_OVER: Outcome.HANDED_OVER,
+            Phase.SUSPENDED: Outcome.SUSPENDED,
+        }
+        self.close(outcomes.get(state.phase, Outcome.ABANDONED))
+
+    def barrier(self, event: ev.BarrierChanged) -> None:
+        """Take the barrier's inputs as they are at one moment."""
+        before = self.state
+        self.set(
+            entrance_open=event.entrance_open,
+            exit_open=event.exit_open,
+            occupancy=event.occupancy,
+            exit_passages=event.exit_passages,
+            fire=event.fire,
+            tamper=event.tamper,
+            spare_id=event.transaction_id,
+        )
+        self.alarm_edges(before, event)
+        if event.fire:
+            if not before.fire:
+                self.suspend()
+            return
+        if before.fire:
+            self.after_fire()
+        elif self.state.transaction_id is None:
+            self.rest()
+        elif event.tamper and not before.tamper and before.phase is Phase.INSPECTING and not before.asked:
+            self.ask((Reason(ReasonCode.BARRIER_TAMPER),))
+        else:
+            self.moved(before)
+
+    def alarm_edges(self, before: TransactionState, event: ev.BarrierChanged) -> None:
+        """Raise and clear the alarms that the inputs own."""
+        for was, now, code in (
+            (before.fire, event.fire, ReasonCode.FIRE),
+            (before.tamper, event.tamper, ReasonCode.BARRIER_TAMPER),
+        ):
+            if now and not was:
+                self.emit(ev.RaiseAlarm(Reason(code)))
+            elif was and not now:
+                self.emit(ev.ClearAlarm(code))
+
+    def moved(self, before: TransactionState) -> None:
+        """Let a movement of bodies or doors act on the running transaction."""
+        state = self.state
+        match state.phase:
+            case Phase.INSPECTING if not state.asked:
+                self.moved_inspecting()
+            case Phase.RELEASED | Phase.PASSAGE_OPEN:
+                self.moved_released()
+            case Phase.HANDED_OVER if state.crossing_pending is None:
+                if state.occupancy == 0:
+                    self.left()
+                else:
+                    self.open_when_safe()
+            case Phase.REFERRED | Phase.FAULTED if before.occupancy != state.occupancy:
+                self.set(entered=state.occupancy > 0)
+            case _:
+                pass
+
+    def moved_inspecting(self) -> None:
+        """Notice who entered, and who entered without being allowed to."""
+        state = self.state
+        if state.occupancy > 1:
+            self.ask((Reason(ReasonCode.SECOND_PERSON),))
+        elif state.occupancy == 1 and not state.entered:
+            if state.permit is not Permit.GRANTED:
+                self.ask((Reason(ReasonCode.PERSON_INSIDE_AT_START),))
+                return
+            self.set(entered=True, permit=Permit.USED, door=None, face_running=True)
+            self.emit(ev.StopTimer(Timer.ENTRY), ev.SecureDoors())
+            self.emit(ev.StartTimer(Timer.INSPECTION), ev.StartFaceCapture())
+        elif state.occupancy == 0 and state.entered:
+            self.close(Outcome.ABANDONED)
+        elif state.permit is Permit.GRANTED and not state.entered:
+            self.open_when_safe()
+
+    def moved_released(self) -> None:
+        """Notice the passage, or a second person."""
+        state = self.state
+        if state.occupancy > 1:
+            self.ask((Reason(ReasonCode.SECOND_PERSON),))
+        elif state.door is DoorName.EXIT and state.occupancy == 0:
+            if state.exit_passages != state.exit_baseline:
+                self.passed()
+        elif state.phase is Phase.RELEASED:
+            if state.occupancy == 1 and not state.entered:
+                self.set(entered=True, door=None)
+                self.emit(ev.StopTimer(Timer.ENTRY), ev.SecureDoors())
+            self.open_when_safe()
+
+    def suspend(self) -> None:
+        """Fire: the hardware opens the doors; software only stops and remembers."""
+        state = self.state
+        if state.phase is Phase.PASSED or state.crossing_pending is not None:
+            return
+        self.stop()
+        permit = Permit.NONE if state.permit is Permit.COMMITTING else state.permit
+        self.set(phase=Phase.SUSPENDED, asked=False, permit=permit)
+
+    def after_fire(self) -> None:
+        """Pick up what the fire interrupted."""
+        state = self.state
+        if state.phase is not Phase.SUSPENDED or state.pending is not None:
+            return
+        if state.transaction_id is None:
+            self.rest()
+        elif state.occupancy > 0:
+            self.set(phase=Phase.INSPECTING)
+            self.ask((Reason(ReasonCode.FIRE),))
+        elif state.release_unsettled:
+            self.settle(PassageOutcome.UNDETERMINED)
+        else:
+            self.close(Outcome.SUSPENDED)

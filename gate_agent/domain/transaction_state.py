@@ -1,0 +1,144 @@
+"""What the transaction machine remembers, and the small moves that every rule is made of."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from gate_agent.domain import events as ev
+from gate_agent.domain.check import CheckName, CheckResult
+from gate_agent.domain.crossing import DecidedBy, Outcome, PassageOutcome, PolicyAnswer
+from gate_agent.domain.events import DoorName, Step, Timer
+from gate_agent.domain.reasons import Reason, ReasonCode
+
+
+class Phase(StrEnum):
+    """Where a lane stands. A closed transaction leaves the lane IDLE, or SUSPENDED while a cause holds it."""
+
+    IDLE = "idle"
+    INSPECTING = "inspecting"
+    DECIDED = "decided"
+    REFERRED = "referred"
+    RELEASED = "released"
+    PASSAGE_OPEN = "passage_open"
+    PASSED = "passed"
+    NOT_PASSED = "not_passed"
+    HANDED_OVER = "handed_over"
+    FAULTED = "faulted"
+    SUSPENDED = "suspended"
+
+
+class Permit(StrEnum):
+    """The permit to enter: asked for, being made durable, granted, used."""
+
+    NONE = "none"
+    COMMITTING = "committing"
+    GRANTED = "granted"
+    USED = "used"
+
+
+PRE_ENTRY_CHECKS = frozenset({CheckName.MRZ_CHECK_DIGITS, CheckName.EXPIRY, CheckName.WATCHLIST, CheckName.STAY})
+MANDATORY_CHECKS = PRE_ENTRY_CHECKS | {CheckName.FACE_COMPARISON}
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionState:
+    """Everything the machine knows. Barrier inputs and holds outlive a transaction; the rest is fresh for each."""
+
+    phase: Phase = Phase.IDLE
+    transaction_id: uuid.UUID | None = None
+    results: Mapping[CheckName, CheckResult] = field(default_factory=dict)
+    last_reading_key: str = ""
+    reads: int = 0
+    has_reference: bool = False
+    token_pending: bool = False
+    aborted_steps: Mapping[Step, int] = field(default_factory=dict)
+    permit: Permit = Permit.NONE
+    entered: bool = False
+    face_running: bool = False
+    asked: bool = False
+    referral: tuple[Reason, ...] = ()
+    answer: PolicyAnswer | None = None
+    decided_by: DecidedBy = DecidedBy.MACHINE
+    decision_number: int = 0
+    pending: ev.CommitDecision | None = None
+    release_unsettled: bool = False
+    door: DoorName | None = None
+    exit_baseline: int = 0
+    crossing_pending: PassageOutcome | None = None
+    entrance_open: bool = False
+    exit_open: bool = False
+    occupancy: int = 0
+    exit_passages: int = 0
+    fire: bool = False
+    tamper: bool = False
+    holds: frozenset[ReasonCode] = frozenset()
+    spare_id: uuid.UUID | None = None  # the next transaction's id, should somebody be inside when this one ends
+
+
+class Stepping:
+    """One step in the making: the state so far and the effects so far. The rules derive from it."""
+
+    def __init__(self, state: TransactionState) -> None:
+        self.state = state
+        self.effects: list[ev.Effect] = []
+
+    def set(self, **changes: object) -> None:
+        """Change fields of the state."""
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type] # field names are checked by the tests
+
+    def emit(self, *effects: ev.Effect) -> None:
+        """Ask for effects."""
+        self.effects.extend(effects)
+
+    def begin(self, transaction_id: uuid.UUID) -> None:
+        """Begin a transaction."""
+        self.set(phase=Phase.INSPECTING, transaction_id=transaction_id)
+        self.emit(ev.BeginTransaction(transaction_id), ev.StartTimer(Timer.IDLE))
+
+    def stop(self) -> None:
+        """End whatever runs: the acquisition, open releases, timers."""
+        state = self.state
+        if state.face_running:
+            self.emit(ev.StopFaceCapture())
+        if state.door is not None:
+            self.emit(ev.SecureDoors())
+        self.emit(*(ev.StopTimer(timer) for timer in Timer))
+        self.set(face_running=False, door=None)
+
+    def ask(self, reasons: tuple[Reason, ...] = ()) -> None:
+        """Ask policy; with reasons the answer can only be to refer."""
+        self.stop()
+        self.set(asked=True, referral=self.state.referral + reasons)
+        self.emit(ev.AskPolicy(self.state.referral))
+
+    def close(self, outcome: Outcome) -> None:
+        """End the transaction; barrier inputs and holds are all that stays."""
+        state = self.state
+        if state.transaction_id is None:
+            return
+        self.stop()
+        self.emit(ev.CloseTransaction(state.transaction_id, outcome, state.decided_by))
+        self.state = TransactionState(
+            entrance_open=state.entrance_open,
+            exit_open=state.exit_open,
+            occupancy=state.occupancy,
+            exit_passages=state.exit_passages,
+            fire=state.fire,
+            tamper=state.tamper,
+            holds=state.holds,
+            spare_id=state.spare_id,
+        )
+        self.rest()
+
+    def rest(self) -> None:
+        """Without a transaction: wait, stay shut, or turn to somebody who is inside without being expected."""
+        state = self.state
+        if state.occupancy > 0 and not state.fire and state.spare_id is not None:
+            self.begin(state.spare_id)
+            self.set(spare_id=None)
+            self.ask((Reason(ReasonCode.PERSON_INSIDE_AT_START),))
+        else:
+            self.set(phase=Phase.SUSPENDED if state.fire or state.holds else Phase.IDLE)

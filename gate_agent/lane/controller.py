@@ -1,0 +1,497 @@
+"""The lane controller: performs the machine's effects on real parts and feeds their results back. It owns no rule of its own.
+
+One task per lane takes items from one inbox, so that the machine sees one event at a time; everything slow (workers, disk, doors)
+runs as a job of the same task group and reports back into the inbox. A job that outlives its transaction is ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from drivers import contracts as dc
+from gate_agent.clock import Clock
+from gate_agent.domain import events as ev
+from gate_agent.domain.check import CheckName, CheckResult
+from gate_agent.domain.crossing import Crossing, Decision, EntrancePermit, PolicyAnswer
+from gate_agent.domain.identifiers import uuid7
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.transaction import step
+from gate_agent.domain.transaction_state import Phase, TransactionState
+from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
+from gate_agent.lane.alarms import LaneAlarms
+from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.declaration import Declarations
+from gate_agent.lane.document import inspect_reading
+from gate_agent.lane.face import FaceAcquisition
+from gate_agent.lane.ports import FaceMatcher, KnowledgeSource, LaneBarrier, LaneCamera, LaneReader, LaneStore
+from gate_agent.lane.summary import TransactionSummary
+from gate_agent.lane.verdict import ask_policy
+from gate_agent.settings import LaneSettings, Settings
+from models.results import FaceFinding
+
+log = structlog.get_logger()
+
+_HOLDS = {
+    "document_reader": ReasonCode.DOCUMENT_READER_FAULT,
+    "camera": ReasonCode.CAMERA_FAULT,
+    "barrier": ReasonCode.BARRIER_FAULT,
+}
+_STORE_RETRY_S = 1.0
+_RECENT = 50
+
+
+
+class LaneController:
+    """One lane. `device_event`, `feed` and `guard` may be called from the loop's thread at any time; `run` does the work."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lane: LaneSettings,
+        *,
+        reader: LaneReader,
+        camera: LaneCamera,
+        barrier: LaneBarrier,
+        matcher: FaceMatcher,
+        store: LaneStore,
+        knowledge: KnowledgeSource,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self.lane = lane
+        self.state = TransactionState(phase=Phase.SUSPENDED, holds=frozenset(_HOLDS.values()))
+        self.state_since = clock.now()
+        self.borrowed: Borrowed | None = None
+        self.alarms = LaneAlarms(lane.lane_id, clock, store)
+        self.recent: deque[TransactionSummary] = deque(maxlen=_RECENT)
+        self.document_on_reader = False
+        self.device_ready: dict[str, bool] = {}
+        self._settings = settings
+        self._reader = reader
+        self._camera = camera
+        self._barrier = barrier
+        self._matcher = matcher
+        self._store = store
+        self._knowledge = knowledge
+        self._clock = clock
+        self._changed = changed
+        self._zone = ZoneInfo(settings.gate.time_zone)
+        self._inbox: asyncio.Queue[dc.DeviceEvent | ev.Event | tuple[ev.Event, asyncio.Future[bool]]] = asyncio.Queue()
+        self._doors: asyncio.Queue[ev.OpenDoor | ev.SecureDoors] = asyncio.Queue()
+        self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
+        self._declarations = Declarations(store, clock, settings.policy)
+        self._face: FaceAcquisition | None = None
+        self._face_job: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
+
+    # what others call -------------------------------------------------------------------------------------------------
+
+    def device_event(self, event: dc.DeviceEvent) -> None:
+        """Take an event of one of this lane's devices."""
+        if isinstance(event.data, dc.FrameCaptured):
+            if self._face is None:
+                event.data.release()
+            else:
+                self._face.offer(event.data, event.t_mono_s)
+            return
+        self._inbox.put_nowait(event)
+
+    def feed(self, event: ev.Event) -> None:
+        """Hand an event to the machine."""
+        self._inbox.put_nowait(event)
+
+    async def guard(self, event: ev.GuardDecided) -> bool:
+        """Hand in a verified guard decision; True when the machine took it."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait((event, answer))
+        return await answer
+
+    def new_id(self) -> uuid.UUID:
+        """Return a fresh UUIDv7 for now."""
+        return uuid7(int(self._clock.now().timestamp() * 1000))
+
+    @property
+    def today(self) -> date:
+        """The local date of a crossing that happens now."""
+        return self._clock.now().astimezone(self._zone).date()
+
+    async def run(self) -> None:
+        """Serve the lane until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(self._work_doors())
+            while True:
+                item = await self._inbox.get()
+                answer: asyncio.Future[bool] | None = None
+                if isinstance(item, tuple):
+                    item, answer = item
+                before = self.state
+                for event in self._translate(item) if isinstance(item, dc.DeviceEvent) else (item,):
+                    self._step(event)
+                if answer is not None and not answer.done():
+                    answer.set_result(self.state is not before and self.state != before)
+
+    # the machine ------------------------------------------------------------------------------------------------------
+
+    def _step(self, event: ev.Event) -> None:
+        before = self.state
+        self.state, effects = step(before, event)
+        if self.state.phase is not before.phase:
+            self.state_since = self._clock.now()
+        for effect in effects:
+            self._perform(effect)
+        if self.state != before or effects:
+            self._changed()
+
+    def _perform(self, effect: ev.Effect) -> None:
+        match effect:
+            case ev.BeginTransaction(transaction_id):
+                structlog.contextvars.bind_contextvars(lane_id=self.lane.lane_id, transaction_id=str(transaction_id))
+                self.borrowed = Borrowed(transaction_id, self._clock.now(), self._clock.monotonic_s())
+                log.info("transaction_begun")
+            case ev.ReadDocumentAgain():
+                self._job(self._read_again())
+            case ev.StartFaceCapture():
+                self._start_face()
+            case ev.StopFaceCapture():
+                self._stop_face()
+            case ev.AskPolicy(referral):
+                self._step(ev.PolicyAnswered(self._policy(referral)))
+            case ev.CommitEntrance():
+                self._job(self._commit_entrance(self._here()))
+            case ev.CommitDecision():
+                self._job(self._commit_decision(self._here(), effect))
+            case ev.CommitCrossing():
+                self._job(self._commit_crossing(self._here(), effect))
+            case ev.OpenDoor() | ev.SecureDoors():
+                self._doors.put_nowait(effect)
+            case ev.StartTimer(timer):
+                self._start_timer(timer)
+            case ev.StopTimer(timer):
+                if timer in self._timers:
+                    self._timers.pop(timer).cancel()
+            case ev.CallGuard(reasons):
+                self._here().referred_at = self._clock.now()
+                log.info("guard_called", reasons=[reason.code for reason in reasons])
+            case ev.RaiseAlarm(reason):
+                self._job(self.alarms.raise_(reason))
+            case ev.ClearAlarm(code):
+                self._job(self.alarms.clear(code))
+            case ev.CloseTransaction():
+                self._close(effect)
+
+    def _here(self) -> Borrowed:
+        assert self.borrowed is not None, "effects of a transaction come between its beginning and its end"
+        return self.borrowed
+
+    def _job(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        assert self._group is not None, "jobs run inside run()"
+        return self._group.create_task(coroutine)
+
+    def _report(self, borrowed: Borrowed, *found: ev.Event) -> None:
+        """Feed what a job found, unless its transaction is over."""
+        if self.borrowed is borrowed:
+            for event in found:
+                self.feed(event)
+
+    def _close(self, effect: ev.CloseTransaction) -> None:
+        borrowed = self._here()
+        self.recent.append(TransactionSummary.of(self.lane, borrowed, effect, self._clock))
+        log.info("transaction_closed", outcome=effect.outcome, decided_by=effect.decided_by)
+        borrowed.wipe()
+        self.borrowed = None
+        structlog.contextvars.unbind_contextvars("transaction_id")
+
+    def _policy(self, referral: tuple[Reason, ...]) -> PolicyAnswer:
+        borrowed = self._here()
+        return ask_policy(
+            self._settings, self.lane, self.state.results, referral, borrowed, self._knowledge, self._clock, self.today
+        )
+
+    # devices ----------------------------------------------------------------------------------------------------------
+
+    def _translate(self, event: dc.DeviceEvent) -> tuple[ev.Event, ...]:
+        """Turn a device event into machine events, or into a job that will."""
+        if self.borrowed is not None and not isinstance(event.data, dc.StateChanged | dc.BarrierInputs):
+            self.borrowed.last_input_mono_s = max(self.borrowed.last_input_mono_s, event.t_mono_s)
+        match event.data:
+            case dc.StateChanged(state):
+                return self._device_state(event.device, ready=state is dc.DeviceState.READY)
+            case dc.DocumentPresented():
+                self.document_on_reader = True
+                return (ev.DocumentPresented(self.new_id()),)
+            case dc.DocumentRemoved():
+                return self._removed()
+            case dc.MrzRead(lines):
+                self._begin_if_idle(ev.DocumentPresented(self.new_id()))
+                if self.borrowed is not None and self.state.phase is Phase.INSPECTING:
+                    self._job(self._inspect(self.borrowed, lines))
+                return ()
+            case dc.DocumentImage(role, _, content):
+                if role == "portrait" and self.borrowed is not None and self.borrowed.reference_features is None:
+                    self._job(self._take_reference(self.borrowed, content))
+                return ()
+            case dc.BarcodeRead(payload):
+                return self._barcode(payload, from_camera=event.device == self.lane.camera)
+            case dc.BarrierInputs() as inputs:
+                return (
+                    ev.BarrierChanged(
+                        self.new_id(),
+                        inputs.entrance_open,
+                        inputs.exit_open,
+                        inputs.occupancy,
+                        inputs.entrance_passages,
+                        inputs.exit_passages,
+                        inputs.fire,
+                        inputs.tamper,
+                    ),
+                )
+            case _:
+                return ()
+
+    def _begin_if_idle(self, event: ev.Event) -> None:
+        if self.state.phase is Phase.IDLE:
+            self._step(event)
+
+    def _removed(self) -> tuple[ev.Event, ...]:
+        self.document_on_reader = False
+        self._changed()
+        read = CheckName.MRZ_CHECK_DIGITS in self.state.results and (
+            self.borrowed is not None and self.borrowed.reference_requested
+        )
+        if read or self.borrowed is None:
+            return (ev.DocumentRemoved(),)
+        reason = Reason(ReasonCode.DOCUMENT_REMOVED_EARLY)
+        return (ev.DocumentRemoved(), ev.StepAborted(ev.Step.DOCUMENT, reason))
+
+    def _device_state(self, device: str, *, ready: bool) -> tuple[ev.Event, ...]:
+        was_ready = self.device_ready.get(device, False)
+        self.device_ready[device] = ready
+        self._changed()
+        for role, cause in _HOLDS.items():
+            if getattr(self.lane, role) != device:
+                continue
+            if ready:
+                return (ev.Unhold(cause),)
+            held: tuple[ev.Event, ...] = (ev.Hold(cause),)
+            if was_ready and role == "document_reader":
+                self.document_on_reader = False
+                held += (ev.StepAborted(ev.Step.DOCUMENT, Reason(cause)),)
+            elif was_ready and role == "camera":
+                held += (ev.StepAborted(ev.Step.FACE, Reason(cause)),)
+            return held
+        return ()
+
+    # jobs -------------------------------------------------------------------------------------------------------------
+
+    async def _read_again(self) -> None:
+        try:
+            await self._reader.read_again()
+        except (DeviceFault, dc.Unsupported) as error:
+            log.warning("read_again_refused", reason=type(error).__name__)
+
+    async def _inspect(self, borrowed: Borrowed, lines: tuple[str, ...]) -> None:
+        begun = self._clock.monotonic_s()
+        try:
+            reading, found = await inspect_reading(
+                lines,
+                self.lane.direction,
+                self.today,
+                self._clock.now(),
+                self._knowledge.current(),
+                self._store,
+                self._settings.policy.watchlist_age_limit_h,
+            )
+        except StoreFault:
+            self._report(borrowed, *self._store_fault())
+            return
+        if self.borrowed is not borrowed:
+            return
+        borrowed.reading = reading
+        borrowed.step_ms["document"] = (self._clock.monotonic_s() - begun) * 1000
+        await self._bind_token(borrowed)
+        self._report(borrowed, *found)
+
+    async def _take_reference(self, borrowed: Borrowed, content: bytes) -> None:
+        borrowed.reference_requested = True
+        try:
+            capture = await self._matcher.reference(content)
+        except InferenceFault:
+            reason = Reason(ReasonCode.FACE_ENGINE_FAULT)
+            self._report(borrowed, ev.StepAborted(ev.Step.DOCUMENT, reason))
+            return
+        if self.borrowed is not borrowed:
+            return
+        sample = capture.sample
+        if sample.finding is FaceFinding.FOUND and sample.features is not None:
+            borrowed.reference_features = sample.features
+            borrowed.reference_jpeg = bytearray(capture.portrait_jpeg or b"")
+            self._report(borrowed, ev.ReferenceReady())
+        else:
+            refused = sample.finding is FaceFinding.REFUSED
+            code = ReasonCode.REFERENCE_PORTRAIT_REFUSED if refused else ReasonCode.REFERENCE_PORTRAIT_MISSING
+            self._report(borrowed, ev.StepAborted(ev.Step.DOCUMENT, Reason(code)))
+
+    def _barcode(self, payload: bytes, *, from_camera: bool) -> tuple[ev.Event, ...]:
+        if from_camera and not self._declarations.looks_like_token(payload):
+            return ()
+        begin = ev.TokenPresented(self.new_id())
+        self._begin_if_idle(begin)
+        if self.borrowed is None or self.state.phase is not Phase.INSPECTING or self.borrowed.token is not None:
+            return ()
+        self.borrowed.token = self._declarations.read(payload, self._knowledge.current())
+        self._job(self._bind_token(self.borrowed))
+        return (begin,)
+
+    async def _bind_token(self, borrowed: Borrowed) -> None:
+        """Bind a token to the document once both are there; a token that is wrong by itself answers at once."""
+        try:
+            found = await self._declarations.bind(borrowed, self.today)
+        except StoreFault:
+            found = self._store_fault()
+        self._report(borrowed, *found)
+
+    def _store_fault(self) -> tuple[ev.Event, ...]:
+        """Shut the lane for newcomers and call the guard for whoever is here."""
+        self._job(self._wait_for_store())
+        return (ev.Hold(ReasonCode.STORE_FAULT), ev.NotServed((Reason(ReasonCode.STORE_FAULT),)))
+
+    async def _wait_for_store(self) -> None:
+        while not await self.alarms.raise_(Reason(ReasonCode.STORE_FAULT)):
+            await asyncio.sleep(_STORE_RETRY_S)
+        await self.alarms.clear(ReasonCode.STORE_FAULT)
+        self.feed(ev.Unhold(ReasonCode.STORE_FAULT))
+
+    def _start_face(self) -> None:
+        borrowed = self._here()
+        acquisition = FaceAcquisition(self._settings.face, self._matcher, self._camera, self._clock)
+        self._face = acquisition
+        self._face_job = self._job(self._acquire(borrowed, acquisition))
+
+    def _stop_face(self) -> None:
+        if self._face_job is not None:
+            self._face_job.cancel()
+        self._face = self._face_job = None
+
+    async def _acquire(self, borrowed: Borrowed, acquisition: FaceAcquisition) -> None:
+        try:
+            result = await acquisition.run(borrowed)
+        except InferenceFault:
+            log.warning("face_engine_fault")
+            reason = Reason(ReasonCode.FACE_ENGINE_FAULT)
+            self._report(borrowed, ev.StepAborted(ev.Step.FACE, reason))
+        else:
+            borrowed.step_ms["face"] = result.duration_ms
+            self._report(borrowed, ev.CheckCompleted(result))
+        finally:
+            if self._face is acquisition:
+                self._face = self._face_job = None
+
+    async def _commit_entrance(self, borrowed: Borrowed) -> None:
+        outcomes = {check.value: result.outcome.value for check, result in self.state.results.items()}
+        permit = EntrancePermit(
+            self.new_id(), borrowed.transaction_id, self.lane.lane_id, self._clock.now(), outcomes
+        )
+        await self._commit(borrowed, self._store.commit_entrance(permit), ev.EntranceCommitted())
+
+    async def _commit_decision(self, borrowed: Borrowed, effect: ev.CommitDecision) -> None:
+        borrowed.decision_id = self.new_id()
+        borrowed.answer = effect.answer
+        borrowed.decided_mono_s = self._clock.monotonic_s()
+        knowledge = self._knowledge.current()
+        decision = Decision(
+            decision_id=borrowed.decision_id,
+            transaction_id=borrowed.transaction_id,
+            lane_id=self.lane.lane_id,
+            direction=self.lane.direction,
+            decided_at=self._clock.now(),
+            local_date=self.today,
+            decided_by=effect.decided_by,
+            answer=effect.answer,
+            checks=tuple(self.state.results.values()),
+            document=borrowed.document,
+            declaration=borrowed.declaration,
+            officers=effect.officers,
+            reason_text=effect.reason_text,
+            software_ms=(borrowed.decided_mono_s - borrowed.last_input_mono_s) * 1000,
+            step_ms=dict(borrowed.step_ms),
+            source_states={
+                "rulebook": f"local:{knowledge.rulebook.version}",
+                "watchlist": f"local:{knowledge.watchlist_version}",
+            },
+        )
+        await self._commit(borrowed, self._store.commit_decision(decision), ev.DecisionCommitted(effect.number))
+        borrowed.step_ms["commit"] = (self._clock.monotonic_s() - borrowed.decided_mono_s) * 1000
+
+    async def _commit_crossing(self, borrowed: Borrowed, effect: ev.CommitCrossing) -> None:
+        assert borrowed.decision_id is not None, "a crossing follows a decision"
+        assert borrowed.answer is not None, "a crossing follows an answer"
+        crossing = Crossing(
+            crossing_id=self.new_id(),
+            transaction_id=borrowed.transaction_id,
+            decision_id=borrowed.decision_id,
+            lane_id=self.lane.lane_id,
+            direction=self.lane.direction,
+            occurred_at=self._clock.now(),
+            local_date=self.today,
+            passage=effect.passage,
+            document=borrowed.document,
+            declaration=borrowed.declaration,
+            corridor=borrowed.answer.corridor,
+        )
+        await self._commit(borrowed, self._store.commit_crossing(crossing), ev.CrossingCommitted())
+
+    async def _commit(self, borrowed: Borrowed, commit: Coroutine[None, None, None], done: ev.Event) -> None:
+        try:
+            await commit
+        except StoreFault as fault:
+            log.error("commit_failed", code=fault.code)
+            self._report(borrowed, ev.CommitFailed(), ev.Hold(ReasonCode.STORE_FAULT))
+            self._job(self._wait_for_store())
+        else:
+            self._report(borrowed, done)
+
+    async def _work_doors(self) -> None:
+        """Carry door commands out one after another, in the order the machine gave them."""
+        while True:
+            effect = await self._doors.get()
+            borrowed = self.borrowed
+            if isinstance(effect, ev.SecureDoors):
+                try:
+                    await self._barrier.secure()
+                except DeviceFault as fault:
+                    log.warning("secure_failed", code=fault.code)  # the time to live ends the release all the same
+                continue
+            try:
+                await self._barrier.release(dc.Door(effect.door.value), self.lane.release_ttl_s)
+            except DeviceFault as fault:
+                log.error("release_failed", code=fault.code, door=effect.door)
+                self.feed(ev.ReleaseFailed(effect.door))
+                continue
+            if borrowed is not None and effect.door is ev.DoorName.EXIT:
+                elapsed_ms = (self._clock.monotonic_s() - borrowed.last_input_mono_s) * 1000
+                borrowed.software_ms = elapsed_ms
+                borrowed.step_ms["release"] = (self._clock.monotonic_s() - borrowed.decided_mono_s) * 1000
+            log.info("door_released", door=effect.door)
+            self.feed(ev.ReleaseConfirmed(effect.door))
+
+    def _start_timer(self, timer: ev.Timer) -> None:
+        if timer in self._timers:
+            self._timers.pop(timer).cancel()
+        lane = self.lane
+        seconds = {
+            ev.Timer.IDLE: lane.idle_timeout_s,
+            ev.Timer.INSPECTION: lane.inspection_timeout_s,
+            ev.Timer.ENTRY: max(lane.entry_timeout_s, lane.release_ttl_s),
+            ev.Timer.PASSAGE: max(lane.passage_timeout_s, lane.release_ttl_s),
+            ev.Timer.LEAVE: max(lane.passage_timeout_s, lane.release_ttl_s),
+        }[timer]
+        event = ev.TimerExpired(timer, self.state.transaction_id)
+        self._timers[timer] = asyncio.get_running_loop().call_later(seconds, self.feed, event)

@@ -1,0 +1,63 @@
+"""From a read of the machine readable zone to its check results: digits, expiry, watchlist, stay."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from gate_agent.domain import events as ev
+from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
+from gate_agent.domain.declaration import Direction
+from gate_agent.domain.document_checks import check_expiry, check_mrz_digits
+from gate_agent.domain.mrz import MrzReading, read_mrz
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.lane.ports import Knowledge, LaneStore
+from gate_agent.policy.stay_rules import check_stay
+
+_NOT_READ = (Reason(ReasonCode.MRZ_UNREADABLE),)
+
+
+def reading_key(lines: Sequence[str]) -> str:
+    """Return what two reads of the same lines share, without keeping the lines."""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def watchlist_result(reading: MrzReading, knowledge: Knowledge, now: datetime, age_limit_h: float) -> CheckResult:
+    """Look the document number up; no document, no statement."""
+    if reading.document is None:
+        return CheckResult(CheckName.WATCHLIST, CheckOutcome.UNDETERMINED, _NOT_READ)
+    return knowledge.watchlist.check(
+        reading.document.document_number,
+        reading.document.issuing_state,
+        age=now - knowledge.watchlist_valid_from,
+        age_limit=timedelta(hours=age_limit_h),
+    )
+
+
+async def inspect_reading(
+    lines: Sequence[str],
+    direction: Direction,
+    today: date,
+    now: datetime,
+    knowledge: Knowledge,
+    store: LaneStore,
+    watchlist_age_limit_h: float,
+) -> tuple[MrzReading, list[ev.Event]]:
+    """Parse one read and run every check that needs nothing but the document; the digit check comes last."""
+    reading = read_mrz(lines, today)
+    document = reading.document
+    results = [
+        check_expiry(document, today)
+        if document
+        else CheckResult(CheckName.EXPIRY, CheckOutcome.UNDETERMINED, (Reason(ReasonCode.DATE_OF_EXPIRY_UNREADABLE),)),
+        watchlist_result(reading, knowledge, now, watchlist_age_limit_h),
+    ]
+    if document is None:
+        results.append(CheckResult(CheckName.STAY, CheckOutcome.UNDETERMINED, _NOT_READ))
+    else:
+        stay = await store.open_stay(document.issuing_state, document.document_number)
+        results.append(check_stay(direction, document.nationality, stay, today, knowledge.rulebook))
+    found: list[ev.Event] = [ev.CheckCompleted(result) for result in results]
+    found.append(ev.MrzChecked(reading_key(lines), check_mrz_digits(reading)))
+    return reading, found

@@ -1,0 +1,133 @@
+"""What a lane needs from the rest of the house, as protocols: `app` hands in the real ones, tests their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from drivers.contracts import Door
+from gate_agent.domain.alarm import Alarm
+from gate_agent.domain.crossing import Crossing, Decision, EntrancePermit
+from gate_agent.domain.seal import SealReport
+from gate_agent.domain.stay import Stay
+from gate_agent.inspection.watchlist import Watchlist
+from gate_agent.policy.rulebook import Rulebook
+from models.results import FaceComparison, FaceSample, Features
+
+
+class LaneBarrier(Protocol):
+    """Releases with a time to live; nothing else moves a door."""
+
+    async def release(self, door: Door, ttl_s: float) -> None:
+        """Unlock one door for one passage; returns when the hardware confirmed it."""
+        ...
+
+    async def secure(self) -> None:
+        """End running releases."""
+        ...
+
+
+class LaneReader(Protocol):
+    """The document reader."""
+
+    async def read_again(self) -> None:
+        """Ask for another read of the document on the glass."""
+        ...
+
+
+class LaneCamera(Protocol):
+    """The camera inside the cell."""
+
+    def set_active(self, *, active: bool) -> None:
+        """Report frames only while active."""
+        ...
+
+
+class Capture(Protocol):
+    """One image after the worker looked at it."""
+
+    @property
+    def sample(self) -> FaceSample:
+        """What was found."""
+        ...
+
+    @property
+    def portrait_jpeg(self) -> bytes | None:
+        """The face, same crop and size for probe and reference."""
+        ...
+
+
+class FaceMatcher(Protocol):
+    """Face samples and their comparison; faults are raised as `InferenceFault`."""
+
+    @property
+    def calibration_id(self) -> str | None:
+        """The calibration record in force, None when there is none."""
+        ...
+
+    async def reference(self, content: bytes) -> Capture:
+        """Decode an encoded image and find the one face in it."""
+        ...
+
+    async def probe(self, memfd: int, width_px: int, height_px: int) -> Capture:
+        """Find the face in a camera frame."""
+        ...
+
+    def compare(self, probe: Features, reference: Features) -> FaceComparison:
+        """Compare two samples at the stated false match rate."""
+        ...
+
+
+class LaneStore(Protocol):
+    """The part of the store that a lane uses. Every commit is durable when it returns and raises `StoreFault` otherwise."""
+
+    async def commit_entrance(self, permit: EntrancePermit) -> None:
+        """Make the permit to enter durable."""
+        ...
+
+    async def commit_decision(self, decision: Decision) -> None:
+        """Make a decision durable."""
+        ...
+
+    async def commit_crossing(self, crossing: Crossing) -> None:
+        """Make a crossing durable, with everything that follows from it."""
+        ...
+
+    async def commit_alarm(self, alarm: Alarm) -> None:
+        """Record that an alarm was raised or cleared."""
+        ...
+
+    async def token_used(self, token_id: bytes, issuing_state: str, document_number: str) -> bool:
+        """Tell whether a passed traveller used this token with this document."""
+        ...
+
+    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
+        """Return the open stay of this document, if one is known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the gate decides from: verified bundles and pinned keys, with their ages."""
+
+    rulebook: Rulebook
+    watchlist: Watchlist
+    watchlist_version: int
+    watchlist_valid_from: datetime
+    token_keys: Mapping[bytes, Ed25519PublicKey]
+
+
+class KnowledgeSource(Protocol):
+    """Answers with the newest verified bundles and the last reports of seals."""
+
+    def current(self) -> Knowledge:
+        """Return what is in force now."""
+        ...
+
+    def seal(self, seal_id: str) -> SealReport | None:
+        """Return the last report of a seal."""
+        ...
