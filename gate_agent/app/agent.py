@@ -10,15 +10,14 @@ from pathlib import Path
 
 import structlog
 
-from central_sync.identity import read_sealing_key
+from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import build as build_driver
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.knowledge import GateKnowledge
-from gate_agent.app.store_side import StoredDesk, link_view
+from gate_agent.app.store_side import StoredDesk, link_view, settlement, stay_facts
 from gate_agent.clock import Clock
-from gate_agent.domain.crossing import PassageOutcome
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
 from gate_agent.lane.authorisation import AuthorisationVerifier
@@ -93,6 +92,7 @@ class Agent:
             settings.gate,
             read_sealing_key(settings.paths.keys / "centre_seal.pub"),
             settings.store,
+            centre_public_key=read_verification_key(settings.paths.keys / "centre.pub"),
         )
         engine = FaceEngine(settings.face, settings.paths.models, self._clock)
         try:
@@ -194,14 +194,14 @@ class Agent:
 
     async def _reconcile(self, store: Store) -> None:
         """Settle releases that a stopped process left open: nobody can say whether the traveller passed."""
-        for crossing in await store.undecided_releases():
-            await store.commit_crossing(crossing)
-            log.warning("passage_settled_at_start", passage=PassageOutcome.UNDETERMINED)
+        for release in await store.undecided_releases():
+            await store.commit_crossing(settlement(release, self._clock))
+            log.warning("passage_settled_at_start", transaction_id=str(release.transaction_id))
 
     async def _import_stays(self, store: Store) -> None:
         bundle = self._knowledge.stays
         if bundle is not None:
-            count = await store.import_stays(bundle.version, bundle.body)
+            count = await store.import_stays(bundle.version, stay_facts(bundle))
             log.info("stays_imported", count=count, version=bundle.version)
 
     async def _reload(self, store: Store) -> None:
@@ -217,7 +217,7 @@ class Agent:
         """Keep the console's view of delivery and of the customs desk fresh; a page never asks the disk."""
         while True:
             try:
-                link = link_view(await store.link_state(), source.link, self._clock.now())
+                link = link_view(await store.link_state())
                 changed = await desk.refresh()
             except StoreFault as fault:
                 log.error("store_not_readable", code=fault.code)

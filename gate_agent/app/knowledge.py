@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from central_sync.bundles import Bundle, file_name, verify_bundle
+from central_sync.bundles import KINDS, Bundle, file_name, verify_bundle
 from central_sync.errors import BundleRefused
 from central_sync.identity import read_verification_key
 from gate_agent.clock import Clock
@@ -34,7 +34,8 @@ class GateKnowledge:
         self.stays: Bundle | None = None
         self._folder = bundles
         self._clock = clock
-        self._trusted = [read_verification_key(keys / "rulebook.pub")]
+        centre = read_verification_key(keys / "centre.pub")
+        self._trusted = {kind: centre for kind in KINDS} | {"rulebook": read_verification_key(keys / "rulebook.pub")}
         self._token_keys = _token_keys(keys)
         self._versions: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
@@ -95,7 +96,7 @@ class GateKnowledge:
                 return None
             self._stamps[kind] = stamp
             bundle = verify_bundle(
-                path.read_bytes(), self._trusted, self._clock.now(), kind, self._versions.get(kind, 0)
+                path.read_bytes(), [self._trusted[kind]], self._clock.now(), kind, self._versions.get(kind, 0)
             )
         except OSError as error:
             log.warning("bundle_missing", kind=kind, reason=type(error).__name__)

@@ -19,7 +19,7 @@ from drivers import contracts as dc
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckResult
-from gate_agent.domain.crossing import Crossing, Decision, EntrancePermit, PolicyAnswer
+from gate_agent.domain.crossing import Crossing, Decision, PolicyAnswer
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
@@ -395,11 +395,8 @@ class LaneController:
                 self._face = self._face_job = None
 
     async def _commit_entrance(self, borrowed: Borrowed) -> None:
-        outcomes = {check.value: result.outcome.value for check, result in self.state.results.items()}
-        permit = EntrancePermit(
-            self.new_id(), borrowed.transaction_id, self.lane.lane_id, self._clock.now(), outcomes
-        )
-        await self._commit(borrowed, self._store.commit_entrance(permit), ev.EntranceCommitted())
+        commit = self._store.commit_entrance(borrowed.transaction_id, self.lane.lane_id)
+        await self._commit(borrowed, commit, ev.EntranceCommitted())
 
     async def _commit_decision(self, borrowed: Borrowed, effect: ev.CommitDecision) -> None:
         borrowed.decision_id = self.new_id()

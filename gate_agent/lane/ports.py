@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drivers.contracts import Door
 from gate_agent.domain.alarm import Alarm
-from gate_agent.domain.crossing import Crossing, Decision, EntrancePermit
+from gate_agent.domain.crossing import Crossing, Decision
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.inspection.watchlist import Watchlist
@@ -85,7 +86,7 @@ class FaceMatcher(Protocol):
 class LaneStore(Protocol):
     """The part of the store that a lane uses. Every commit is durable when it returns and raises `StoreFault` otherwise."""
 
-    async def commit_entrance(self, permit: EntrancePermit) -> None:
+    async def commit_entrance(self, transaction_id: uuid.UUID, lane_id: int) -> None:
         """Make the permit to enter durable."""
         ...
 

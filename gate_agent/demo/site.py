@@ -1,0 +1,151 @@
+"""A throw-away site for the demo: keys, bundles, site file and free ports in one folder."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gate_agent.clock import Clock
+from gate_agent.demo.travellers import overstayed, watchlisted
+from gate_agent.provisioning import Provisioned, provision
+
+TIME_ZONE = "Asia/Tashkent"
+OFFICERS = {"guard-1": "guard", "supervisor-1": "supervisor", "customs-1": "customs_inspector", "technician-1": "technician"}
+LANES = ((1, "entry"), (2, "exit"))
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPorts:
+    """Loopback ports of the demo."""
+
+    broker: int
+    console: int
+    centre: int
+    portal: int
+    seal: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSite:
+    """Where the demo's throw-away site lies."""
+
+    folder: Path
+    site_file: Path
+    provisioned: Provisioned
+    ports: DemoPorts
+    today: date
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for entry in sockets:
+            entry.bind(("127.0.0.1", 0))
+        return [int(entry.getsockname()[1]) for entry in sockets]
+    finally:
+        for entry in sockets:
+            entry.close()
+
+
+def local_day(now: datetime) -> date:
+    """Return the day at the demo's border post."""
+    return now.astimezone(ZoneInfo(TIME_ZONE)).date()
+
+
+def prepare(folder: Path, models: Path, clock: Clock, device_tables: str, ports: DemoPorts) -> DemoSite:
+    """Provision keys and bundles and write the site file. `device_tables` are the `[[device]]` tables of the twins."""
+    today = local_day(clock.now())
+    listed = watchlisted(today)
+    visitor, entered_on = overstayed(today)
+    provisioned = provision(
+        folder,
+        country="UTO",
+        site="demo",
+        gate_id="gate-1",
+        officers=OFFICERS,
+        clock=clock,
+        watchlist_body={
+            "lists": [
+                {
+                    "name": "demo list",
+                    "entries": [
+                        {
+                            "document_number": listed.document_number,
+                            "issuing_state": listed.issuing_state,
+                            "entry_id": "demo-1",
+                        }
+                    ],
+                }
+            ]
+        },
+        stays_body={
+            "stays": [
+                {
+                    "stay_id": str(uuid.UUID("01890000-0000-7000-8000-000000000009")),
+                    "issuing_state": visitor.issuing_state,
+                    "document_number": visitor.document_number,
+                    "entered_on": entered_on.isoformat(),
+                    "exited_on": None,
+                    "source": "UTO/demo/gate-2",
+                }
+            ]
+        },
+    )
+    site_file = folder / "site.toml"
+    site_file.write_text(_site_text(models, ports, provisioned) + device_tables, encoding="utf-8")
+    return DemoSite(folder, site_file, provisioned, ports, today)
+
+
+def _site_text(models: Path, ports: DemoPorts, provisioned: Provisioned) -> str:
+    lanes = "".join(
+        f"""
+[[lane]]
+lane_id = {lane_id}
+direction = "{direction}"
+document_reader = "reader-{lane_id}"
+barcode = ["barcode-{lane_id}"]
+camera = "camera-{lane_id}"
+barrier = "barrier-{lane_id}"
+idle_timeout_s = 3
+"""
+        for lane_id, direction in LANES
+    )
+    return f"""# Written by `egate demo`: a throw-away site.
+[gate]
+country = "UTO"
+site = "demo"
+gate_id = "gate-1"
+time_zone = "{TIME_ZONE}"
+
+[paths]
+state = "state"
+models = "{models}"
+bundles = "{provisioned.bundles}"
+keys = "{provisioned.keys}"
+run = "run"
+
+[face]
+capture_timeout_s = 8
+
+[sync]
+broker_port = {ports.broker}
+ack_timeout_s = 1.0
+heartbeat_s = 2.0
+
+[console]
+port = {ports.console}
+
+[centre]
+port = {ports.centre}
+database_url = "sqlite:///{provisioned.folder / "centre.db"}"
+
+[portal]
+port = {ports.portal}
+{lanes}"""
+
+

@@ -1,0 +1,264 @@
+"""The eighteen travellers of the demo: what each brings, does, and must meet with. All are specimens of Utopia."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from drivers.contracts import Door
+from gate_agent.demo.gate_view import NotReached
+from gate_agent.demo.specimens import Specimen, specimen
+from gate_agent.demo.stage import ENTRY, EXIT, Observed, Stage
+from gate_agent.web.lane_api_messages import GuardAction, TravellerInput
+
+SEAL_ID = "9900000001"
+OVERSTAYED_DAYS = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must come of a traveller; `reason` must be among the reasons, `corridor` is checked where it is given."""
+
+    outcome: str
+    decided_by: str = "machine"
+    corridor: str = ""
+    reason: str = ""
+
+    def differs(self, observed: Observed) -> str:
+        """Return what is not as expected, in words; empty when all is."""
+        found = []
+        for name in ("outcome", "decided_by", "corridor"):
+            wanted = getattr(self, name)
+            if wanted and getattr(observed, name) != wanted:
+                found.append(f"{name} {getattr(observed, name)!r} instead of {wanted!r}")
+        if self.reason and self.reason not in observed.reasons:
+            found.append(f"no reason {self.reason!r} in {observed.reasons}")
+        return "; ".join(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Traveller:
+    """One scenario."""
+
+    number: int
+    title: str
+    expected: Expected
+    walk: Callable[[Cast], Awaitable[Observed]]
+
+
+class Cast:
+    """The travellers' documents and what they carry from one scenario to the next."""
+
+    def __init__(self, stage: Stage, today: date) -> None:
+        self.stage = stage
+        self.today = today
+        self.used_token = ""
+
+    def person(self, number: int, **changes: object) -> Specimen:
+        """Return the document of a traveller."""
+        return specimen(number, self.today, **changes)
+
+    async def declare(self, person: Specimen, **declared: object) -> str:
+        """Fill in a declaration at the portal and return the code's text."""
+        return await self.stage.portal.declare(person.issuing_state, person.document_number, **declared)
+
+
+def watchlisted(today: date) -> Specimen:
+    """Return the document that stands on the demo's watchlist."""
+    return specimen(8, today)
+
+
+def overstayed(today: date) -> tuple[Specimen, date]:
+    """Return the visitor of scenario 9 and the day of entry."""
+    return specimen(9, today), today - timedelta(days=OVERSTAYED_DAYS)
+
+
+async def _mated(cast: Cast) -> Observed:
+    person = cast.person(1)
+    token = await cast.declare(person, goods=(("souvenirs", "120.00", "2"),))
+    observed = await cast.stage.cross(person, token=token)
+    cast.used_token = token
+    return observed
+
+
+async def _refer(cast: Cast, person: Specimen, reason_code: str, **walk: object) -> Observed:
+    observed = await cast.stage.cross(person, **walk)  # type: ignore[arg-type] # names of cross()
+    if observed.outcome == "referred":
+        lane_id = walk.get("lane_id", ENTRY)
+        assert isinstance(lane_id, int)
+        await cast.stage.hand_over(lane_id, reason_code)
+    return observed
+
+
+async def _other_passport(cast: Cast) -> Observed:
+    return await _refer(cast, cast.person(2, portrait="biden"), "face_doubt")
+
+
+async def _expired(cast: Cast) -> Observed:
+    return await _refer(cast, cast.person(3, date_of_expiry=cast.today - timedelta(days=1)), "document_doubt")
+
+
+async def _wrong_digit(cast: Cast) -> Observed:
+    return await _refer(cast, cast.person(4), "document_doubt", wrong_digit=True)
+
+
+async def _nothing_to_declare(cast: Cast) -> Observed:
+    return await cast.stage.cross(cast.person(5))
+
+
+async def _cash(cast: Cast) -> Observed:
+    person = cast.person(6)
+    return await cast.stage.cross(person, token=await cast.declare(person, cash=(("USD", "15000.00"),)))
+
+
+async def _used_token(cast: Cast) -> Observed:
+    return await _refer(cast, cast.person(1), "document_doubt", token=cast.used_token)
+
+
+async def _watchlist(cast: Cast) -> Observed:
+    return await _refer(cast, watchlisted(cast.today), "list_to_verify")
+
+
+async def _overstayed(cast: Cast) -> Observed:
+    return await _refer(cast, overstayed(cast.today)[0], "stay_to_verify", lane_id=EXIT)
+
+
+async def _second_person(cast: Cast) -> Observed:
+    return await _refer(cast, cast.person(10), "traveller_request", bodies=2)
+
+
+async def _reader_unplugged(cast: Cast) -> Observed:
+    stage, person = cast.stage, cast.person(11)
+    reader = stage.twins(ENTRY).reader
+    await stage.ready(ENTRY)
+    begun_s = time.monotonic()
+    for _ in range(2):
+        await _torn_read(cast, person)
+        await reader.plug()
+        try:
+            referral = await stage.view.referral(ENTRY, timeout_s=1.5)
+        except NotReached:
+            continue
+        observed = stage.referred(referral, begun_s)
+        await stage.hand_over(ENTRY, "document_doubt")
+        return observed
+    raise NotReached("a referral after two torn reads")
+
+
+async def _torn_read(cast: Cast, person: Specimen) -> None:
+    """The plug is pulled while the reader sends."""
+    stage = cast.stage
+    reader = stage.twins(ENTRY).reader
+    await stage.view.until(
+        lambda snapshot: True
+        if any(d.name == "reader-1" and d.state == "ready" for lane in snapshot.lanes for d in lane.devices)
+        else None,
+        10.0,
+        "the reader to be ready",
+    )
+    await reader.present_torn(person.lines())
+    await stage.view.until(
+        lambda snapshot: True
+        if any(d.name == "reader-1" and d.state != "ready" for lane in snapshot.lanes for d in lane.devices)
+        else None,
+        10.0,
+        "the reader to be missed",
+    )
+
+
+async def _tampered_seal(cast: Cast) -> Observed:
+    person = cast.person(12)
+    token = await cast.declare(person, seal=SEAL_ID)
+    await cast.stage.seal.plug()
+    await cast.stage.seal.report(41.26, 69.28, ("rope_cut_alarm", "ack_required"))
+    return await cast.stage.cross(person, token=token)
+
+
+async def _broker_killed(cast: Cast) -> Observed:
+    stage = cast.stage
+    person = cast.person(13)
+    await stage.ready(ENTRY)
+    await stage.broker.stop()
+    try:
+        observed = await stage.cross(person)
+    finally:
+        await asyncio.sleep(0.5)
+        await stage.broker.start()
+    return observed
+
+
+async def _guard_releases(cast: Cast) -> Observed:
+    stage, person = cast.stage, cast.person(14, date_of_expiry=cast.today - timedelta(days=3))
+    begun_s = time.monotonic()
+    observed = await stage.cross(person)
+    if observed.outcome != "referred":
+        return observed
+    referral = await stage.view.referral(ENTRY)
+    await stage.guard.decide(ENTRY, referral, GuardAction.RELEASE, "document_examined")
+    twins = stage.twins(ENTRY)
+    await stage.door(ENTRY, Door.ENTRANCE)
+    await twins.barrier.walk_in()
+    await twins.reader.remove()
+    await stage.door(ENTRY, Door.EXIT)
+    return await stage.walk_out(ENTRY, str(referral.transaction_id), begun_s)
+
+
+async def _returns_after_fault(cast: Cast) -> Observed:
+    stage, person = cast.stage, cast.person(15)
+    token = await cast.declare(person, goods=(("presents", "80.00", "1"),))
+    await stage.ready(ENTRY)
+    await stage.scan(ENTRY, token)
+    await stage.view.phase(ENTRY, "inspecting")
+    await _torn_read(cast, person)
+    await stage.twins(ENTRY).reader.plug()
+    await stage.ready(ENTRY)  # he left: the attempt closes as faulted, and held nothing against him
+    return await stage.cross(person, token=token)
+
+
+async def _identity_card(cast: Cast) -> Observed:
+    return await cast.stage.cross(cast.person(16, format="TD1"))
+
+
+async def _family(cast: Cast) -> Observed:
+    person = cast.person(17)
+    token = await cast.declare(person, small_children=1)
+    return await _refer(cast, person, "traveller_request", token=token)
+
+
+async def _help(cast: Cast) -> Observed:
+    stage = cast.stage
+    await stage.ready(ENTRY)
+    begun_s = time.monotonic()
+    await stage.view.press(ENTRY, TravellerInput(kind="help"))
+    observed = stage.referred(await stage.view.referral(ENTRY), begun_s)
+    await stage.hand_over(ENTRY, "traveller_request")
+    return observed
+
+
+_RELEASED_GREEN = Expected("released", corridor="green")
+
+TRAVELLERS: tuple[Traveller, ...] = (
+    Traveller(1, "mated face, valid declaration", _RELEASED_GREEN, _mated),
+    Traveller(2, "another person's passport", Expected("referred", reason="face_different"), _other_passport),
+    Traveller(3, "expired document", Expected("referred", reason="document_expired"), _expired),
+    Traveller(4, "wrong check digit twice", Expected("referred", reason="mrz_check_digit_wrong"), _wrong_digit),
+    Traveller(5, "nothing to declare", _RELEASED_GREEN, _nothing_to_declare),
+    Traveller(6, "cash over the threshold", Expected("released", corridor="red", reason="cash_over_threshold"), _cash),
+    Traveller(7, "declaration already used", Expected("referred", reason="token_already_used"), _used_token),
+    Traveller(8, "number on the watchlist", Expected("referred", reason="watchlist_hit"), _watchlist),
+    Traveller(9, "overstayed visitor at exit", Expected("referred", reason="stay_overstayed"), _overstayed),
+    Traveller(10, "second person in the mantrap", Expected("referred", reason="second_person"), _second_person),
+    Traveller(11, "reader unplugged in mid-read", Expected("referred", reason="aborted_twice"), _reader_unplugged),
+    Traveller(12, "tampered seal", Expected("released", corridor="red", reason="seal_tampered"), _tampered_seal),
+    Traveller(13, "broker killed meanwhile", _RELEASED_GREEN, _broker_killed),
+    Traveller(14, "guard releases a referral", Expected("released", "guard"), _guard_releases),
+    Traveller(15, "same declaration after a fault", _RELEASED_GREEN, _returns_after_fault),
+    Traveller(16, "identity card (TD1)", _RELEASED_GREEN, _identity_card),
+    Traveller(17, "with a small child", Expected("referred", reason="family_with_small_children"), _family),
+    Traveller(18, "asks for help", Expected("referred", reason="help_requested"), _help),
+)
+
+BY_NUMBER: Mapping[int, Traveller] = {traveller.number: traveller for traveller in TRAVELLERS}

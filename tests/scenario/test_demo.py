@@ -1,0 +1,55 @@
+"""The whole house: eighteen travellers through every process, real wires, a real broker and two real databases."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.portraits, pytest.mark.weights]
+
+FIELDS = {"scenario", "outcome", "decided_by", "corridor", "reasons", "seconds", "software_ms", "synced"}
+
+
+def demo(*arguments: str, timeout_s: float = 280.0) -> tuple[int, list[dict[str, object]], dict[str, object]]:
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "gate_agent", "demo", "--exit", "--json", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines, done.stderr[-4000:]
+    assert "summary" in lines[-1], done.stderr[-4000:]
+    return done.returncode, lines[:-1], lines[-1]["summary"]
+
+
+def test_eighteen_travellers_end_as_expected_and_every_record_arrives(tmp_path: Path) -> None:
+    code, travellers, summary = demo("--travellers", "18", "--state", str(tmp_path / "site"))
+    assert summary["unexpected"] == [], [line for line in travellers if not line["as_expected"]]
+    assert code == 0
+    assert [line["scenario"] for line in travellers] == list(range(1, 19))
+    for line in travellers:
+        assert line.keys() >= FIELDS
+        assert line["synced"] is True
+    assert summary["records_lost"] == summary["records_doubled"] == 0
+    assert summary["records_accepted"] == summary["records_at_centre"] == summary["records_acknowledged"]
+    assert_nothing_personal_was_logged(tmp_path / "site")
+
+
+def assert_nothing_personal_was_logged(site: Path) -> None:
+    """No log line holds a name, a document number or a machine readable zone of any traveller."""
+    for log in site.glob("*.log"):
+        text = log.read_text(encoding="utf-8", errors="replace")
+        for personal in ("SPECIMEN", "TRAVELLER<", "<<<<", "SPECIM"):
+            assert personal not in text, f"{log.name} holds {personal!r}"
+
+
+@pytest.mark.mosquitto
+def test_mosquitto_serves_by_one_setting(tmp_path: Path) -> None:
+    code, travellers, summary = demo("--travellers", "2", "--mosquitto", "/usr/sbin/mosquitto")
+    assert code == 0, (travellers, summary)
