@@ -87,8 +87,6 @@ class PolicySettings(Section):
     """What this site decides where the rulebook leaves a choice."""
 
     watchlist_age_limit_h: float = Field(72.0, gt=0, description="Older lists release nobody.")
-    small_child_age_years: int = Field(7, ge=0, le=18, description="Travellers with children below this age use the family lane.")
-    visa_free_table_required: bool = Field(default=True, description="Refer nationalities that the stay table does not name.")
 
 
 class StoreSettings(Section):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-from pathlib import Path
 
 import structlog
+from drivers.registry import build as build_driver
 
 from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
 from drivers.errors import DriverFault
-from drivers.registry import build as build_driver
-from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.knowledge import GateKnowledge
+from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.store_side import StoredDesk, link_view, settlement, stay_facts
 from gate_agent.clock import Clock
 from gate_agent.domain.seal import SealReport, SealState
@@ -23,11 +20,11 @@ from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
 from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.controller import LaneController
 from gate_agent.runtime.inference import FaceEngine
-from gate_agent.runtime.sync_api import create_app as create_sync_app
+from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.settings import LaneSettings, Settings
 from gate_agent.store import Store
-from gate_agent.web.lane_api import create_app as create_lane_app
-from gate_agent.web.pages import serve
+from gate_agent.web.lane_api import create_app as create_lane_api
+from gate_agent.web.pages import serving
 
 log = structlog.get_logger()
 
@@ -124,24 +121,20 @@ class Agent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        async with asyncio.TaskGroup() as group:
+        run = settings.paths.run
+        async with (
+            asyncio.TaskGroup() as group,
+            serving(create_lane_api(source), uds=run / "lane.sock"),
+            serving(create_sync_api(store), uds=run / "sync.sock"),
+        ):
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
-            tasks.append(group.create_task(self._follow_link(store, desk, source)))
-            tasks.append(group.create_task(self._reload(store)))
-            tasks.append(group.create_task(serve(create_lane_app(source), uds=self._socket("lane.sock"))))
-            tasks.append(group.create_task(serve(create_sync_app(store), uds=self._socket("sync.sock"))))
+            tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
             log.info("agent_ready", lanes=len(self._lanes), devices=len(self._drivers))
             await stop.wait()
             source.changes.close()
             for task in tasks:
                 task.cancel()
-
-    def _socket(self, name: str) -> Path:
-        path = self._settings.paths.run / name
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        return path
 
     def _controller(self, lane: LaneSettings, store: Store, engine: FaceEngine) -> LaneController:
         return LaneController(
@@ -226,5 +219,3 @@ class Agent:
                     source.link = link
                     self._changed()
             await asyncio.sleep(_LINK_S)
-
-

@@ -35,7 +35,7 @@ class GateKnowledge:
         self._folder = bundles
         self._clock = clock
         centre = read_verification_key(keys / "centre.pub")
-        self._trusted = {kind: centre for kind in KINDS} | {"rulebook": read_verification_key(keys / "rulebook.pub")}
+        self._trusted = dict.fromkeys(KINDS, centre) | {"rulebook": read_verification_key(keys / "rulebook.pub")}
         self._token_keys = _token_keys(keys)
         self._versions: dict[str, int] = {}
         self._stamps: dict[str, int] = {}

@@ -259,4 +259,3 @@ def _accept() -> ActionAnswer:
 
 def _refuse(code: str, message: str) -> ActionAnswer:
     return ActionAnswer(accepted=False, code=code, message=message)
-

@@ -41,18 +41,20 @@ _STEPS = {
 
 
 def reasons(values: Iterable[Reason]) -> list[ReasonView]:
-    """Reasons as messages."""
+    """Return reasons as messages."""
     return [ReasonView(code=value.code.value, parameters=dict(value.parameters)) for value in values]
 
 
 def checks(values: Iterable[CheckResult]) -> list[CheckView]:
-    """Checks as messages."""
+    """Return checks as messages."""
     return [
         CheckView(
             check=value.check.value,
             outcome=value.outcome.value,
             reasons=reasons(value.reasons),
-            compared=[ComparedView(name=item.name, found=item.found, expected=item.expected) for item in value.compared],
+            compared=[
+                ComparedView(name=item.name, found=item.found, expected=item.expected) for item in value.compared
+            ],
             duration_ms=value.duration_ms,
         )
         for value in values
@@ -164,7 +166,11 @@ def instruction(controller: LaneController) -> Instruction:
         case Phase.RELEASED if not state.entered:
             return Instruction.ENTER
         case Phase.RELEASED | Phase.PASSAGE_OPEN | Phase.PASSED:
-            red = controller.borrowed and controller.borrowed.answer and controller.borrowed.answer.corridor is Corridor.RED
+            red = (
+                controller.borrowed
+                and controller.borrowed.answer
+                and controller.borrowed.answer.corridor is Corridor.RED
+            )
             return Instruction.CUSTOMS_DESK if red else Instruction.WALK_THROUGH
         case _:
             return Instruction.PLEASE_WAIT
@@ -199,9 +205,7 @@ def step_of(value: Instruction) -> int:
     return _STEPS.get(value, 0)
 
 
-def device(
-    name: str, device_class: str, state: str, since: datetime, fault: str, remedy: str
-) -> DeviceView:
+def device(name: str, device_class: str, state: str, since: datetime, fault: str, remedy: str) -> DeviceView:
     """Return a device as a console sees it."""
     return DeviceView.model_validate(
         {"name": name, "device_class": device_class, "state": state, "since": since, "fault": fault, "remedy": remedy}

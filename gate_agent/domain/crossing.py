@@ -109,17 +109,6 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class EntrancePermit:
-    """The accepted document of one transaction: what must be on disk before the entrance opens."""
-
-    permit_id: uuid.UUID
-    transaction_id: uuid.UUID
-    lane_id: int
-    granted_at: datetime
-    outcomes: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Crossing:
     """What is written when passage is confirmed, denied or stays undetermined. Only PASSED opens or closes a stay."""
 

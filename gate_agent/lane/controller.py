@@ -18,8 +18,8 @@ import structlog
 from drivers import contracts as dc
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName, CheckResult
-from gate_agent.domain.crossing import Crossing, Decision, PolicyAnswer
+from gate_agent.domain.check import CheckName
+from gate_agent.domain.crossing import PolicyAnswer
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
@@ -29,9 +29,12 @@ from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.declaration import Declarations
 from gate_agent.lane.document import inspect_reading
+from gate_agent.lane.doors import Doors
 from gate_agent.lane.face import FaceAcquisition
 from gate_agent.lane.ports import FaceMatcher, KnowledgeSource, LaneBarrier, LaneCamera, LaneReader, LaneStore
+from gate_agent.lane.recording import crossing_of, decision_of
 from gate_agent.lane.summary import TransactionSummary
+from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
 from gate_agent.settings import LaneSettings, Settings
 from models.results import FaceFinding
@@ -45,7 +48,6 @@ _HOLDS = {
 }
 _STORE_RETRY_S = 1.0
 _RECENT = 50
-
 
 
 class LaneController:
@@ -76,7 +78,6 @@ class LaneController:
         self._settings = settings
         self._reader = reader
         self._camera = camera
-        self._barrier = barrier
         self._matcher = matcher
         self._store = store
         self._knowledge = knowledge
@@ -84,11 +85,11 @@ class LaneController:
         self._changed = changed
         self._zone = ZoneInfo(settings.gate.time_zone)
         self._inbox: asyncio.Queue[dc.DeviceEvent | ev.Event | tuple[ev.Event, asyncio.Future[bool]]] = asyncio.Queue()
-        self._doors: asyncio.Queue[ev.OpenDoor | ev.SecureDoors] = asyncio.Queue()
-        self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
+        self._doors = Doors(barrier, lane.release_ttl_s, self.feed)
+        self._timers = LaneTimers(lane, self.feed)
         self._declarations = Declarations(store, clock, settings.policy)
         self._face: FaceAcquisition | None = None
-        self._face_job: asyncio.Task[None] | None = None
+        self._face_job: asyncio.Task[object] | None = None
         self._group: asyncio.TaskGroup | None = None
 
     # what others call -------------------------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ class LaneController:
         """Serve the lane until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            group.create_task(self._work_doors())
+            group.create_task(self._doors.work())
             while True:
                 item = await self._inbox.get()
                 answer: asyncio.Future[bool] | None = None
@@ -142,6 +143,8 @@ class LaneController:
 
     def _step(self, event: ev.Event) -> None:
         before = self.state
+        if isinstance(event, ev.ReleaseConfirmed) and event.door is ev.DoorName.EXIT:
+            self._released()
         self.state, effects = step(before, event)
         if self.state.phase is not before.phase:
             self.state_since = self._clock.now()
@@ -171,12 +174,11 @@ class LaneController:
             case ev.CommitCrossing():
                 self._job(self._commit_crossing(self._here(), effect))
             case ev.OpenDoor() | ev.SecureDoors():
-                self._doors.put_nowait(effect)
+                self._doors.command(effect)
             case ev.StartTimer(timer):
-                self._start_timer(timer)
+                self._timers.start(timer, self.state.transaction_id)
             case ev.StopTimer(timer):
-                if timer in self._timers:
-                    self._timers.pop(timer).cancel()
+                self._timers.stop(timer)
             case ev.CallGuard(reasons):
                 self._here().referred_at = self._clock.now()
                 log.info("guard_called", reasons=[reason.code for reason in reasons])
@@ -191,7 +193,7 @@ class LaneController:
         assert self.borrowed is not None, "effects of a transaction come between its beginning and its end"
         return self.borrowed
 
-    def _job(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _job(self, coroutine: Coroutine[object, object, object]) -> asyncio.Task[object]:
         assert self._group is not None, "jobs run inside run()"
         return self._group.create_task(coroutine)
 
@@ -208,6 +210,14 @@ class LaneController:
         borrowed.wipe()
         self.borrowed = None
         structlog.contextvars.unbind_contextvars("transaction_id")
+
+    def _released(self) -> None:
+        """Note how long the software took, from the last byte or frame used to the barrier's answer."""
+        borrowed = self.borrowed
+        if borrowed is not None and borrowed.software_ms is None:
+            now_s = self._clock.monotonic_s()
+            borrowed.software_ms = (now_s - borrowed.last_input_mono_s) * 1000
+            borrowed.step_ms["release"] = (now_s - borrowed.decided_mono_s) * 1000
 
     def _policy(self, referral: tuple[Reason, ...]) -> PolicyAnswer:
         borrowed = self._here()
@@ -364,7 +374,7 @@ class LaneController:
         return (ev.Hold(ReasonCode.STORE_FAULT), ev.NotServed((Reason(ReasonCode.STORE_FAULT),)))
 
     async def _wait_for_store(self) -> None:
-        while not await self.alarms.raise_(Reason(ReasonCode.STORE_FAULT)):
+        while not await self.alarms.raise_(Reason(ReasonCode.STORE_FAULT)):  # noqa: ASYNC110 - a disk tells nobody
             await asyncio.sleep(_STORE_RETRY_S)
         await self.alarms.clear(ReasonCode.STORE_FAULT)
         self.feed(ev.Unhold(ReasonCode.STORE_FAULT))
@@ -399,53 +409,21 @@ class LaneController:
         await self._commit(borrowed, commit, ev.EntranceCommitted())
 
     async def _commit_decision(self, borrowed: Borrowed, effect: ev.CommitDecision) -> None:
-        borrowed.decision_id = self.new_id()
         borrowed.answer = effect.answer
         borrowed.decided_mono_s = self._clock.monotonic_s()
+        borrowed.decision_id = self.new_id()
         knowledge = self._knowledge.current()
-        decision = Decision(
-            decision_id=borrowed.decision_id,
-            transaction_id=borrowed.transaction_id,
-            lane_id=self.lane.lane_id,
-            direction=self.lane.direction,
-            decided_at=self._clock.now(),
-            local_date=self.today,
-            decided_by=effect.decided_by,
-            answer=effect.answer,
-            checks=tuple(self.state.results.values()),
-            document=borrowed.document,
-            declaration=borrowed.declaration,
-            officers=effect.officers,
-            reason_text=effect.reason_text,
-            software_ms=(borrowed.decided_mono_s - borrowed.last_input_mono_s) * 1000,
-            step_ms=dict(borrowed.step_ms),
-            source_states={
-                "rulebook": f"local:{knowledge.rulebook.version}",
-                "watchlist": f"local:{knowledge.watchlist_version}",
-            },
+        decision = decision_of(
+            self.lane, borrowed, borrowed.decision_id, effect, self.state.results, knowledge, self._clock, self.today
         )
         await self._commit(borrowed, self._store.commit_decision(decision), ev.DecisionCommitted(effect.number))
         borrowed.step_ms["commit"] = (self._clock.monotonic_s() - borrowed.decided_mono_s) * 1000
 
     async def _commit_crossing(self, borrowed: Borrowed, effect: ev.CommitCrossing) -> None:
-        assert borrowed.decision_id is not None, "a crossing follows a decision"
-        assert borrowed.answer is not None, "a crossing follows an answer"
-        crossing = Crossing(
-            crossing_id=self.new_id(),
-            transaction_id=borrowed.transaction_id,
-            decision_id=borrowed.decision_id,
-            lane_id=self.lane.lane_id,
-            direction=self.lane.direction,
-            occurred_at=self._clock.now(),
-            local_date=self.today,
-            passage=effect.passage,
-            document=borrowed.document,
-            declaration=borrowed.declaration,
-            corridor=borrowed.answer.corridor,
-        )
+        crossing = crossing_of(self.lane, borrowed, self.new_id(), effect.passage, self._clock, self.today)
         await self._commit(borrowed, self._store.commit_crossing(crossing), ev.CrossingCommitted())
 
-    async def _commit(self, borrowed: Borrowed, commit: Coroutine[None, None, None], done: ev.Event) -> None:
+    async def _commit(self, borrowed: Borrowed, commit: Coroutine[object, object, None], done: ev.Event) -> None:
         try:
             await commit
         except StoreFault as fault:
@@ -454,41 +432,3 @@ class LaneController:
             self._job(self._wait_for_store())
         else:
             self._report(borrowed, done)
-
-    async def _work_doors(self) -> None:
-        """Carry door commands out one after another, in the order the machine gave them."""
-        while True:
-            effect = await self._doors.get()
-            borrowed = self.borrowed
-            if isinstance(effect, ev.SecureDoors):
-                try:
-                    await self._barrier.secure()
-                except DeviceFault as fault:
-                    log.warning("secure_failed", code=fault.code)  # the time to live ends the release all the same
-                continue
-            try:
-                await self._barrier.release(dc.Door(effect.door.value), self.lane.release_ttl_s)
-            except DeviceFault as fault:
-                log.error("release_failed", code=fault.code, door=effect.door)
-                self.feed(ev.ReleaseFailed(effect.door))
-                continue
-            if borrowed is not None and effect.door is ev.DoorName.EXIT:
-                elapsed_ms = (self._clock.monotonic_s() - borrowed.last_input_mono_s) * 1000
-                borrowed.software_ms = elapsed_ms
-                borrowed.step_ms["release"] = (self._clock.monotonic_s() - borrowed.decided_mono_s) * 1000
-            log.info("door_released", door=effect.door)
-            self.feed(ev.ReleaseConfirmed(effect.door))
-
-    def _start_timer(self, timer: ev.Timer) -> None:
-        if timer in self._timers:
-            self._timers.pop(timer).cancel()
-        lane = self.lane
-        seconds = {
-            ev.Timer.IDLE: lane.idle_timeout_s,
-            ev.Timer.INSPECTION: lane.inspection_timeout_s,
-            ev.Timer.ENTRY: max(lane.entry_timeout_s, lane.release_ttl_s),
-            ev.Timer.PASSAGE: max(lane.passage_timeout_s, lane.release_ttl_s),
-            ev.Timer.LEAVE: max(lane.passage_timeout_s, lane.release_ttl_s),
-        }[timer]
-        event = ev.TimerExpired(timer, self.state.transaction_id)
-        self._timers[timer] = asyncio.get_running_loop().call_later(seconds, self.feed, event)

@@ -50,7 +50,6 @@ def ask_policy(
             rulebook=known.rulebook,
             watchlist_age_h=(now - known.watchlist_valid_from).total_seconds() / 3600,
             watchlist_age_limit_h=settings.policy.watchlist_age_limit_h,
-            small_child_age_years=settings.policy.small_child_age_years,
             mandatory=MANDATORY_CHECKS,
         )
     )

@@ -1,0 +1,84 @@
+"""Normalised seal events: names, which of them are alarms, and what one decoded frame yields whatever the protocol.
+
+Names follow the event list of the G-300 electronic padlock, extended by what the lock status word of JT701-class trackers carries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+
+class StatusBit(NamedTuple):
+    """One bit of the lock status word: its field name, and the event it stands for when it is an alarm."""
+
+    number: int
+    name: str
+    event: str
+
+
+# Jointech JT701D and Huabao HB-1AL define the same word; bit 15 is reserved. State bits have no event: they are reported as attributes.
+STATUS_BITS: tuple[StatusBit, ...] = (
+    StatusBit(0, "lbs_fix", ""),
+    StatusBit(1, "geofence_enter_alarm", "fence_enter"),
+    StatusBit(2, "geofence_exit_alarm", "fence_exit"),
+    StatusBit(3, "rope_cut_alarm", "rope_cut"),
+    StatusBit(4, "vibration_alarm", "vibration"),
+    StatusBit(5, "ack_required", ""),
+    StatusBit(6, "rope_inserted", ""),
+    StatusBit(7, "motor_locked", ""),
+    StatusBit(8, "unlock_alarm", "unlock_alarm"),
+    StatusBit(9, "wrong_password_alarm", "password_lockout"),
+    StatusBit(10, "illegal_card_alarm", "denied_unregistered_card"),
+    StatusBit(11, "low_battery_alarm", "battery_low"),
+    StatusBit(12, "back_cap_open_alarm", "back_cover_open"),
+    StatusBit(13, "back_cap_closed", ""),
+    StatusBit(14, "motor_stuck_alarm", "motor_stuck"),
+)
+
+ACK_REQUIRED = 1 << 5
+
+ALARM_KINDS: frozenset[str] = frozenset(bit.event for bit in STATUS_BITS if bit.event)
+"""Events that a tracker raises as an alarm."""
+
+TAMPER_KINDS: frozenset[str] = frozenset(
+    {"rope_cut", "opened_while_sealed", "shell_tampered", "unlock_alarm", "back_cover_open"}
+)
+"""Alarms that say the seal itself was attacked or opened, as against a low battery or a fence crossed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealEvent:
+    """One normalised event. Degrees are WGS 84, north and east positive; None when the tracker had no fix.
+
+    `device_time` is the tracker's own clock in UTC, which may be wrong by years: order by the time of receipt.
+    """
+
+    kind: str
+    is_alarm: bool
+    device_time: datetime | None
+    latitude_deg: float | None
+    longitude_deg: float | None
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """What one frame says: whose it is, its events in the tracker's order, and the exact answer it is owed (empty: none)."""
+
+    seal_id: str
+    message: str
+    events: tuple[SealEvent, ...]
+    reply: bytes = b""
+
+
+def status_attributes(status: int) -> tuple[tuple[str, str], ...]:
+    """Return the status word in hex and the names of its set bits, as event attributes."""
+    names = " ".join(bit.name for bit in STATUS_BITS if status >> bit.number & 1)
+    return (("status", f"{status:04x}"), ("status_bits", names))
+
+
+def alarm_kinds(status: int) -> tuple[str, ...]:
+    """Return the event names of the alarm bits set in a status word, lowest bit first."""
+    return tuple(bit.event for bit in STATUS_BITS if bit.event and status >> bit.number & 1)

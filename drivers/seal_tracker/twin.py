@@ -1,0 +1,142 @@
+"""Seal tracker twin: a Jointech JT701-class lock that calls the server, reports, and repeats what is not answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+from drivers.contracts import Clock
+from drivers.seal_tracker.events import ACK_REQUIRED, STATUS_BITS
+from drivers.seal_tracker.jointech import LockFrame, StreamSplitter, encode_lock_frame, lock_answer
+from drivers.seal_tracker.jointech_fix import Fix
+
+PROTOCOL_VERSION = 0x19
+SEALED_BITS = ("rope_inserted", "motor_locked", "back_cap_closed")
+_BITS = {bit.name: 1 << bit.number for bit in STATUS_BITS}
+
+
+class AnswerMissing(Exception):
+    """The server did not acknowledge a report although it was repeated."""
+
+
+@dataclass
+class JointechSealTwin:
+    """One tracker. `plug` connects, `unplug` cuts; while muted or corrupt its reports are kept back or damaged on the wire."""
+
+    port: int
+    clock: Clock
+    host: str = "127.0.0.1"
+    seal_id: str = "9900000001"
+    answer_s: float = 1.0
+    repeats: int = 3
+    sent_frames: int = 0
+    answers: list[bytes] = field(default_factory=list)
+    _index: int = 0
+    _is_mute: bool = False
+    _is_corrupt: bool = False
+    _reader: asyncio.StreamReader | None = None
+    _writer: asyncio.StreamWriter | None = None
+    _splitter: StreamSplitter = field(default_factory=StreamSplitter)
+
+    async def __aenter__(self) -> Self:
+        await self.plug()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.unplug()
+
+    async def plug(self) -> None:
+        """Connect to the server. Raises `OSError` when nobody listens."""
+        if self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(self.host, self.port)
+            self._splitter = StreamSplitter()
+
+    async def unplug(self) -> None:
+        """Cut the connection."""
+        writer, self._writer, self._reader = self._writer, None, None
+        if writer is not None:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def mute(self, *, on: bool = True) -> None:
+        """Stay connected and send nothing."""
+        self._is_mute = on
+
+    def corrupt(self, *, on: bool = True) -> None:
+        """Send every report with a damaged head."""
+        self._is_corrupt = on
+
+    async def report(
+        self,
+        latitude_deg: float,
+        longitude_deg: float,
+        bits: Iterable[str] = SEALED_BITS,
+        *,
+        at: datetime | None = None,
+        battery_percent: int = 90,
+        has_fix: bool = True,
+    ) -> bytes:
+        """Send place and status; return the answer, empty when none was asked for (bit `ack_required`).
+
+        Raises `AnswerMissing` after the repeats, `OSError` when unplugged.
+        """
+        self._index = (self._index + 1) % 256
+        status = sum(_BITS[name] for name in set(bits))
+        flags = (1 if has_fix else 0) | (2 if latitude_deg >= 0 else 0) | (4 if longitude_deg >= 0 else 0)
+        fix = Fix(
+            device_time=at or self.clock.now(),
+            latitude_e4min=round(abs(latitude_deg) * 600_000),
+            longitude_e4min=round(abs(longitude_deg) * 600_000),
+            flags=flags,
+            speed_byte=0,
+            course_half_deg=0,
+        )
+        frame = LockFrame(
+            seal_id=self.seal_id,
+            protocol_version=PROTOCOL_VERSION,
+            type_byte=0x11,
+            fix=fix,
+            mileage_km=0,
+            satellites=9 if has_fix else 0,
+            vehicle_id=bytes(4),
+            status=status,
+            battery_percent=battery_percent,
+            cell_id=1,
+            location_area=1,
+            gsm=20,
+            extension=bytes(4),
+            index=self._index,
+        )
+        return await self._send(encode_lock_frame(frame), lock_answer(frame) if status & ACK_REQUIRED else b"")
+
+    async def _send(self, wire: bytes, expected: bytes) -> bytes:
+        for _ in range(1 + self.repeats):
+            if self._writer is None:
+                raise ConnectionError("the tracker is unplugged")
+            if not self._is_mute:
+                self._writer.write(bytes(5) + wire[5:] if self._is_corrupt else wire)
+                await self._writer.drain()
+                self.sent_frames += 1
+            if not expected:
+                return b""
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.answer_s):
+                    return await self._answer(expected)
+        raise AnswerMissing("the server did not acknowledge the report")
+
+    async def _answer(self, expected: bytes) -> bytes:
+        while True:
+            if self._reader is None:
+                raise ConnectionError("the tracker is unplugged")
+            received = await self._reader.read(1024)
+            if not received:
+                raise ConnectionError("the server closed the connection")
+            for answer in self._splitter.feed(received):
+                self.answers.append(answer)
+                if answer == expected:
+                    return answer

@@ -1,0 +1,77 @@
+"""`egate inspect seal-frame --protocol P`: say what captured tracker frames mean, one frame in hex per line on standard input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from drivers.seal_tracker.errors import ProtocolNotBuiltIn, SealFrameRejected
+from drivers.seal_tracker.events import STATUS_BITS, SealEvent
+from drivers.seal_tracker.protocols import protocol_named
+
+SUMMARY = "decode seal tracker frames, one in hex per line on standard input"
+LINE_LIMIT_CHARACTERS = 1 << 17
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--protocol", required=True, help="wire protocol, such as jt600 (alias jointech)")
+    parser.add_argument("--json", action="store_true", help="one JSON object per frame")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer every line; a frame that is none gets an `error`, never a crash. Returns 0."""
+    while line := sys.stdin.readline(LINE_LIMIT_CHARACTERS):
+        if line.strip():
+            answer = inspect_line(arguments.protocol, line)
+            print(json.dumps(answer, ensure_ascii=False) if arguments.json else _as_text(answer))
+    return 0
+
+
+def inspect_line(protocol_name: str, line: str) -> dict[str, Any]:
+    """Return `seal_id`, `message`, `events`, `reply_hex` and `error` (None when the frame was understood) for one line of hex."""
+    answer: dict[str, Any] = {"seal_id": None, "message": None, "events": [], "reply_hex": "", "error": None}
+    try:
+        protocol = protocol_named(protocol_name)
+        captured = bytes.fromhex(line.strip())
+        decoded = protocol.decode(protocol.normalise(captured))
+    except (SealFrameRejected, ProtocolNotBuiltIn) as rejected:
+        answer["error"] = f"{rejected.code}: {rejected}"
+    except ValueError:
+        answer["error"] = "DRV-SEA-003: the line is not hexadecimal"
+    else:
+        answer |= {
+            "seal_id": decoded.seal_id,
+            "message": decoded.message,
+            "events": [_event(event) for event in decoded.events],
+            "reply_hex": decoded.reply.hex(),
+        }
+    return answer
+
+
+def _event(event: SealEvent) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "kind": event.kind,
+        "time": event.device_time.isoformat().replace("+00:00", "Z") if event.device_time else None,
+        "lat": event.latitude_deg,
+        "lon": event.longitude_deg,
+        "is_alarm": event.is_alarm,
+        "attributes": dict(event.attributes),
+    }
+    if "status_bits" in fields["attributes"]:
+        set_bits = fields["attributes"].pop("status_bits").split()
+        fields["seal_bits"] = {bit.name: bit.name in set_bits for bit in STATUS_BITS}
+    return fields
+
+
+def _as_text(answer: dict[str, Any]) -> str:
+    if answer["error"]:
+        return f"error  {answer['error']}"
+    place = [
+        f"{'ALARM ' if event['is_alarm'] else ''}{event['kind']} {event['time']}"
+        + (f" {event['lat']:.6f} {event['lon']:.6f}" if event["lat"] is not None else " no fix")
+        for event in answer["events"]
+    ]
+    return f"{answer['seal_id']}  {answer['message']}  {'; '.join(place) or 'no event'}  reply {answer['reply_hex'] or '-'}"

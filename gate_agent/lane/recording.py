@@ -1,0 +1,76 @@
+"""The records of a transaction, built from what the lane knows at the moment of deciding or passing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import date
+
+from gate_agent.clock import Clock
+from gate_agent.domain import events as ev
+from gate_agent.domain.check import CheckName, CheckResult
+from gate_agent.domain.crossing import Crossing, DecidedBy, Decision, PassageOutcome
+from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.ports import Knowledge
+from gate_agent.settings import LaneSettings
+
+
+def decision_of(
+    lane: LaneSettings,
+    borrowed: Borrowed,
+    decision_id: uuid.UUID,
+    effect: ev.CommitDecision,
+    results: Mapping[CheckName, CheckResult],
+    knowledge: Knowledge,
+    clock: Clock,
+    today: date,
+) -> Decision:
+    """Return the decision; `software_ms` counts from the last byte or frame that it used, for the machine's own decisions."""
+    by_machine = effect.decided_by is DecidedBy.MACHINE
+    return Decision(
+        decision_id=decision_id,
+        transaction_id=borrowed.transaction_id,
+        lane_id=lane.lane_id,
+        direction=lane.direction,
+        decided_at=clock.now(),
+        local_date=today,
+        decided_by=effect.decided_by,
+        answer=effect.answer,
+        checks=tuple(results.values()),
+        document=borrowed.document,
+        declaration=borrowed.declaration,
+        officers=effect.officers,
+        reason_text=effect.reason_text,
+        software_ms=(borrowed.decided_mono_s - borrowed.last_input_mono_s) * 1000 if by_machine else None,
+        step_ms=dict(borrowed.step_ms),
+        source_states={
+            "rulebook": f"local:{knowledge.rulebook.version}",
+            "watchlist": f"local:{knowledge.watchlist_version}",
+        },
+    )
+
+
+def crossing_of(
+    lane: LaneSettings,
+    borrowed: Borrowed,
+    crossing_id: uuid.UUID,
+    passage: PassageOutcome,
+    clock: Clock,
+    today: date,
+) -> Crossing:
+    """Return the crossing that settles the last decision."""
+    assert borrowed.decision_id is not None, "a crossing follows a decision"
+    assert borrowed.answer is not None, "a crossing follows an answer"
+    return Crossing(
+        crossing_id=crossing_id,
+        transaction_id=borrowed.transaction_id,
+        decision_id=borrowed.decision_id,
+        lane_id=lane.lane_id,
+        direction=lane.direction,
+        occurred_at=clock.now(),
+        local_date=today,
+        passage=passage,
+        document=borrowed.document,
+        declaration=borrowed.declaration,
+        corridor=borrowed.answer.corridor,
+    )

@@ -1,0 +1,37 @@
+"""The timers of one lane: lengths from its settings, expiry as an event."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+from gate_agent.domain import events as ev
+from gate_agent.domain.events import Timer
+from gate_agent.settings import LaneSettings
+
+
+class LaneTimers:
+    """Starts and stops timers on the running loop. Those that guard a door outlast the door's time to live."""
+
+    def __init__(self, lane: LaneSettings, report: Callable[[ev.Event], None]) -> None:
+        self._seconds = {
+            Timer.IDLE: lane.idle_timeout_s,
+            Timer.INSPECTION: lane.inspection_timeout_s,
+            Timer.ENTRY: max(lane.entry_timeout_s, lane.release_ttl_s),
+            Timer.PASSAGE: max(lane.passage_timeout_s, lane.release_ttl_s),
+            Timer.LEAVE: max(lane.passage_timeout_s, lane.release_ttl_s),
+        }
+        self._report = report
+        self._running: dict[Timer, asyncio.TimerHandle] = {}
+
+    def start(self, timer: Timer, transaction_id: uuid.UUID | None) -> None:
+        """(Re)start a timer for a transaction."""
+        self.stop(timer)
+        expired = ev.TimerExpired(timer, transaction_id)
+        self._running[timer] = asyncio.get_running_loop().call_later(self._seconds[timer], self._report, expired)
+
+    def stop(self, timer: Timer) -> None:
+        """Stop a timer if it runs."""
+        if timer in self._running:
+            self._running.pop(timer).cancel()

@@ -1,0 +1,79 @@
+"""Admission: the machine releases only on proof, and refers everything else with at most five reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
+from gate_agent.domain.crossing import Admission, PolicyAnswer
+from gate_agent.domain.declaration import Declaration, Direction, TravelMode
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.seal import SealReport
+from gate_agent.domain.travel_document import TravelDocument
+from gate_agent.policy.corridor import MOST_REASONS, corridor
+from gate_agent.policy.eligibility import not_served
+from gate_agent.policy.rulebook import Rulebook
+
+_SEVERITY = {
+    CheckOutcome.FAILED: 0,
+    CheckOutcome.ABORTED: 1,
+    CheckOutcome.UNDETERMINED: 2,
+    CheckOutcome.NOT_SUPPORTED: 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInput:
+    """Everything policy may know. `mandatory` checks must be there and successful; a check that is not supported counts only then."""
+
+    direction: Direction
+    mode: TravelMode
+    local_date: date
+    now: datetime
+    checks: tuple[CheckResult, ...]
+    document: TravelDocument | None
+    declaration: Declaration | None
+    seals: tuple[SealReport, ...]
+    rulebook: Rulebook
+    watchlist_age_h: float
+    watchlist_age_limit_h: float
+    mandatory: frozenset[CheckName]
+
+
+def decide(known: PolicyInput) -> PolicyAnswer:
+    """Return admission and corridor, which are two questions."""
+    customs = corridor(known.rulebook, known.direction, known.mode, known.local_date, known.declaration, known.seals)
+    refusals = _referral_reasons(known)
+    return PolicyAnswer(
+        admission=Admission.REFER if refusals else Admission.RELEASE,
+        admission_reasons=refusals or (Reason(ReasonCode.ALL_CHECKS_SUCCESSFUL),),
+        corridor=customs.corridor,
+        corridor_reasons=customs.reasons,
+        rules=customs.rules,
+        rulebook_version=known.rulebook.version,
+    )
+
+
+def _referral_reasons(known: PolicyInput) -> tuple[Reason, ...]:
+    """Return why a guard is needed, findings before faults before doubts; empty only when everything mandatory is proven."""
+    found: list[Reason] = []
+    against = [result for result in known.checks if _counts_against(result, known.mandatory)]
+    for result in sorted(against, key=lambda entry: _SEVERITY[entry.outcome]):
+        found += result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),)
+    done = {result.check for result in known.checks}
+    found += [Reason(ReasonCode.STEP_TIMEOUT, {"step": name.value}) for name in sorted(known.mandatory - done)]
+    if known.watchlist_age_h > known.watchlist_age_limit_h:
+        found.append(Reason(ReasonCode.WATCHLIST_STALE))
+    found += not_served(known.document, known.declaration, known.local_date)
+    distinct: list[Reason] = []
+    for reason in found:
+        if reason not in distinct:
+            distinct.append(reason)
+    return tuple(distinct[:MOST_REASONS])
+
+
+def _counts_against(result: CheckResult, mandatory: frozenset[CheckName]) -> bool:
+    if result.outcome is CheckOutcome.SUCCESSFUL:
+        return False
+    return result.outcome is not CheckOutcome.NOT_SUPPORTED or result.check in mandatory

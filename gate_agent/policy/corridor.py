@@ -1,0 +1,104 @@
+"""The customs corridor: green, yellow or red with at most five reasons. It never changes who is admitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from gate_agent.domain.crossing import Corridor, RuleUse
+from gate_agent.domain.declaration import Declaration, Direction, TravelMode
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.seal import SealReport, SealState
+from gate_agent.policy.cash import cash
+from gate_agent.policy.duty import duty
+from gate_agent.policy.rulebook import Rule, Rulebook
+
+MOST_REASONS = 5
+_RANK = {Corridor.GREEN: 0, Corridor.YELLOW: 1, Corridor.RED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class CorridorAnswer:
+    """The corridor, why, and by which rules."""
+
+    corridor: Corridor
+    reasons: tuple[Reason, ...]
+    rules: tuple[RuleUse, ...]
+
+
+def corridor(
+    rulebook: Rulebook,
+    direction: Direction,
+    mode: TravelMode,
+    on: date,
+    declaration: Declaration | None,
+    seals: Sequence[SealReport] = (),
+) -> CorridorAnswer:
+    """Return the corridor for a declaration; None means that the traveller walked in without one, so declares nothing."""
+    found: list[tuple[Corridor, Reason]] = [_seal(report) for report in seals if report.state is not SealState.INTACT]
+    rules: list[Rule] = []
+    if declaration is not None:
+        found += _cash(rulebook, direction, on, declaration, rules)
+        found += _value(rulebook, direction, mode, on, declaration, rules)
+    found += [
+        (Corridor.YELLOW, Reason(ReasonCode.RULE_CERTAINTY_LOW, {"rule": rule.rule_id}))
+        for rule in rules
+        if rule.certainty != "high"
+    ]
+    used = tuple(dict.fromkeys(rule.use for rule in rules))
+    if not found:
+        plain = declaration is None or declaration.nothing_to_declare
+        code = ReasonCode.NOTHING_DECLARED if plain else ReasonCode.DECLARED_WITHIN_ALLOWANCE
+        return CorridorAnswer(Corridor.GREEN, (Reason(code),), used)
+    found.sort(key=lambda entry: -_RANK[entry[0]])
+    return CorridorAnswer(found[0][0], tuple(reason for _, reason in found[:MOST_REASONS]), used)
+
+
+def _seal(report: SealReport) -> tuple[Corridor, Reason]:
+    if report.state is SealState.TAMPERED:
+        return Corridor.RED, Reason(ReasonCode.SEAL_TAMPERED, {"seal": report.seal_id, "event": report.event})
+    return Corridor.YELLOW, Reason(ReasonCode.SEAL_SILENT, {"seal": report.seal_id})
+
+
+def _cash(
+    rulebook: Rulebook, direction: Direction, on: date, declaration: Declaration, rules: list[Rule]
+) -> list[tuple[Corridor, Reason]]:
+    if not declaration.cash:
+        return []
+    answer = cash(rulebook, direction, on, declaration.cash)
+    found = [
+        (Corridor.YELLOW, Reason(ReasonCode.CASH_RATE_MISSING, {"currency": currency}))
+        for currency in answer.currencies_without_rate
+    ]
+    if not isinstance(answer.limit, Rule):
+        return [*found, (Corridor.YELLOW, Reason(ReasonCode.RULE_NOT_FOUND, {"rule": answer.limit.subject}))]
+    rules.append(answer.limit)
+    if answer.is_over:
+        parameters = {"total": _uzs(answer.total.amount_minor), "threshold": _uzs(answer.limit.value)}
+        found.append((Corridor.RED, Reason(ReasonCode.CASH_OVER_THRESHOLD, parameters)))
+    return found
+
+
+def _value(
+    rulebook: Rulebook, direction: Direction, mode: TravelMode, on: date, declaration: Declaration, rules: list[Rule]
+) -> list[tuple[Corridor, Reason]]:
+    if not declaration.goods:
+        return []
+    answer = duty(rulebook, direction, mode, on, declaration.goods)
+    if answer.missing:
+        return [(Corridor.YELLOW, Reason(ReasonCode.RULE_NOT_FOUND, {"rule": rule.subject})) for rule in answer.missing]
+    if answer.excess.amount_minor == 0:
+        rules += [rule for rule in answer.rules if rule.subject == "value_allowance"]
+        return []
+    rules += [rule for rule in answer.rules if rule.subject == "value_allowance"]
+    parameters = {"value": _usd(answer.value.amount_minor), "allowance": _usd(answer.allowance.amount_minor)}
+    return [(Corridor.RED, Reason(ReasonCode.VALUE_OVER_ALLOWANCE, parameters))]
+
+
+def _usd(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d} USD"
+
+
+def _uzs(tiyin: int) -> str:
+    return f"{tiyin // 100} UZS"
