@@ -7,6 +7,7 @@ import signal
 
 import structlog
 from drivers.registry import build as build_driver
+from drivers.seal_tracker.events import TAMPER_KINDS
 
 from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
@@ -181,8 +182,8 @@ class Agent:
             event.data.release()
 
     def _seal(self, reported: dc.SealReported) -> None:
-        state = SealState.TAMPERED if reported.is_alarm else SealState.INTACT
-        event = reported.kind if reported.is_alarm else ""
+        tampered = reported.kind in TAMPER_KINDS
+        state, event = (SealState.TAMPERED, reported.kind) if tampered else (SealState.INTACT, "")
         self._knowledge.seal_reported(SealReport(reported.seal_id, state, event, self._clock.now()))
 
     async def _reconcile(self, store: Store) -> None:

@@ -13,11 +13,17 @@ SUMMARY = "run everything on this machine with twins of the devices and fictitio
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the demo's options."""
     parser.add_argument("--travellers", type=int, default=18, metavar="N", help="how many travellers (default: 18)")
-    parser.add_argument("--exit", action="store_true", help="end after the last traveller; exit 0 only if all is as expected")
+    parser.add_argument(
+        "--exit", action="store_true", help="end after the last traveller; exit 0 only if all is as expected"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the pauses between steps")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument("--state", type=Path, metavar="FOLDER", help="keep the demo's site in this folder (default: thrown away)")
-    parser.add_argument("--mosquitto", default="", metavar="PATH", help="run this mosquitto instead of the embedded broker")
+    parser.add_argument(
+        "--state", type=Path, metavar="FOLDER", help="keep the demo's site in this folder (default: thrown away)"
+    )
+    parser.add_argument(
+        "--mosquitto", default="", metavar="PATH", help="run this mosquitto instead of the embedded broker"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,5 +53,3 @@ async def _run(arguments: argparse.Namespace) -> int:
             report.stays_open()
             await asyncio.Event().wait()
     return 0 if good else 1
-
-

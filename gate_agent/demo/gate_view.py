@@ -60,7 +60,12 @@ class GateView:
         return next(lane for lane in snapshot.lanes if lane.lane_id == lane_id)
 
     async def until(
-        self, condition: Callable[[GateSnapshot], Found | None], timeout_s: float, what: str, *, across_restarts: bool = False
+        self,
+        condition: Callable[[GateSnapshot], Found | None],
+        timeout_s: float,
+        what: str,
+        *,
+        across_restarts: bool = False,
     ) -> Found:
         """Return what `condition` finds as soon as it finds something.
 

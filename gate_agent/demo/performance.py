@@ -87,9 +87,7 @@ class DemoRun:
                     observed = Observed("faulted", "machine", None, [str(error)], 0.0)
                 await self.stage.recover()
         synced = await self.delivered() is not None if wait_for_sync else False
-        line = TravellerLine(
-            traveller.number, traveller.title, observed, synced, traveller.expected.differs(observed)
-        )
+        line = TravellerLine(traveller.number, traveller.title, observed, synced, traveller.expected.differs(observed))
         self.lines.append(line)
         return line
 

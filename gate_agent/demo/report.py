@@ -83,7 +83,9 @@ class Reporter:
         if self._as_json:
             self._print(json.dumps({"summary": summary}))
         else:
-            self._print(f"\n  {summary['as_expected']} of {len(lines)} as expected; software p95 {summary['software_ms_p95']} ms")
+            self._print(
+                f"\n  {summary['as_expected']} of {len(lines)} as expected; software p95 {summary['software_ms_p95']} ms"
+            )
             self._print(
                 f"  records: {summary['records_accepted']} accepted, {summary['records_acknowledged']} acknowledged, "
                 f"{summary['records_at_centre']} at the centre, {summary['records_lost']} lost, {summary['records_doubled']} doubled"

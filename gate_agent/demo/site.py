@@ -14,7 +14,12 @@ from gate_agent.demo.travellers import overstayed, watchlisted
 from gate_agent.provisioning import Provisioned, provision
 
 TIME_ZONE = "Asia/Tashkent"
-OFFICERS = {"guard-1": "guard", "supervisor-1": "supervisor", "customs-1": "customs_inspector", "technician-1": "technician"}
+OFFICERS = {
+    "guard-1": "guard",
+    "supervisor-1": "supervisor",
+    "customs-1": "customs_inspector",
+    "technician-1": "technician",
+}
 LANES = ((1, "entry"), (2, "exit"))
 
 
@@ -147,5 +152,3 @@ database_url = "sqlite:///{provisioned.folder / "centre.db"}"
 [portal]
 port = {ports.portal}
 {lanes}"""
-
-

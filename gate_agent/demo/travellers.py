@@ -16,6 +16,7 @@ from gate_agent.web.lane_api_messages import GuardAction, TravellerInput
 
 SEAL_ID = "9900000001"
 OVERSTAYED_DAYS = 45
+_TORN_AFTER_BYTES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +150,26 @@ async def _reader_unplugged(cast: Cast) -> Observed:
 
 
 async def _torn_read(cast: Cast, person: Specimen) -> None:
-    """The plug is pulled while the reader sends."""
+    """Pull the plug while the reader sends."""
     stage = cast.stage
     reader = stage.twins(ENTRY).reader
     await stage.view.until(
-        lambda snapshot: True
-        if any(d.name == "reader-1" and d.state == "ready" for lane in snapshot.lanes for d in lane.devices)
-        else None,
+        lambda snapshot: (
+            True
+            if any(d.name == "reader-1" and d.state == "ready" for lane in snapshot.lanes for d in lane.devices)
+            else None
+        ),
         10.0,
         "the reader to be ready",
     )
-    await reader.present_torn(person.lines())
+    reader.cut_after(_TORN_AFTER_BYTES)
+    await reader.present(person.lines(), None)
     await stage.view.until(
-        lambda snapshot: True
-        if any(d.name == "reader-1" and d.state != "ready" for lane in snapshot.lanes for d in lane.devices)
-        else None,
+        lambda snapshot: (
+            True
+            if any(d.name == "reader-1" and d.state != "ready" for lane in snapshot.lanes for d in lane.devices)
+            else None
+        ),
         10.0,
         "the reader to be missed",
     )

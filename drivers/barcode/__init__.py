@@ -1,0 +1,1 @@
+"""Bar code readers, and bar codes in pictures."""

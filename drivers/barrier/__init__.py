@@ -1,0 +1,1 @@
+"""Barriers: doors behind an input/output box that ends every release by itself."""

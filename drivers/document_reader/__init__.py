@@ -1,0 +1,1 @@
+"""Readers of travel documents: machine readable zones and images."""

@@ -1,0 +1,71 @@
+"""The drivers there are: built-in ones in a plain dict, others through the entry-point group `egate.drivers`.
+
+A driver module offers `build(name, options, sink, clock) -> Driver`; it is imported when a configured device needs it. Building opens
+nothing: it is safe for checking a configuration.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import cast
+
+from drivers.contracts import Clock, DeviceClass, Driver, EventSink
+from drivers.errors import DriverUnknown
+
+ENTRY_POINT_GROUP = "egate.drivers"
+
+Factory = Callable[[str, Mapping[str, object], EventSink, Clock], Driver]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """Where a built-in driver is, and what it is for."""
+
+    target: str
+    device_class: DeviceClass
+    summary: str
+
+
+BUILT_IN: dict[str, BuiltIn] = {
+    "mrz_serial": BuiltIn(
+        "drivers.document_reader.driver:build", DeviceClass.DOCUMENT_READER, "MRZ and image reader on a serial port"
+    ),
+    "barcode_serial": BuiltIn(
+        "drivers.barcode.serial_line:build",
+        DeviceClass.BARCODE,
+        "bar code reader on a serial port, one line per symbol",
+    ),
+    "modbus_barrier": BuiltIn(
+        "drivers.barrier.driver:build", DeviceClass.BARRIER, "doors behind a Modbus TCP input/output box"
+    ),
+    "opencv_camera": BuiltIn(
+        "drivers.camera.driver:build", DeviceClass.CAMERA, "V4L2, RTSP, MJPEG or file camera in a child process"
+    ),
+    "jointech_seal": BuiltIn(
+        "drivers.seal_tracker.driver:build", DeviceClass.SEAL_TRACKER, "server for Jointech seal trackers"
+    ),
+}
+
+
+def driver_names() -> tuple[str, ...]:
+    """Return the names that `build` knows, built-in ones first."""
+    third_party = sorted(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))
+    return (*BUILT_IN, *(name for name in third_party if name not in BUILT_IN))
+
+
+def factory(driver: str) -> Factory:
+    """Return the `build` of a driver. Raises `DriverUnknown`; a built-in name cannot be taken by an entry point."""
+    if (built_in := BUILT_IN.get(driver)) is not None:
+        module, _, function = built_in.target.partition(":")
+        return cast("Factory", getattr(importlib.import_module(module), function))
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=driver):
+        return cast("Factory", entry.load())
+    raise DriverUnknown(f"no driver is called {driver!r}; there are: {', '.join(driver_names())}")
+
+
+def build(name: str, driver: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> Driver:
+    """Return the driver of the device `name`, not yet running. Raises `DriverUnknown` or `OptionsRefused`."""
+    return factory(driver)(name, options, sink, clock)

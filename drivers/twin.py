@@ -1,0 +1,247 @@
+"""Twins: virtual devices that speak the real codec on a pty or a TCP port, for the demo and for tests.
+
+A twin can be pulled out, put back, muted and made to send damaged bytes. The pty twin keeps the slave side open itself: a master whose
+slave nobody holds is readable with EIO for ever and spins a core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import random
+import tty
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Protocol
+
+WRITE_PIECE_BYTES = 2048
+
+
+class Twin(Protocol):
+    """What every twin offers; `plug` and `unplug` need a running loop."""
+
+    async def plug(self) -> None:
+        """Put the device there. Nothing when it is there already."""
+        ...
+
+    async def unplug(self) -> None:
+        """Pull the device out. Nothing when it is out already."""
+        ...
+
+    def mute(self, *, on: bool = True) -> None:
+        """Say nothing any more, the wire stays connected."""
+        ...
+
+    def corrupt(self, *, on: bool = True) -> None:
+        """Flip one bit in everything that is sent."""
+        ...
+
+
+class Damage:
+    """Flips one bit of each piece, at places that a seed decides."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+
+    def apply(self, chunk: bytes) -> bytes:
+        """Return the bytes with one bit flipped."""
+        if not chunk:
+            return chunk
+        damaged = bytearray(chunk)
+        damaged[self._chance.randrange(len(damaged))] ^= 1 << self._chance.randrange(8)
+        return bytes(damaged)
+
+
+class PtyTwin(ABC):
+    """A virtual serial device behind a stable path: unplug removes the link, plug makes it again."""
+
+    def __init__(self, path: Path, *, baud: int = 0, seed: int = 1) -> None:
+        """`baud` 0 sends at once; otherwise the bytes leave at the pace of that line (10 bits per byte)."""
+        self.path = path
+        self._baud = baud
+        self._damage = Damage(seed)
+        self._is_muted = False
+        self._is_corrupting = False
+        self._master = self._slave = -1
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._sender: asyncio.Task[None] | None = None
+        self._cut_after_bytes: int | None = None
+
+    @property
+    def is_plugged(self) -> bool:
+        """True while the device is there."""
+        return self._master >= 0
+
+    async def plug(self) -> None:
+        """Open a fresh pty and let the stable path point at it."""
+        if self.is_plugged:
+            return
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)  # before anybody opens it: an echoing line would answer itself
+        os.set_blocking(self._master, False)
+        asyncio.get_running_loop().add_reader(self._master, self._on_readable)
+        self._outgoing = asyncio.Queue()
+        self._sender = asyncio.create_task(self._send_out(), name=f"twin {self.path.name} sending")
+        self.plugged()
+        self.path.unlink(missing_ok=True)
+        self.path.symlink_to(os.ttyname(self._slave))
+
+    async def unplug(self) -> None:
+        """Remove the path and hang up; bytes that were not sent yet are lost, as on a real cable."""
+        sender = self._sender
+        self._hang_up()
+        if sender is not None and sender is not asyncio.current_task():
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    def mute(self, *, on: bool = True) -> None:
+        """Say nothing any more, the wire stays connected."""
+        self._is_muted = on
+
+    def corrupt(self, *, on: bool = True) -> None:
+        """Flip one bit in everything that is sent."""
+        self._is_corrupting = on
+
+    def cut_after(self, sent_bytes: int) -> None:
+        """Pull the cable once so many further bytes were sent: tears a frame at any place."""
+        self._cut_after_bytes = sent_bytes
+
+    def send(self, chunk: bytes) -> None:
+        """Send bytes to the driver, in order with everything sent before; lost while muted or unplugged."""
+        if self.is_plugged and not self._is_muted:
+            self._outgoing.put_nowait(self._damage.apply(chunk) if self._is_corrupting else chunk)
+
+    @abstractmethod
+    def heard(self, chunk: bytes) -> None:
+        """Bytes came from the driver."""
+
+    def plugged(self) -> None:  # noqa: B027 - a hook that most twins leave out
+        """Start as after power-up."""
+
+    def _hang_up(self) -> None:
+        if not self.is_plugged:
+            return
+        asyncio.get_running_loop().remove_reader(self._master)
+        self.path.unlink(missing_ok=True)
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = self._slave = -1
+        self._sender = None
+
+    def _on_readable(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            try:
+                chunk = os.read(self._master, 65_536)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                return
+            if chunk and not self._is_muted:
+                self.heard(chunk)
+
+    async def _send_out(self) -> None:
+        while True:
+            rest = await self._outgoing.get()
+            while rest:
+                piece = rest[:WRITE_PIECE_BYTES]
+                if self._cut_after_bytes is not None:
+                    piece = piece[: self._cut_after_bytes]
+                if self._baud:
+                    piece = piece[: max(self._baud // 1000, 1)]
+                    await asyncio.sleep(len(piece) * 10 / self._baud)
+                written = self._write(piece)
+                if written is None:
+                    await asyncio.sleep(0.001)  # the reader is behind; a real line would wait, too
+                    continue
+                rest = rest[written:]
+                if self._cut_after_bytes is not None:
+                    self._cut_after_bytes -= written
+                    if self._cut_after_bytes <= 0:
+                        self._cut_after_bytes = None
+                        await self._torn()
+                        return
+
+    async def _torn(self) -> None:
+        """Hang up after the driver had a moment to read what was sent before the cut."""
+        await asyncio.sleep(0.005)
+        self._hang_up()
+
+    def _write(self, piece: bytes) -> int | None:
+        try:
+            return os.write(self._master, piece)
+        except BlockingIOError:
+            return None
+
+
+class TcpTwin(ABC):
+    """A virtual network device on 127.0.0.1. The port is chosen at the first plug and kept."""
+
+    def __init__(self, *, port: int = 0, seed: int = 1) -> None:
+        self.port = port
+        self._damage = Damage(seed)
+        self._is_muted = False
+        self._is_corrupting = False
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._talks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_plugged(self) -> bool:
+        """True while the device listens."""
+        return self._server is not None
+
+    async def plug(self) -> None:
+        """Listen."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+            self.plugged()
+
+    async def unplug(self) -> None:
+        """Stop listening and reset every connection."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+        await server.wait_closed()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+    def mute(self, *, on: bool = True) -> None:
+        """Say nothing any more, connections stay."""
+        self._is_muted = on
+
+    def corrupt(self, *, on: bool = True) -> None:
+        """Flip one bit in everything that is sent."""
+        self._is_corrupting = on
+
+    def plugged(self) -> None:  # noqa: B027 - a hook that most twins leave out
+        """Start as after power-up."""
+
+    @abstractmethod
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it ends."""
+
+    def send(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
+        """Send bytes on one connection; lost while muted."""
+        if not self._is_muted and not writer.is_closing():
+            writer.write(self._damage.apply(chunk) if self._is_corrupting else chunk)
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._talks.add(task)
+        self._writers.add(writer)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await self.talk(reader, writer)
+        finally:
+            self._writers.discard(writer)
+            if task is not None:
+                self._talks.discard(task)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()

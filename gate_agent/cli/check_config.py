@@ -1,0 +1,258 @@
+"""`egate check-config FILE`: the merged settings with the origin of each value, and in plain words what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import ipaddress
+import json
+import os
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from drivers.contracts import DeviceClass, DeviceEvent
+from drivers.errors import DriverFault
+from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.clock import SystemClock
+from gate_agent.errors import SettingsFault
+from gate_agent.settings import DeviceSettings, LaneSettings, Settings, load
+
+SUMMARY = "print the merged settings of a site file with the origin of each value, and what is wrong with them"
+
+# Variables that begin like settings and are none.
+OTHER_VARIABLES = frozenset({"EGATE_CACHE", "EGATE_NO_SKIPS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One merged value and where it comes from: `default`, `site file` or `environment`."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the operands."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="site file (TOML)")
+    parser.add_argument("--json", action="store_true", help="one JSON object: file, settings[], findings[]")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print and return 0, or 1 when something was found."""
+    origins, findings = examine(arguments.file, os.environ)
+    if arguments.json:
+        report = {
+            "file": str(arguments.file),
+            "settings": [asdict(one) for one in origins],
+            "findings": [asdict(one) for one in findings],
+        }
+        print(json.dumps(report, ensure_ascii=False, default=str))
+    else:
+        width = max((len(one.key) for one in origins), default=0)
+        for one in origins:
+            print(f"{one.key:<{width}}  {json.dumps(one.value, ensure_ascii=False, default=str)}  ({one.origin})")
+        print(f"\n{len(findings)} finding{'' if len(findings) == 1 else 's'}" if findings else "\nnothing found")
+        for finding in findings:
+            print(f"- {finding.sentence()}")
+    return 1 if findings else 0
+
+
+def examine(file: Path, environment: Mapping[str, str]) -> tuple[list[Origin], list[Finding]]:
+    """Return the merged values with their origins (none when the file cannot be used) and everything that was found."""
+    findings = variable_findings(environment)
+    try:
+        settings = load(file)
+    except SettingsFault as fault:
+        return [], [*findings, *fault_findings(file, fault)]
+    document = tomllib.loads(file.read_text(encoding="utf-8"))
+    findings += lane_findings(settings)
+    findings += device_findings(settings)
+    findings += folder_findings(settings)
+    findings += key_findings(settings)
+    findings += address_findings(settings)
+    findings += place_findings(settings)
+    return list(origins_of(settings, document, environment)), findings
+
+
+def origins_of(settings: Settings, document: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Origin]:
+    """Yield every merged value with its origin."""
+    variables = {name.upper() for name in environment}
+    for table in Settings.model_fields:
+        section = getattr(settings, table)
+        from_environment = f"EGATE_{table.upper()}" in variables
+        if isinstance(section, BaseModel):
+            written = document.get(table, {})
+            for key, value in section:
+                named = from_environment or f"EGATE_{table.upper()}__{key.upper()}" in variables
+                origin = "environment" if named else "site file" if key in written else "default"
+                yield Origin(f"{table}.{key}", _printable(key, value), origin)
+            continue
+        for index, entry in enumerate(section):
+            written = {} if from_environment else document.get(table, [])[index]
+            for key, value in entry:
+                origin = "environment" if from_environment else "site file" if key in written else "default"
+                yield Origin(f"{table}[{index}].{key}", _printable(key, value), origin)
+
+
+def _printable(key: str, value: Any) -> Any:
+    """Return a value fit to print: addresses lose their login, whatever is called a password loses its text."""
+    if isinstance(value, Mapping):
+        return {str(name): _printable(str(name), item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_printable(key, item) for item in value]
+    if isinstance(value, str) and re.search(r"password|secret|passphrase", key):
+        return "[withheld]"
+    if isinstance(value, str):
+        return re.sub(r"://[^/@\s]*@", "://[withheld]@", value)
+    return str(value) if isinstance(value, Path) else value
+
+
+# ---- findings -----------------------------------------------------------------------------------------------------------
+
+
+def fault_findings(file: Path, fault: SettingsFault) -> list[Finding]:
+    """Put a refused file into plain words, one finding for each key."""
+    if not isinstance(fault.__cause__, ValidationError):
+        return [
+            Finding(
+                str(file), str(fault.__cause__ or fault), "Mend the file; TOML is strict about quotes and brackets."
+            )
+        ]
+    findings = []
+    for item in fault.__cause__.errors():
+        where = ".".join(str(part) for part in item["loc"]) or str(file)
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(item["loc"])
+            near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+            remedy = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(known))}."
+            findings.append(Finding(where, "there is no such setting", remedy))
+        elif item["type"] == "missing":
+            findings.append(
+                Finding(where, "this setting is required and absent", "Write it; docs/settings.md says what it means.")
+            )
+        else:
+            text = item["msg"].removeprefix("Value error, ")
+            findings.append(Finding(where, text[:1].lower() + text[1:], "docs/settings.md says what is expected."))
+    return findings
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    tables: dict[str, type[BaseModel]] = {"lane": LaneSettings, "device": DeviceSettings}
+    if len(location) < 2:
+        return list(Settings.model_fields)
+    field = Settings.model_fields.get(str(location[0]))
+    table = tables.get(str(location[0])) or (field.annotation if field else None)
+    return list(table.model_fields) if isinstance(table, type) and issubclass(table, BaseModel) else []
+
+
+def variable_findings(environment: Mapping[str, str]) -> list[Finding]:
+    """Find variables that look like settings and name none: they would be ignored without a word."""
+    known = {f"EGATE_{table}".upper() for table in Settings.model_fields}
+    for table, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            known |= {f"EGATE_{table}__{key}".upper() for key in field.annotation.model_fields}
+    findings = []
+    for name in sorted(environment):
+        if name.upper().startswith("EGATE_") and name.upper() not in known | OTHER_VARIABLES:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            findings.append(
+                Finding(
+                    name,
+                    "this environment variable names no setting",
+                    f"Did you mean `{near[0]}`?" if near else "Remove it.",
+                )
+            )
+    return findings
+
+
+def lane_findings(settings: Settings) -> list[Finding]:
+    """Find gates without a lane, and devices that stand in two places."""
+    if not settings.lane:
+        return [Finding("lane", "the file defines no lane, so the gate serves nobody", "Add a [[lane]] table.")]
+    named = [
+        name for lane in settings.lane for name in (lane.document_reader, lane.camera, lane.barrier, *lane.barcode)
+    ]
+    doubled = sorted({name for name in named if named.count(name) > 1})
+    wrong = "two lanes or roles share this device, which serves one traveller at a time"
+    return [Finding(f"device {name}", wrong, "Give each its own.") for name in doubled]
+
+
+def address_findings(settings: Settings) -> list[Finding]:
+    """Flag every page that would listen beyond this machine."""
+    findings = []
+    for table in ("console", "centre", "portal"):
+        host = getattr(settings, table).host
+        if not _is_loopback(host):
+            remedy = "Keep 127.0.0.1 unless the site's firewall and a TLS proxy stand before it."
+            findings.append(Finding(f"{table}.host", f"{host} listens beyond this machine", remedy))
+    return findings
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def place_findings(settings: Settings) -> list[Finding]:
+    """Find time zones and programs that this machine does not have."""
+    findings = []
+    if settings.gate.time_zone not in zoneinfo.available_timezones():
+        remedy = "Use a name such as `Asia/Tashkent`; the package tzdata brings them."
+        findings.append(Finding("gate.time_zone", f"{settings.gate.time_zone!r} is unknown on this machine", remedy))
+    broker = settings.broker.executable
+    if broker and not (Path(broker).is_file() and os.access(broker, os.X_OK)):
+        findings.append(
+            Finding("broker.executable", f"{broker} is no program", "Install mosquitto, or leave it empty.")
+        )
+    return findings
+
+
+def device_findings(settings: Settings) -> list[Finding]:
+    """Find drivers that do not exist, options that they refuse, and devices of the wrong class in a lane's role."""
+    from drivers import registry  # brings the drivers' libraries, which only this look needs
+
+    findings, classes = [], dict[str, DeviceClass]()
+    for device in settings.device:
+        try:
+            driver = registry.build(device.name, device.driver, device.options, _ignore, SystemClock())
+        except DriverFault as fault:
+            findings.append(Finding(f"device {device.name}", f"{fault.code}: {fault}", fault.remedy))
+        else:
+            classes[device.name] = driver.device_class
+    used = {name for lane in settings.lane for name in (lane.document_reader, lane.camera, lane.barrier, *lane.barcode)}
+    findings += [
+        Finding(f"device {name}", "no lane uses this device", "Name it in a [[lane]] table, or remove it.")
+        for name, device_class in classes.items()
+        if name not in used and device_class is not DeviceClass.SEAL_TRACKER  # seals report to the whole gate
+    ]
+    for lane in settings.lane:
+        roles = [
+            (DeviceClass.DOCUMENT_READER, lane.document_reader),
+            (DeviceClass.CAMERA, lane.camera),
+            (DeviceClass.BARRIER, lane.barrier),
+        ]
+        roles += [(DeviceClass.BARCODE, name) for name in lane.barcode]
+        findings += [
+            Finding(
+                f"lane {lane.lane_id}",
+                f"{name} is a {classes[name]} and stands where a {role} is wanted",
+                "Name another device.",
+            )
+            for role, name in roles
+            if name in classes and classes[name] is not role
+        ]
+    return findings
+
+
+def _ignore(_event: DeviceEvent) -> None:
+    """Take no events: the drivers are built to hear what they say of their options, and never run."""

@@ -1,0 +1,251 @@
+"""`egate doctor`: is this machine fit to run a gate? Each look ends in fine, a finding with its remedy, or not looked at with its reason."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import importlib.util
+import json
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from central_sync.bundles import KINDS, file_name, verify_bundle
+from central_sync.errors import BundleRefused, IdentityFault
+from central_sync.identity import read_verification_key
+from gate_agent.cache import models_folder
+from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.clock import Clock, SystemClock
+from gate_agent.settings import SITE_FILE, Settings, load
+from models import catalogue
+from models.errors import ModelsError
+
+SUMMARY = "look at this machine: Python, packages, models, keys, bundles, disk, sockets"
+
+OWN_DISTRIBUTION = "egate"
+OWN_PACKAGES = ("gate_agent", "drivers", "models", "central_sync")
+LEAST_FREE_BYTES = 2_000_000_000
+_SOCKET_WAIT_S = 2.0
+_LARGEST_BUNDLE_BYTES = 134_217_728
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One thing that was looked at: `result` is `fine`, `finding` or `not_looked_at`."""
+
+    check: str
+    result: str
+    finding: str = ""
+    remedy: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"site file ({SITE_FILE} when it is there)")
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER", help="folder of built models (from the site file, else the cache)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per look")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every look and return 0, or 1 when something was found. Raises `SettingsFault` for a site file that cannot be used."""
+    file = arguments.config or (SITE_FILE if SITE_FILE.exists() else None)
+    settings = load(file) if file else None
+    looks = list(examine(settings, arguments.models, SystemClock()))
+    for look in looks:
+        if arguments.json:
+            print(
+                json.dumps(
+                    {name: getattr(look, name) for name in ("check", "result", "finding", "remedy")}, ensure_ascii=False
+                )
+            )
+        else:
+            sign = {"fine": "ok", "finding": "!!", "not_looked_at": "--"}[look.result]
+            print(f"{sign} {look.check:<12} {look.finding}" + (f" → {look.remedy}" if look.remedy else ""))
+    return 1 if any(look.result == "finding" for look in looks) else 0
+
+
+def examine(settings: Settings | None, models: Path | None, clock: Clock) -> Iterator[Look]:
+    """Yield the looks in a fixed order; without settings those that need a site file are not looked at."""
+    yield from _looks("python", python_findings(sys.version_info[:2]))
+    yield from _looks("packages", package_findings(packages_distributions(), locate))
+    yield from _looks("sqlite", sqlite_findings(sqlite3.sqlite_version_info))
+    yield from _looks("libzbar", library_findings())
+    yield from _looks("models", model_findings(models or default_models_folder(settings)))
+    site: tuple[tuple[str, Callable[[Settings], list[Finding]]], ...] = (
+        ("folders", folder_findings),
+        ("keys", key_findings),
+        ("bundles", lambda given: bundle_findings(given, clock)),
+        ("disk", disk_findings),
+        ("sockets", socket_findings),
+    )
+    for check, look_at in site:
+        if settings is None:
+            yield Look(check, "not_looked_at", f"no site file given and no {SITE_FILE}")
+        else:
+            yield from _looks(check, look_at(settings))
+
+
+def _looks(check: str, findings: Sequence[Finding]) -> Iterator[Look]:
+    if not findings:
+        yield Look(check, "fine")
+    for finding in findings:
+        yield Look(check, "finding", f"{finding.where}: {finding.finding}", finding.remedy)
+
+
+# ---- the program itself -------------------------------------------------------------------------------------------------
+
+
+def python_findings(version: tuple[int, ...]) -> list[Finding]:
+    """Find an interpreter that is too old."""
+    if version >= (3, 11):
+        return []
+    return [
+        Finding(
+            "python",
+            f"this is {'.'.join(map(str, version))}",
+            "Install Python 3.11 or newer and build the environment again.",
+        )
+    ]
+
+
+def locate(package: str) -> Path | None:
+    """Return the folder from which a package would be imported."""
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent.parent if spec is not None and spec.origin else None
+
+
+def package_findings(
+    distributions: Mapping[str, Sequence[str]], locator: Callable[[str], Path | None]
+) -> list[Finding]:
+    """Find other distributions that bring one of our four names, and names that are found beside ours.
+
+    Another distribution with a package called `models` or `drivers` overwrites files of ours without a word.
+    """
+    findings = []
+    for package in OWN_PACKAGES:
+        others = sorted({name for name in distributions.get(package, ()) if name != OWN_DISTRIBUTION})
+        if others:
+            remedy = f"Remove it, then install {OWN_DISTRIBUTION} again: files of ours may be overwritten or deleted."
+            findings.append(Finding(package, f"{', '.join(others)} brings a package of the same name", remedy))
+    home = locator("gate_agent")
+    for package in OWN_PACKAGES[1:]:
+        place = locator(package)
+        if place != home:
+            remedy = "Start with `python -I`, in another working directory, or install again."
+            findings.append(Finding(package, f"would be imported from {place}, the agent from {home}", remedy))
+    return findings
+
+
+def sqlite_findings(version: tuple[int, ...]) -> list[Finding]:
+    """Find a library without what the store needs (strict tables and RETURNING)."""
+    if version >= (3, 37, 0):
+        return []
+    return [Finding("sqlite", f"the library is {'.'.join(map(str, version))}", "The store needs SQLite 3.37 or newer.")]
+
+
+def library_findings() -> list[Finding]:
+    """Find the second barcode engine absent. The first one works without it."""
+    try:
+        ctypes.CDLL("libzbar.so.0")
+    except OSError:
+        return [
+            Finding("libzbar.so.0", "is not installed, so barcodes have one engine only", "apt-get install libzbar0")
+        ]
+    return []
+
+
+def default_models_folder(settings: Settings | None) -> Path:
+    """Return the folder of the site file, else that of the cache."""
+    if settings is not None:
+        return settings.paths.models
+    return models_folder()
+
+
+def model_findings(folder: Path) -> list[Finding]:
+    """Find models that were not built, or are not the ones that were built."""
+    remedy = f"Run `egate models build --models {folder}`."
+    try:
+        return [Finding(str(folder), text, remedy) for text in catalogue.verify(folder)]
+    except ModelsError as error:
+        return [Finding(str(folder), f"{error.code}: {error}", remedy)]
+
+
+# ---- the site -----------------------------------------------------------------------------------------------------------
+
+
+def trusted_keys(folder: Path, kind: str) -> list[Ed25519PublicKey]:
+    """Return the keys that may sign a bundle of this kind: the rulebook has its own, the centre signs the others."""
+    try:
+        return [read_verification_key(folder / ("rulebook.pub" if kind == "rulebook" else "centre.pub"))]
+    except IdentityFault:
+        return []  # key_findings says so, and every bundle is then signed by nobody
+
+
+def bundle_findings(settings: Settings, clock: Clock) -> list[Finding]:
+    """Find bundles that are absent, unsigned, out of date, or of another kind than their name says."""
+    findings = []
+    for kind in KINDS:
+        path = settings.paths.bundles / file_name(kind)
+        trusted = trusted_keys(settings.paths.keys, kind)
+        where = f"paths.bundles/{path.name}"
+        try:
+            with path.open("rb") as stream:
+                verify_bundle(stream.read(_LARGEST_BUNDLE_BYTES + 1), trusted, clock.now(), kind)
+        except FileNotFoundError:
+            findings.append(Finding(where, "is absent", "Start `egate sync`, or copy the signed file there."))
+        except OSError as error:
+            findings.append(
+                Finding(where, f"cannot be read ({error.strerror})", "Run as the unit's user, or mend its owner.")
+            )
+        except BundleRefused as error:
+            findings.append(
+                Finding(where, f"{error.code}: {error}", "Fetch a fresh bundle from the centre; look at the clock too.")
+            )
+    return findings
+
+
+def disk_findings(settings: Settings) -> list[Finding]:
+    """Find a disk that will be full soon."""
+    folder = settings.paths.state
+    if not folder.is_dir():
+        return []  # folder_findings says so
+    usage = shutil.disk_usage(folder)
+    least = min(LEAST_FREE_BYTES, usage.total // 5)
+    if usage.free >= least:
+        return []
+    finding = f"{usage.free // 1_000_000} MB are free, {least // 1_000_000} MB are wanted"
+    return [
+        Finding(
+            "paths.state", finding, "Free the disk; records that wait for the centre are never deleted to make room."
+        )
+    ]
+
+
+def socket_findings(settings: Settings) -> list[Finding]:
+    """Find sockets of the agent that nobody answers."""
+    findings = []
+    for name in ("lane.sock", "sync.sock"):
+        path = settings.paths.run / name
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_SOCKET_WAIT_S)
+            try:
+                probe.connect(str(path))
+            except OSError as error:
+                reason = error.strerror or "no answer"
+                findings.append(
+                    Finding(
+                        f"paths.run/{name}",
+                        f"does not answer ({reason})",
+                        "Start the agent: systemctl start egate-agent",
+                    )
+                )
+    return findings

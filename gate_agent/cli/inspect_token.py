@@ -1,0 +1,111 @@
+"""`egate inspect token`: judge declaration tokens, one per line on standard input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from central_sync.errors import IdentityFault
+from central_sync.identity import read_verification_key
+from gate_agent.clock import SystemClock
+from gate_agent.domain.declaration import Declaration
+from gate_agent.errors import SettingsFault
+from gate_agent.inspection.declaration_token import TokenReading, verify_token
+from gate_agent.inspection.token_format import MAXIMUM_TOKEN_BYTES, key_identifier
+
+SUMMARY = "judge declaration tokens, one per line on standard input"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="an issuer's public key, or a folder with token_issuer*.pub; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per token")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer every line. Returns 0."""
+    trusted = issuer_keys(arguments.keys)
+    now = SystemClock().now()
+    while line := sys.stdin.buffer.readline(2 * MAXIMUM_TOKEN_BYTES):
+        token = line.rstrip(b"\r\n")
+        if not token.strip():
+            continue
+        answer = inspect_token(token, trusted, now)
+        print(json.dumps(answer, ensure_ascii=False) if arguments.json else _as_text(answer))
+    return 0
+
+
+def issuer_keys(places: Iterable[Path]) -> dict[bytes, Ed25519PublicKey]:
+    """Return the trusted issuers by key identifier. Raises `SettingsFault` when a place holds none."""
+    trusted: dict[bytes, Ed25519PublicKey] = {}
+    for place in places:
+        files = sorted(place.glob("token_issuer*.pub")) if place.is_dir() else [place]
+        if not files:
+            raise SettingsFault(f"{place} holds no token_issuer*.pub")
+        for file in files:
+            try:
+                key = read_verification_key(file)
+            except IdentityFault as fault:
+                raise SettingsFault(f"{fault.code}: {fault}") from fault
+            trusted[key_identifier(key)] = key
+    return trusted
+
+
+def inspect_token(token: bytes, trusted: dict[bytes, Ed25519PublicKey], now: datetime) -> dict[str, Any]:
+    """Return `result`, `fields` and `reasons` of one token; without a document, the binding is shown but not judged."""
+    reading = verify_token(token, trusted, now)
+    return {
+        "result": reading.result.outcome.value,
+        "fields": _fields(reading, reading.declaration) if reading.declaration is not None else {},
+        "reasons": [reason.code.value for reason in reading.result.reasons],
+        "ms": round(reading.result.duration_ms, 3),
+    }
+
+
+def _fields(reading: TokenReading, declaration: Declaration) -> dict[str, Any]:
+    return {
+        "token_id": declaration.token_id.hex(),
+        "reference": declaration.reference,
+        "issued_at": _rfc3339(declaration.issued_at),
+        "expires_at": _rfc3339(declaration.expires_at),
+        "direction": declaration.direction.value,
+        "mode": declaration.mode.value,
+        "binding": reading.binding.hex(),
+        "goods": [
+            {
+                "description": line.description,
+                "value_minor": line.value.amount_minor,
+                "currency": line.value.currency,
+                "mass_g": line.mass_g,
+            }
+            for line in declaration.goods
+        ],
+        "cash": [{"amount_minor": money.amount_minor, "currency": money.currency} for money in declaration.cash],
+        "small_children": declaration.small_children,
+        "seal_ids": list(declaration.seal_ids),
+        "nothing_to_declare": declaration.nothing_to_declare,
+    }
+
+
+def _rfc3339(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def _as_text(answer: dict[str, Any]) -> str:
+    fields = answer["fields"]
+    shown = f"{fields['reference']}  {fields['direction']} {fields['mode']}" if fields else ", ".join(answer["reasons"])
+    return f"{answer['result']}  {shown}"

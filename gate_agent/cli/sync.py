@@ -1,0 +1,100 @@
+"""`egate sync`: the one connection between this gate and the broker. Keeps nothing; may be killed at any moment."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from central_sync.downlink import BundleShelf
+from central_sync.errors import SyncError
+from central_sync.gate_link import GateKeys, GateLink
+from central_sync.identity import read_signing_key, read_verification_key
+from central_sync.sync_socket import SyncSocket
+from central_sync.topics import GateAddress
+from central_sync.transports.mqtt import MqttTransport
+from central_sync.uplink import UplinkSettings
+from gate_agent.clock import SystemClock
+from gate_agent.errors import SettingsFault
+from gate_agent.settings import SITE_FILE, Settings, load
+
+SUMMARY = "carry records to the centre and bring back acknowledgements and bundles"
+
+_BUNDLE_SIGNERS = ("rulebook.pub", "centre.pub")
+_log = structlog.get_logger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("--config", type=Path, default=SITE_FILE, help="site file (TOML)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT."""
+    asyncio.run(serve(load(arguments.config)))
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """Carry records until cancelled or told to stop. Raises `SettingsFault` when a key cannot be used."""
+    source = SyncSocket(settings.paths.run / "sync.sock")
+    link = asyncio.create_task(gate_link(settings, source).run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # handlers exist in the main thread only; a caller in another thread cancels instead
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, link.cancel)
+    try:
+        await link
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            link.cancel()
+            raise
+        _log.info("sync_stopped")
+    finally:
+        await source.close()
+
+
+def gate_link(settings: Settings, source: SyncSocket) -> GateLink:
+    """Return the link of this gate, ready to run. Raises `SettingsFault` when a key or an address cannot be used."""
+    gate, keys = settings.gate, settings.paths.keys
+    clock = SystemClock()
+    try:
+        address = GateAddress(gate.country, gate.site, gate.gate_id)
+        gate_keys = GateKeys(read_signing_key(keys / "gate.key"), read_verification_key(keys / "centre.pub"))
+        signers = _signers(keys)
+    except (SyncError, ValueError) as error:
+        raise SettingsFault(str(error)) from error
+    transport = MqttTransport(
+        settings.sync.broker_host,
+        settings.sync.broker_port,
+        f"egate-{gate.country}-{gate.site}-{gate.gate_id}",
+        version=settings.sync.protocol,
+    )
+    return GateLink(
+        address,
+        source,
+        transport,
+        gate_keys,
+        now=clock.now,
+        settings=UplinkSettings(
+            batch_records=settings.sync.batch_records,
+            window_batches=settings.sync.window_batches,
+            ack_timeout_s=settings.sync.ack_timeout_s,
+            monotonic_s=clock.monotonic_s,
+        ),
+        heartbeat_s=settings.sync.heartbeat_s,
+        shelf=BundleShelf(settings.paths.bundles, signers, clock.now),
+        software_version=version("egate"),
+    )
+
+
+def _signers(keys: Path) -> list[Ed25519PublicKey]:
+    return [read_verification_key(keys / name) for name in _BUNDLE_SIGNERS if (keys / name).exists()]

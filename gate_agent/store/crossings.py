@@ -1,0 +1,338 @@
+"""The store as the lane and the sync API see it: facts in, durable when the call returns."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from central_sync.acks import AckApplied, open_ack
+from central_sync.commands import CommandResult, open_command
+from central_sync.envelope import Lane
+from central_sync.errors import RecordRefused
+from central_sync.handover import BatchPage, LinkReport, LinkState
+from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent
+from central_sync.presence import ChainPosition
+from gate_agent.clock import Clock
+from gate_agent.domain.alarm import Alarm
+from gate_agent.domain.crossing import Corridor, Crossing, Decision, PassageOutcome
+from gate_agent.domain.declaration import Direction
+from gate_agent.domain.seal import SealReport
+from gate_agent.domain.stay import Stay
+from gate_agent.errors import StoreFault
+from gate_agent.store import journal, lookups, outbox, records, tasks
+from gate_agent.store.database import DISK_FULL, Answer, Database, Work
+from gate_agent.store.lookups import HolderKey, StayFact
+from gate_agent.store.tasks import CustomsTask, UndecidedRelease
+
+_log = structlog.get_logger(__name__)
+_LINK_SILENT_S = 25.0
+_PURGE_EVERY = timedelta(hours=1)
+
+
+class GateIdentity(Protocol):
+    """Who the gate is; `settings.GateSettings` fits."""
+
+    @property
+    def country(self) -> str:
+        """Three-letter code."""
+        ...
+
+    @property
+    def site(self) -> str:
+        """Border post."""
+        ...
+
+    @property
+    def gate_id(self) -> str:
+        """Gate within the post."""
+        ...
+
+
+class StoreLimits(Protocol):
+    """What a store needs of its settings; `settings.StoreSettings` fits."""
+
+    @property
+    def keep_acknowledged_days(self) -> int:
+        """Days that delivered rows stay."""
+        ...
+
+    @property
+    def ballast_bytes(self) -> int:
+        """Size of the ballast file."""
+        ...
+
+
+class Store:
+    """The gate's store. Open with `Store.open`; every method raises `StoreFault` when the disk refuses."""
+
+    def __init__(
+        self,
+        database: Database,
+        origin: journal.Origin,
+        keys: tuple[X25519PublicKey, Ed25519PublicKey, HolderKey],
+        settings: StoreLimits,
+    ) -> None:
+        self._database = database
+        self._origin = origin
+        self._clock = origin.clock
+        self._seal_key, self._centre_key, self._holders = keys
+        self._settings = settings
+        self._appended = asyncio.Event()
+        self._purged_at: datetime | None = None
+        self._link = (False, self._clock.now(), self._clock.monotonic_s())
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        clock: Clock,
+        identity: GateIdentity,
+        centre_seal_public_key: X25519PublicKey,
+        settings: StoreLimits,
+        *,
+        centre_public_key: Ed25519PublicKey,
+    ) -> Store:
+        """Open or create the store in `folder`; only one process can. Raises `StoreFault`."""
+        origin = journal.Origin(
+            f"{identity.country}/{identity.site}/{identity.gate_id}", clock, await asyncio.to_thread(journal.boot_id)
+        )
+        database = Database(folder, _prepare, settings.ballast_bytes)
+        await database.open()
+        try:
+            holders = HolderKey.beside(folder)
+        except StoreFault:
+            await database.close()
+            raise
+        return cls(database, origin, (centre_seal_public_key, centre_public_key, holders), settings)
+
+    @property
+    def source(self) -> str:
+        """The `source` attribute of this gate's records."""
+        return self._origin.source
+
+    async def commit_decision(self, decision: Decision) -> None:
+        """Make a decision durable, its outbox row with it. The same decision again changes nothing."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            if tasks.has_decision(connection, decision.decision_id):
+                return
+            seq = self._append(
+                connection, decision.decided_at, lambda rid: records.decision_content(decision, self._seal_key, rid)
+            )
+            tasks.keep_decision(connection, decision, seq)
+
+        await self._write(work)
+
+    async def commit_entrance(self, transaction_id: uuid.UUID, lane_id: int) -> None:
+        """Make the permit to enter durable. It leaves no record for the centre: nothing was decided yet."""
+        at = self._clock.now()
+        await self._write(lambda connection: tasks.keep_entrance(connection, transaction_id, lane_id, at))
+
+    async def commit_crossing(self, crossing: Crossing) -> None:
+        """Make a crossing durable. PASSED alone opens or closes the stay, consumes the token and opens a customs task."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            if tasks.has_crossing(connection, crossing.crossing_id):
+                return
+            seq = self._append(
+                connection, crossing.occurred_at, lambda rid: records.crossing_content(crossing, self._seal_key, rid)
+            )
+            tasks.keep_crossing(connection, crossing, seq)
+            if crossing.passage is PassageOutcome.PASSED:
+                self._passed(connection, crossing)
+
+        await self._write(work)
+
+    async def commit_alarm(self, alarm: Alarm) -> None:
+        """Make an alarm durable: raised, acknowledged or cleared, each time one record."""
+        at = alarm.cleared_at or alarm.raised_at
+        await self._record(at, lambda _rid: records.alarm_content(alarm))
+
+    async def commit_seal(self, report: SealReport) -> None:
+        """Make a seal's report durable."""
+        await self._record(report.received_at, lambda _rid: records.seal_content(report))
+
+    async def commit_correction(self, correction: CorrectionV1) -> None:
+        """Make a correction of an earlier record durable; the earlier record stays."""
+        await self._record(self._clock.now(), lambda _rid: correction)
+
+    async def commit_audit_head(self, head: AuditHeadV1) -> None:
+        """Make a signed head of the audit log durable, so that it leaves the gate."""
+        await self._record(head.signed_at, lambda _rid: head)
+
+    async def token_used(self, token_id: bytes, issuing_state: str, document_number: str) -> bool:
+        """Say whether a token was consumed with this document."""
+        usage = self._holders.usage(token_id, issuing_state, document_number)
+        return await self._database.write(lambda connection: lookups.is_token_used(connection, usage))
+
+    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
+        """Return the latest stay of a holder without an exit."""
+        holder = self._holders.holder(issuing_state, document_number)
+        return await self._database.write(lambda connection: lookups.find_open_stay(connection, holder))
+
+    async def import_stays(self, bundle_version: int, stays: Sequence[StayFact]) -> int:
+        """Take over stay facts of a verified bundle; return how many changed something. Idempotent by version."""
+        now = self._clock.now()
+        return await self._write(
+            lambda connection: lookups.import_stays(connection, bundle_version, stays, self._holders, now)
+        )
+
+    async def customs_tasks(self) -> list[CustomsTask]:
+        """Return open work of the customs desk, oldest first."""
+        return await self._database.write(tasks.open_tasks)
+
+    async def close_customs_task(self, task_id: uuid.UUID, officer_id: str) -> bool:
+        """Close work of the customs desk and record the inspection; False when there is no such open task."""
+        now = self._clock.now()
+
+        def work(connection: sqlite3.Connection) -> bool:
+            inspection = tasks.close_task(connection, task_id, officer_id, now)
+            if inspection is not None:
+                self._append(connection, now, lambda _rid: inspection)
+            return inspection is not None
+
+        return await self._write(work)
+
+    async def remember_nonce(self, nonce: str, expires_at: datetime) -> bool:
+        """Keep the nonce of an authorisation; False when it was seen before, also before a restart."""
+        now = self._clock.now()
+        return await self._database.write(lambda connection: lookups.remember_nonce(connection, nonce, expires_at, now))
+
+    async def undecided_releases(self) -> list[UndecidedRelease]:
+        """Return releases without a crossing: at restart the agent writes `passage_undetermined` for each."""
+        return await self._database.write(tasks.undecided_releases)
+
+    async def next_batch(self, lane: Lane, limit: int, after_seq: int = 0, wait_s: float = 0.0) -> BatchPage:
+        """Return unacknowledged rows of a lane after a place; wait up to `wait_s` for the first one."""
+        deadline_s = self._clock.monotonic_s() + wait_s
+        while True:
+            appended = self._appended
+            page = await self._database.write(
+                lambda connection: outbox.next_page(connection, self.source, lane, limit, after_seq)
+            )
+            remaining_s = deadline_s - self._clock.monotonic_s()
+            if page.rows or remaining_s <= 0:
+                return page
+            try:
+                await asyncio.wait_for(appended.wait(), remaining_s)
+            except TimeoutError:
+                return page
+
+    async def apply_ack(self, wire: bytes) -> AckApplied:
+        """Mark what the centre acknowledged. Raises `AckRefused` unless it is signed, ours, and its head is our own hash."""
+        ack = open_ack(wire, self._centre_key, self.source)
+        now = self._clock.now()
+        applied = await self._on_full_disk(lambda connection: outbox.apply_ack(connection, ack, now))
+        if self._purged_at is None or now - self._purged_at >= _PURGE_EVERY:
+            await self.purge()
+        return applied
+
+    async def apply_command(self, wire: bytes) -> CommandResult:
+        """Execute a command of the centre once. Raises `CommandRefused`."""
+        command = open_command(wire, self._centre_key, self.source, self._clock.now())
+        return await self._write(lambda connection: outbox.run_command(connection, command))
+
+    async def purge(self) -> int:
+        """Delete rows acknowledged longer ago than the settings keep them, never others; return how many."""
+        now = self._clock.now()
+        self._purged_at = now
+        before = now - timedelta(days=self._settings.keep_acknowledged_days)
+        deleted = await self._on_full_disk(lambda connection: outbox.purge(connection, before))
+        await asyncio.to_thread(self._database.restore_ballast)
+        return deleted
+
+    async def position(self) -> ChainPosition:
+        """Return where the chain stands, for a birth message."""
+        return await self._database.write(outbox.position)
+
+    async def report_link(self, report: LinkReport) -> None:
+        """Note what `egate sync` says about the centre. When it comes back, what waited becomes backlog."""
+        was_online, since, _ = self._link
+        changed = report.centre_online != was_online
+        self._link = (report.centre_online, self._clock.now() if changed else since, self._clock.monotonic_s())
+        if changed and report.centre_online:
+            await self._write(journal.become_backlog)
+
+    async def link_state(self) -> LinkState:
+        """Return how delivery stands. A silent `egate sync` counts as a centre that is away."""
+        online, since, heard_s = self._link
+        if online and self._clock.monotonic_s() - heard_s > _LINK_SILENT_S:
+            online, since = False, self._clock.now()
+            self._link = (online, since, heard_s)
+        now = self._clock.now()
+        return await self._database.write(
+            lambda connection: outbox.link_state(connection, now, centre_online=online, since=since)
+        )
+
+    async def close(self) -> None:
+        """Finish and give the store back."""
+        await self._database.close()
+
+    def _passed(self, connection: sqlite3.Connection, crossing: Crossing) -> None:
+        document, declaration = crossing.document, crossing.declaration
+        at = crossing.occurred_at
+        if document is not None:
+            holder = self._holders.holder(document.issuing_state, document.document_number)
+            stay_id = self._origin.new_id()
+            stay: tuple[uuid.UUID, date | None, date | None]
+            if crossing.direction is Direction.ENTRY:
+                lookups.enter(connection, stay_id, holder, crossing.local_date, self.source)
+                stay = (stay_id, crossing.local_date, None)
+            else:
+                stay_id, entered_on = lookups.leave(connection, stay_id, holder, crossing.local_date, self.source)
+                stay = (stay_id, entered_on, crossing.local_date)
+            self._append(
+                connection, at, lambda rid: records.stay_content(crossing, document, stay, self._seal_key, rid)
+            )
+        if declaration is not None:
+            if document is not None:
+                usage = self._holders.usage(declaration.token_id, document.issuing_state, document.document_number)
+                lookups.consume_token(connection, usage, at)
+            self._append(connection, at, lambda _rid: records.declaration_content(crossing, declaration))
+        if crossing.corridor is Corridor.RED:
+            tasks.open_task(connection, self._origin.new_id(), crossing)
+
+    def _append(
+        self, connection: sqlite3.Connection, at: datetime, make_content: Callable[[uuid.UUID], RecordContent]
+    ) -> int:
+        return journal.append(connection, self._origin, make_content, at)
+
+    async def _record(self, at: datetime, make_content: Callable[[uuid.UUID], RecordContent]) -> None:
+        await self._write(lambda connection: self._append(connection, at, make_content))
+
+    async def _write(self, work: Work[Answer]) -> Answer:
+        try:
+            answer = await self._database.write(work)
+        except (RecordRefused, ValueError) as refusal:
+            if isinstance(refusal, RecordRefused):
+                raise StoreFault(f"not a record that the centre would take: {refusal}", code="EG-STO-005") from refusal
+            raise StoreFault("a fact does not fit the record schema", code="EG-STO-005") from refusal
+        appended, self._appended = self._appended, asyncio.Event()
+        appended.set()
+        return answer
+
+    async def _on_full_disk(self, work: Work[Answer]) -> Answer:
+        """Do what must be possible on a full disk: the ballast is freed for it, and for nothing else."""
+        try:
+            return await self._database.write(work)
+        except StoreFault as fault:
+            if fault.code != DISK_FULL or not await asyncio.to_thread(self._database.release_ballast):
+                raise
+            _log.warning("store_disk_full_ballast_used")
+            return await self._database.write(work)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    journal.prepare(connection)
+    for statement in (lookups.SCHEMA + tasks.SCHEMA).split(";\n"):
+        if statement.strip():
+            connection.execute(statement)

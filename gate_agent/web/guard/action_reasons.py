@@ -1,0 +1,42 @@
+"""The reasons an officer can choose for each action. Codes only; their words stand in the catalogue (`action_reason`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gate_agent.web.lane_api_messages import GuardAction
+
+OTHER = "other"
+"""The reason that is nothing without words; it demands the free text."""
+
+ACTION_REASONS: Mapping[GuardAction, tuple[str, ...]] = MappingProxyType(
+    {
+        GuardAction.RELEASE: (
+            "face_compared_by_eye",
+            "document_examined",
+            "record_clarified",
+            "assisted_traveller",
+            "technical_cause",
+            OTHER,
+        ),
+        GuardAction.HAND_OVER: (
+            "face_doubt",
+            "document_doubt",
+            "list_to_verify",
+            "stay_to_verify",
+            "traveller_request",
+            OTHER,
+        ),
+        GuardAction.SUSPEND_LANE: ("device_fault", "maintenance", "staffing", "safety", OTHER),
+        GuardAction.RESUME_LANE: ("fault_mended", "staffed_again", OTHER),
+        GuardAction.ACKNOWLEDGE_ALARM: ("seen_and_acting", OTHER),
+        GuardAction.CLOSE_CUSTOMS_TASK: (
+            "declaration_checked",
+            "duty_paid",
+            "goods_held",
+            "handed_to_customs",
+            OTHER,
+        ),
+    },
+)

@@ -1,0 +1,138 @@
+"""The console's one link to its agent: HTTP over the Unix socket `lane.sock`.
+
+One stream serves all pages of this process. What it hears, comments included, is passed on as a beat, so that a page knows the
+agent is alive and not merely the console. Silence is never filled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import structlog
+from pydantic import ValidationError
+
+from gate_agent.web.events import Broadcaster, EventReader
+from gate_agent.web.lane_api_messages import (
+    ActionAnswer,
+    GateSnapshot,
+    ScreenState,
+    SignedAuthorisation,
+    TravellerInput,
+)
+
+_log = structlog.get_logger()
+
+SILENCE_LIMIT_S = 5.0
+"""A stream of the agent that is silent for this long is given up (it sends a comment every 2 s)."""
+
+RECONNECT_S = 0.5
+ANSWER_TIMEOUT_S = 10.0
+
+
+class LaneLinkDown(Exception):
+    """The agent does not answer, or not in its language."""
+
+
+class LaneLink:
+    """Follows the gate's state and carries requests. Use `run` in a task for as long as pages are served."""
+
+    def __init__(self, socket: Path, *, silence_limit_s: float = SILENCE_LIMIT_S) -> None:
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_connections=200)),
+            base_url="http://lane.sock",
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=2.0, pool=2.0),
+        )
+        self._stream_timeout = httpx.Timeout(silence_limit_s, connect=2.0)
+        self.changes: Broadcaster[int] = Broadcaster(limit=256)
+        self.snapshot: GateSnapshot | None = None
+
+    async def run(self) -> None:
+        """Follow the gate until cancelled; a lost stream is opened again."""
+        heard_before = True
+        while True:
+            try:
+                async for content in self._events("/v1/events"):
+                    if content is not None:
+                        self.snapshot = GateSnapshot.model_validate_json(content)
+                        heard_before = True
+                    self.changes.publish(0 if self.snapshot is None else self.snapshot.sequence)
+            except (LaneLinkDown, LookupError, ValidationError) as error:
+                self.snapshot = None  # what is old is not shown as if it were new
+                if heard_before:
+                    _log.warning("lane_link_lost", cause=type(error).__name__)
+                    heard_before = False
+            await asyncio.sleep(RECONNECT_S)
+
+    async def follow_screen(self, lane_id: int) -> AsyncIterator[ScreenState | None]:
+        """Yield a lane's screen after each change and None for a sign of life. Raises `LaneLinkDown`, `LookupError`."""
+        async for content in self._events(f"/v1/lanes/{lane_id}/events"):
+            yield None if content is None else ScreenState.model_validate_json(content)
+
+    async def screen(self, lane_id: int) -> ScreenState:
+        """Return a lane's screen now. Raises `LaneLinkDown`, and `LookupError` when the gate has no such lane."""
+        answer = await self._request("GET", f"/v1/lanes/{lane_id}/screen")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise LookupError(lane_id)
+        return ScreenState.model_validate_json(_content(answer))
+
+    async def image(self, transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> bytes | None:
+        """Return a portrait of an open transaction, or None."""
+        answer = await self._request("GET", f"/v1/transactions/{transaction_id}/images/{kind}")
+        return None if answer.status_code == httpx.codes.NOT_FOUND else _content(answer)
+
+    async def act(self, signed: SignedAuthorisation) -> ActionAnswer:
+        """Hand over what officers signed; return the agent's answer, accepted or refused."""
+        answer = await self._request("POST", "/v1/actions", signed.model_dump_json())
+        if answer.status_code not in {httpx.codes.OK, httpx.codes.FORBIDDEN}:
+            raise LaneLinkDown(f"the agent answered {answer.status_code}")
+        return ActionAnswer.model_validate_json(answer.content)
+
+    async def traveller_input(self, lane_id: int, pressed: TravellerInput) -> bool:
+        """Pass on what a traveller pressed; False when it means nothing now. Raises `LookupError` for an unknown lane."""
+        answer = await self._request("POST", f"/v1/lanes/{lane_id}/traveller", pressed.model_dump_json())
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise LookupError(lane_id)
+        if answer.status_code == httpx.codes.CONFLICT:
+            return False
+        _content(answer)
+        return True
+
+    async def close(self) -> None:
+        """End all pages' streams and the connection."""
+        self.changes.close()
+        await self._client.aclose()
+
+    async def _request(self, method: str, path: str, content: str | None = None) -> httpx.Response:
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        try:
+            return await self._client.request(method, path, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            raise LaneLinkDown(f"{method} {path}: {type(error).__name__}") from error
+
+    async def _events(self, path: str) -> AsyncIterator[str | None]:
+        reader = EventReader()
+        try:
+            async with self._client.stream("GET", path, timeout=self._stream_timeout) as answer:
+                if answer.status_code == httpx.codes.NOT_FOUND:
+                    raise LookupError(path)
+                if answer.status_code != httpx.codes.OK:
+                    raise LaneLinkDown(f"{path}: the agent answered {answer.status_code}")
+                async for chunk in answer.aiter_bytes():
+                    contents = [content for _event, content in reader.feed(chunk)]
+                    if contents:
+                        yield contents[-1]  # states are whole: the newest is enough
+                    else:
+                        yield None
+        except (httpx.HTTPError, ValueError) as error:
+            raise LaneLinkDown(f"{path}: {type(error).__name__}") from error
+
+
+def _content(answer: httpx.Response) -> bytes:
+    if not answer.is_success:
+        raise LaneLinkDown(f"the agent answered {answer.status_code}")
+    return answer.content

@@ -1,0 +1,266 @@
+"""What a guard's page shows, as JSON with ready sentences in the officer's language.
+
+The order of things is a safeguard: a verdict shown first pulls human judgement of a face pair towards it. So for a referral with
+two portraits nothing that tells the machine's opinion leaves this process until the officer answered same, different or unsure.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
+from gate_agent.web.i18n import Catalogue
+from gate_agent.web.lane_api_messages import (
+    AlarmView,
+    CheckView,
+    CustomsTaskView,
+    DeviceView,
+    GateSnapshot,
+    GuardAction,
+    LaneView,
+    ReasonView,
+    ReferralView,
+)
+
+Assessment = Literal["same", "different", "unsure"]
+
+_ABNORMAL_STATES = {"referred", "faulted", "suspended", "not_passed"}
+_PRIORITY_ORDER = {"high": 0, "medium": 1, "low": 2}
+_VOLATILE = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whose page it is: officer, allowed actions, and the answers this officer gave about pairs of portraits."""
+
+    actions: frozenset[str]
+    assessments: Mapping[uuid.UUID, Assessment]
+
+
+def needs_assessment(referral: ReferralView) -> bool:
+    """Return whether there is a pair of portraits to look at before anything else."""
+    return referral.has_probe and referral.has_reference
+
+
+def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
+    """Return the whole page's content. Times are ISO 8601 UTC; the page counts ages from `now`, the gate's clock."""
+    return {
+        "sequence": snapshot.sequence,
+        _VOLATILE: snapshot.now.isoformat(),
+        "gate": f"{snapshot.site} · {snapshot.gate_id}",
+        "versions": catalogue.text(
+            "ui.versions",
+            software=snapshot.software_version,
+            rules=str(snapshot.rulebook_version),
+            list=str(snapshot.watchlist_version),
+        ),
+        "link": {
+            "online": snapshot.link.centre_online,
+            "since": snapshot.link.since.isoformat(),
+            "backlog": snapshot.link.backlog_records,
+            "oldest_age_s": snapshot.link.oldest_age_s,
+            "last_ack": None if snapshot.link.last_ack_at is None else snapshot.link.last_ack_at.isoformat(),
+        },
+        "lanes": [_lane(lane, catalogue, viewer) for lane in sorted(snapshot.lanes, key=lambda lane: lane.lane_id)],
+        "referrals": [
+            _referral(lane, referral, catalogue, viewer)
+            for lane, referral in sorted(
+                ((lane, lane.referral) for lane in snapshot.lanes if lane.referral is not None),
+                key=lambda pair: (pair[1].waiting_since, pair[0].lane_id),
+            )
+        ],
+        "alarms": [
+            _alarm(alarm, catalogue, viewer)
+            for alarm in sorted(
+                snapshot.alarms,
+                key=lambda alarm: (bool(alarm.acknowledged_by), _PRIORITY_ORDER[alarm.priority], alarm.raised_at),
+            )
+        ],
+        "tasks": [
+            _task(task, catalogue, viewer)
+            for task in sorted(snapshot.customs_tasks, key=lambda task: task.created_at)
+            if not task.closed_by
+        ],
+    }
+
+
+def action_choices(catalogue: Catalogue) -> dict[str, Any]:
+    """Return for each action its words and the reasons to choose from, for the page's dialog."""
+    return {
+        action.value: {
+            "text": catalogue.text(f"action.{action}"),
+            "title": catalogue.texts[f"action_long.{action}"],
+            "reasons": [
+                {"code": code, "text": catalogue.text(f"action_reason.{code}"), "needs_text": code == OTHER}
+                for code in ACTION_REASONS[action]
+            ],
+        }
+        for action in GuardAction
+    }
+
+
+def _reasons(reasons: Iterable[ReasonView], catalogue: Catalogue) -> list[str]:
+    return [catalogue.reason(reason.code, reason.parameters) for reason in reasons]
+
+
+def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
+    if code is None:
+        return None
+    return {
+        "code": code,
+        "letter": catalogue.text(f"corridor_letter.{code}"),
+        "text": catalogue.text(f"corridor.{code}"),
+    }
+
+
+def _device(device: DeviceView, catalogue: Catalogue) -> dict[str, str]:
+    state = catalogue.text(f"device_state.{device.state}")
+    return {
+        "name": device.name,
+        "state": device.state,
+        "since": device.since.isoformat(),
+        "class_text": catalogue.text(f"device_class.{device.device_class}"),
+        "state_text": f"{state} ({device.fault})" if device.fault else state,
+        "remedy": device.remedy,
+    }
+
+
+def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
+    allowed = (GuardAction.RESUME_LANE if lane.state == "suspended" else GuardAction.SUSPEND_LANE).value
+    hidden = lane.referral is not None and not _revealed(lane.referral, viewer)
+    return {
+        "lane_id": lane.lane_id,
+        "name": catalogue.text("ui.lane", lane=str(lane.lane_id)),
+        "direction": lane.direction,
+        "direction_text": catalogue.text(f"direction.{lane.direction}"),
+        "state": lane.state,
+        "state_text": catalogue.text(f"state.{lane.state}"),
+        "abnormal": lane.state in _ABNORMAL_STATES,
+        "since": lane.state_since.isoformat(),
+        "occupancy": lane.occupancy,
+        "occupancy_text": catalogue.text("ui.occupancy", count=str(lane.occupancy)),
+        "devices": [_device(device, catalogue) for device in lane.devices],
+        "corridor": None if hidden else _corridor(lane.corridor, catalogue),
+        "referral": None if lane.referral is None else str(lane.referral.transaction_id),
+        "action": allowed if allowed in viewer.actions else None,
+    }
+
+
+def _revealed(referral: ReferralView, viewer: Viewer) -> bool:
+    return not needs_assessment(referral) or referral.transaction_id in viewer.assessments
+
+
+def _referral(lane: LaneView, referral: ReferralView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
+    identity = str(referral.transaction_id)
+    revealed = _revealed(referral, viewer)
+    return {
+        "transaction_id": identity,
+        "lane_id": lane.lane_id,
+        "lane": catalogue.text("ui.lane", lane=str(lane.lane_id)),
+        "direction_text": catalogue.text(f"direction.{lane.direction}"),
+        "since": referral.waiting_since.isoformat(),
+        "inside": referral.person_inside,
+        "inside_text": catalogue.text("ui.inside" if referral.person_inside else "ui.not_inside"),
+        "pictures": {
+            "probe": f"/guard/images/{identity}/probe" if referral.has_probe else None,
+            "reference": f"/guard/images/{identity}/reference" if referral.has_reference else None,
+        },
+        "assessment": viewer.assessments.get(referral.transaction_id),
+        "revealed": revealed,
+        "summary": _reasons(referral.reasons[:1], catalogue)[0]
+        if revealed and referral.reasons
+        else catalogue.text("ui.question" if not revealed else "ui.referral"),
+        "actions": [
+            action.value for action in (GuardAction.RELEASE, GuardAction.HAND_OVER) if action.value in viewer.actions
+        ],
+        "detail": _detail(referral, catalogue) if revealed else None,
+    }
+
+
+def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
+    document = referral.document
+    return {
+        "score": _score(referral, catalogue),
+        "reasons": _reasons(referral.reasons, catalogue),
+        "checks": [_check(check, catalogue) for check in referral.checks],
+        "document": None
+        if document is None
+        else {
+            "name": f"{document.primary_identifier}, {document.secondary_identifier}".strip(", "),
+            "line": " · ".join(
+                part
+                for part in (document.format, document.issuing_state, document.document_number, document.nationality)
+                if part
+            ),
+            "dates": f"{catalogue.text('ui.born')} {document.date_of_birth} · "
+            f"{catalogue.text('ui.expires')} {document.date_of_expiry} · {document.sex}",
+            "mrz": document.lines,
+        },
+        "corridor": _corridor(referral.corridor, catalogue),
+        "corridor_reasons": _reasons(referral.corridor_reasons, catalogue),
+        "declaration": referral.declaration_reference,
+    }
+
+
+def _score(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any] | None:
+    score, threshold = referral.comparison_score, referral.threshold
+    if score is None:
+        return None
+    side = "" if threshold is None else catalogue.text("ui.above" if score >= threshold else "ui.below")
+    return {
+        "value": score,
+        "threshold": threshold,
+        "value_text": f"{score:.3f}",
+        "threshold_text": "" if threshold is None else catalogue.text("ui.threshold", threshold=f"{threshold:.3f}"),
+        "side_text": side,
+    }
+
+
+def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        "check_text": catalogue.text(f"check.{check.check}"),
+        "outcome": check.outcome,
+        "outcome_text": catalogue.text(f"outcome.{check.outcome}"),
+        "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
+        "reasons": _reasons(check.reasons, catalogue),
+        "compared": [
+            f"{pair.name}: {catalogue.text('ui.found')} {pair.found}, {catalogue.text('ui.expected')} {pair.expected}"
+            for pair in check.compared
+        ],
+        "duration_text": catalogue.text("ui.ms", ms=f"{check.duration_ms:.0f}"),
+    }
+
+
+def _alarm(alarm: AlarmView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
+    lane = catalogue.text("ui.lane", lane=str(alarm.lane_id)) if alarm.lane_id else catalogue.text("ui.whole_gate")
+    action = GuardAction.ACKNOWLEDGE_ALARM.value
+    return {
+        "alarm_id": str(alarm.alarm_id),
+        "lane_id": alarm.lane_id,
+        "lane": lane,
+        "priority": alarm.priority,
+        "priority_text": catalogue.text(f"priority.{alarm.priority}"),
+        "text": catalogue.reason(alarm.reason.code, alarm.reason.parameters),
+        "since": alarm.raised_at.isoformat(),
+        "acknowledged": catalogue.text("ui.acknowledged", officer=alarm.acknowledged_by)
+        if alarm.acknowledged_by
+        else "",
+        "action": action if action in viewer.actions and not alarm.acknowledged_by else None,
+    }
+
+
+def _task(task: CustomsTaskView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
+    action = GuardAction.CLOSE_CUSTOMS_TASK.value
+    return {
+        "task_id": str(task.task_id),
+        "transaction_id": str(task.transaction_id),
+        "lane_id": task.lane_id,
+        "lane": catalogue.text("ui.lane", lane=str(task.lane_id)),
+        "since": task.created_at.isoformat(),
+        "declaration": task.declaration_reference,
+        "reasons": _reasons(task.reasons, catalogue),
+        "action": action if action in viewer.actions else None,
+    }

@@ -1,0 +1,157 @@
+"""Drafts of declarations: in this process's memory only, behind a signed cookie, gone after an hour or at the traveller's word."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gate_agent.domain.declaration import DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.money import Money
+from gate_agent.web.portal.issue import DeclarationFields, IssuedToken
+
+COOKIE = "egate_declaration"
+LIFE_S = 3600.0
+MOST_DRAFTS = 20_000
+
+
+@dataclass(slots=True)
+class Draft:
+    """One declaration being filled in. `None` means not answered yet."""
+
+    direction: Direction | None = None
+    mode: TravelMode | None = None
+    issuing_state: str = ""
+    document_number: str = ""
+    small_children: int | None = None
+    carries: frozenset[str] | None = None
+    goods: list[DeclaredGoods] = field(default_factory=list)
+    cash: list[Money] = field(default_factory=list)
+    seal_ids: list[str] = field(default_factory=list)
+    issued: IssuedToken | None = None
+
+    def unanswered(self) -> str | None:
+        """Return the first question without an answer, None when all are answered."""
+        carries = self.carries or frozenset()
+        answered = {
+            "trip": self.direction is not None and self.mode is not None,
+            "document": bool(self.document_number),
+            "children": self.small_children is not None,
+            "carry": self.carries is not None,
+            "goods": "goods" not in carries or bool(self.goods),
+            "cash": "cash" not in carries or bool(self.cash),
+            "seals": "seals" not in carries or bool(self.seal_ids),
+        }
+        return next((question for question, is_answered in answered.items() if not is_answered), None)
+
+    def fields(self) -> DeclarationFields:
+        """Return the complete declaration. Raises `ValueError` when a question is unanswered."""
+        if self.unanswered() is not None or self.direction is None or self.mode is None:
+            raise ValueError("the declaration is not complete")
+        carries = self.carries or frozenset()
+        return DeclarationFields(
+            direction=self.direction,
+            mode=self.mode,
+            issuing_state=self.issuing_state,
+            document_number=self.document_number,
+            small_children=self.small_children or 0,
+            goods=tuple(self.goods) if "goods" in carries else (),
+            cash=tuple(self.cash) if "cash" in carries else (),
+            seal_ids=tuple(self.seal_ids) if "seals" in carries else (),
+        )
+
+
+@dataclass(slots=True)
+class _Held:
+    draft: Draft
+    ends_s: float
+
+
+class Drafts:
+    """All drafts of this process. The secret is made anew at each start: a restart forgets every draft."""
+
+    def __init__(self, monotonic_s: Callable[[], float], *, life_s: float = LIFE_S, most: int = MOST_DRAFTS) -> None:
+        self._monotonic_s = monotonic_s
+        self._life_s = life_s
+        self._most = most
+        self._secret = secrets.token_bytes(32)
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+
+    def open(self) -> str:
+        """Begin a draft and return the value of its cookie. The oldest draft makes room when there are too many."""
+        self._drop_ended()
+        while len(self._held) >= self._most:
+            self._held.popitem(last=False)
+        name = secrets.token_urlsafe(24)
+        self._held[name] = _Held(Draft(), self._monotonic_s() + self._life_s)
+        return f"{name}.{self._signed('cookie', name)}"
+
+    def draft(self, cookie: str) -> Draft | None:
+        """Return the draft of a cookie and prolong its life; None when it ended, or the cookie is not ours."""
+        name = self._name(cookie)
+        held = self._held.get(name)
+        now_s = self._monotonic_s()
+        if held is None or held.ends_s <= now_s:
+            self._held.pop(name, None)
+            return None
+        held.ends_s = now_s + self._life_s
+        self._held.move_to_end(name)
+        return held.draft
+
+    def close(self, cookie: str) -> None:
+        """Forget a draft at once."""
+        self._held.pop(self._name(cookie), None)
+
+    def form_token(self, cookie: str) -> str:
+        """Return the token that every form of this draft carries (against forged requests from other pages)."""
+        return self._signed("form", self._name(cookie))
+
+    def is_form_token(self, cookie: str, token: str) -> bool:
+        """Say whether a form was made by a page of this draft."""
+        name = self._name(cookie)
+        return bool(name) and hmac.compare_digest(self._signed("form", name).encode(), token.encode("utf-8", "replace"))
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _name(self, cookie: str) -> str:
+        name, _dot, signature = cookie.partition(".")
+        is_ours = hmac.compare_digest(self._signed("cookie", name).encode(), signature.encode("utf-8", "replace"))
+        return name if is_ours else ""
+
+    def _signed(self, purpose: str, name: str) -> str:
+        return hmac.digest(self._secret, f"{purpose}\x00{name}".encode("utf-8", "replace"), "sha256").hex()[:32]
+
+    def _drop_ended(self) -> None:
+        now_s = self._monotonic_s()
+        while self._held:
+            name, held = next(iter(self._held.items()))
+            if held.ends_s > now_s:
+                return
+            del self._held[name]
+
+
+class RequestAllowance:
+    """A bucket of requests per address: `burst` at once, refilled with `per_second`. Remembers at most `most` addresses."""
+
+    def __init__(
+        self, monotonic_s: Callable[[], float], *, burst: float = 240, per_second: float = 4, most: int = 20_000
+    ) -> None:
+        self._monotonic_s = monotonic_s
+        self._burst = burst
+        self._per_second = per_second
+        self._most = most
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def takes(self, address: str) -> bool:
+        """Take one request from the bucket of an address; False when it is empty."""
+        now_s = self._monotonic_s()
+        left, seen_s = self._buckets.pop(address, (self._burst, now_s))
+        left = min(self._burst, left + (now_s - seen_s) * self._per_second)
+        is_allowed = left >= 1
+        self._buckets[address] = (left - 1 if is_allowed else left, now_s)
+        if len(self._buckets) > self._most:
+            self._buckets.popitem(last=False)
+        return is_allowed

@@ -1,0 +1,91 @@
+"""From a complete declaration to the code that the gate reads: signed token, reference and QR symbol."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import segno
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.money import Money
+from gate_agent.inspection.token_format import TOKEN_ID_BYTES, TokenClaims, document_binding, encode
+
+ISSUER = "egate-portal"
+REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Letters and digits that are not mistaken for each other when read out."""
+
+_MODULE_PX = 6
+_QUIET_ZONE_MODULES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DeclarationFields:
+    """What the traveller declared. State and number of the document go into the token only as a binding."""
+
+    direction: Direction
+    mode: TravelMode
+    issuing_state: str
+    document_number: str
+    small_children: int = 0
+    goods: tuple[DeclaredGoods, ...] = ()
+    cash: tuple[Money, ...] = ()
+    seal_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """An issued token: its text, the reference a person can read out, its end, and the QR symbol as a PNG picture."""
+
+    text: str
+    reference: str
+    expires_at: datetime
+    png: bytes
+
+
+def issue(
+    fields: DeclarationFields,
+    issuer_key: Ed25519PrivateKey,
+    now: datetime,
+    validity: timedelta,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> IssuedToken:
+    """Return a token for `fields`, valid from `now` (aware) for `validity`. Raises `ValueError` for fields beyond a token's limits."""
+    issued_at = now.replace(microsecond=0)
+    token_id = random_bytes(TOKEN_ID_BYTES)
+    declaration = Declaration(
+        token_id=token_id,
+        reference=_reference(random_bytes),
+        issued_at=issued_at,
+        expires_at=(issued_at + validity).replace(microsecond=0),
+        direction=fields.direction,
+        mode=fields.mode,
+        goods=fields.goods,
+        cash=fields.cash,
+        small_children=fields.small_children,
+        seal_ids=fields.seal_ids,
+    )
+    binding = document_binding(token_id, fields.issuing_state, fields.document_number)
+    text = encode(TokenClaims(ISSUER, issued_at, binding, declaration), issuer_key)
+    return IssuedToken(text, declaration.reference, declaration.expires_at, qr_png(text))
+
+
+def qr_png(text: str) -> bytes:
+    """Return a QR symbol (ISO/IEC 18004, error correction M, quiet zone of four modules) as black on white PNG."""
+    symbol = segno.make_qr(text, error="m", boost_error=False)
+    stream = io.BytesIO()
+    symbol.save(stream, kind="png", scale=_MODULE_PX, border=_QUIET_ZONE_MODULES)
+    return stream.getvalue()
+
+
+def _reference(random_bytes: Callable[[int], bytes]) -> str:
+    number = int.from_bytes(random_bytes(8), "big")
+    letters = ""
+    for _ in range(8):
+        number, index = divmod(number, len(REFERENCE_ALPHABET))
+        letters += REFERENCE_ALPHABET[index]
+    return f"{letters[:4]}-{letters[4:]}"

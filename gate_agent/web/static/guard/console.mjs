@@ -1,0 +1,162 @@
+// The guard console: puts the newest state on the page, and turns keys and clicks into posts.
+
+import { age, fill, setGlyph, setText } from "./dom.mjs";
+import { askAction, dialogOpen, send, showShortcuts } from "./dialogs.mjs";
+import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, start, ui } from "./gate.mjs";
+import { renderLanes, tickLanes } from "./lanes.mjs";
+import { renderAlarms, renderQueue, renderTasks, tickList } from "./queue.mjs";
+import { assess, renderReferral, zoomPictures } from "./referral.mjs";
+import { mutedUntilText, wireHeader } from "./header.mjs";
+import { toggleMute, tone } from "./sound.mjs";
+
+const at = (id) => document.getElementById(id);
+const lists = { lanes: at("lanes"), queue: at("queue"), alarms: at("alarms"), tasks: at("tasks") };
+const SHORTCUTS_KEY = "egate-shortcuts";
+let opened = null;
+let known = null; // ids of referrals and alarms already announced
+
+function openedReferral() {
+  return current()?.referrals.find((referral) => referral.transaction_id === opened) ?? null;
+}
+
+function open(transactionId) {
+  opened = transactionId;
+  render(current());
+  at("referral-title").focus();
+}
+
+function acknowledge(alarm) {
+  send("acknowledge_alarm", { lane_id: alarm.lane_id, subject_id: alarm.alarm_id }, { reason_code: "seen_and_acting" });
+}
+
+function count(id, number) {
+  const node = at(id);
+  setText(node, String(number));
+  node.classList.toggle("some", number > 0);
+}
+
+function render(state) {
+  if (state === null) return;
+  if (opened !== null && openedReferral() === null) {
+    const hadFocus = at("referral").contains(document.activeElement);
+    opened = null;
+    setText(at("news"), ui.referral_gone);
+    if (hadFocus) lists.queue.focus();
+  }
+  setText(at("gate"), state.gate);
+  setText(at("versions"), state.versions);
+  renderLanes(lists.lanes, state.lanes, open, askAction);
+  renderQueue(lists.queue, state.referrals, opened, open);
+  renderAlarms(lists.alarms, state.alarms, acknowledge);
+  renderTasks(lists.tasks, state.tasks, askAction);
+  renderReferral(openedReferral(), askAction);
+  count("queue-count", state.referrals.length);
+  count("alarms-count", state.alarms.filter((alarm) => !alarm.acknowledged).length);
+  count("tasks-count", state.tasks.length);
+  at("queue-empty").hidden = state.referrals.length > 0;
+  at("alarms-empty").hidden = state.alarms.length > 0;
+  at("tasks-empty").hidden = state.tasks.length > 0;
+  renderLink(state.link);
+  announce(state);
+  tick();
+}
+
+const clockText = (time) => new Date(time).toISOString().slice(11, 16);
+
+function renderLink(link) {
+  const lastAck = fill(ui.last_ack, { time: link.last_ack === null ? ui.never : clockText(link.last_ack) });
+  setGlyph(at("link-state").firstElementChild, link.online ? "ready" : "fault");
+  setText(at("link-state").lastElementChild, link.online ? `${ui.online} · ${lastAck}` : fill(ui.offline, { time: clockText(link.since) }));
+  at("offline").hidden = link.online;
+  setText(at("offline-since"), fill(ui.offline, { time: `${clockText(link.since)} UTC` }));
+  setText(at("offline-backlog"), `${fill(ui.backlog, { count: link.backlog, age: age(link.oldest_age_s) })} · ${lastAck}`);
+}
+
+function announce(state) {
+  const now = new Set([...state.referrals.map((one) => one.transaction_id), ...state.alarms.map((one) => one.alarm_id)]);
+  if (known !== null) {
+    const referral = state.referrals.find((one) => !known.has(one.transaction_id));
+    const alarm = state.alarms.find((one) => !known.has(one.alarm_id));
+    if (referral !== undefined) setText(at("news"), fill(ui.new_referral, { lane: referral.lane_id }));
+    if (alarm !== undefined) setText(at("news"), `${ui.new_alarm}: ${alarm.lane}, ${alarm.text}`);
+    if (referral !== undefined || alarm !== undefined) tone(alarm?.priority === "high");
+  }
+  known = now;
+}
+
+function tick() {
+  if (current() !== null) {
+    setText(at("clock"), new Date(gateNow()).toISOString().slice(11, 19));
+    tickLanes(lists.lanes);
+    for (const name of ["queue", "alarms", "tasks"]) tickList(lists[name]);
+  }
+  if (isStale()) setText(at("stale-since"), fill(ui.stale_since, { seconds: Math.floor(silentSeconds()) }));
+  setText(at("mute"), mutedUntilText());
+}
+
+function showStale(stale) {
+  at("stale").hidden = !stale;
+  for (const part of document.querySelectorAll("body > header, body > main")) part.inert = stale;
+  if (stale) tone(true);
+  tick();
+}
+
+function step(direction) {
+  const buttons = [...lists.queue.querySelectorAll("button")];
+  if (buttons.length === 0) return;
+  const place = buttons.indexOf(document.activeElement);
+  const next = place < 0 ? (direction > 0 ? 0 : buttons.length - 1) : Math.max(0, Math.min(buttons.length - 1, place + direction));
+  buttons[next].focus();
+}
+
+function decide(action) {
+  const referral = openedReferral();
+  if (referral === null || !referral.revealed || !referral.actions.includes(action)) return;
+  askAction(action, { lane_id: referral.lane_id, transaction_id: referral.transaction_id });
+}
+
+const SHORTCUTS = [
+  { keys: ["?"], label: "?", name: "help", run: () => showKeys() },
+  { keys: ["j"], label: "J", name: "next", run: () => step(1) },
+  { keys: ["k"], label: "K", name: "previous", run: () => step(-1) },
+  { keys: [], label: "Enter", name: "open", run: () => {} }, // the focused button's own key
+  { keys: ["1"], label: "1", name: "same", run: () => assess(openedReferral(), "same") },
+  { keys: ["2"], label: "2", name: "different", run: () => assess(openedReferral(), "different") },
+  { keys: ["3"], label: "3", name: "unsure", run: () => assess(openedReferral(), "unsure") },
+  { keys: ["r"], label: "R", name: "release", run: () => decide("release") },
+  { keys: ["h"], label: "H", name: "hand_over", run: () => decide("hand_over") },
+  { keys: ["z"], label: "Z", name: "zoom", run: zoomPictures },
+  { keys: ["a"], label: "A", name: "acknowledge", run: () => { const alarm = current()?.alarms.find((one) => one.action !== null); if (alarm) acknowledge(alarm); } },
+  { keys: ["m"], label: "M", name: "mute", run: () => { toggleMute(); tick(); } },
+  { keys: ["l"], label: "L", name: "lock", run: () => at("lock").click() },
+  { keys: ["Escape"], label: "Esc", name: "escape", run: () => { if (opened !== null) { opened = null; render(current()); step(1); } } },
+];
+
+function enabled() {
+  return localStorage.getItem(SHORTCUTS_KEY) !== "off";
+}
+
+function showKeys() {
+  showShortcuts(
+    SHORTCUTS.map(({ label, name }) => ({ label, text: page.shortcut[name] })),
+    enabled(),
+    (on) => localStorage.setItem(SHORTCUTS_KEY, on ? "on" : "off"),
+  );
+}
+
+function typing(target) {
+  return target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
+}
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || typing(event.target) || dialogOpen() || isStale()) return;
+  const shortcut = SHORTCUTS.find(({ keys }) => keys.includes(event.key) || keys.includes(event.key.toLowerCase()));
+  if (shortcut === undefined || (!enabled() && event.key !== "Escape")) return;
+  event.preventDefault();
+  shortcut.run();
+});
+
+wireHeader({ showKeys, toggleMute: () => { toggleMute(); tick(); } });
+follow(render, showStale);
+setInterval(tick, 1000);
+start();

@@ -1,0 +1,86 @@
+// One tile per lane: state and its age, who is inside, the devices that are not well, the corridor.
+
+import { age, element, fill, glyph, keyed, setGlyph, setText } from "./dom.mjs";
+import { page, secondsSince, ui } from "./gate.mjs";
+
+const LOOKS = { referred: "attention", not_passed: "attention", faulted: "trouble", suspended: "paused" };
+const GLYPHS = { idle: "starting", referred: "hand", not_passed: "hand", faulted: "fault", suspended: "aborted", passed: "successful" };
+
+export function renderLanes(list, lanes, open, act) {
+  keyed(list, lanes, (lane) => lane.lane_id, () => create(open, act), update);
+}
+
+export function tickLanes(list) {
+  for (const node of list.children) setText(node.parts.age, age(secondsSince(node.lane.since)));
+}
+
+function create(open, act) {
+  const node = element("li", { class: "lane" });
+  const parts = {
+    name: element("strong"),
+    arrow: glyph("entry"),
+    direction: element("span"),
+    stateGlyph: glyph("ready"),
+    state: element("span"),
+    age: element("span", { class: "age number" }),
+    person: glyph("person"),
+    occupancy: element("span"),
+    corridor: corridorMark(),
+    deviceGlyph: glyph("ready"),
+    devices: element("span"),
+    open: element("button", { type: "button", class: "small lane-act", text: ui.open, onclick: () => open(node.lane.referral) }),
+    act: element("button", { type: "button", class: "quiet lane-act", onclick: () => act(node.lane.action, { lane_id: node.lane.lane_id }) }),
+  };
+  parts.deviceRow = element("p", { class: "lane-row" }, parts.deviceGlyph, parts.devices);
+  node.append(
+    element("p", { class: "lane-head" }, parts.name, parts.age),
+    element("p", { class: "lane-state" }, element("span", { class: "words" }, parts.stateGlyph, parts.state)),
+    parts.corridor,
+    element("p", { class: "lane-row" }, parts.arrow, parts.direction),
+    element("p", { class: "lane-row" }, parts.person, parts.occupancy),
+    parts.deviceRow,
+    parts.open,
+    parts.act,
+  );
+  node.parts = parts;
+  return node;
+}
+
+function update(node, lane) {
+  const { parts } = node;
+  node.lane = lane;
+  node.className = `lane ${LOOKS[lane.state] ?? ""}`;
+  setText(parts.name, lane.name);
+  setGlyph(parts.arrow, lane.direction);
+  setText(parts.direction, lane.direction_text);
+  setGlyph(parts.stateGlyph, GLYPHS[lane.state] ?? "ready");
+  setText(parts.state, lane.state_text);
+  setText(parts.age, age(secondsSince(lane.since)));
+  parts.person.classList.toggle("nobody", lane.occupancy === 0);
+  setText(parts.occupancy, lane.occupancy_text);
+  showCorridor(parts.corridor, lane.corridor);
+  const unwell = lane.devices.filter((device) => device.state !== "ready");
+  const worst = unwell.find((device) => device.state === "fault") ?? unwell.find((device) => device.state === "absent") ?? unwell[0];
+  setGlyph(parts.deviceGlyph, worst === undefined ? "ready" : worst.state);
+  setText(parts.devices, worst === undefined ? ui.devices_ready : `${worst.class_text}: ${worst.state_text}${unwell.length > 1 ? ` +${unwell.length - 1}` : ""}`);
+  parts.deviceRow.classList.toggle("bad", worst !== undefined && worst.state !== "starting");
+  parts.deviceRow.title = unwell.map((device) => `${device.name}: ${device.state_text} ${device.remedy}`).join("\n");
+  parts.open.hidden = lane.referral === null;
+  parts.open.setAttribute("aria-label", `${ui.open}: ${lane.name}`);
+  parts.act.hidden = lane.action === null || lane.referral !== null;
+  if (lane.action !== null) setText(parts.act, page.choices[lane.action].text);
+  parts.act.setAttribute("aria-label", lane.action === null ? "" : fill(page.choices[lane.action].title, { lane: lane.lane_id }));
+}
+
+export function corridorMark() {
+  return element("span", { class: "corridor", hidden: true }, glyph("green"), element("b"), element("span"));
+}
+
+export function showCorridor(node, corridor) {
+  node.hidden = corridor === null;
+  if (corridor === null) return;
+  node.className = `corridor ${corridor.code}`;
+  setGlyph(node.firstElementChild, corridor.code);
+  setText(node.children[1], corridor.letter);
+  setText(node.children[2], corridor.text);
+}

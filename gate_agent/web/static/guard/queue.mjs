@@ -1,0 +1,120 @@
+// The lists beside the referral: who waits (oldest first), alarms, customs tasks.
+
+import { age, element, fill, glyph, keyed, setText } from "./dom.mjs";
+import { page, secondsSince } from "./gate.mjs";
+
+export function renderQueue(list, referrals, opened, open) {
+  keyed(
+    list,
+    referrals,
+    (referral) => referral.transaction_id,
+    () => {
+      const node = element("li");
+      node.parts = {
+        lane: element("strong"),
+        age: element("span", { class: "age number" }),
+        what: element("span", { class: "what" }),
+        inside: element("span"),
+      };
+      node.button = element(
+        "button",
+        { type: "button", class: "waiting", onclick: () => open(node.item.transaction_id) },
+        node.parts.lane,
+        node.parts.age,
+        node.parts.what,
+        element("span", { class: "inside" }, glyph("person"), node.parts.inside),
+      );
+      node.append(node.button);
+      return node;
+    },
+    (node, referral) => {
+      node.item = referral;
+      setText(node.parts.lane, `${referral.lane} · ${referral.direction_text}`);
+      setText(node.parts.what, referral.summary);
+      setText(node.parts.inside, referral.inside_text);
+      node.button.setAttribute("aria-current", String(referral.transaction_id === opened));
+      tick(node);
+    },
+  );
+}
+
+export function renderAlarms(list, alarms, act) {
+  keyed(
+    list,
+    alarms,
+    (alarm) => alarm.alarm_id,
+    () => {
+      const node = element("li");
+      const parts = {
+        lane: element("strong"),
+        priority: element("span"),
+        age: element("span", { class: "age number" }),
+        text: element("p"),
+        done: element("p", { class: "done" }),
+      };
+      parts.act = element("button", {
+        type: "button",
+        class: "small",
+        text: page.choices.acknowledge_alarm.text,
+        onclick: () => act(node.item),
+      });
+      node.append(element("p", { class: "first" }, glyph("fault"), parts.lane, parts.priority, parts.age), parts.text, parts.done, parts.act);
+      node.parts = parts;
+      return node;
+    },
+    (node, alarm) => {
+      node.item = alarm;
+      node.className = `alarm ${alarm.priority} ${alarm.acknowledged ? "" : "open"}`;
+      setText(node.parts.lane, alarm.lane);
+      setText(node.parts.priority, alarm.priority_text);
+      setText(node.parts.text, alarm.text);
+      setText(node.parts.done, alarm.acknowledged);
+      node.parts.act.hidden = alarm.action === null;
+      node.parts.act.setAttribute("aria-label", `${page.choices.acknowledge_alarm.text}: ${alarm.lane}, ${alarm.text}`);
+      tick(node);
+    },
+  );
+}
+
+export function renderTasks(list, tasks, act) {
+  keyed(
+    list,
+    tasks,
+    (task) => task.task_id,
+    () => {
+      const node = element("li", { class: "task" });
+      const parts = {
+        lane: element("strong"),
+        age: element("span", { class: "age number" }),
+        why: element("p"),
+        token: element("p", { class: "token" }),
+      };
+      parts.act = element("button", {
+        type: "button",
+        class: "small",
+        text: page.choices.close_customs_task.text,
+        onclick: () => act("close_customs_task", { lane_id: node.item.lane_id, subject_id: node.item.task_id }),
+      });
+      node.append(element("p", { class: "first" }, glyph("red"), parts.lane, parts.age), parts.why, parts.token, parts.act);
+      node.parts = parts;
+      return node;
+    },
+    (node, task) => {
+      node.item = task;
+      setText(node.parts.lane, task.lane);
+      setText(node.parts.why, task.reasons.join(" · "));
+      setText(node.parts.token, task.declaration);
+      node.parts.act.hidden = task.action === null;
+      node.parts.act.setAttribute("aria-label", fill(page.choices.close_customs_task.title, { lane: task.lane_id }));
+      tick(node);
+    },
+  );
+}
+
+function tick(node) {
+  setText(node.parts.age, age(secondsSince(node.item.since)));
+}
+
+export function tickList(list) {
+  for (const node of list.children) tick(node);
+}

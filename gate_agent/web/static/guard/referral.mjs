@@ -1,0 +1,167 @@
+// One referral: first the two pictures and a question, without any verdict; then score, checks, reasons; then the decision.
+
+import { element, glyph, keyed, setText, svg } from "./dom.mjs";
+import { page, post, ui } from "./gate.mjs";
+import { corridorMark, showCorridor } from "./lanes.mjs";
+
+const place = document.getElementById("referral-open");
+let shown = null; // what the nodes below were built for: "<transaction>/<stage>"
+let zoom = 1;
+
+export function renderReferral(referral, act) {
+  const wanted = referral === null ? null : `${referral.transaction_id}/${referral.revealed}/${JSON.stringify(referral.pictures)}`;
+  document.getElementById("referral-none").hidden = referral !== null;
+  place.hidden = referral === null;
+  setText(document.getElementById("referral-title"), referral === null ? ui.referral : `${ui.referral} · ${referral.lane} · ${referral.direction_text} · ${referral.inside_text}`);
+  const fresh = wanted !== shown;
+  if (fresh) {
+    const hadFocus = place.contains(document.activeElement);
+    shown = wanted;
+    place.replaceChildren();
+    if (referral === null) return;
+    place.append(referral.revealed ? stageTwo(referral, act) : stageOne(referral));
+    if (hadFocus) document.getElementById("referral-title").focus();
+  }
+  if (referral !== null && referral.revealed) updateDetail(place.firstElementChild, referral);
+}
+
+export function zoomPictures() {
+  zoom = (zoom % 3) + 1;
+  for (const pair of place.querySelectorAll(".pair")) pair.className = `pair zoom-${zoom}`;
+}
+
+export async function assess(referral, answer) {
+  if (referral === null || referral.revealed) return;
+  await post(`/guard/referrals/${referral.transaction_id}/assessment`, { answer });
+}
+
+function picture(address, caption) {
+  const crop = element("div", { class: "crop" });
+  if (address === null) crop.append(element("span", { class: "soft", text: ui.no_picture }));
+  else crop.append(element("img", { src: address, alt: caption }));
+  return element("figure", {}, crop, element("figcaption", { text: caption }));
+}
+
+function pair(referral) {
+  return element("div", { class: `pair zoom-${zoom}` }, picture(referral.pictures.probe, ui.live), picture(referral.pictures.reference, ui.portrait));
+}
+
+function stageOne(referral) {
+  const answer = (name, key) =>
+    element("button", { type: "button", "data-answer": name, "aria-keyshortcuts": key, onclick: () => assess(referral, name) }, `${ui[name]} `, element("kbd", { text: key }));
+  return element(
+    "div",
+    { class: "stage-one" },
+    pair(referral),
+    element("p", { class: "question", text: ui.question }),
+    element("div", { class: "answers", role: "group", "aria-label": ui.question }, answer("same", "1"), answer("different", "2"), answer("unsure", "3")),
+    element("p", { class: "soft question-note", text: ui.reveal_note }),
+  );
+}
+
+function scoreBar(score) {
+  const x = (value) => String(Math.max(0, Math.min(1, value)) * 300);
+  const bar = svg("svg", { viewBox: "0 0 300 18", preserveAspectRatio: "none", "aria-hidden": "true" });
+  bar.append(svg("rect", { class: "track", x: "0", y: "3", width: "300", height: "12" }), svg("rect", { class: "level", x: "0", y: "5", width: x(score.value), height: "8" }));
+  if (score.threshold !== null) bar.append(svg("line", { class: "mark", x1: x(score.threshold), x2: x(score.threshold), y1: "0", y2: "18" }));
+  return bar;
+}
+
+function stageTwo(referral, act) {
+  const node = element("div", { class: "stage-two" });
+  const parts = {
+    answer: element("p", { class: "soft" }),
+    score: element("div", { class: "score" }),
+    reasons: element("ul", { class: "reasons" }),
+    checks: element("tbody"),
+    name: element("p", { class: "document-name", dir: "auto", tabindex: "0" }),
+    line: element("p", { class: "number" }),
+    dates: element("p", { class: "soft" }),
+    mrz: element("pre", { class: "mrz", tabindex: "0", role: "group", "aria-label": ui.mrz }),
+    corridor: corridorMark(),
+    corridorReasons: element("span", { class: "soft" }),
+  };
+  node.parts = parts;
+  const button = (action, className, key) =>
+    referral.actions.includes(action)
+      ? element(
+          "button",
+          { type: "button", class: className, "data-action": action, "aria-keyshortcuts": key, onclick: () => act(action, { lane_id: referral.lane_id, transaction_id: referral.transaction_id }) },
+          `${page.choices[action].text}… `,
+          element("kbd", { text: key.toUpperCase() }),
+        )
+      : null;
+  node.append(
+    element("div", { class: "left" }, pair(referral), parts.answer, parts.score, parts.name, parts.line, parts.dates, parts.mrz),
+    element(
+      "div",
+      { class: "right", tabindex: "0", role: "group", "aria-label": ui.checks },
+      element("h3", { text: ui.reasons }),
+      parts.reasons,
+      element("h3", { text: ui.checks }),
+      element("table", { class: "checks" }, parts.checks),
+      element("p", { class: "lane-row" }, element("span", { text: `${ui.customs_corridor}:` }), parts.corridor, parts.corridorReasons),
+    ),
+    element(
+      "div",
+      { class: "decide" },
+      button("release", "", "r"),
+      button("hand_over", "", "h"),
+      element("button", { type: "button", class: "quiet spacer", "aria-keyshortcuts": "z", onclick: zoomPictures }, `${ui.zoom} `, element("kbd", { text: "Z" })),
+    ),
+  );
+  return node;
+}
+
+function updateDetail(node, referral) {
+  const { parts } = node;
+  const { detail } = referral;
+  setText(parts.answer, referral.assessment === null ? "" : ui.your_answer.replace("{answer}", ui[referral.assessment]));
+  const scoreKey = JSON.stringify(detail.score);
+  if (parts.score.dataset.key !== scoreKey) {
+    parts.score.dataset.key = scoreKey;
+    parts.score.replaceChildren(element("h3", { text: ui.score }));
+    if (detail.score === null) parts.score.append(element("p", { text: ui.score_none }));
+    else
+      parts.score.append(
+        element("p", {}, element("span", { class: "value number", text: detail.score.value_text }), ` ${detail.score.side_text}, ${detail.score.threshold_text}`),
+        scoreBar(detail.score),
+      );
+  }
+  keyed(parts.reasons, detail.reasons, (reason) => reason, () => element("li"), (item, reason) => setText(item, reason));
+  keyed(parts.checks, detail.checks, (check) => check.check_text, checkRow, updateCheck);
+  const { document: paper } = detail;
+  setText(parts.name, paper === null ? ui.document_none : paper.name);
+  setText(parts.line, paper === null ? "" : paper.line);
+  setText(parts.dates, paper === null ? "" : paper.dates);
+  setText(parts.mrz, paper === null ? "" : paper.mrz.join("\n"));
+  parts.mrz.hidden = paper === null;
+  showCorridor(parts.corridor, detail.corridor);
+  setText(parts.corridorReasons, [...detail.corridor_reasons, detail.declaration].filter(Boolean).join(" · "));
+}
+
+function checkRow() {
+  const node = element("tr");
+  node.parts = {
+    name: element("th", { scope: "row" }),
+    outcome: element("span", { class: "outcome" }, glyph("successful"), element("b"), element("span")),
+    why: element("td", { class: "why" }),
+  };
+  node.append(node.parts.name, element("td", {}, node.parts.outcome), node.parts.why);
+  return node;
+}
+
+function updateCheck(node, check) {
+  const { parts } = node;
+  setText(parts.name, check.check_text);
+  const key = check.outcome;
+  if (parts.outcome.dataset.outcome !== key) {
+    parts.outcome.dataset.outcome = key;
+    parts.outcome.className = `outcome ${key}`;
+    parts.outcome.querySelector("use").setAttribute("href", `#g-${key}`);
+  }
+  setText(parts.outcome.children[1], check.letter);
+  setText(parts.outcome.children[2], check.outcome_text);
+  setText(parts.why, [...check.reasons, ...check.compared].join(" · "));
+  node.title = check.duration_text;
+}
