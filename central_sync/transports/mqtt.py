@@ -23,6 +23,8 @@ MqttVersion = Literal["auto", "3.1.1", "5"]
 _log = structlog.get_logger(__name__)
 _NAMES = {MQTTProtocolVersion.MQTTv5: "MQTT 5", MQTTProtocolVersion.MQTTv311: "MQTT 3.1.1"}
 _ARRIVALS_LIMIT = 4_096
+# Some brokers meet an MQTT 5 CONNECT with silence. Giving up early costs nothing: 3.1.1 is all the protocol needs.
+_FALLBACK_PATIENCE_S = 1.0
 _LINK_LOST = "the link to the broker was lost"
 
 
@@ -59,7 +61,8 @@ class MqttTransport:
         for candidate, is_last in self._candidates():
             connection = _Connection(self._new_client(candidate, will), asyncio.get_running_loop())
             try:
-                await connection.connect(self._host, self._port, self._keepalive_s, self._connect_timeout_s)
+                answer_s = self._connect_timeout_s if is_last else min(self._connect_timeout_s, _FALLBACK_PATIENCE_S)
+                await connection.connect(self._host, self._port, self._keepalive_s, self._connect_timeout_s, answer_s)
                 await connection.subscribe(subscriptions, self._connect_timeout_s)
             except TransportFault as fault:
                 await connection.stop()
@@ -129,6 +132,7 @@ class _Connection:
         self._loop = loop
         self._answer: asyncio.Future[str] = loop.create_future()
         self._granted: asyncio.Future[str] = loop.create_future()
+        self._is_up = False
         self._is_lost = False
         self.arrivals: asyncio.Queue[Incoming | None] = asyncio.Queue()
         client.on_connect = self._on_connect
@@ -137,7 +141,7 @@ class _Connection:
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
 
-    async def connect(self, host: str, port: int, keepalive_s: int, timeout_s: float) -> None:
+    async def connect(self, host: str, port: int, keepalive_s: int, timeout_s: float, answer_s: float) -> None:
         """Connect and start the network thread. CS-TRA-002: nobody listens; CS-TRA-003: refused."""
         self._client.connect_timeout = timeout_s
         try:
@@ -145,16 +149,18 @@ class _Connection:
         except (OSError, ValueError) as error:
             raise TransportFault(f"{host}:{port} cannot be reached: {error}", code="CS-TRA-002") from error
         self._client.loop_start()
-        await self._agreement(self._answer, timeout_s)
+        await self._agreement(self._answer, answer_s)
 
     async def subscribe(self, topics: Sequence[str], timeout_s: float) -> None:
         """Subscribe with QoS 1 and wait for the broker's word."""
         if not topics:
+            self._is_up = True
             return
         code, _ = self._client.subscribe([(topic, 1) for topic in topics])
         if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise TransportFault(_LINK_LOST)
         await self._agreement(self._granted, timeout_s)
+        self._is_up = True
 
     def publish(self, publication: Publication) -> None:
         """Queue in paho."""
@@ -212,7 +218,8 @@ class _Connection:
         _settle(self._granted, reason)
         if not self._is_lost:
             self._is_lost = True
-            _log.info("broker_link_lost", reason=reason)
+            if self._is_up:
+                _log.info("broker_link_lost", reason=reason)
         self.arrivals.put_nowait(None)
 
 

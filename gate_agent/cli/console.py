@@ -15,6 +15,7 @@ from central_sync.bundles import file_name, verify_bundle
 from central_sync.errors import SyncError
 from central_sync.identity import read_verification_key
 from central_sync.strict_json import JSON
+from gate_agent import logs
 from gate_agent.clock import Clock, SystemClock
 from gate_agent.errors import SettingsFault
 from gate_agent.lane.authorisation import ROLE_ACTIONS
@@ -126,6 +127,7 @@ def _profiles(body: Mapping[str, JSON]) -> Iterator[OfficerProfile]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; return 0."""
+    logs.configure("console")
     settings = load(arguments.config)
     clock = SystemClock()
     try:

@@ -79,7 +79,7 @@ class Stage:
 
     async def present(self, lane_id: int, person: Specimen, *, wrong_digit: bool = False) -> LaneView:
         """Lay a document on the reader and wait until the gate has begun."""
-        await self.twins(lane_id).reader.present(
+        self.twins(lane_id).reader.present(
             person.lines(wrong_digit=wrong_digit), self.references[person.portrait]
         )
         return await self.view.until(
@@ -90,7 +90,7 @@ class Stage:
 
     async def scan(self, lane_id: int, token: str) -> None:
         """Hold a declaration code before the barcode reader."""
-        await self.twins(lane_id).barcode.scan(token.encode("ascii"), "Q1")
+        self.twins(lane_id).barcode.scan(token.encode("ascii"))
 
     async def door_or_referral(self, lane_id: int, door: Door) -> ReferralView | None:
         """Wait until a door is released (None) or a guard is called (the referral)."""
@@ -143,7 +143,7 @@ class Stage:
             twins.camera.show(self.portraits[live])
             for _ in range(bodies):
                 await twins.barrier.walk_in()
-            await twins.reader.remove()
+            twins.reader.remove()
             referral = await self.door_or_referral(lane_id, Door.EXIT)
         if referral is not None:
             return self.referred(referral, begun_s)
@@ -190,7 +190,7 @@ class Stage:
     async def clear(self, lane_id: int) -> None:
         """Everybody leaves the lane the way a guard leads them."""
         twins = self.twins(lane_id)
-        await twins.reader.remove()
+        twins.reader.remove()
         if twins.barrier.occupancy:
             await self.door(lane_id, Door.ENTRANCE)
             twins.barrier.set_occupancy(0)
@@ -201,7 +201,7 @@ class Stage:
         """After a process died: wait for the gate, let the guard bring out whoever was inside, free the lanes."""
         for lane_id, twins in self.lanes.items():
             await twins.reader.plug()
-            await twins.reader.remove()
+            twins.reader.remove()
             await self.view.until(lambda _: True, _STEP_TIMEOUT_S, "the gate", across_restarts=True)
             for _ in range(5):
                 try:

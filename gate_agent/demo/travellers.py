@@ -163,7 +163,7 @@ async def _torn_read(cast: Cast, person: Specimen) -> None:
         "the reader to be ready",
     )
     reader.cut_after(_TORN_AFTER_BYTES)
-    await reader.present(person.lines(), None)
+    reader.present(person.lines(), None)
     await stage.view.until(
         lambda snapshot: (
             True
@@ -207,7 +207,7 @@ async def _guard_releases(cast: Cast) -> Observed:
     twins = stage.twins(ENTRY)
     await stage.door(ENTRY, Door.ENTRANCE)
     await twins.barrier.walk_in()
-    await twins.reader.remove()
+    twins.reader.remove()
     await stage.door(ENTRY, Door.EXIT)
     return await stage.walk_out(ENTRY, str(referral.transaction_id), begun_s)
 
@@ -219,6 +219,7 @@ async def _returns_after_fault(cast: Cast) -> Observed:
     await stage.scan(ENTRY, token)
     await stage.view.phase(ENTRY, "inspecting")
     await _torn_read(cast, person)
+    stage.twins(ENTRY).reader.remove()
     await stage.twins(ENTRY).reader.plug()
     await stage.ready(ENTRY)  # he left: the attempt closes as faulted, and held nothing against him
     return await stage.cross(person, token=token)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from gate_agent.domain.money import Money
+from gate_agent.web.portal.entry import CURRENCIES_WITHOUT_MINOR_UNIT
 
 _NO_BREAK = "\u00a0"
 
 
 def money_text(money: Money, language: str) -> str:
     """Return `1,200.50 USD` in English, `1 200,50 USD` in Russian and Uzbek; whole amounts without a fraction."""
-    whole, fraction = divmod(money.amount_minor, 100)
+    minor_per_unit = 1 if money.currency in CURRENCIES_WITHOUT_MINOR_UNIT else 100
+    whole, fraction = divmod(money.amount_minor, minor_per_unit)
     text = _grouped(whole, language)
     if fraction:
         text += ("." if language == "en" else ",") + f"{fraction:02d}"

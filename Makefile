@@ -1,0 +1,105 @@
+# Prerequisites on bare Debian 12: python3 (3.11 or newer), python3-venv, make. No root, no compiler.
+#
+#   make demo      everything on this machine, eighteen travellers; `make demo ARGS="--exit --json"` hands arguments on
+#   make test      the checks and the whole test suite
+#   make check     lint, format, types, architecture, spelling, words
+#   make bench     measurements against the peers, side by side       (ARGS="face" picks one)
+#   make pictures  the README's pictures, from fictitious data        (needs Chromium)
+#   make lock      the requirement locks anew                         (needs uv and a package index)
+#   make clean     removes the environment, the cache and everything else that was built
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+ARGS ?=
+export EGATE_CACHE ?= $(CURDIR)/.cache
+PORTRAITS := $(EGATE_CACHE)/portraits
+MODELS := $(EGATE_CACHE)/models
+SOURCES := gate_agent drivers models central_sync
+INSTALL := $(BIN)/python tools/install_locked.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test tests check bench pictures lock clean environment test-environment portraits models
+
+help:
+	@sed -n 's/^#   make/  make/p' Makefile
+
+# ---- what people call -------------------------------------------------------------------------------------------------
+
+demo: environment portraits models
+	$(BIN)/egate demo $(ARGS)
+
+test: check tests
+
+tests: test-environment portraits models
+	$(BIN)/pytest -n 2 $(ARGS)
+
+check: test-environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell .
+	$(BIN)/pytest -q tests/unit/test_words.py
+
+bench: test-environment portraits models
+	$(BIN)/egate bench $(ARGS)
+
+pictures: test-environment
+	$(BIN)/python tools/pictures.py docs/pictures
+
+# ---- the environment: each step leaves a stamp, so that a second run starts at once ------------------------------------
+
+environment: $(STAMPS)/egate
+test-environment: $(STAMPS)/egate $(STAMPS)/test
+portraits: $(PORTRAITS)/.complete
+models: $(MODELS)/.complete
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("eGate needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "== Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(STAMPS)/build: requirements-build.lock tools/install_locked.py | $(BIN)/python
+	@mkdir -p $(STAMPS)
+	$(INSTALL) requirements-build.lock
+	@touch $@
+
+$(STAMPS)/run: requirements.lock $(STAMPS)/build
+	$(INSTALL) requirements.lock
+	@touch $@
+
+$(STAMPS)/egate: pyproject.toml $(STAMPS)/run
+	@echo "== eGate itself"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/test: requirements-test.lock requirements-peer.lock $(STAMPS)/run
+	$(INSTALL) requirements-test.lock
+	$(INSTALL) requirements-peer.lock --no-deps
+	@touch $@
+
+$(PORTRAITS)/.complete: tools/fetch_portraits.py requirements-peer.lock $(STAMPS)/build
+	$(BIN)/python tools/fetch_portraits.py $(PORTRAITS)
+	@touch $@
+
+$(MODELS)/.complete: $(wildcard models/conversion/*.py models/manifests/*.toml) $(STAMPS)/egate
+	@echo "== face models"
+	$(BIN)/egate models build --models $(MODELS)
+	@touch $@
+
+# ---- upkeep ------------------------------------------------------------------------------------------------------------
+
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+lock:
+	$(COMPILE) --group build --output-file requirements-build.lock
+	$(COMPILE) pyproject.toml --constraints requirements-build.lock --output-file requirements.lock
+	$(COMPILE) pyproject.toml --group test --constraints requirements.lock --constraints requirements-build.lock --output-file requirements-test.lock
+	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
+	@! grep -nE '(https?|file)://' requirements*.lock || { echo "a lock names an index"; exit 1; }
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache out
+	find $(SOURCES) tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

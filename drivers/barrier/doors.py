@@ -1,0 +1,111 @@
+"""Simulated doors of a mantrap: what the gate hardware does by itself, on the event loop's timers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from drivers.contracts import Clock, Door
+
+
+@dataclass(slots=True)
+class DoorState:
+    """One door: released until its timer ends it, open while somebody passes."""
+
+    ttl_units: int = 0
+    is_released: bool = False
+    is_open: bool = False
+    passages: int = 0
+    releases: int = 0
+    timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+
+
+class SimulatedDoors:
+    """Two doors, a cell between them, fire and tamper contacts, and a watchdog over the software that commands them."""
+
+    def __init__(self, clock: Clock, *, transit_s: float, open_s: float, watchdog_s: float) -> None:
+        self._clock = clock
+        self._transit_s = transit_s
+        self._open_s = open_s
+        self._watchdog_s = watchdog_s
+        self._watchdog: asyncio.TimerHandle | None = None
+        self.doors = {Door.ENTRANCE: DoorState(), Door.EXIT: DoorState()}
+        self.occupancy = 0
+        self.is_fire = False
+        self.is_tampered = False
+        self.is_safe = True
+        self.released_log: list[tuple[Door, float]] = []
+
+    def client_spoke(self) -> None:
+        """Restart the watchdog."""
+        self.is_safe = False
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = asyncio.get_running_loop().call_later(self._watchdog_s, self.safe_state)
+
+    def safe_state(self) -> None:
+        """End every release: nobody commands the gate any more."""
+        self.is_safe = True
+        for door in self.doors:
+            self.end_release(door)
+
+    def release(self, door: Door) -> bool:
+        """Unlock a door for its time to live; False when none was set. Every call is a pulse and is logged."""
+        state = self.doors[door]
+        if not state.ttl_units:
+            return False
+        state.is_released = True
+        state.releases = (state.releases + 1) % 0x10000
+        self.released_log.append((door, self._clock.monotonic_s()))
+        self._timer(state, "ttl", state.ttl_units / 10, lambda: self.end_release(door))
+        state.ttl_units = 0  # each release sets its own
+        return True
+
+    def end_release(self, door: Door) -> None:
+        """Lock a door again."""
+        state = self.doors[door]
+        state.is_released = False
+        if (timer := state.timers.pop("ttl", None)) is not None:
+            timer.cancel()
+
+    def walk(self, door: Door, persons: int) -> bool:
+        """Let people pass; False when the door is locked. It opens at once, counts after the transit and closes by itself."""
+        state = self.doors[door]
+        if not (state.is_released or self.is_fire):
+            return False
+        state.is_open = True
+        self.end_release(door)
+        self._timer(state, "transit", self._transit_s, lambda: self._passed(door, persons))
+        self._timer(state, "open", max(self._open_s, self._transit_s), lambda: self._close(door))
+        return True
+
+    def fire(self, *, on: bool) -> None:
+        """Open both doors, as the hard-wired fire contact does; end of fire closes them."""
+        self.is_fire = on
+        for state in self.doors.values():
+            state.is_open = on
+
+    def stop(self) -> None:
+        """Cancel every timer."""
+        for state in self.doors.values():
+            for timer in state.timers.values():
+                timer.cancel()
+            state.timers.clear()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+
+    def _passed(self, door: Door, persons: int) -> None:
+        state = self.doors[door]
+        state.passages = (state.passages + persons) % 0x10000
+        inwards = persons if door is Door.ENTRANCE else -persons
+        self.occupancy = max(self.occupancy + inwards, 0)
+
+    def _close(self, door: Door) -> None:
+        self.doors[door].is_open = self.is_fire
+
+    @staticmethod
+    def _timer(state: DoorState, name: str, delay_s: float, then: object) -> None:
+        if (running := state.timers.pop(name, None)) is not None:
+            running.cancel()
+        assert callable(then)
+        state.timers[name] = asyncio.get_running_loop().call_later(delay_s, then)

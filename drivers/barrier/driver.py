@@ -1,0 +1,209 @@
+"""`modbus_barrier`: doors behind a Modbus TCP box. A release has a time to live that the box itself ends; there is no command to hold closed.
+
+A lost reply is not a lost release: after one, outputs and counters are read back, and a second pulse is sent only when they prove that
+the first was never made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from pydantic import Field
+
+from drivers.barrier.errors import ModbusFault, ModbusNoReply, ModbusRefused, ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.modbus import Function, Request
+from drivers.barrier.modbus_client import ModbusClient
+from drivers.barrier.signals import DoorPoints, Point, ProcessImage, SignalTable, default_table, door_points, poll_plan
+from drivers.bus import shared_bus
+from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
+from drivers.errors import DriverFault, LinkFault, NotReady
+from drivers.link import TcpPeer
+from drivers.options import TimingOptions
+from drivers.supervisor import LinkSource, SupervisedDriver
+
+TTL_UNIT_S = 0.1
+RETRY_PAUSE_S = 0.02
+
+
+class ModbusBarrierOptions(TimingOptions):
+    """Options of `modbus_barrier`."""
+
+    host: str = Field(min_length=1, description="Address of the box.")
+    port: int = Field(502, ge=1, le=65_535, description="TCP port of the box.")
+    unit: int = Field(1, ge=0, le=255, description="Modbus unit behind that address.")
+    is_shared: bool = Field(default=False, description="Other devices of this process use the same address: one connection, one lock.")
+    poll_ms: int = Field(30, ge=5, le=1000, description="Pause between the starts of two polls of the inputs.")
+    reply_timeout_s: float = Field(0.25, gt=0, le=5, description="Longest wait for one reply.")
+    confirm_timeout_s: float = Field(1.5, gt=0, le=10, description="Longest time to read back a release whose reply was lost.")
+    heartbeat_s: float = Field(1.0, gt=0, le=60, description="Interval of the heartbeat that keeps the box's watchdog content.")
+    quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: polling is the sign of life.")
+    dead_s: float = Field(1.0, gt=0, le=60, description="Silence after which the box counts as dead.")
+    reconnect_limit_s: float = Field(2.0, gt=0, le=60, description="Longest pause between two attempts to connect.")
+    table: SignalTable = Field(default_factory=default_table, description="Signals by name: function, address, bit, invert.")
+
+
+class ModbusBarrier(SupervisedDriver):
+    """A supervised barrier; `capabilities` names its doors."""
+
+    device_class = DeviceClass.BARRIER
+
+    def __init__(self, name: str, options: ModbusBarrierOptions, sink: EventSink, clock: Clock) -> None:
+        super().__init__(name, options.timing(), sink, clock)
+        self._options = options
+        self._doors = door_points(options.table)
+        self.capabilities = frozenset(door.value for door in self._doors)
+        self._plan = poll_plan(options.table)
+        self._client = ModbusClient(options.unit, options.reply_timeout_s)
+        self._image = ProcessImage(options.table)
+        self._reported: BarrierInputs | None = None
+        self._releasing = asyncio.Lock()
+        peer = TcpPeer(options.host, options.port)
+        self._bus = shared_bus((options.host, options.port), peer) if options.is_shared else None
+        self._source: LinkSource = self._bus.seat() if self._bus is not None else peer
+
+    @property
+    def source(self) -> LinkSource:
+        """The connection, or a seat on the shared one."""
+        return self._source
+
+    def opened(self) -> None:
+        """Forget what the last connection knew; the inputs are reported anew."""
+        self._client.reset()
+        self._image.clear()
+        self._reported = None
+
+    def sent(self, chunk: bytes) -> None:
+        """Learn the questions of a tape."""
+        self._client.note_sent(chunk)
+
+    def received(self, chunk: bytes, t_mono_s: float) -> bool:
+        """Take answers; report the inputs when the last read of a poll came in and something changed."""
+        answers = self._client.feed(chunk)
+        for answer in answers:
+            self.declare_ready()
+            if answer.fault is None:
+                self._image.absorb(answer.request, answer.values)
+            if answer.request == self._plan[-1]:
+                inputs = self._image.inputs()
+                if inputs is not None and inputs != self._reported:
+                    self._reported = inputs
+                    self.reporter.emit(inputs, t_mono_s, chunk)
+        return bool(answers)
+
+    async def converse(self) -> None:
+        """Poll without overlap and keep the watchdog content. A box that refuses ends the connection; silence is the supervisor's."""
+        loop = asyncio.get_running_loop()
+        next_poll_s = next_beat_s = loop.time()
+        beats = 0
+        heartbeat = self._options.table.points.get("heartbeat")
+        while True:
+            with suppress(ModbusNoReply):
+                if heartbeat is not None and loop.time() >= next_beat_s:
+                    next_beat_s = loop.time() + self._options.heartbeat_s
+                    beats = (beats + 1) % 0x10000
+                    await self._write(heartbeat, beats)
+                await self._poll()
+            next_poll_s = max(next_poll_s + self._options.poll_ms / 1000, loop.time())
+            await asyncio.sleep(next_poll_s - loop.time())
+
+    # ---- commands
+
+    async def release(self, door: Door, ttl_s: float) -> None:
+        """Unlock one door for one passage within `ttl_s`, rounded down to 100 ms; returns when the box confirmed it.
+
+        Raises `Unsupported` (no such door), `ReleaseNotMade` (certainly not released) or `ReleaseUndetermined`.
+        """
+        points = self._doors.get(door)
+        if points is None:
+            raise Unsupported(f"{self.name} has no {door.value} door")
+        ttl_units = int(ttl_s / TTL_UNIT_S + 1e-6)
+        if not 1 <= ttl_units <= 0xFFFF:
+            raise ReleaseNotMade(f"a time to live of {ttl_s} s cannot be set")
+        async with self._releasing:
+            for attempt in (1, 2):
+                before = await self._prepare(points, ttl_units)
+                expires_s = asyncio.get_running_loop().time() + ttl_s
+                try:
+                    await self._write(points.release, 1 ^ points.release.invert)
+                    return
+                except ModbusRefused as fault:
+                    raise ReleaseNotMade(f"{self.name} refused to release the {door.value}: {fault}") from fault
+                except (ModbusFault, LinkFault) as fault:
+                    if await self._was_released(points, before, expires_s):
+                        return
+                    if attempt == 2:
+                        raise ReleaseNotMade(f"{self.name} took the release of the {door.value} twice and made none") from fault
+
+    async def secure(self) -> None:
+        """End every running release at once. Both doors are tried, twice each; raises the first fault that remains."""
+        faults: list[DriverFault] = []
+        for points in self._doors.values():
+            off = points.release.invert
+            try:
+                try:
+                    await self._write(points.release, int(off))
+                except ModbusNoReply:
+                    await self._write(points.release, int(off))  # ending a release twice does no harm
+            except DriverFault as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
+
+    async def read_inputs(self) -> BarrierInputs:
+        """Return the inputs as they are now. Raises `NotReady`, `ModbusFault` or a link fault."""
+        await self._poll()
+        inputs = self._image.inputs()
+        if inputs is None:
+            raise NotReady(f"{self.name} did not give all inputs")
+        return inputs
+
+    # ---- exchanges
+
+    async def _ask(self, request: Request) -> tuple[int, ...]:
+        return await self._client.ask(self.link, request)
+
+    async def _write(self, point: Point, value: int) -> None:
+        await self._ask(Request(point.function, point.address, values=(value,)))
+
+    async def _poll(self) -> None:
+        for request in self._plan:
+            await self._ask(request)
+
+    async def _prepare(self, points: DoorPoints, ttl_units: int) -> tuple[int, ...]:
+        """Set the time to live and return the door's counters; nothing moves yet, so any fault means "not made"."""
+        try:
+            counters = await self._counters(points)
+            await self._write(points.ttl, ttl_units)
+        except (DriverFault, NotReady) as fault:
+            raise ReleaseNotMade(f"{self.name} could not prepare the release: {fault}") from fault
+        return counters
+
+    async def _counters(self, points: DoorPoints) -> tuple[int, ...]:
+        wired = [point for point in (points.passages, points.releases) if point is not None]
+        return tuple([(await self._ask(Request(point.function, point.address)))[0] for point in wired])
+
+    async def _was_released(self, points: DoorPoints, before: tuple[int, ...], expires_s: float) -> bool:
+        """Read back what a lost reply leaves open. Raises `ReleaseUndetermined` when it cannot be known."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + self._options.confirm_timeout_s
+        while loop.time() < give_up_s:
+            try:
+                # Output before counters: a passage between the two reads ends the output, but then the counter moved.
+                (output,) = await self._ask(Request(Function.READ_COILS, points.release.address))
+                counters = await self._counters(points)
+            except (ModbusFault, LinkFault, NotReady):
+                await asyncio.sleep(RETRY_PAUSE_S)
+                continue
+            if output ^ points.release.invert or counters != before:
+                return True
+            if points.releases is None and loop.time() >= expires_s:
+                break  # it may have been made and ended again unseen
+            return False
+        raise ReleaseUndetermined(f"{self.name}: the reply to the release was lost and cannot be read back")
+
+
+def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> ModbusBarrier:
+    """Return the driver. Raises `OptionsRefused`."""
+    return ModbusBarrier(name, ModbusBarrierOptions.read(name, options), sink, clock)

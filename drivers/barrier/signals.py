@@ -1,0 +1,179 @@
+"""The signal table of a barrier: which output or input stands at which Modbus address, and the blocks in which inputs are polled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from drivers.barrier.modbus import BITS_LIMIT, REGISTERS_LIMIT, Function, Request
+from drivers.contracts import BarrierInputs, Door
+from drivers.options import Options
+
+FLAGS = ("entrance_open", "exit_open", "fire", "tamper")
+NUMBERS = ("occupancy", "entrance_passages", "exit_passages", "entrance_releases", "exit_releases")
+OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat")
+NEEDED = ("exit_release", "exit_ttl", "exit_open", "exit_passages")
+
+SignalName = Literal[
+    "entrance_open",
+    "exit_open",
+    "fire",
+    "tamper",
+    "occupancy",
+    "entrance_passages",
+    "exit_passages",
+    "entrance_releases",
+    "exit_releases",
+    "entrance_release",
+    "exit_release",
+    "entrance_ttl",
+    "exit_ttl",
+    "heartbeat",
+]
+
+
+class Point(Options):
+    """Where a signal stands: Modbus function, zero-based address, and for a flag inside a register its bit."""
+
+    function: Function = Field(description="1 coil, 2 discrete input, 3 holding register, 4 input register, 5 write coil, 6 write register.")
+    address: int = Field(ge=0, le=65_535, description="Zero-based address.")
+    bit: int | None = Field(None, ge=0, le=15, description="Bit of a register that holds a flag.")
+    invert: bool = Field(default=False, description="The contact is closed when the signal is false.")
+
+
+class SignalTable(Options):
+    """All signals of one gate. A door without entries does not exist; the exit must."""
+
+    points: dict[SignalName, Point]
+
+    @model_validator(mode="after")
+    def _is_usable(self) -> SignalTable:
+        for name in NEEDED:
+            if name not in self.points:
+                raise ValueError(f"the signal {name} is needed")
+        if ("entrance_release" in self.points) is not ("entrance_ttl" in self.points):
+            raise ValueError("entrance_release and entrance_ttl belong together: the board itself ends every release")
+        for name, point in self.points.items():
+            writes = {Function.WRITE_COIL} if name.endswith("_release") else {Function.WRITE_REGISTER}
+            reads = {Function(number) for number in ((1, 2, 3, 4) if name in FLAGS else (3, 4))}
+            allowed = writes if name in OUTPUTS else reads
+            if point.function not in allowed:
+                raise ValueError(f"{name} uses one of the functions {sorted(int(function) for function in allowed)}")
+            is_register_flag = name in FLAGS and point.function in {3, 4}
+            if is_register_flag is (point.bit is None):
+                raise ValueError(f"{name}: a flag inside a register needs its bit, everything else has none")
+        return self
+
+
+def default_table() -> SignalTable:
+    """Return the table of the reference wiring (and of the twin)."""
+    wiring: dict[SignalName, tuple[int, int]] = {
+        "entrance_release": (5, 0),
+        "exit_release": (5, 1),
+        "entrance_ttl": (6, 0),
+        "exit_ttl": (6, 1),
+        "heartbeat": (6, 2),
+        "entrance_open": (2, 0),
+        "exit_open": (2, 1),
+        "fire": (2, 2),
+        "tamper": (2, 3),
+        "occupancy": (4, 0),
+        "entrance_passages": (4, 1),
+        "exit_passages": (4, 2),
+        "entrance_releases": (4, 3),
+        "exit_releases": (4, 4),
+    }
+    points = {name: Point(function=Function(number), address=at) for name, (number, at) in wiring.items()}
+    return SignalTable(points=points)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorPoints:
+    """The outputs of one door, and its counter of releases where the board has one."""
+
+    release: Point
+    ttl: Point
+    passages: Point | None
+    releases: Point | None
+
+
+def door_points(table: SignalTable) -> Mapping[Door, DoorPoints]:
+    """Return the doors that the table wires."""
+    points = table.points
+    names: tuple[tuple[Door, SignalName, SignalName, SignalName, SignalName], ...] = (
+        (Door.ENTRANCE, "entrance_release", "entrance_ttl", "entrance_passages", "entrance_releases"),
+        (Door.EXIT, "exit_release", "exit_ttl", "exit_passages", "exit_releases"),
+    )
+    return {
+        door: DoorPoints(points[release], points[ttl], points.get(passages), points.get(releases))
+        for door, release, ttl, passages, releases in names
+        if release in points
+    }
+
+
+def poll_plan(table: SignalTable) -> tuple[Request, ...]:
+    """Return the reads that cover all inputs, neighbouring addresses in one block, always in the same order."""
+    requests = []
+    for function in (Function.READ_COILS, Function.READ_DISCRETE_INPUTS, Function.READ_HOLDING_REGISTERS, Function.READ_INPUT_REGISTERS):
+        addresses = sorted(
+            {point.address for name, point in table.points.items() if name not in OUTPUTS and point.function is function}
+        )
+        requests += _blocks(function, addresses)
+    return tuple(requests)
+
+
+def _blocks(function: Function, addresses: Sequence[int]) -> list[Request]:
+    limit = BITS_LIMIT if function in {Function.READ_COILS, Function.READ_DISCRETE_INPUTS} else REGISTERS_LIMIT
+    blocks: list[Request] = []
+    for address in addresses:
+        if blocks and address - blocks[-1].address < limit and address - (blocks[-1].address + blocks[-1].count) < 16:
+            blocks[-1] = Request(function, blocks[-1].address, address - blocks[-1].address + 1)
+        else:
+            blocks.append(Request(function, address, 1))
+    return blocks
+
+
+class ProcessImage:
+    """The last values read, by function and address."""
+
+    def __init__(self, table: SignalTable) -> None:
+        self._points = table.points
+        self._values: dict[tuple[int, int], int] = {}
+
+    def clear(self) -> None:
+        """Forget everything, as after a reconnection."""
+        self._values.clear()
+
+    def absorb(self, request: Request, values: tuple[int, ...]) -> None:
+        """Take the values of a read."""
+        for offset, value in enumerate(values):
+            self._values[request.function, request.address + offset] = value
+
+    def number(self, point: Point) -> int | None:
+        """Return a value, None when it was not read yet."""
+        return self._values.get((point.function, point.address))
+
+    def inputs(self) -> BarrierInputs | None:
+        """Return all inputs; signals that the table does not wire are false or zero. None until everything wired was read."""
+        read: dict[str, int] = dict.fromkeys((*FLAGS, *NUMBERS), 0)
+        for name, point in self._points.items():
+            if name in OUTPUTS:
+                continue
+            value = self.number(point)
+            if value is None:
+                return None
+            if name in FLAGS:
+                value = value >> (point.bit or 0) & 1 ^ point.invert
+            read[name] = value
+        return BarrierInputs(
+            entrance_open=bool(read["entrance_open"]),
+            exit_open=bool(read["exit_open"]),
+            occupancy=read["occupancy"],
+            entrance_passages=read["entrance_passages"],
+            exit_passages=read["exit_passages"],
+            fire=bool(read["fire"]),
+            tamper=bool(read["tamper"]),
+        )

@@ -1,0 +1,104 @@
+"""A traveller's phone: fills in the portal's forms over HTTP and reads the code that it gets, as a barcode reader would."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from drivers.barcode.frames import read_image
+from gate_agent.demo.gate_view import NotReached
+
+_FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+_READY_TIMEOUT_S = 30.0
+_ATTEMPTS = 3
+
+GoodsLine = tuple[str, str, str]
+CashLine = tuple[str, str]
+
+
+class PortalClient:
+    """One traveller's browser at a time; cookies are dropped between declarations."""
+
+    def __init__(self, base_url: str) -> None:
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=10.0)
+
+    async def close(self) -> None:
+        """Close the browser."""
+        await self._client.aclose()
+
+    async def ready(self) -> None:
+        """Wait until the portal answers."""
+        deadline_s = time.monotonic() + _READY_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            try:
+                if (await self._client.get("/en/")).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+        raise NotReached("the portal")
+
+    async def declare(
+        self,
+        issuing_state: str,
+        document_number: str,
+        *,
+        goods: Sequence[GoodsLine] = (),
+        cash: Sequence[CashLine] = (),
+        small_children: int = 0,
+        seal: str = "",
+    ) -> str:
+        """Declare and return the text of the code; starts over when the portal went away in between."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._declare(issuing_state, document_number, goods, cash, small_children, seal)
+            except httpx.TransportError:
+                await self.ready()
+        raise NotReached("a declaration code")
+
+    async def _declare(
+        self,
+        issuing_state: str,
+        document_number: str,
+        goods: Sequence[GoodsLine],
+        cash: Sequence[CashLine],
+        small_children: int,
+        seal: str,
+    ) -> str:
+        self._client.cookies.clear()
+        await self._answer("eligibility", who="private")
+        await self._answer("trip", direction="entry", mode="air")
+        await self._answer("document", issuing_state=issuing_state, document_number=document_number)
+        await self._answer("children", small_children=str(small_children))
+        kinds = [name for name, given in (("goods", goods), ("cash", cash), ("seals", seal)) if given] or ["nothing"]
+        await self._answer("carry", carry=kinds)
+        for description, value, mass in goods:
+            await self._answer("goods", description=description, value=value, mass=mass, action="add")
+        if goods:
+            await self._answer("goods", action="continue")
+        for currency, amount in cash:
+            await self._answer("cash", currency=currency, amount=amount, action="add")
+        if cash:
+            await self._answer("cash", action="continue")
+        if seal:
+            await self._answer("seals", seal=seal, action="add")
+            await self._answer("seals", action="continue")
+        await self._answer("check")
+        picture = await self._client.get("/en/declare/code.png")
+        symbols = await asyncio.to_thread(read_image, picture.raise_for_status().content)
+        return symbols[0].text
+
+    async def _answer(self, page: str, **fields: str | list[str]) -> None:
+        """Load a page, take its form token, post the answer."""
+        path = f"/en/declare/{page}"
+        shown = await self._client.get(path)
+        token = _FORM_TOKEN.search(shown.text)
+        if token is not None:
+            fields["form_token"] = token.group(1)
+        answer = await self._client.post(path, data=fields)
+        if answer.status_code not in {httpx.codes.SEE_OTHER, httpx.codes.OK}:
+            raise NotReached(f"the portal page {page}: answered {answer.status_code}")

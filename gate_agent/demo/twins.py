@@ -1,0 +1,97 @@
+"""All twins of the demo: two lanes of reader, barcode reader, camera and barrier, and one seal on the road."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+
+from drivers.barcode.twin import BarcodeReaderTwin
+from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.camera.twin import CameraTwin
+from drivers.document_reader.twin import MrzReaderTwin
+from drivers.seal_tracker.twin import JointechSealTwin
+from gate_agent.clock import Clock
+from gate_agent.demo.stage import LaneTwins
+from gate_agent.demo.travellers import SEAL_ID
+from gate_agent.errors import SettingsFault
+
+LANES = (1, 2)
+LIVE = ("obama2", "obama3", "biden")
+REFERENCES = ("obama", "biden")
+_REFERENCE_HEIGHT_PX = 600
+_REFERENCE_QUALITY = 85
+
+
+class TwinSet:
+    """Owns the twins. Their settings for the agent's site file are in `device_tables`."""
+
+    def __init__(self, folder: Path, seal_port: int, clock: Clock, portraits: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._seal_port = seal_port
+        self.lanes = {
+            lane_id: LaneTwins(
+                MrzReaderTwin(folder / f"reader-{lane_id}"),
+                BarcodeReaderTwin(folder / f"barcode-{lane_id}"),
+                CameraTwin(fps=10.0, seed=lane_id),
+                ModbusBarrierTwin(),
+            )
+            for lane_id in LANES
+        }
+        self.seal = JointechSealTwin(seal_port, clock, seal_id=SEAL_ID)
+        self.portraits = {name: _read(portraits, name) for name in LIVE}
+        self.references = {name: _as_document_image(_read(portraits, name)) for name in REFERENCES}
+
+    async def __aenter__(self) -> Self:
+        for lane in self.lanes.values():
+            await lane.reader.plug()
+            await lane.barcode.plug()
+            await lane.camera.start()
+            await asyncio.to_thread(lane.camera.show_empty)
+            await lane.barrier.plug()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.seal.unplug()
+        for lane in self.lanes.values():
+            await lane.reader.unplug()
+            await lane.barcode.unplug()
+            await lane.camera.stop()
+            await lane.barrier.unplug()
+
+    def device_tables(self) -> str:
+        """Return the `[[device]]` tables that lead an agent to these twins."""
+        tables = [_table("seals", "jointech_seal", port=self._seal_port)]
+        for lane_id, lane in self.lanes.items():
+            tables += [
+                _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),
+                _table(f"barcode-{lane_id}", "barcode_serial", path=str(self._folder / f"barcode-{lane_id}")),
+                _table(f"camera-{lane_id}", "opencv_camera", source=lane.camera.url),
+                _table(f"barrier-{lane_id}", "modbus_barrier", host="127.0.0.1", port=lane.barrier.port),
+            ]
+        return "".join(tables)
+
+
+def _table(name: str, driver: str, **options: str | int) -> str:
+    lines = "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in options.items())
+    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\n[device.options]\n{lines}'
+
+
+def _read(portraits: Path, name: str) -> bytes:
+    try:
+        return (portraits / f"{name}.jpg").read_bytes()
+    except OSError as error:
+        raise SettingsFault(f"{portraits / name}.jpg: {error.strerror}; `make demo` fetches it", code="EG-DEM-002") from error
+
+
+def _as_document_image(content: bytes) -> bytes:
+    """Return a portrait as a document carries it: smaller, and compressed once more."""
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    scale = _REFERENCE_HEIGHT_PX / picture.shape[0]
+    smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, _REFERENCE_QUALITY])
+    return bytes(encoded.tobytes())

@@ -1,0 +1,159 @@
+"""The models folder: converted once, found by SHA-256, verified at every load.
+
+`built.json` records for each model the pinned source and the SHA-256 of what the conversion gave; the file of that name must
+hash to it. Files and record are written beside their place and renamed, so any number of processes may build at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.conversion.constants import CONVERTER_VERSION
+from models.errors import CatalogueFault
+from models.manifest import Manifest, Role, shipped_manifests
+
+Progress = Callable[[str, float], None]
+_RECORD = "built.json"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltModel:
+    """A model in the folder: its manifest, its file and what the build recorded."""
+
+    manifest: Manifest
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".building-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _record(folder: Path) -> Mapping[str, Any]:
+    path = folder / _RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CatalogueFault(f"no models in {folder}; run `egate models build`", code="MD-CAT-002") from error
+    except (OSError, ValueError) as error:
+        raise CatalogueFault(f"{path} cannot be read: {error}", code="MD-CAT-003") from error
+    if not isinstance(record, dict) or not isinstance(record.get("models"), dict):
+        raise CatalogueFault(f"{path} does not list models", code="MD-CAT-003")
+    if record.get("converter") != CONVERTER_VERSION:
+        raise CatalogueFault(f"{folder} was built by another converter; run `egate models build`", code="MD-CAT-002")
+    return record
+
+
+def recorded(folder: Path) -> dict[Role, BuiltModel]:
+    """Return what the folder says it holds, without hashing. Raises `CatalogueFault` when a shipped model is not there."""
+    listed = _record(folder)["models"]
+    built: dict[Role, BuiltModel] = {}
+    for role, manifest in shipped_manifests().items():
+        entry = listed.get(manifest.model_id)
+        if not isinstance(entry, dict):
+            raise CatalogueFault(f"{manifest.model_id} is not in {folder}; run `egate models build`", code="MD-CAT-002")
+        sha256, size_bytes = entry.get("sha256"), entry.get("size_bytes")
+        if entry.get("source_sha256") != manifest.source_sha256:
+            raise CatalogueFault(f"{manifest.model_id} was built from other weights", code="MD-CAT-003")
+        if not isinstance(sha256, str) or not sha256.isalnum() or not isinstance(size_bytes, int):
+            raise CatalogueFault(f"{manifest.model_id}: {_RECORD} states no hash and size", code="MD-CAT-003")
+        built[role] = BuiltModel(manifest, folder / f"{sha256}.{manifest.format}", sha256, size_bytes)
+    return built
+
+
+def content_of(model: BuiltModel) -> bytes:
+    """Return a model's bytes after comparing their SHA-256 with the record."""
+    try:
+        content = model.path.read_bytes()
+    except OSError as error:
+        raise CatalogueFault(
+            f"{model.manifest.model_id} cannot be read: {error.strerror}", code="MD-CAT-003"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != model.sha256:
+        raise CatalogueFault(
+            f"{model.manifest.model_id} is altered: {model.path.name} has another SHA-256", code="MD-CAT-003"
+        )
+    return content
+
+
+def arrays_of(model: BuiltModel) -> Mapping[str, NDArray[Any]]:
+    """Return the arrays of a verified npz model."""
+    with np.load(io.BytesIO(content_of(model)), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def verify(folder: Path) -> list[str]:
+    """Return what is wrong with the folder, in plain words; empty when every model is there and unaltered."""
+    try:
+        models = recorded(folder)
+    except CatalogueFault as fault:
+        return [str(fault)]
+    findings = []
+    for model in models.values():
+        try:
+            content_of(model)
+        except CatalogueFault as fault:
+            findings.append(str(fault))
+    return findings
+
+
+def build(folder: Path, progress: Progress) -> dict[Role, BuiltModel]:
+    """Convert all shipped models into the folder and return them; `progress` hears model id and share done.
+
+    Raises `ConversionFault` when the installed weights are not the pinned ones, `CatalogueFault` when the folder cannot be written.
+    """
+    from models.conversion.convert import convert, read_source  # onnx is slow to import and only building needs it
+
+    entries: dict[str, dict[str, Any]] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for manifest in shipped_manifests().values():
+            name = manifest.model_id
+
+            def hear(share: float, name: str = name) -> None:
+                progress(name, share)
+
+            converted = convert(manifest, read_source(manifest), hear)
+            sha256 = hashlib.sha256(converted).hexdigest()
+            _write_atomically(folder / f"{sha256}.{manifest.format}", converted)
+            entries[name] = {
+                "role": manifest.role.value,
+                "source_sha256": manifest.source_sha256,
+                "sha256": sha256,
+                "size_bytes": len(converted),
+                "licence": manifest.licence,
+            }
+        record = json.dumps({"converter": CONVERTER_VERSION, "models": entries}, indent=2, sort_keys=True)
+        _write_atomically(folder / _RECORD, f"{record}\n".encode())
+    except OSError as error:
+        raise CatalogueFault(f"{folder} cannot be written: {error}", code="MD-CAT-006") from error
+    return recorded(folder)
+
+
+def ensure(folder: Path, progress: Progress) -> dict[Role, BuiltModel]:
+    """Return the models of the folder, converting them first when they are not there or not whole."""
+    if verify(folder):
+        return build(folder, progress)
+    return recorded(folder)

@@ -1,0 +1,750 @@
+"""Guard console and traveller screens in a real Chromium, over a gate that stands behind a real Unix socket."""
+
+import asyncio
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from gate_agent.cli.console import console_app
+from gate_agent.clock import SystemClock
+from gate_agent.errors import AuthorityRefused
+from gate_agent.lane.authorisation import ROLE_ACTIONS, AuthorisationVerifier, OfficerRecord, OfficerRole
+from gate_agent.settings import ConsoleSettings, PathSettings, Settings
+from gate_agent.web import lane_api_messages as m
+from gate_agent.web.auth import OfficerProfile, offered_actions
+from gate_agent.web.events import Broadcaster
+from gate_agent.web.i18n import GUARD_LANGUAGES, PSEUDO_LANGUAGE, TRAVELLER_LANGUAGES, load_catalogues, pseudo_catalogue
+from gate_agent.web.lane_api import UnknownLane, create_app
+from gate_agent.web.officer_keys import create_officer_key, unlock_officer_key
+from gate_agent.web.pages import serving
+
+pytestmark = pytest.mark.chromium
+
+CHROMIUM = "/usr/bin/chromium"
+SHOTS = os.environ.get("EGATE_SHOTS")  # a folder: screenshots of the main states are left there
+DESK, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
+PASSWORD = "correct horse battery"
+ROLES = {"guard-1": "guard", "supervisor-1": "supervisor", "inspector-1": "customs_inspector"}
+HOSTILE = "<img src=x onerror=alert(1)>\u202egnp\u2028" + "W" * 4000
+AXE_SOURCE = Path(find_spec("axe_playwright_python").submodule_search_locations[0], "axe.min.js").read_text()
+AXE_RULES = "{runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']}"
+
+
+def drawn_portrait(tone: int, *, smile: bool) -> bytes:
+    """A drawn stand-in for a portrait, never a photograph."""
+    picture = np.full((480, 360, 3), (196, 186, 176), np.uint8)
+    cv2.ellipse(picture, (180, 500), (170, 150), 0, 0, 360, (92, 78, 60), -1)
+    cv2.rectangle(picture, (145, 300), (215, 380), (tone, tone + 20, tone + 55), -1)
+    cv2.ellipse(picture, (180, 215), (95, 125), 0, 0, 360, (tone, tone + 24, tone + 60), -1)
+    cv2.ellipse(picture, (180, 150), (100, 75), 0, 180, 360, (40, 44, 52), -1)
+    for x in (143, 217):
+        cv2.circle(picture, (x, 205), 9, (48, 40, 36), -1)
+        cv2.line(picture, (x - 18, 182), (x + 18, 180), (40, 44, 52), 5)
+    cv2.line(picture, (180, 210), (172, 252), (tone - 30, tone - 8, tone + 28), 4)
+    cv2.ellipse(picture, (180, 285), (34, 14 if smile else 3), 0, 0, 180, (72, 62, 140), 4)
+    return cv2.imencode(".jpg", cv2.GaussianBlur(picture, (5, 5), 0))[1].tobytes()
+
+
+def check(name: str, outcome: str, code: str = "", ms: float = 12.0, **parameters: str) -> m.CheckView:
+    reasons = [m.ReasonView(code=code, parameters=parameters)] if code else []
+    return m.CheckView(check=name, outcome=outcome, reasons=reasons, duration_ms=ms)
+
+
+def document(primary: str = "MUSTERPERSON", secondary: str = "ERIKA") -> m.DocumentView:
+    lines = ["P<UTOMUSTERPERSON<<ERIKA<<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F3204159ZE184226B<<<<<10"]
+    return m.DocumentView(
+        format="TD3", document_code="P", issuing_state="UTO", document_number="L898902C3", nationality="UTO",
+        primary_identifier=primary, secondary_identifier=secondary, date_of_birth="1974-08-12", sex="F",
+        date_of_expiry="2032-04-15", lines=lines,
+    )  # fmt: skip
+
+
+class Gate:
+    """A gate of eight lanes in realistic states; answers the lane API and believes only signed authorisations."""
+
+    def __init__(self, officers: dict[str, OfficerRecord]) -> None:
+        self.changes: Broadcaster[int] = Broadcaster()
+        self.sequence = 1
+        self.received: list[m.Authorisation] = []
+        self.inputs: list[m.TravellerInput] = []
+        self.instruction, self.step, self.language = m.Instruction.PRESENT_DOCUMENT, 1, "en"
+        self.remaining_s: float | None = None
+        self.receipt: dict[str, str] = {}
+        self.minimum_officers: dict[Any, int] = {}
+        self._nonces: set[str] = set()
+        self.verifier = AuthorisationVerifier(
+            "gate-1", officers, SystemClock(), self._remember, minimum_officers=self.minimum_officers
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        now = datetime.now(UTC)
+        ready = [("reader-1", "document_reader"), ("camera-1", "camera"), ("barrier-1", "barrier")]
+        devices = [m.DeviceView(name=n, device_class=c, state="ready", since=now) for n, c in ready]
+        faulty = [
+            devices[0],
+            m.DeviceView(
+                name="camera-6", device_class="camera", state="fault", since=now, fault="DRV-CAM-002",
+                remedy="Check the cable of the camera",
+            ),
+        ]  # fmt: skip
+        states = ["idle", "inspecting", "referred", "passage_open", "referred", "faulted", "suspended", "idle"]
+        self.transactions = [uuid.uuid4() for _ in states]
+        self.lanes = [
+            m.LaneView(
+                lane_id=number, direction="entry" if number <= 5 else "exit", mode="mantrap", state=state,
+                state_since=now - timedelta(seconds=7 * number), transaction_id=self.transactions[number - 1],
+                devices=faulty if state == "faulted" else devices, occupancy=1 if number in {2, 3, 5} else 0,
+                corridor="green" if number == 4 else None,
+            )
+            for number, state in enumerate(states, 1)
+        ]  # fmt: skip
+        self.refer(3, waiting_s=21, document=document())
+        self.refer(5, waiting_s=74, document=document("MUSTERMANN", "ERIK"), pictures=False)
+        self.alarms = [
+            m.AlarmView(
+                alarm_id=uuid.uuid4(), lane_id=6, priority="medium", reason=m.ReasonView(code="camera_fault"),
+                raised_at=now - timedelta(seconds=130),
+            ),
+        ]  # fmt: skip
+        self.tasks = [
+            m.CustomsTaskView(
+                task_id=uuid.uuid4(), transaction_id=uuid.uuid4(), lane_id=4, created_at=now - timedelta(seconds=40),
+                declaration_reference="UTO-7K2M-94",
+                reasons=[
+                    m.ReasonView(
+                        code="cash_over_threshold", parameters={"total": "12 400 USD", "threshold": "10 000 USD"}
+                    )
+                ],
+            ),
+        ]  # fmt: skip
+        self.link = m.LinkView(
+            centre_online=True, since=now, backlog_records=0, oldest_age_s=0.0, last_ack_at=now - timedelta(seconds=3)
+        )
+
+    def refer(
+        self, lane_id: int, *, waiting_s: float, document: m.DocumentView | None, pictures: bool = True
+    ) -> uuid.UUID:
+        transaction = self.transactions[lane_id - 1]
+        face = check("face_comparison", "failed", "face_different", 212.0)
+        reasons = [m.ReasonView(code="face_different"), m.ReasonView(code="token_expired")]
+        if not pictures:
+            face = check("face_comparison", "undetermined", "face_timeout", 10_000.0)
+            reasons = [m.ReasonView(code="stay_overstayed", parameters={"days": "4"})]
+        referral = m.ReferralView(
+            transaction_id=transaction, waiting_since=datetime.now(UTC) - timedelta(seconds=waiting_s), reasons=reasons,
+            checks=[
+                check("mrz_check_digits", "successful"), check("expiry", "successful"), face,
+                check("declaration_token", "undetermined", "token_expired"), check("watchlist", "successful"),
+                check("stay", "failed", "stay_overstayed", days="4") if not pictures else check("stay", "successful"),
+                check("seal", "not_supported"), check("passage", "aborted", "step_timeout", step="face"),
+            ],
+            document=document, has_probe=pictures, has_reference=True, comparison_score=0.412 if pictures else None,
+            threshold=0.55 if pictures else None, corridor="yellow",
+            corridor_reasons=[m.ReasonView(code="rule_certainty_low", parameters={"rule": "uz.cash.3"})],
+            declaration_reference="UTO-3F8Q-11", person_inside=True,
+        )  # fmt: skip
+        lane = self.lanes[lane_id - 1].model_copy(update={"state": "referred", "referral": referral})
+        self.lanes[lane_id - 1] = lane
+        return transaction
+
+    async def _remember(self, nonce: str, _until: datetime) -> bool:
+        is_new = nonce not in self._nonces
+        self._nonces.add(nonce)
+        return is_new
+
+    def changed(self) -> None:
+        self.sequence += 1
+        self.changes.publish(self.sequence)
+
+    def snapshot(self) -> m.GateSnapshot:
+        return m.GateSnapshot(
+            sequence=self.sequence, gate_id="gate-1", site="utopia-north", now=datetime.now(UTC),
+            software_version="0.1.0", rulebook_version=12, watchlist_version=318, lanes=self.lanes, alarms=self.alarms,
+            customs_tasks=self.tasks, link=self.link,
+        )  # fmt: skip
+
+    def screen(self, lane_id: int) -> m.ScreenState:
+        if not 1 <= lane_id <= len(self.lanes):
+            raise UnknownLane(lane_id)
+        return m.ScreenState(
+            lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
+            language=self.language, remaining_s=self.remaining_s, receipt=self.receipt,
+        )  # fmt: skip
+
+    def image(self, transaction_id: uuid.UUID, kind: str) -> bytes | None:
+        if transaction_id not in self.transactions:
+            return None
+        return drawn_portrait(150, smile=False) if kind == "reference" else drawn_portrait(138, smile=True)
+
+    async def act(self, signed: m.SignedAuthorisation) -> m.ActionAnswer:
+        try:
+            verified = await self.verifier.verify(
+                signed.payload, [(one.officer_id, one.signature_hex) for one in signed.authorisers]
+            )
+        except AuthorityRefused as refused:
+            return m.ActionAnswer(accepted=False, code=refused.code, message=str(refused))
+        order = m.Authorisation.model_validate_json(signed.payload)
+        self.received.append(order)
+        if order.transaction_id is not None:
+            lane = self.lanes[order.lane_id - 1]
+            self.lanes[order.lane_id - 1] = lane.model_copy(update={"referral": None, "state": "released"})
+        self.alarms = [
+            alarm.model_copy(update={"acknowledged_by": verified.officers[0].officer_id})
+            if alarm.alarm_id == order.subject_id
+            else alarm
+            for alarm in self.alarms
+        ]
+        self.tasks = [task for task in self.tasks if task.task_id != order.subject_id]
+        self.changed()
+        return m.ActionAnswer(accepted=True, code="accepted", message="done")
+
+    async def traveller_input(self, lane_id: int, pressed: m.TravellerInput) -> bool:
+        self.screen(lane_id)
+        self.inputs.append(pressed)
+        if pressed.kind == "language" and pressed.language is not None:
+            self.language = pressed.language
+        if pressed.kind == "help":
+            self.instruction = m.Instruction.HELP_IS_COMING
+        self.changed()
+        return True
+
+
+class Site:
+    """Gate, lane socket and console on a loop of their own thread."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "keys" / "officers").mkdir(parents=True)
+        records = {}
+        for officer_id, role in ROLES.items():
+            content, public_key = create_officer_key(officer_id, PASSWORD)
+            (folder / "keys" / "officers" / f"{officer_id}.json").write_bytes(content)
+            records[officer_id] = OfficerRecord(public_key, OfficerRole(role), officer_id)
+        self.socket = folder / "lane.sock"
+        settings = Settings(
+            paths=PathSettings(run=folder, keys=folder / "keys"), console=ConsoleSettings(idle_lock_minutes=5)
+        )
+        guards, travellers = (
+            load_catalogues("guard", GUARD_LANGUAGES),
+            load_catalogues("traveller", TRAVELLER_LANGUAGES),
+        )
+        pseudo = pseudo_catalogue(guards["en"])
+        self.app = console_app(
+            settings,
+            profile=lambda officer_id: (
+                OfficerProfile(
+                    officer_id, ROLES[officer_id], officer_id, offered_actions(ROLES[officer_id], ROLE_ACTIONS)
+                )
+                if officer_id in ROLES
+                else None
+            ),
+            unlock=unlock_officer_key,
+            guard_catalogues={**guards, pseudo.language: pseudo},
+            traveller_catalogues=travellers,
+        )
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.gate = Gate(records)
+        self.console = AsyncExitStack()
+        self.agent = AsyncExitStack()
+        self.start_agent()
+        self.address = self.do(self.console.enter_async_context(serving(self.app)))
+
+    def do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+
+    def start_agent(self) -> None:
+        self.gate.changes = Broadcaster()
+        self.do(self.agent.enter_async_context(serving(create_app(self.gate), uds=self.socket)))
+
+    def stop_agent(self) -> None:
+        async def stop() -> None:
+            self.gate.changes.close()
+            await self.agent.aclose()
+
+        self.do(stop())
+
+    def change(self, **values: Any) -> None:
+        for name, value in values.items():
+            setattr(self.gate, name, value)
+        self.loop.call_soon_threadsafe(self.gate.changed)
+
+    def close(self) -> None:
+        self.stop_agent()
+        self.do(self.console.aclose())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    running = Site(tmp_path_factory.mktemp("site"))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--disable-gpu"] + (["--no-sandbox"] if os.geteuid() == 0 else [])
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def problems() -> Iterator[list[str]]:
+    """Console errors and policy reports; any that a test did not expect fails it."""
+    seen: list[str] = []
+    yield seen
+    assert seen == []
+
+
+@pytest.fixture(autouse=True)
+def fresh(site: Site) -> None:
+    site.gate.received.clear()
+    site.gate.inputs.clear()
+    site.gate.minimum_officers.clear()
+    site.gate.reset()
+    site.change(instruction=m.Instruction.PRESENT_DOCUMENT, step=1, language="en", remaining_s=None, receipt={})
+
+
+def new_page(browser: Any, problems: list[str], size: dict[str, int] = DESK, **options: Any) -> Any:
+    page = browser.new_context(viewport=size, **options).new_page()
+    page.set_default_timeout(8000)
+    page.on("console", lambda said: problems.append(said.text) if said.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    return page
+
+
+def cookie_of(site: Site, officer_id: str) -> dict[str, str]:
+    """Sign in as a script does: one JSON post."""
+    answer = httpx.post(
+        f"{site.address}/guard/login",
+        json={"officer_id": officer_id, "password": PASSWORD},
+        headers={"Accept": "application/json"},
+    )
+    assert answer.status_code == 200, answer.text
+    return {"cookie": answer.cookies["egate_session"], "csrf": answer.json()["csrf"]}
+
+
+@pytest.fixture(scope="module")
+def signed_in(site: Site) -> dict[str, dict[str, str]]:
+    return {officer_id: cookie_of(site, officer_id) for officer_id in ROLES}
+
+
+def open_console(
+    page: Any, site: Site, signed_in: dict[str, dict[str, str]], officer: str = "guard-1", language: str = "en"
+) -> None:
+    cookie = {"name": "egate_session", "value": signed_in[officer]["cookie"], "url": site.address}
+    page.context.add_cookies([cookie])
+    httpx.post(
+        f"{site.address}/guard/language", data={"language": language}, cookies={"egate_session": cookie["value"]}
+    )
+    page.goto(f"{site.address}/guard")
+    page.wait_for_selector("#lanes .lane")
+
+
+def until(page: Any, expression: str, argument: Any = None) -> None:
+    """Wait until an expression is true. (`wait_for_function` uses eval, which the policy of the pages forbids.)"""
+    deadline = time.monotonic() + 8
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < deadline, f"never true: {expression} {argument}"
+        page.wait_for_timeout(30)
+
+
+def axe(page: Any) -> list[str]:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SOURCE)
+    found = page.evaluate(f"axe.run(document, {AXE_RULES})")["violations"]
+    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+
+
+def overflows(page: Any) -> list[int]:
+    return page.evaluate(
+        "[document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
+    )
+
+
+def shot(page: Any, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+# Guard console --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", [*GUARD_LANGUAGES, PSEUDO_LANGUAGE])
+def test_console_fits_and_has_no_axe_violation(site, browser, problems, signed_in, language):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, "supervisor-1", language)
+    assert page.locator("#lanes .lane").count() == 8
+    assert max(overflows(page)) <= 0
+    for tile in page.locator("#lanes .lane").all():
+        assert tile.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), tile.inner_text()
+    assert axe(page) == []
+    shot(page, f"console-{language}-overview")
+    page.locator("#queue button").nth(1).click()
+    page.wait_for_selector("[data-answer]")
+    assert axe(page) == []
+    shot(page, f"console-{language}-pair")
+    page.locator("#queue button").first.click()
+    page.wait_for_selector("[data-action=release]")
+    assert axe(page) == []
+    assert max(overflows(page)) <= 0
+    page.locator("[data-action=release]").click()
+    assert axe(page) == []
+    shot(page, f"console-{language}-dialog")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.wait_for_selector("#shortcut-dialog[open]")
+    assert axe(page) == []
+
+
+def test_sign_in_by_form_lock_and_sign_out(site, browser, problems):
+    page = new_page(browser, problems)
+    page.goto(f"{site.address}/guard")
+    page.wait_for_url("**/guard/login")
+    assert axe(page) == []
+    shot(page, "console-sign-in")
+    page.fill("#officer_id", "guard-1")
+    page.fill("#password", "wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".note-error")
+    assert page.locator(".note-error").inner_text() == "Officer ID or password is wrong"
+    assert axe(page) == []
+    assert "401" in problems.pop()
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#lanes .lane")
+    cookie = next(one for one in page.context.cookies() if one["name"] == "egate_session")
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    page.keyboard.press("l")
+    page.wait_for_url("**/guard/login?note=locked")
+    assert page.locator("[role=status]").inner_text() == "The console is locked. Sign in again to go on"
+
+
+def test_whole_referral_by_keyboard_pair_first(site, browser, problems, signed_in):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    transaction = site.gate.transactions[2]
+    page.keyboard.press("j")
+    assert "Lane 5" in page.evaluate("document.activeElement.textContent")  # the one who waits longest
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-answer=same]")
+    sizes = page.locator("#referral-open .crop").evaluate_all("all => all.map(n => [n.offsetWidth, n.offsetHeight])")
+    assert len(sizes) == 2
+    assert sizes[0] == sizes[1]
+    before = httpx.get(
+        f"{site.address}/guard/state",
+        headers={"Accept": "application/json"},
+        cookies={"egate_session": signed_in["guard-1"]["cookie"]},
+    ).text
+    assert "0.412" not in before  # no verdict leaves the server before the answer
+    assert "does not match" not in page.inner_text("body")
+    page.keyboard.press("2")
+    page.wait_for_selector("[data-action=release]")
+    sizes = page.locator("#referral-open .crop").evaluate_all("all => all.map(n => [n.offsetWidth, n.offsetHeight])")
+    assert sizes[0] == sizes[1]
+    text = page.inner_text("#referral-open")
+    assert "MUSTERPERSON, ERIKA" in text
+    assert "0.412" in text
+    assert "threshold 0.550" in text
+    assert "The live face does not match the portrait" in text
+    looks = {
+        name: page.locator(f".checks .outcome.{name}").first.evaluate(
+            "n => [getComputedStyle(n).borderStyle, n.querySelector('use').getAttribute('href'), n.textContent]"
+        )
+        for name in ("failed", "undetermined")
+    }
+    assert all(one != other for one, other in zip(*looks.values(), strict=True))
+    assert max(overflows(page)) <= 0
+    shot(page, "console-reveal")
+    assert axe(page) == []
+    page.keyboard.press("h")
+    page.wait_for_selector("#action-dialog[open]")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")  # continue
+    page.wait_for_selector("#action-dialog .summary")
+    shot(page, "console-confirm")
+    page.keyboard.press("Enter")  # confirm
+    page.wait_for_selector("#action-dialog:not([open])", state="attached")
+    until(page, "document.querySelectorAll('#queue li').length === 1")
+    (order,) = site.gate.received
+    assert (order.action, order.transaction_id, order.lane_id) == (m.GuardAction.HAND_OVER, transaction, 3)
+    assert (order.reason_code, order.face_assessment) == ("face_doubt", "different")
+    assert order.expires_at - order.issued_at == timedelta(seconds=30)
+
+
+def test_shortcuts_rest_while_typing_and_can_be_switched_off(site, browser, problems, signed_in):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    page.locator("#queue button").first.click()
+    page.locator("[data-action=release]").click()
+    page.locator("#action-dialog input[value=other]").check()
+    page.locator("#remark").focus()
+    page.keyboard.type("mall rh?12")
+    assert page.locator("#remark").input_value() == "mall rh?12"
+    assert page.locator("#mute").inner_text() == "Mute 15 min"
+    assert page.url.endswith("/guard")
+    assert site.gate.alarms[0].acknowledged_by == ""
+    page.keyboard.press("Escape")
+    page.evaluate("localStorage.setItem('egate-shortcuts', 'off')")
+    page.keyboard.press("m")
+    page.wait_for_timeout(100)
+    assert page.locator("#mute").inner_text() == "Mute 15 min"
+    page.evaluate("localStorage.removeItem('egate-shortcuts')")
+    page.keyboard.press("m")
+    until(page, "document.getElementById('mute').textContent.startsWith('Muted until')")
+
+
+def test_alarm_acknowledged_and_customs_task_closed(site, browser, problems, signed_in):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    assert page.locator("#tasks button:visible").count() == 0  # a guard does not close customs tasks
+    page.keyboard.press("a")
+    page.wait_for_selector("text=Acknowledged by guard-1")
+    open_console(page, site, signed_in, "inspector-1")
+    assert page.locator("[data-action]").count() == 0
+    page.locator("#tasks button").click()
+    page.locator("input[value=duty_paid]").check()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#action-dialog .summary")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#tasks-empty:visible")
+    assert [order.action.value for order in site.gate.received] == ["acknowledge_alarm", "close_customs_task"]
+
+
+def test_second_officer_is_asked_for_when_policy_wants_one(site, browser, problems, signed_in):
+    site.gate.minimum_officers["release"] = 2
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    page.locator("#queue button").first.click()
+    page.locator("[data-action=release]").click()
+    page.locator("input[value=document_examined]").check()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#action-dialog .summary")
+    page.keyboard.press("Enter")
+    page.fill("#second-id", "supervisor-1")
+    page.fill("#second-password", PASSWORD)
+    assert axe(page) == []
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('#queue li').length === 1")
+    assert [order.action.value for order in site.gate.received] == ["release"]
+    assert all("403" in one for one in problems)
+    problems.clear()
+
+
+def test_pressed_button_survives_updates_and_is_counted_once(site, browser, problems, signed_in):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, "supervisor-1")
+    button = page.locator(".lane").first.locator("button:visible")
+    button.evaluate("node => { node.marked = true; node.focus(); }")
+    for _ in range(8):
+        site.change()
+        time.sleep(0.05)
+    assert page.evaluate("document.activeElement.marked") is True
+    page.mouse.move(*[button.bounding_box()[side] + 8 for side in ("x", "y")])
+    page.mouse.down()
+    site.change()
+    time.sleep(0.2)
+    page.mouse.up()
+    page.wait_for_selector("#action-dialog[open]")
+    page.locator("input[value=maintenance]").check()
+    page.keyboard.press("Enter")
+    page.locator("#action-dialog button[type=submit]").dblclick()
+    page.wait_for_selector("#action-dialog:not([open])", state="attached")
+    assert [order.action.value for order in site.gate.received] == ["suspend_lane"]
+
+
+def test_lost_stream_is_shown_within_five_seconds_and_comes_back_whole(site, browser, problems, signed_in):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    screen = new_page(browser, problems)
+    screen.goto(f"{site.address}/lane/1/screen")
+    until(screen, "document.getElementById('title').textContent.startsWith('Place your')")
+    page.wait_for_timeout(2500)
+    assert page.locator("#stale").is_hidden()  # signs of life alone keep the page fresh
+    cut_at = time.monotonic()
+    site.stop_agent()
+    page.wait_for_selector("#stale:visible", timeout=6000)
+    stale_s = time.monotonic() - cut_at
+    until(screen, "document.getElementById('title').textContent === 'This screen is not working'")
+    shot(page, "console-stale")
+    shot(screen, "screen-not-connected")
+    assert axe(page) == []
+    assert stale_s <= 5.0
+    site.gate.alarms = [site.gate.alarms[0].model_copy(update={"alarm_id": uuid.uuid4(), "lane_id": 2})]
+    site.start_agent()
+    page.wait_for_selector("#stale", state="hidden")
+    page.wait_for_selector("#alarms >> text=Lane 2")  # the alarm that came while nobody listened
+    until(screen, "document.getElementById('title').textContent.startsWith('Place your')")
+    problems[:] = [one for one in problems if "503" not in one and "ERR_" not in one]
+
+
+def test_offline_banner_and_hostile_names(site, browser, problems, signed_in):
+    now = datetime.now(UTC)
+    site.gate.refer(5, waiting_s=90, document=document(HOSTILE, "<b>&amp;\x1b[31m"), pictures=False)
+    site.gate.alarms[0] = site.gate.alarms[0].model_copy(update={"priority": "high"})
+    offline = m.LinkView(
+        centre_online=False, since=now - timedelta(minutes=14), backlog_records=231, oldest_age_s=838, last_ack_at=None
+    )
+    site.change(link=offline)
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    assert "231 records wait, oldest 13:58" in page.inner_text("#offline")
+    page.locator("#queue button").first.click()
+    page.wait_for_selector(".document-name")
+    name = page.locator(".document-name").evaluate("node => node.textContent")
+    assert name == f"{HOSTILE}, <b>&amp;\x1b[31m"
+    assert page.locator(".document-name img").count() == 0
+    assert max(overflows(page)) <= 0
+    shot(page, "console-offline")
+    assert axe(page) == []
+
+
+def test_console_on_a_phone_and_in_the_dark(site, browser, problems, signed_in):
+    page = new_page(browser, problems, PHONE)
+    open_console(page, site, signed_in)
+    assert overflows(page)[0] <= 0
+    page.locator("#queue button").first.click()
+    page.wait_for_selector("[data-action=release]")
+    assert overflows(page)[0] <= 0
+    shot(page, "console-phone")
+    dark = new_page(browser, problems, color_scheme="dark")
+    open_console(dark, site, signed_in)
+    dark.locator("#queue button").first.click()
+    dark.wait_for_selector("[data-action=release]")
+    assert axe(dark) == []
+    shot(dark, "console-dark")
+
+
+def test_a_script_can_be_the_guard(site, signed_in):
+    me = signed_in["guard-1"]
+    client = httpx.Client(
+        base_url=site.address, cookies={"egate_session": me["cookie"]}, headers={"Accept": "application/json"}
+    )
+    token = {"X-CSRF-Token": me["csrf"]}
+    referral = next(one for one in client.get("/guard/state").json()["referrals"] if not one["revealed"])
+    action = {
+        "action_id": str(uuid.uuid4()), "action": "release", "lane_id": referral["lane_id"],
+        "transaction_id": referral["transaction_id"], "reason_code": "face_compared_by_eye",
+    }  # fmt: skip
+    assert client.post("/guard/actions", json=action).status_code == 403  # no token
+    early = client.post("/guard/actions", json=action, headers=token)
+    assert (early.status_code, early.json()["code"]) == (403, "face_first")
+    path = f"/guard/referrals/{referral['transaction_id']}/assessment"
+    assert client.post(path, json={"answer": "same"}, headers=token).json() == {"assessment": "same"}
+    assert client.post(path, json={"answer": "different"}, headers=token).json() == {"assessment": "same"}
+    for _ in range(3):  # a repeated post is answered as the first
+        done = client.post("/guard/actions", data={**action, "csrf": me["csrf"]})
+        assert done.json() == {"accepted": True, "code": "accepted", "message": "done"}
+    assert len(site.gate.received) == 1
+    suspend = {"action_id": str(uuid.uuid4()), "action": "suspend_lane", "lane_id": 1, "reason_code": "safety"}
+    assert client.post("/guard/actions", json=suspend, headers=token).json()["code"] == "EG-AUT-018"
+    assert client.post("/guard/actions", json={"action": 1}, headers=token).status_code == 422
+    assert client.post("/guard/actions", json=action, headers={**token, "Origin": "http://evil"}).status_code == 403
+    client.close()
+    assert httpx.get(f"{site.address}/guard/state").status_code == 401
+
+
+# Traveller screen -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
+def test_every_instruction_in_every_language(site, browser, problems, language):
+    page, phone = new_page(browser, problems), new_page(browser, problems, PHONE)
+    titles = set()
+    catalogue = load_catalogues("traveller", [language])[language]
+    for step, instruction in enumerate(m.Instruction):
+        receipt = {"stay_deadline": "2026-08-14", "reference": "UTO-3F8Q-11"} if step == 8 else {}
+        site.change(instruction=instruction, step=step % 5, language=language, receipt=receipt,
+                    remaining_s=25.0 if step in {3, 5} else None)  # fmt: skip
+        for view in (page, phone):
+            if step == 0:
+                view.goto(f"{site.address}/lane/1/screen")
+            wanted = catalogue.text(f"instruction.{instruction}")
+            until(view, "t => document.getElementById('title').textContent === t", wanted)
+        titles.add(page.inner_text("#title"))
+        assert page.locator("#help").is_visible()
+        assert page.locator("html").get_attribute("lang") == language
+        assert max(overflows(page)) <= 0, instruction
+        assert overflows(phone)[0] <= 0, instruction
+        assert axe(page) == [], instruction
+        buttons = "[...document.querySelectorAll('button')].filter(b => b.offsetParent)"
+        smallest = page.evaluate(f"Math.min(...{buttons}.flatMap(b => [b.offsetHeight, b.offsetWidth]))")
+        assert smallest >= 60
+        if language == "en" or instruction is m.Instruction.SHOW_DECLARATION:
+            shot(page, f"screen-{language}-{step:02d}-{instruction.value}")
+        if step in {0, 3, 14}:
+            shot(phone, f"screen-phone-{language}-{instruction.value}")
+    assert len(titles) == len(m.Instruction)
+    assert axe(phone) == []
+    assert page.evaluate("[...document.querySelectorAll('symbol')].length") == 0
+
+
+def test_every_instruction_has_its_own_pictogram():
+    sprite = Path(__file__).parents[2] / "gate_agent/web/static/traveller/pictograms.svg"
+    symbols = ET.parse(sprite).getroot()
+    drawn = [symbol.get("id") for symbol in symbols]
+    assert len({ET.tostring(symbol) for symbol in symbols}) == len(drawn)
+    assert set(drawn) == {*(one.value for one in m.Instruction), "help"}
+
+
+def test_traveller_presses_help_language_and_more_time(site, browser, problems):
+    page = new_page(browser, problems)
+    site.change(instruction=m.Instruction.SHOW_DECLARATION, remaining_s=30.0)
+    page.goto(f"{site.address}/lane/2/screen")
+    until(page, "document.getElementById('remaining').textContent.includes('seconds left')")
+    page.locator("#nothing button").click()
+    page.locator("#more button").click()
+    page.locator(".languages button[value=ru]").click()
+    until(page, "document.documentElement.lang === 'ru'")
+    page.locator("#help").click()
+    until(page, "document.getElementById('title').textContent === 'Помощь уже идёт'")
+    kinds = [(one.kind, one.language) for one in site.gate.inputs]
+    assert kinds == [("nothing_to_declare", None), ("more_time", None), ("language", "ru"), ("help", None)]
+
+
+def test_traveller_screen_works_without_script(site, browser, problems):
+    page = new_page(browser, problems, java_script_enabled=False)
+    page.goto(f"{site.address}/lane/1/screen")
+    assert page.locator("noscript meta").count() == 1 or "refresh" in page.content()
+    page.locator("#help").click()
+    page.wait_for_selector("h1 >> text=Help is coming")
+    assert [one.kind for one in site.gate.inputs] == ["help"]
+    assert page.goto(f"{site.address}/lane/31/screen").status == 404
+    problems.clear()
+
+
+def test_main_instruction_has_seven_to_one_contrast(site, browser, problems):
+    page = new_page(browser, problems)
+    page.goto(f"{site.address}/lane/1/screen")
+    script = """name => { document.documentElement.className = name;
+      const lum = c => { const [r, g, b] = c.match(/[0-9.]+/g).slice(0, 3).map(v => v / 255)
+        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126*r + 0.7152*g + 0.0722*b; };
+      const back = lum(getComputedStyle(document.body).backgroundColor);
+      return ['title', 'detail'].map(id => { const ink = lum(getComputedStyle(document.getElementById(id)).color);
+        return (Math.max(ink, back) + 0.05) / (Math.min(ink, back) + 0.05); }); }"""
+    for layout in ("step", "emergency", "closed"):
+        assert min(page.evaluate(script, layout)) >= 7.0, layout

@@ -1,0 +1,132 @@
+"""What every test may rely on: optional parts that skip with their reason, the shared folders, one hypothesis profile.
+
+`EGATE_NO_SKIPS=1` (continuous integration) turns every skipped test into a failure, so that a green run there means that
+everything ran.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Generator
+from functools import cache
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+PORTRAIT_NAMES = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg")
+
+# A plain `pytest` in the project finds what `make` fetched; the Makefile and the environment may name another folder.
+os.environ.setdefault("EGATE_CACHE", str(PROJECT / ".cache"))
+CACHE = Path(os.environ["EGATE_CACHE"])
+
+hypothesis.settings.register_profile(
+    "ci",
+    derandomize=True,  # the same examples everywhere: a red run can be repeated
+    deadline=None,  # shared machines stall
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def _missing_library(name: str) -> str:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return f"{name} is not installed"
+    return ""
+
+
+def _missing_program(name: str, *places: str) -> str:
+    found = shutil.which(name) or any(Path(place).exists() for place in places)
+    return "" if found else f"{name} is not installed"
+
+
+def _missing_files(folder: Path, *patterns: str) -> str:
+    absent = [pattern for pattern in patterns if not any(folder.glob(pattern))]
+    return f"{', '.join(absent)} not in {folder}; `make test` fetches them" if absent else ""
+
+
+def _missing_modules(*names: str) -> str:
+    absent = [name for name in names if importlib.util.find_spec(name) is None]
+    return f"{', '.join(absent)} not installed (requirements-peer.lock)" if absent else ""
+
+
+# The reason why a marked test cannot run here; empty when it can.
+OBSTACLES: dict[str, Callable[[], str]] = {
+    "chromium": lambda: _missing_program("chromium", "/usr/bin/chromium"),
+    "mosquitto": lambda: _missing_program("mosquitto", "/usr/sbin/mosquitto"),
+    "libzbar": lambda: _missing_library("libzbar.so.0"),
+    "shared_data": lambda: "" if SHARED_DATA.is_dir() else "the third-party test material is not beside the project",
+    "portraits": lambda: _missing_files(CACHE / "portraits", *PORTRAIT_NAMES),
+    "weights": lambda: _missing_files(CACHE / "models", "**/*.onnx"),
+    "peer": lambda: _missing_modules("face_recognition", "dlib"),
+}
+
+
+@cache
+def obstacle(marker: str) -> str:
+    """Return why tests with this marker cannot run on this machine; looked up once."""
+    return OBSTACLES[marker]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in OBSTACLES:
+            if item.get_closest_marker(marker) and (reason := obstacle(marker)):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def skips_are_forbidden() -> bool:
+    return os.environ.get("EGATE_NO_SKIPS", "") not in {"", "0"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be skipped, a skip is reported as the failure that it is."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and skips_are_forbidden():
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"EGATE_NO_SKIPS is set, and this test was skipped: {reason}"
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Catch what never became a test report: a module that skipped itself while it was collected."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    harmless = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    if terminal is not None and terminal.stats.get("skipped") and skips_are_forbidden() and harmless:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The third-party test material, used in place; skips where it is absent."""
+    if reason := obstacle("shared_data"):
+        pytest.skip(reason)
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def portraits() -> Path:
+    """The folder of the photographs fetched at set-up; skips where they are absent."""
+    if reason := obstacle("portraits"):
+        pytest.skip(reason)
+    return CACHE / "portraits"
+
+
+@pytest.fixture(scope="session")
+def models_folder() -> Path:
+    """The folder of the converted models; skips where they were not built."""
+    if reason := obstacle("weights"):
+        pytest.skip(reason)
+    return CACHE / "models"

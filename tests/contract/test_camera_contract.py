@@ -1,0 +1,273 @@
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import zxingcpp
+
+from drivers.camera import driver as camera_driver
+from drivers.camera.twin import CameraTwin
+from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState, FrameCaptured, StateChanged
+from drivers.errors import OptionsRefused
+from gate_agent.clock import SystemClock
+
+FAST_LIMITS = {"stale_s": 0.8, "frozen_s": 0.8, "black_s": 0.6, "idle_fps": 10.0}
+
+
+def scene(seed: int = 0) -> np.ndarray:
+    blocks = np.random.default_rng(seed).integers(40, 220, (53, 41, 3), np.uint8)
+    return cv2.resize(blocks, (413, 531), interpolation=cv2.INTER_CUBIC)
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+class Post:
+    """A camera driver at a twin, with the events it told; frames are given back at once unless `keeps` is set."""
+
+    def __init__(self, source: str, **options: object) -> None:
+        self.events: list[DeviceEvent] = []
+        self.kept: list[FrameCaptured] = []
+        self.keeps = False
+        self.driver = camera_driver.build("camera", {"source": source, **options}, self._take, SystemClock())
+        self.task = asyncio.create_task(self.driver.run())
+
+    def _take(self, event: DeviceEvent) -> None:
+        self.events.append(event)
+        if isinstance(event.data, FrameCaptured):
+            if self.keeps:
+                self.kept.append(event.data)
+            else:
+                event.data.release()
+
+    def told(self, kind: type) -> list[DeviceEvent]:
+        return [event for event in self.events if isinstance(event.data, kind)]
+
+    def faults(self) -> list[str]:
+        return [event.data.fault for event in self.told(StateChanged) if event.data.fault]
+
+    async def until(self, is_met: Callable[[], bool], seconds: float = 8.0) -> float:
+        started_s = time.monotonic()
+        async with asyncio.timeout(seconds):
+            while not is_met():
+                await asyncio.sleep(0.01)
+        return time.monotonic() - started_s
+
+    async def until_state(self, state: DeviceState, seconds: float = 8.0) -> float:
+        return await self.until(lambda: self.driver.state is state, seconds)
+
+    async def end(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+@pytest.fixture
+async def twin() -> AsyncIterator[CameraTwin]:
+    camera = CameraTwin(fps=20, width_px=640, height_px=480, variants=3)
+    camera.show(scene(), face_px=120)
+    async with camera:
+        yield camera
+
+
+@pytest.fixture
+async def post(twin: CameraTwin) -> AsyncIterator[Post]:
+    running = Post(twin.url, fps=20, read_barcodes=True, reading_fps=10, **FAST_LIMITS)
+    await running.until_state(DeviceState.READY)
+    yield running
+    await running.end()
+
+
+async def test_frames_come_only_while_active_and_show_the_scene(post: Post, twin: CameraTwin) -> None:
+    await asyncio.sleep(0.3)
+    assert post.told(FrameCaptured) == []
+    post.keeps = True
+    post.driver.set_active(active=True)
+    await post.until(lambda: len(post.kept) >= 2)
+    frame = post.kept[0]
+    picture = np.frombuffer(os.pread(frame.memfd, frame.width_px * frame.height_px * 3, 0), np.uint8)
+    picture = picture.reshape(frame.height_px, frame.width_px, 3)
+    shown = cv2.imdecode(np.frombuffer(twin._parts[0].partition(b"\r\n\r\n")[2], np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (480, 640, 3)
+    assert float(cv2.absdiff(picture, shown).mean()) < 4
+    assert [kept.frame_number for kept in post.kept[:2]] == [1, 2]
+    event = post.told(FrameCaptured)[0]
+    assert 0 <= time.monotonic() - event.t_mono_s < 2
+    for kept in post.kept:
+        kept.release()
+
+
+async def test_a_borrowed_frame_is_never_overwritten_and_the_watch_goes_on(post: Post) -> None:
+    post.keeps = True
+    post.driver.set_active(active=True)
+    await post.until(lambda: len(post.kept) == 4)
+    before = [os.pread(frame.memfd, 10_000, 300_000) for frame in post.kept]
+    await asyncio.sleep(1.0)  # longer than the stale limit: the stream is watched although no slot is free
+    assert len(post.kept) == 4
+    assert post.driver.state is DeviceState.READY
+    assert [os.pread(frame.memfd, 10_000, 300_000) for frame in post.kept] == before
+    post.kept[0].release()
+    post.kept[0].release()
+    await post.until(lambda: len(post.kept) == 5)
+    await asyncio.sleep(0.2)
+    assert len(post.kept) == 5
+    for frame in post.kept[1:]:
+        frame.release()
+
+
+async def test_faces_are_wiped_from_memory_when_capture_ends(post: Post) -> None:
+    post.keeps = True
+    post.driver.set_active(active=True)
+    await post.until(lambda: len(post.kept) == 2)
+    descriptors = [os.dup(frame.memfd) for frame in post.kept]
+    post.driver.set_active(active=False)
+    for frame in post.kept:
+        frame.release()
+    sizes = [frame.width_px * frame.height_px * 3 for frame in post.kept]
+    await post.until(
+        lambda: all(not any(os.pread(fd, size, 0)) for fd, size in zip(descriptors, sizes, strict=True)), 2.0
+    )
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+async def test_a_mute_camera_is_a_fault_in_time_and_recovers(post: Post, twin: CameraTwin) -> None:
+    twin.mute()
+    assert await post.until_state(DeviceState.FAULT) < 0.8 + 0.6
+    assert post.faults() == ["DRV-CAM-003"]
+    twin.mute(on=False)
+    await post.until_state(DeviceState.READY)
+
+
+async def test_a_frozen_picture_gives_no_frames_is_a_fault_and_stays_one_until_it_changes(
+    post: Post, twin: CameraTwin
+) -> None:
+    post.driver.set_active(active=True)
+    await post.until(lambda: len(post.told(FrameCaptured)) > 2)
+    twin.freeze()
+    await asyncio.sleep(0.25)
+    number = len(post.told(FrameCaptured))
+    assert await post.until_state(DeviceState.FAULT) < 0.8 + 0.6
+    assert post.faults() == ["DRV-CAM-004"]
+    await asyncio.sleep(1.5)  # reopened meanwhile: the same picture proves nothing
+    assert post.driver.state is DeviceState.FAULT
+    assert len(post.told(FrameCaptured)) == number
+    twin.freeze(on=False)
+    await post.until_state(DeviceState.READY)
+
+
+async def test_a_black_picture_is_a_fault_that_clears_without_reopening(post: Post, twin: CameraTwin) -> None:
+    child = post.driver._child
+    twin.blank()
+    await post.until_state(DeviceState.FAULT)
+    assert post.faults() == ["DRV-CAM-005"]
+    twin.show(scene(1))
+    await post.until_state(DeviceState.READY)
+    assert post.driver._child is child
+
+
+async def test_damaged_pictures_are_no_frames(post: Post, twin: CameraTwin) -> None:
+    twin.corrupt()
+    await post.until_state(DeviceState.FAULT)
+    twin.corrupt(on=False)
+    await post.until_state(DeviceState.READY)
+
+
+async def test_unplug_is_seen_and_replug_is_ready_with_a_gap_free_sequence(post: Post, twin: CameraTwin) -> None:
+    await twin.unplug()
+    assert await post.until(lambda: post.driver.state is not DeviceState.READY) < 0.5
+    await post.until_state(DeviceState.ABSENT)
+    assert post.faults()[-1] == "DRV-CAM-001"
+    await twin.plug()
+    await post.until_state(DeviceState.READY)
+    assert [event.seq for event in post.events] == list(range(1, len(post.events) + 1))
+
+
+async def test_a_killed_child_is_replaced(post: Post) -> None:
+    process = post.driver._child._process
+    os.kill(process.pid, signal.SIGKILL)
+    await post.until(lambda: post.driver.state is not DeviceState.READY)
+    assert post.faults() == ["DRV-CAM-007"]
+    await post.until_state(DeviceState.READY)
+    assert post.driver._child._process.pid != process.pid
+
+
+async def test_bar_codes_are_read_on_request_once_a_second(post: Post, twin: CameraTwin) -> None:
+    payload = b"\x00declared\xff' OR '1'='1"
+    code = np.array(zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode).to_image(scale=8))
+    picture = np.full((480, 640, 3), 230, np.uint8)
+    picture[60 : 60 + code.shape[0], 150 : 150 + code.shape[1]] = code[..., None]
+    twin.show(picture)
+    await asyncio.sleep(0.3)
+    assert post.told(BarcodeRead) == []
+    post.driver.set_reading(active=True)
+    await post.until(lambda: len(post.told(BarcodeRead)) == 2)
+    first, second = post.told(BarcodeRead)
+    assert (first.data.payload, first.data.symbology) == (payload, "QRCode")
+    assert second.t_mono_s - first.t_mono_s >= 0.9
+    post.driver.set_reading(active=False)
+
+
+async def test_cancelling_leaves_no_task_child_or_descriptor(twin: CameraTwin) -> None:
+    tasks, descriptors = len(asyncio.all_tasks()), open_descriptors()
+    running = Post(twin.url, **FAST_LIMITS)
+    running.keeps = True
+    running.driver.set_active(active=True)
+    await running.until(lambda: len(running.kept) > 1)
+    child = running.driver._child._process.pid
+    await running.end()
+    for frame in running.kept:
+        frame.release()
+    await asyncio.sleep(0.1)
+    assert not Path(f"/proc/{child}").exists()
+    assert len(asyncio.all_tasks()) <= tasks + 1  # the twin's own connection may still be closing
+    await twin.unplug()
+    assert open_descriptors() <= descriptors
+
+
+async def test_an_address_that_is_no_camera_is_refused_in_plain_words() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<p>router</p>")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    running = Post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", **FAST_LIMITS)
+    await running.until_state(DeviceState.FAULT)
+    await running.end()
+    server.close()
+    await server.wait_closed()
+    assert running.faults()[0] == "DRV-CAM-002"
+
+
+async def test_a_missing_device_is_absent_and_a_file_plays_scaled_down_for_ever(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.avi"
+    missing = Post(str(clip))
+    await missing.until(lambda: missing.faults() == ["DRV-CAM-001"])
+    assert missing.driver.state is DeviceState.ABSENT
+    await missing.end()
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (640, 480))
+    for seed in range(10):
+        writer.write(cv2.resize(scene(seed), (640, 480)))
+    writer.release()
+    playing = Post(str(clip), width_limit_px=320, height_limit_px=320, fps=20)
+    playing.driver.set_active(active=True)
+    await playing.until(lambda: len(playing.told(FrameCaptured)) > 15)
+    await playing.end()
+    first, last = playing.told(FrameCaptured)[0], playing.told(FrameCaptured)[15]
+    assert (first.data.width_px, first.data.height_px) == (320, 240)
+    assert 0.6 < last.t_mono_s - first.t_mono_s < 2.0  # paced: 15 frames at 20 per second
+
+
+@pytest.mark.parametrize("options", [{}, {"source": "x", "fps": 0}, {"source": "x", "colour": 1}], ids=str)
+def test_wrong_options_are_refused_by_name(options: dict[str, object]) -> None:
+    with pytest.raises(OptionsRefused, match=r"source|fps|colour"):
+        camera_driver.build("camera", options, lambda _: None, SystemClock())

@@ -1,0 +1,183 @@
+"""`egate check-config` says in plain words what is wrong with a site file, and where each merged value comes from."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gate_agent import cli
+from gate_agent.cli import check_config
+from gate_agent.clock import SystemClock
+from gate_agent.provisioning import provision
+
+SITE = """
+[gate]
+site = "north-bridge"
+[paths]
+state = "state"
+models = "models"
+bundles = "bundles"
+keys = "keys"
+run = "run"
+[console]
+port = 9000
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    for name in ("state", "models", "bundles", "keys", "run"):
+        (tmp_path / name).mkdir()
+    provision(
+        tmp_path, country="UTO", site="north-bridge", gate_id="gate-1", officers={}, clock=SystemClock(), rulebook=b"{}"
+    )
+    (tmp_path / "gate.toml").write_text(SITE)
+    return tmp_path
+
+
+def findings(file: Path, **environment: str) -> dict[str, str]:
+    return {found.where: f"{found.finding} {found.remedy}" for found in check_config.examine(file, environment)[1]}
+
+
+def test_origins_of_merged_values(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EGATE_CONSOLE__PORT", "9443")
+    origins, _ = check_config.examine(site / "gate.toml", {"EGATE_CONSOLE__PORT": "9443"})
+    by_key = {one.key: (one.value, one.origin) for one in origins}
+    assert by_key["console.port"] == (9443, "environment")
+    assert by_key["gate.site"] == ("north-bridge", "site file")
+    assert by_key["gate.country"] == ("UTO", "default")
+    assert by_key["paths.state"] == (str(site / "state"), "site file")
+
+
+def test_a_gate_without_a_lane_is_a_finding(site: Path) -> None:
+    assert set(findings(site / "gate.toml")) == {"lane"}
+
+
+def test_misspelt_keys_get_a_suggestion(site: Path) -> None:
+    (site / "gate.toml").write_text('[gate]\nsit = "x"\n[gaet]\nsite = "x"\n')
+    found = findings(site / "gate.toml")
+    assert "Did you mean `site`?" in found["gate.sit"]
+    assert "Did you mean `gate`?" in found["gaet"]
+
+
+def test_each_wrong_value_is_named(site: Path) -> None:
+    (site / "gate.toml").write_text(
+        '[console]\nport = 70000\nhost = 5\n[[lane]]\nlane_id = 1\ncamera = "c"\nbarrier = "b"\n'
+    )
+    found = findings(site / "gate.toml")
+    assert "less than or equal to 65535" in found["console.port"]
+    assert "valid string" in found["console.host"]
+    assert "required" in found["lane.0.document_reader"]
+
+
+def test_a_lane_that_names_no_device(site: Path) -> None:
+    (site / "gate.toml").write_text(
+        SITE + '[[lane]]\nlane_id = 1\ndocument_reader = "r"\ncamera = "c"\nbarrier = "b"\n'
+    )
+    assert any("names the device 'r'" in words for words in findings(site / "gate.toml").values())
+
+
+def site_with(site: Path, *devices: str, lanes: str = "") -> Path:
+    file = site / "gate.toml"
+    file.write_text(SITE + lanes + "".join(f"[[device]]\n{device}\n" for device in devices))
+    return file
+
+
+READER = 'name = "reader-1"\ndriver = "mrz_serial"\noptions = { path = "/dev/egate-reader" }'
+BARRIER = 'name = "barrier-1"\ndriver = "modbus_barrier"\noptions = { host = "127.0.0.1" }'
+CAMERA = 'name = "camera-1"\ndriver = "opencv_camera"\noptions = { source = "http://127.0.0.1:8000/stream" }'
+SEALS = 'name = "seals"\ndriver = "jointech_seal"'
+LANE = '[[lane]]\nlane_id = 1\ndocument_reader = "reader-1"\ncamera = "camera-1"\nbarrier = "barrier-1"\n'
+
+
+def test_a_whole_site_has_no_findings(site: Path) -> None:
+    assert findings(site_with(site, READER, BARRIER, CAMERA, SEALS, lanes=LANE)) == {}
+
+
+def test_unknown_drivers_and_refused_options(site: Path) -> None:
+    odd = 'name = "odd"\ndriver = "mrz_telepathy"'
+    camera = 'name = "camera-1"\ndriver = "opencv_camera"\noptions = { sauce = "x" }'
+    found = findings(site_with(site, odd, camera))
+    assert "no driver is called 'mrz_telepathy'" in found["device odd"]
+    assert "egate devices list --drivers" in found["device odd"]
+    assert "sauce" in found["device camera-1"]
+
+
+def test_devices_in_the_wrong_role_shared_or_idle(site: Path) -> None:
+    lane = LANE.replace('"barrier-1"', '"camera-1"')
+    found = check_config.examine(site_with(site, READER, BARRIER, CAMERA, lanes=lane), {})[1]
+    words = " ".join(f"{one.where} {one.finding}" for one in found)
+    assert "camera-1 is a camera and stands where a barrier is wanted" in words
+    assert "device camera-1 two lanes or roles share" in words
+    assert "device barrier-1 no lane uses" in words
+
+
+@pytest.mark.parametrize("text", ["[gate\n", "gate = ", "\x00"])
+def test_broken_files_are_findings(site: Path, text: str) -> None:
+    (site / "gate.toml").write_text(text)
+    assert len(findings(site / "gate.toml")) == 1
+
+
+def test_absent_and_binary_files_are_findings(site: Path) -> None:
+    assert "No such file" in findings(site / "none.toml")[str(site / "none.toml")]
+    (site / "gate.toml").write_bytes(b"\xff\xfe\x00")
+    assert len(findings(site / "gate.toml")) == 1
+
+
+def test_variables_that_name_no_setting(site: Path) -> None:
+    found = findings(site / "gate.toml", EGATE_CONSOLE__PROT="1", EGATE_CACHE="x", PATH="/bin", EGATE_GATE__SITE="x")
+    assert "EGATE_CONSOLE__PORT" in found["EGATE_CONSOLE__PROT"]
+    assert "EGATE_CACHE" not in found
+    assert "EGATE_GATE__SITE" not in found
+
+
+def test_folders_and_keys(site: Path) -> None:
+    (site / "run").rmdir()
+    (site / "bundles").rename(site / "elsewhere")
+    (site / "bundles").write_text("")
+    (site / "keys" / "rulebook.pub").unlink()
+    (site / "keys" / "gate.key").chmod(0o640)
+    found = findings(site / "gate.toml")
+    assert "does not exist" in found["paths.run"]
+    assert "is not a folder" in found["paths.bundles"]
+    assert "open to others (mode 0640)" in found["paths.keys/gate.key"]
+    assert "is absent" in found["paths.keys/rulebook.pub"]
+    for path in (site / "keys").rglob("*.*"):
+        path.unlink()
+    assert "egate provision" in findings(site / "gate.toml")["paths.keys"]
+
+
+@pytest.mark.parametrize(
+    ("host", "flagged"), [("0.0.0.0", True), ("10.0.0.5", True), ("::1", False), ("localhost", False), ("pages", True)]
+)
+def test_listening_beyond_this_machine_is_flagged(site: Path, host: str, flagged: bool) -> None:
+    (site / "gate.toml").write_text(SITE + f'[portal]\nhost = "{host}"\n')
+    assert ("portal.host" in findings(site / "gate.toml")) is flagged
+
+
+def test_unknown_time_zone_and_broker(site: Path) -> None:
+    (site / "gate.toml").write_text(
+        SITE.replace("[paths]", 'time_zone = "Utopia/Capital"\n[paths]')
+        + '[broker]\nexecutable = "/nowhere/mosquitto"\n'
+    )
+    found = findings(site / "gate.toml")
+    assert "unknown on this machine" in found["gate.time_zone"]
+    assert "no program" in found["broker.executable"]
+
+
+def test_logins_are_not_printed(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    device = '[[device]]\nname = "c"\ndriver = "opencv_camera"\noptions = { source = "rtsp://guard:hunter2@10.0.0.9/1", password = "hunter2" }\n'
+    (site / "gate.toml").write_text(SITE + device)
+    for words in (["check-config", str(site / "gate.toml")], ["check-config", str(site / "gate.toml"), "--json"]):
+        assert cli.main(words) == 1
+        printed = capsys.readouterr().out
+        assert "10.0.0.9/1" in printed
+        assert "hunter2" not in printed
+
+
+def test_json_and_exit_code(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check-config", str(site / "gate.toml"), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert set(report) == {"file", "settings", "findings"}
+    assert {"key", "value", "origin"} == set(report["settings"][0])
+    assert {"where", "finding", "remedy"} == set(report["findings"][0])

@@ -1,0 +1,133 @@
+"""`egate doctor` finds what would stop a gate, one look at a time, each with its remedy."""
+
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from central_sync.bundles import KINDS, file_name, sign_bundle
+from gate_agent import cli
+from gate_agent.cli import doctor
+from gate_agent.settings import PathSettings, Settings
+
+NOW = datetime(2031, 5, 6, 7, 8, tzinfo=UTC)
+
+
+class StoppedClock:
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic_s(self) -> float:
+        return 0.0
+
+
+def settings_in(folder: Path) -> Settings:
+    names = ("state", "models", "bundles", "keys", "run")
+    for name in names:
+        (folder / name).mkdir(exist_ok=True)
+    return Settings(paths=PathSettings(**{name: folder / name for name in names}))
+
+
+def put_key(folder: Path) -> Ed25519PrivateKey:
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    for name in ("rulebook.pub", "centre.pub"):
+        (folder / name).write_bytes(public)
+    return key
+
+
+def put_bundles(folder: Path, key: Ed25519PrivateKey, expires: datetime) -> None:
+    for kind in KINDS:
+        (folder / file_name(kind)).write_bytes(sign_bundle(kind, 1, NOW - timedelta(days=9), expires, {}, key))
+
+
+def test_other_distributions_with_our_names_are_found(tmp_path: Path) -> None:
+    found = doctor.package_findings({"models": ["egate", "planted-models"], "drivers": ["egate"]}, lambda _: tmp_path)
+    assert [(one.where, "planted-models" in one.finding) for one in found] == [("models", True)]
+
+
+def test_a_shadowing_folder_is_found(tmp_path: Path) -> None:
+    found = doctor.package_findings({}, lambda package: tmp_path / "elsewhere" if package == "models" else tmp_path)
+    assert [one.where for one in found] == ["models"]
+    assert "elsewhere" in found[0].finding
+
+
+def test_this_environment_has_no_clash() -> None:
+    from importlib.metadata import packages_distributions
+
+    assert doctor.package_findings(packages_distributions(), doctor.locate) == []
+
+
+def test_old_interpreters_and_libraries() -> None:
+    assert doctor.python_findings((3, 10))
+    assert not doctor.python_findings((3, 12))
+    assert doctor.sqlite_findings((3, 31, 1))
+    assert not doctor.sqlite_findings((3, 40, 1))
+
+
+def test_unbuilt_models_are_found(tmp_path: Path) -> None:
+    (found,) = doctor.model_findings(tmp_path)
+    assert "egate models build" in found.remedy
+
+
+@pytest.mark.weights
+def test_built_models_are_fine(models_folder: Path) -> None:
+    assert doctor.model_findings(models_folder) == []
+
+
+def test_good_bundles_are_fine(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    put_bundles(settings.paths.bundles, put_key(settings.paths.keys), NOW + timedelta(days=1))
+    assert doctor.bundle_findings(settings, StoppedClock()) == []
+
+
+def test_absent_expired_and_foreign_bundles(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    assert [one.finding for one in doctor.bundle_findings(settings, StoppedClock())] == ["is absent"] * len(KINDS)
+    key = put_key(settings.paths.keys)
+    put_bundles(settings.paths.bundles, key, NOW - timedelta(days=1))
+    assert all("CS-BND-006" in one.finding for one in doctor.bundle_findings(settings, StoppedClock()))
+    put_bundles(settings.paths.bundles, Ed25519PrivateKey.generate(), NOW + timedelta(days=1))
+    assert all("CS-BND-002" in one.finding for one in doctor.bundle_findings(settings, StoppedClock()))
+
+
+def test_sockets(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    assert len(doctor.socket_findings(settings)) == 2
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(settings.paths.run / "lane.sock"))
+        server.listen()
+        assert [one.where for one in doctor.socket_findings(settings)] == ["paths.run/sync.sock"]
+
+
+def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_in(tmp_path)
+    monkeypatch.setattr(
+        doctor.shutil,
+        "disk_usage",
+        lambda _: doctor.shutil._ntuple_diskusage(100_000_000_000, 99_900_000_000, 100_000_000),
+    )
+    assert "100 MB are free" in doctor.disk_findings(settings)[0].finding
+
+
+def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = tmp_path / "gate.toml"
+    site.write_text('[paths]\nstate = "s"\nmodels = "m"\nbundles = "b"\nkeys = "k"\nrun = "r"\n')
+    assert cli.main(["doctor", "--config", str(site), "--json"]) == 1
+    looks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(set(look) == {"check", "result", "finding", "remedy"} for look in looks)
+    assert {"python", "packages", "sqlite", "libzbar", "models", "folders", "keys", "bundles", "disk", "sockets"} == {
+        look["check"] for look in looks
+    }
+    assert [look["remedy"] for look in looks if look["result"] == "finding" and not look["remedy"]] == []
+
+
+def test_without_a_site_file_the_machine_alone_is_looked_at(tmp_path: Path) -> None:
+    looks = {look.check: look.result for look in doctor.examine(None, tmp_path, StoppedClock())}
+    assert looks["python"] == "fine"
+    assert looks["models"] == "finding"
+    assert looks["keys"] == looks["bundles"] == looks["sockets"] == "not_looked_at"

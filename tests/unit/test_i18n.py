@@ -1,0 +1,151 @@
+"""Every code has its words in every language; the traveller's are safe."""
+
+import re
+import tomllib
+from collections import Counter
+
+import pytest
+
+from drivers.contracts import DeviceClass, DeviceState
+from gate_agent.domain.alarm import AlarmPriority
+from gate_agent.domain.check import CheckName, CheckOutcome
+from gate_agent.domain.crossing import Corridor
+from gate_agent.domain.declaration import Direction
+from gate_agent.domain.events import Step
+from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.transaction_state import Phase
+from gate_agent.lane.authorisation import OfficerRole, RefusalCode
+from gate_agent.web import i18n
+from gate_agent.web.guard.action_reasons import ACTION_REASONS
+from gate_agent.web.lane_api_messages import GuardAction, Instruction
+
+GUARD = i18n.load_catalogues("guard", i18n.GUARD_LANGUAGES)
+TRAVELLER = i18n.load_catalogues("traveller", i18n.TRAVELLER_LANGUAGES)
+ALL = [*GUARD.values(), *TRAVELLER.values()]
+GUARD_SECTIONS = {
+    "reason": ReasonCode,
+    "check": CheckName,
+    "outcome": CheckOutcome,
+    "outcome_letter": CheckOutcome,
+    "state": Phase,
+    "corridor": Corridor,
+    "corridor_letter": Corridor,
+    "direction": Direction,
+    "device_class": DeviceClass,
+    "device_state": DeviceState,
+    "priority": AlarmPriority,
+    "role": OfficerRole,
+    "action": GuardAction,
+    "action_long": GuardAction,
+    "step": Step,
+    "action_reason": {code for codes in ACTION_REASONS.values() for code in codes},
+}
+TIP_OFFS = re.compile(
+    r"list|match|score|overst|wanted|fraud|forg|fake|refus|police|risk|seal|"
+    r"спис|розыск|совпад|поддел|отказ|полиц|риск|пломб|roʻyxat|qidiruv|soxta|rad et|polits|xavf|plomba",
+    re.IGNORECASE,
+)
+
+
+def ids(catalogue):
+    return f"{catalogue.audience}-{catalogue.language}"
+
+
+@pytest.mark.parametrize("catalogue", GUARD.values(), ids=ids)
+def test_guard_has_words_for_every_code(catalogue):
+    missing = [
+        f"{section}.{code}"
+        for section, codes in GUARD_SECTIONS.items()
+        for code in codes
+        if f"{section}.{code}" not in catalogue.texts
+    ]
+    missing += [f"refusal.{code.value}" for code in RefusalCode if f"refusal.{code.value}" not in catalogue.texts]
+    assert missing == []
+    extra = set(catalogue.section("reason")) - {code.value for code in ReasonCode}
+    assert extra == set()
+
+
+@pytest.mark.parametrize("catalogue", TRAVELLER.values(), ids=ids)
+def test_traveller_has_words_for_every_instruction_and_safe_text(catalogue):
+    names = {instruction.value for instruction in Instruction}
+    assert set(catalogue.section("instruction")) == names
+    assert set(catalogue.section("detail")) == names
+    assert set(catalogue.section("safe")) == set(i18n.load_safe_texts().values())
+
+
+def test_each_reason_has_exactly_one_safe_text():
+    document = tomllib.loads((i18n.LOCALE_FOLDER / "safe_texts.toml").read_text(encoding="utf-8"))
+    counted = Counter(code for codes in document["safe"].values() for code in codes)
+    assert counted == Counter(code.value for code in ReasonCode)
+
+
+def test_hidden_causes_cannot_be_told_apart():
+    safe = i18n.load_safe_texts()
+    hidden = [
+        "watchlist_hit",
+        "face_different",
+        "stay_overstayed",
+        "token_signature_wrong",
+        "watchlist_stale",
+        "unknown",
+    ]
+    for catalogue in TRAVELLER.values():
+        assert len({i18n.traveller_text(catalogue, safe, code) for code in hidden}) == 1
+
+
+@pytest.mark.parametrize("catalogue", TRAVELLER.values(), ids=ids)
+def test_no_traveller_text_tips_off(catalogue):
+    telling = [text for section in ("safe", "instruction", "detail") for text in catalogue.section(section).values()]
+    assert [text for text in telling if TIP_OFFS.search(text)] == []
+
+
+@pytest.mark.parametrize("catalogues", [GUARD, TRAVELLER], ids=["guard", "traveller"])
+def test_catalogues_hold_the_same_keys_and_places(catalogues):
+    reference = catalogues["en"]
+    for language, catalogue in catalogues.items():
+        assert set(catalogue.texts) == set(reference.texts), language
+        for key, text in catalogue.texts.items():
+            assert i18n.places(text) == i18n.places(reference.texts[key]), (language, key)
+
+
+def test_translations_are_translated():
+    same = [
+        (language, key)
+        for catalogues in (GUARD, TRAVELLER)
+        for language in ("ru", "uz-Latn")
+        for key, text in catalogues[language].texts.items()
+        if len(text) > 12 and text == catalogues["en"].texts[key]
+    ]
+    assert same == []
+
+
+@pytest.mark.parametrize("catalogue", [one for one in ALL if one.language == "uz-Latn"], ids=ids)
+def test_uzbek_apostrophes_are_the_letters(catalogue):
+    assert [text for text in catalogue.texts.values() if re.search(r"['’‘`]", text)] == []
+
+
+def test_places_are_filled_as_text_and_never_read_as_patterns():
+    english = GUARD["en"]
+    parameters = {"field": "document_number", "found": "{expected}", "expected": "<b>7</b>"}
+    sentence = english.reason("mrz_check_digit_wrong", parameters)
+    assert sentence == "Check digit of the document number is wrong: found {expected}, expected <b>7</b>"
+    assert english.reason("mrz_check_digit_wrong", {}) == "Check digit of – is wrong: found –, expected –"
+    assert english.reason("guard_decision", {"reason": "duty_paid"}) == "Decided by an officer: Duty paid"
+    assert english.text("reason.never_heard_of") == "never_heard_of"
+
+
+@pytest.mark.parametrize("catalogue", [GUARD["en"], TRAVELLER["en"]], ids=ids)
+def test_pseudo_locale_is_forty_per_cent_longer_and_keeps_places(catalogue):
+    pseudo = i18n.pseudo_catalogue(catalogue)
+    for key, text in catalogue.texts.items():
+        assert len(pseudo.texts[key]) >= round(1.4 * len(text)), key
+        assert i18n.places(pseudo.texts[key]) == i18n.places(text), key
+
+
+def test_broken_catalogues_are_refused(tmp_path):
+    for content in ("[a", "a = 1", "[a]\nb = 1", '[a]\nb = "  "'):
+        (tmp_path / "guard.en.toml").write_text(content)
+        with pytest.raises(i18n.CatalogueFault):
+            i18n.load_catalogue("guard", "en", tmp_path)
+    with pytest.raises(i18n.CatalogueFault):
+        i18n.load_catalogue("guard", "xx", tmp_path)

@@ -1,0 +1,229 @@
+"""A fictitious gate for pictures: one referral with drawn faces, one running lane, a customs task, an alarm.
+
+Everything here is invented: specimens of Utopia, document numbers of the standard's own examples, faces made of ellipses.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gate_agent.web.events import Broadcaster
+from gate_agent.web.lane_api_messages import (
+    ActionAnswer,
+    AlarmView,
+    CheckView,
+    ComparedView,
+    CustomsTaskView,
+    DeviceView,
+    DocumentView,
+    GateSnapshot,
+    Instruction,
+    LaneView,
+    LinkView,
+    ReasonView,
+    ReferralView,
+    ScreenState,
+    SignedAuthorisation,
+    TransactionView,
+    TravellerInput,
+)
+
+REFERRED = uuid.UUID("0199f2aa-0000-7000-8000-000000000001")
+RUNNING = uuid.UUID("0199f2aa-0000-7000-8000-000000000002")
+LINES = ["P<UTOSPECIMEN<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F3304159ZE184226B<<<<<10"]
+
+Colour = tuple[int, int, int]
+
+
+def drawn_face(skin: Colour, hair: Colour, shirt: Colour, backdrop: Colour, tilt_deg: float = 0.0) -> bytes:
+    """Return the JPEG of a drawn face, 360 x 450 px: nobody, recognisably a drawing."""
+    canvas: NDArray[np.uint8] = np.full((450, 360, 3), backdrop, np.uint8)
+    cv2.ellipse(canvas, (180, 470), (150, 120), 0, 180, 360, shirt, -1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (150, 290), (210, 380), skin, -1)
+    cv2.ellipse(canvas, (180, 185), (108, 128), 0, 0, 360, hair, -1, cv2.LINE_AA)
+    cv2.ellipse(canvas, (180, 215), (90, 118), 0, 0, 360, skin, -1, cv2.LINE_AA)
+    cv2.ellipse(canvas, (180, 130), (98, 62), 0, 180, 360, hair, -1, cv2.LINE_AA)
+    dark: Colour = (60, 50, 45)
+    for x_px in (145, 215):
+        cv2.ellipse(canvas, (x_px, 205), (17, 9), 0, 0, 360, (250, 250, 250), -1, cv2.LINE_AA)
+        cv2.circle(canvas, (x_px, 205), 8, dark, -1, cv2.LINE_AA)
+        cv2.ellipse(canvas, (x_px, 186), (22, 8), 0, 190, 350, dark, 3, cv2.LINE_AA)
+    cv2.ellipse(canvas, (180, 248), (11, 8), 0, 20, 160, dark, 2, cv2.LINE_AA)
+    cv2.ellipse(canvas, (180, 285), (30, 10), 0, 0, 180, (90, 90, 170), 3, cv2.LINE_AA)
+    turn = cv2.getRotationMatrix2D((180, 225), tilt_deg, 1.0)
+    turned = cv2.warpAffine(canvas, turn, (360, 450), borderMode=cv2.BORDER_CONSTANT, borderValue=backdrop)
+    encoded, jpeg = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    if not encoded:
+        raise ValueError("the drawing could not be encoded")
+    return jpeg.tobytes()
+
+
+FACES = {
+    "reference": drawn_face((150, 185, 225), (40, 55, 80), (140, 95, 60), (228, 226, 222)),
+    "probe": drawn_face((128, 160, 205), (25, 25, 30), (70, 110, 70), (190, 196, 200), tilt_deg=4),
+}
+
+
+def gate_snapshot(now: datetime) -> GateSnapshot:
+    """Return what the console shows in the picture."""
+    differs = ReasonView(code="face_different")
+    checks = [
+        CheckView(check="mrz_check_digits", outcome="successful", duration_ms=1.2),
+        CheckView(check="expiry", outcome="successful", duration_ms=0.1),
+        CheckView(check="declaration_token", outcome="successful", duration_ms=2.1),
+        CheckView(check="stay", outcome="successful", duration_ms=0.2),
+        CheckView(check="watchlist", outcome="successful", duration_ms=0.1),
+        CheckView(
+            check="face_comparison",
+            outcome="failed",
+            reasons=[differs],
+            compared=[ComparedView(name="comparison_score", found="0.81", expected="0.93")],
+            duration_ms=212.0,
+        ),
+    ]
+    referral = ReferralView(
+        transaction_id=REFERRED,
+        waiting_since=now - timedelta(seconds=14),
+        reasons=[differs],
+        checks=checks,
+        document=DocumentView(
+            format="TD3",
+            document_code="P",
+            issuing_state="UTO",
+            document_number="L898902C3",
+            nationality="UTO",
+            primary_identifier="SPECIMEN",
+            secondary_identifier="ANNA MARIA",
+            date_of_birth="1974-08-12",
+            sex="F",
+            date_of_expiry="2033-04-15",
+            lines=LINES,
+        ),
+        has_probe=True,
+        has_reference=True,
+        comparison_score=0.81,
+        threshold=0.93,
+        corridor="green",
+        corridor_reasons=[ReasonView(code="declared_within_allowance")],
+        declaration_reference="UTO-7F3K",
+        person_inside=True,
+    )
+    return GateSnapshot(
+        sequence=1,
+        gate_id="gate-1",
+        site="north-bridge",
+        now=now,
+        software_version="0.1.0",
+        rulebook_version=7,
+        watchlist_version=112,
+        lanes=[
+            _lane(1, now, "referred", REFERRED, checks, referral),
+            _lane(2, now, "inspecting", RUNNING, checks[:3], None),
+        ],
+        alarms=[
+            AlarmView(
+                alarm_id=uuid.UUID("0199f2aa-0000-7000-8000-000000000003"),
+                lane_id=2,
+                priority="medium",
+                reason=ReasonView(code="help_requested"),
+                raised_at=now - timedelta(seconds=14),
+            )
+        ],
+        customs_tasks=[
+            CustomsTaskView(
+                task_id=uuid.UUID("0199f2aa-0000-7000-8000-000000000004"),
+                transaction_id=uuid.UUID("0199f2aa-0000-7000-8000-000000000005"),
+                lane_id=2,
+                created_at=now - timedelta(minutes=3),
+                declaration_reference="UTO-9Q2M",
+                reasons=[
+                    ReasonView(code="cash_over_threshold", parameters={"total": "12000 USD", "threshold": "10000 USD"})
+                ],
+            )
+        ],
+        link=LinkView(
+            centre_online=True, since=now - timedelta(hours=5), backlog_records=0, oldest_age_s=0, last_ack_at=now
+        ),
+        recent=[
+            TransactionView(
+                transaction_id=uuid.UUID(f"0199f2aa-0000-7000-8000-0000000001{number:02d}"),
+                lane_id=1 + number % 2,
+                outcome="released",
+                decided_by="machine",
+                corridor="green",
+                reasons=[ReasonView(code="all_checks_successful")],
+                begun_at=now - timedelta(minutes=number + 1),
+                closed_at=now - timedelta(minutes=number),
+                software_ms=231.0 + number,
+            )
+            for number in range(1, 4)
+        ],
+    )
+
+
+def _lane(
+    lane_id: int,
+    now: datetime,
+    state: str,
+    transaction_id: uuid.UUID,
+    checks: list[CheckView],
+    referral: ReferralView | None,
+) -> LaneView:
+    classes = ("document_reader", "camera", "barrier")
+    return LaneView(
+        lane_id=lane_id,
+        direction="entry",
+        mode="mantrap",
+        state=state,
+        state_since=now - timedelta(seconds=14 if referral else 2),
+        transaction_id=transaction_id,
+        checks=checks,
+        corridor="green" if referral else None,
+        referral=referral,
+        devices=[
+            DeviceView(
+                name=f"{name.replace('_', '-')}-{lane_id}",
+                device_class=name,
+                state="ready",
+                since=now - timedelta(hours=5),
+            )
+            for name in classes
+        ],
+        occupancy=1,
+    )
+
+
+class FictitiousGate:
+    """Answers the lane API with the gate above; nothing can be done to it."""
+
+    def __init__(self, instruction: Instruction) -> None:
+        self.changes: Broadcaster[int] = Broadcaster()
+        self._instruction = instruction
+
+    def snapshot(self) -> GateSnapshot:
+        """Return the gate as it is drawn."""
+        return gate_snapshot(datetime.now(UTC))
+
+    def screen(self, lane_id: int) -> ScreenState:
+        """Return the traveller's screen of any lane."""
+        return ScreenState(
+            lane_id=lane_id, sequence=1, instruction=self._instruction, step=3, language="en", remaining_s=25
+        )
+
+    def image(self, transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> bytes | None:
+        """Return a drawn face."""
+        return FACES[kind] if transaction_id == REFERRED else None
+
+    async def act(self, signed: SignedAuthorisation) -> ActionAnswer:  # noqa: ARG002 - the lane API's signature
+        """Refuse: a picture cannot be commanded."""
+        return ActionAnswer(accepted=False, code="EG-AUT-001", message="this gate is a picture")
+
+    async def traveller_input(self, lane_id: int, pressed: TravellerInput) -> bool:  # noqa: ARG002 - as above
+        """Take no input."""
+        return False

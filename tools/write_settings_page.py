@@ -1,0 +1,148 @@
+"""Write docs/settings.md from the settings' own declarations, so that the page and the code cannot drift apart.
+
+Usage: python tools/write_settings_page.py [FILE]      (docs/settings.md unless named; `-` prints)
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from gate_agent.settings import SITE_FILE, DeviceSettings, LaneSettings, Section, Settings
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
+
+HEAD = f"""# Settings
+
+One TOML site file per gate, `{SITE_FILE}` by default. Unknown keys are refused; nothing can be changed while a process runs.
+
+Order, the first that speaks wins: command line, environment, site file, default. An environment variable is `EGATE_`, the table,
+two underscores and the key in capitals: `EGATE_CONSOLE__PORT=9443`. Relative paths count from the site file's folder. Secrets are
+never values here, only paths of files.
+
+`egate check-config FILE` prints the merged result with the origin of each value and says in plain words what is wrong.
+
+This page is written by `python tools/write_settings_page.py`; a test compares it with the code.
+"""
+
+EXAMPLE = """## Example
+
+```toml
+[gate]
+country = "UTO"
+site = "north-bridge"
+gate_id = "gate-1"
+
+[[device]]
+name = "reader-1"
+driver = "mrz_serial"
+options = { path = "/dev/serial/by-id/usb-reader" }
+
+[[lane]]
+lane_id = 1
+direction = "entry"
+document_reader = "reader-1"
+camera = "camera-1"
+barrier = "barrier-1"
+```
+
+Each device that a lane names needs its own `[[device]]` table. `egate devices list --drivers` names the drivers and their options.
+"""
+
+
+def kind_of(annotation: Any) -> str:
+    """Name a type as a person who writes the file thinks of it."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return kind_of(get_args(annotation)[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if origin in {typing.Union, types.UnionType}:
+        return " or ".join(kind_of(part) for part in get_args(annotation))
+    if origin is tuple:
+        return f"list of {kind_of(get_args(annotation)[0])}"
+    if origin is dict:
+        return "table"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f"`{member.value}`" for member in annotation)
+    names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Path: "path"}
+    return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def bounds_of(field: FieldInfo) -> str:
+    """Name the limits of a value, or nothing."""
+    signs = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
+    parts = []
+    for rule in field.metadata:
+        sign = signs.get(type(rule))
+        if sign:
+            parts.append(f"{sign} {limit_of(rule)}")
+        pattern = getattr(rule, "pattern", None)
+        if pattern:
+            parts.append(f"`{pattern}`")
+    return ", ".join(parts).replace("|", "\\|")
+
+
+def limit_of(rule: Ge | Gt | Le | Lt) -> Any:
+    """Return the number of a bound."""
+    return next(getattr(rule, name) for name in ("ge", "gt", "le", "lt") if hasattr(rule, name))
+
+
+def default_of(field: FieldInfo) -> str:
+    """Write the default as it would stand in the file."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is PydanticUndefined or (isinstance(value, (tuple, dict)) and not value):
+        return "empty"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, Enum):
+        return f'`"{value.value}"`'
+    return f'`"{value}"`' if isinstance(value, (str, Path)) else f"`{value}`"
+
+
+def table_of(section: type[BaseModel]) -> str:
+    """Return the Markdown table of one section."""
+    rows = ["| key | what it means | type | limits | default |", "|---|---|---|---|---|"]
+    for name, field in section.model_fields.items():
+        limits = bounds_of(field) or "-"
+        rows.append(
+            f"| `{name}` | {field.description} | {kind_of(field.annotation)} | {limits} | {default_of(field)} |"
+        )
+    return "\n".join(rows)
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [HEAD]
+    for name, field in Settings.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            parts.append(f"## `[{name}]`\n\n{(annotation.__doc__ or '').strip()}\n\n{table_of(annotation)}\n")
+    for name, section in (("lane", LaneSettings), ("device", DeviceSettings)):
+        parts.append(f"## `[[{name}]]`\n\n{(section.__doc__ or '').strip()}\n\n{table_of(section)}\n")
+    parts.append(EXAMPLE)
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the page."""
+    target = sys.argv[1] if len(sys.argv) > 1 else str(PAGE)
+    if target == "-":
+        print(page(), end="")
+    else:
+        Path(target).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
