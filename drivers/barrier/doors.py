@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from drivers.contracts import Clock, Door
@@ -104,8 +105,7 @@ class SimulatedDoors:
         self.doors[door].is_open = self.is_fire
 
     @staticmethod
-    def _timer(state: DoorState, name: str, delay_s: float, then: object) -> None:
+    def _timer(state: DoorState, name: str, delay_s: float, then: Callable[[], None]) -> None:
         if (running := state.timers.pop(name, None)) is not None:
             running.cancel()
-        assert callable(then)
         state.timers[name] = asyncio.get_running_loop().call_later(delay_s, then)

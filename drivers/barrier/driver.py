@@ -33,15 +33,23 @@ class ModbusBarrierOptions(TimingOptions):
     host: str = Field(min_length=1, description="Address of the box.")
     port: int = Field(502, ge=1, le=65_535, description="TCP port of the box.")
     unit: int = Field(1, ge=0, le=255, description="Modbus unit behind that address.")
-    is_shared: bool = Field(default=False, description="Other devices of this process use the same address: one connection, one lock.")
+    is_shared: bool = Field(
+        default=False, description="Other devices of this process use the same address: one connection, one lock."
+    )
     poll_ms: int = Field(30, ge=5, le=1000, description="Pause between the starts of two polls of the inputs.")
     reply_timeout_s: float = Field(0.25, gt=0, le=5, description="Longest wait for one reply.")
-    confirm_timeout_s: float = Field(1.5, gt=0, le=10, description="Longest time to read back a release whose reply was lost.")
-    heartbeat_s: float = Field(1.0, gt=0, le=60, description="Interval of the heartbeat that keeps the box's watchdog content.")
+    confirm_timeout_s: float = Field(
+        1.5, gt=0, le=10, description="Longest time to read back a release whose reply was lost."
+    )
+    heartbeat_s: float = Field(
+        1.0, gt=0, le=60, description="Interval of the heartbeat that keeps the box's watchdog content."
+    )
     quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: polling is the sign of life.")
     dead_s: float = Field(1.0, gt=0, le=60, description="Silence after which the box counts as dead.")
     reconnect_limit_s: float = Field(2.0, gt=0, le=60, description="Longest pause between two attempts to connect.")
-    table: SignalTable = Field(default_factory=default_table, description="Signals by name: function, address, bit, invert.")
+    table: SignalTable = Field(
+        default_factory=default_table, description="Signals by name: function, address, bit, invert."
+    )
 
 
 class ModbusBarrier(SupervisedDriver):
@@ -121,20 +129,9 @@ class ModbusBarrier(SupervisedDriver):
         ttl_units = int(ttl_s / TTL_UNIT_S + 1e-6)
         if not 1 <= ttl_units <= 0xFFFF:
             raise ReleaseNotMade(f"a time to live of {ttl_s} s cannot be set")
-        async with self._releasing:
-            for attempt in (1, 2):
-                before = await self._prepare(points, ttl_units)
-                expires_s = asyncio.get_running_loop().time() + ttl_s
-                try:
-                    await self._write(points.release, 1 ^ points.release.invert)
-                    return
-                except ModbusRefused as fault:
-                    raise ReleaseNotMade(f"{self.name} refused to release the {door.value}: {fault}") from fault
-                except (ModbusFault, LinkFault) as fault:
-                    if await self._was_released(points, before, expires_s):
-                        return
-                    if attempt == 2:
-                        raise ReleaseNotMade(f"{self.name} took the release of the {door.value} twice and made none") from fault
+        async with self._releasing:  # two releases at once would mix up their times to live
+            if not (await self._pulse(door, points, ttl_units) or await self._pulse(door, points, ttl_units)):
+                raise ReleaseNotMade(f"{self.name} did not take the release of the {door.value}, twice")
 
     async def secure(self) -> None:
         """End every running release at once. Both doors are tried, twice each; raises the first fault that remains."""
@@ -171,14 +168,35 @@ class ModbusBarrier(SupervisedDriver):
         for request in self._plan:
             await self._ask(request)
 
+    async def _pulse(self, door: Door, points: DoorPoints, ttl_units: int) -> bool:
+        """Release once; False when it is proven that the door was not released and may be tried again."""
+        before = await self._prepare(points, ttl_units)
+        expires_s = asyncio.get_running_loop().time() + ttl_units * TTL_UNIT_S
+        try:
+            await self._write(points.release, 1 ^ points.release.invert)
+        except NotReady as fault:
+            raise ReleaseNotMade(f"{self.name} went away before the release: {fault}") from fault
+        except ModbusRefused as fault:
+            raise ReleaseNotMade(f"{self.name} refused to release the {door.value}: {fault}") from fault
+        except (ModbusFault, LinkFault):
+            return await self._was_released(points, before, expires_s)
+        return True
+
     async def _prepare(self, points: DoorPoints, ttl_units: int) -> tuple[int, ...]:
         """Set the time to live and return the door's counters; nothing moves yet, so any fault means "not made"."""
-        try:
-            counters = await self._counters(points)
-            await self._write(points.ttl, ttl_units)
-        except (DriverFault, NotReady) as fault:
-            raise ReleaseNotMade(f"{self.name} could not prepare the release: {fault}") from fault
-        return counters
+        fault: DriverFault | None = None
+        for _ in range(2):
+            try:
+                counters = await self._counters(points)
+                await self._write(points.ttl, ttl_units)
+            except ModbusNoReply as lost:
+                fault = lost
+            except DriverFault as failed:
+                fault = failed
+                break
+            else:
+                return counters
+        raise ReleaseNotMade(f"{self.name} could not prepare the release: {fault}") from fault
 
     async def _counters(self, points: DoorPoints) -> tuple[int, ...]:
         wired = [point for point in (points.passages, points.releases) if point is not None]
@@ -194,6 +212,7 @@ class ModbusBarrier(SupervisedDriver):
                 (output,) = await self._ask(Request(Function.READ_COILS, points.release.address))
                 counters = await self._counters(points)
             except (ModbusFault, LinkFault, NotReady):
+                # The box may be back in a moment.
                 await asyncio.sleep(RETRY_PAUSE_S)
                 continue
             if output ^ points.release.invert or counters != before:

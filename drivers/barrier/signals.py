@@ -38,7 +38,9 @@ SignalName = Literal[
 class Point(Options):
     """Where a signal stands: Modbus function, zero-based address, and for a flag inside a register its bit."""
 
-    function: Function = Field(description="1 coil, 2 discrete input, 3 holding register, 4 input register, 5 write coil, 6 write register.")
+    function: Function = Field(
+        description="1 coil, 2 discrete input, 3 holding register, 4 input register, 5 write coil, 6 write register."
+    )
     address: int = Field(ge=0, le=65_535, description="Zero-based address.")
     bit: int | None = Field(None, ge=0, le=15, description="Bit of a register that holds a flag.")
     invert: bool = Field(default=False, description="The contact is closed when the signal is false.")
@@ -117,9 +119,18 @@ def door_points(table: SignalTable) -> Mapping[Door, DoorPoints]:
 def poll_plan(table: SignalTable) -> tuple[Request, ...]:
     """Return the reads that cover all inputs, neighbouring addresses in one block, always in the same order."""
     requests = []
-    for function in (Function.READ_COILS, Function.READ_DISCRETE_INPUTS, Function.READ_HOLDING_REGISTERS, Function.READ_INPUT_REGISTERS):
+    for function in (
+        Function.READ_COILS,
+        Function.READ_DISCRETE_INPUTS,
+        Function.READ_HOLDING_REGISTERS,
+        Function.READ_INPUT_REGISTERS,
+    ):
         addresses = sorted(
-            {point.address for name, point in table.points.items() if name not in OUTPUTS and point.function is function}
+            {
+                point.address
+                for name, point in table.points.items()
+                if name not in OUTPUTS and point.function is function
+            }
         )
         requests += _blocks(function, addresses)
     return tuple(requests)

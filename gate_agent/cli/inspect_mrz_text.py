@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer for each block."""
     today = arguments.today or datetime.now(UTC).date()
+    if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are no text make one zone unreadable, not the command fail
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
     for block in blocks(sys.stdin):
         print(json.dumps(answer(block, today), ensure_ascii=False), flush=True)
     return 0
@@ -37,6 +40,9 @@ def blocks(stream: TextIO) -> Iterator[list[str]]:
     lines: list[str] = []
     while line := stream.readline(_LONGEST_LINE):
         text = line.strip("\r\n")
+        while line and not line.endswith("\n"):  # the rest of an over-long line is no line of its own
+            line = stream.readline(_LONGEST_LINE)
+            text = text or line.strip()
         if text.strip():
             if len(lines) < 8:
                 lines.append(text)

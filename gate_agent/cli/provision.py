@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from central_sync.errors import SyncError
 from gate_agent.clock import SystemClock
 from gate_agent.provisioning import DEVELOPMENT_OFFICERS, ProvisioningRefused, provision
 from gate_agent.settings import GateSettings
@@ -48,15 +49,20 @@ def run(arguments: argparse.Namespace) -> int:
         if not separator:
             raise ProvisioningRefused(f"--officer wants ID:ROLE, not {entry!r}")
         officers[officer_id] = role
-    made = provision(
-        arguments.folder,
-        country=place.country,
-        site=place.site,
-        gate_id=place.gate_id,
-        officers=officers,
-        clock=SystemClock(),
-        force=arguments.force,
-    )
+    try:
+        made = provision(
+            arguments.folder,
+            country=place.country,
+            site=place.site,
+            gate_id=place.gate_id,
+            officers=officers,
+            clock=SystemClock(),
+            force=arguments.force,
+        )
+    except OSError as error:
+        raise ProvisioningRefused(f"{error.filename}: {error.strerror}") from error
+    except SyncError as fault:
+        raise ProvisioningRefused(f"{fault.code}: {fault}") from fault
     if arguments.json:
         print(json.dumps({"folder": str(made.folder), "passwords": dict(made.passwords)}))
         return 0

@@ -140,9 +140,8 @@ class Stage:
         referral = await self.door_or_referral(lane_id, Door.ENTRANCE)
         if referral is None:
             await asyncio.sleep(self.random.uniform(0.0, 0.05))
-            twins.camera.show(self.portraits[live])
-            for _ in range(bodies):
-                await twins.barrier.walk_in()
+            await asyncio.to_thread(twins.camera.show, self.portraits[live])
+            twins.barrier.walk_in(bodies)
             twins.reader.remove()
             referral = await self.door_or_referral(lane_id, Door.EXIT)
         if referral is not None:
@@ -154,8 +153,8 @@ class Stage:
         """Leave through the exit and see how the transaction ended."""
         twins = self.twins(lane_id)
         last = self.view.lane(lane_id)
-        await twins.barrier.walk_out()
-        twins.camera.show_empty()
+        twins.barrier.walk_out()
+        await asyncio.to_thread(twins.camera.show_empty)
         try:
             ended = await self.view.ended(transaction_id)
         except Interrupted:  # he is out; whether the gate saw it is settled when its agent is back
@@ -194,7 +193,7 @@ class Stage:
         if twins.barrier.occupancy:
             await self.door(lane_id, Door.ENTRANCE)
             twins.barrier.set_occupancy(0)
-        twins.camera.show_empty()
+        await asyncio.to_thread(twins.camera.show_empty)
         await self.ready(lane_id)
 
     async def recover(self) -> None:

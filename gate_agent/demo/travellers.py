@@ -206,7 +206,7 @@ async def _guard_releases(cast: Cast) -> Observed:
     await stage.guard.decide(ENTRY, referral, GuardAction.RELEASE, "document_examined")
     twins = stage.twins(ENTRY)
     await stage.door(ENTRY, Door.ENTRANCE)
-    await twins.barrier.walk_in()
+    twins.barrier.walk_in()
     twins.reader.remove()
     await stage.door(ENTRY, Door.EXIT)
     return await stage.walk_out(ENTRY, str(referral.transaction_id), begun_s)

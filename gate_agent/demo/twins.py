@@ -38,7 +38,7 @@ class TwinSet:
                 MrzReaderTwin(folder / f"reader-{lane_id}"),
                 BarcodeReaderTwin(folder / f"barcode-{lane_id}"),
                 CameraTwin(fps=10.0, seed=lane_id),
-                ModbusBarrierTwin(),
+                ModbusBarrierTwin(clock),
             )
             for lane_id in LANES
         }
@@ -61,7 +61,7 @@ class TwinSet:
             await lane.reader.unplug()
             await lane.barcode.unplug()
             await lane.camera.stop()
-            await lane.barrier.unplug()
+            await lane.barrier.stop()
 
     def device_tables(self) -> str:
         """Return the `[[device]]` tables that lead an agent to these twins."""

@@ -166,11 +166,12 @@ def _birth(text: str, today: date) -> date | None:
     """Return the day of birth in the latest century that is not in the future; None when any part is unknown."""
     if not (text.isascii() and text.isdigit()):
         return None
-    year = today.year // 100 * 100 + int(text[0:2])
-    found = _day(year, text)
-    if year > today.year or (found is not None and found > today):
-        found = _day(year - 100, text)
-    return found
+    this_century = today.year // 100 * 100 + int(text[0:2])
+    for year in (this_century, this_century - 100):  # 29 February may exist in one of them only
+        found = _day(year, text)
+        if found is not None and found <= today:
+            return found
+    return None
 
 
 def _expiry(text: str, today: date) -> date | None:

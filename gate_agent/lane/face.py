@@ -23,6 +23,9 @@ from models.results import ComparisonDecision, FaceFinding
 
 NON_MATCH_FRAMES = 3
 
+_TIMED = {"embedding": "vector", "portrait": "crop"}
+"""Names of timings in records, where no key may read as if it held a biometric."""
+
 _FINDING_REASON = {
     FaceFinding.NOT_FOUND: ReasonCode.FACE_NOT_FOUND,
     FaceFinding.SEVERAL: ReasonCode.FACE_SEVERAL,
@@ -106,7 +109,7 @@ class FaceAcquisition:
     def _judge(self, capture: Capture, borrowed: Borrowed, tally: _Tally) -> CheckResult | None:
         sample = capture.sample
         tally.last_finding = sample.finding
-        borrowed.step_ms.update({f"face_{step}": value for step, value in sample.step_ms.items()})
+        borrowed.step_ms.update({f"face_{_TIMED.get(step, step)}": took for step, took in sample.step_ms.items()})
         if capture.portrait_jpeg is not None:
             borrowed.probe_jpeg = bytearray(capture.portrait_jpeg)
         if sample.finding is not FaceFinding.FOUND or sample.features is None:

@@ -59,13 +59,17 @@ def _referral_reasons(known: PolicyInput) -> tuple[Reason, ...]:
     """Return why a guard is needed, findings before faults before doubts; empty only when everything mandatory is proven."""
     found: list[Reason] = []
     against = [result for result in known.checks if _counts_against(result, known.mandatory)]
-    for result in sorted(against, key=lambda entry: _SEVERITY[entry.outcome]):
-        found += result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),)
+    against.sort(key=lambda result: (_SEVERITY[result.outcome], result.check is not CheckName.WATCHLIST))
+    reasons = [result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),) for result in against]
+    found += [
+        one[0] for one in reasons
+    ]  # each check speaks before one of them speaks twice: none is hidden by a long list
     done = {result.check for result in known.checks}
     found += [Reason(ReasonCode.STEP_TIMEOUT, {"step": name.value}) for name in sorted(known.mandatory - done)]
-    if known.watchlist_age_h > known.watchlist_age_limit_h:
+    if not known.watchlist_age_h <= known.watchlist_age_limit_h:  # an age that is no number is too old as well
         found.append(Reason(ReasonCode.WATCHLIST_STALE))
     found += not_served(known.document, known.declaration, known.local_date)
+    found += [reason for one in reasons for reason in one[1:]]
     distinct: list[Reason] = []
     for reason in found:
         if reason not in distinct:

@@ -34,16 +34,20 @@ def corridor(
     on: date,
     declaration: Declaration | None,
     seals: Sequence[SealReport] = (),
+    days_abroad: int | None = None,
 ) -> CorridorAnswer:
-    """Return the corridor for a declaration; None means that the traveller walked in without one, so declares nothing."""
+    """Return the corridor for a declaration; None means that the traveller walked in without one, so declares nothing.
+
+    `days_abroad` None: the minimum absence is not judged.
+    """
     found: list[tuple[Corridor, Reason]] = [_seal(report) for report in seals if report.state is not SealState.INTACT]
     rules: list[Rule] = []
     if declaration is not None:
         found += _cash(rulebook, direction, on, declaration, rules)
-        found += _value(rulebook, direction, mode, on, declaration, rules)
+        found += _value(rulebook, direction, mode, on, declaration, rules, days_abroad)
     found += [
         (Corridor.YELLOW, Reason(ReasonCode.RULE_CERTAINTY_LOW, {"rule": rule.rule_id}))
-        for rule in rules
+        for rule in dict.fromkeys(rules)
         if rule.certainty != "high"
     ]
     used = tuple(dict.fromkeys(rule.use for rule in rules))
@@ -81,19 +85,29 @@ def _cash(
 
 
 def _value(
-    rulebook: Rulebook, direction: Direction, mode: TravelMode, on: date, declaration: Declaration, rules: list[Rule]
+    rulebook: Rulebook,
+    direction: Direction,
+    mode: TravelMode,
+    on: date,
+    declaration: Declaration,
+    rules: list[Rule],
+    days_abroad: int | None,
 ) -> list[tuple[Corridor, Reason]]:
+    """Judge the value against the allowance. What is due on the excess is the customs desk's question, not the corridor's."""
     if not declaration.goods:
         return []
-    answer = duty(rulebook, direction, mode, on, declaration.goods)
-    if answer.missing:
-        return [(Corridor.YELLOW, Reason(ReasonCode.RULE_NOT_FOUND, {"rule": rule.subject})) for rule in answer.missing]
-    if answer.excess.amount_minor == 0:
-        rules += [rule for rule in answer.rules if rule.subject == "value_allowance"]
-        return []
-    rules += [rule for rule in answer.rules if rule.subject == "value_allowance"]
-    parameters = {"value": _usd(answer.value.amount_minor), "allowance": _usd(answer.allowance.amount_minor)}
-    return [(Corridor.RED, Reason(ReasonCode.VALUE_OVER_ALLOWANCE, parameters))]
+    foreign = dict.fromkeys(line.value.currency for line in declaration.goods if line.value.currency != "USD")
+    found = [(Corridor.YELLOW, Reason(ReasonCode.CASH_RATE_MISSING, {"currency": currency})) for currency in foreign]
+    in_usd = [line for line in declaration.goods if line.value.currency == "USD"]
+    answer = duty(rulebook, direction, mode, on, in_usd, days_abroad)
+    without_allowance = [rule for rule in answer.missing if rule.subject == "value_allowance"]
+    if without_allowance:
+        return [*found, (Corridor.YELLOW, Reason(ReasonCode.RULE_NOT_FOUND, {"rule": "value_allowance"}))]
+    rules += [rule for rule in answer.rules if rule.subject in {"value_allowance", "minimum_absence"}]
+    if answer.excess.amount_minor > 0:
+        parameters = {"value": _usd(answer.value.amount_minor), "allowance": _usd(answer.allowance.amount_minor)}
+        found.append((Corridor.RED, Reason(ReasonCode.VALUE_OVER_ALLOWANCE, parameters)))
+    return found
 
 
 def _usd(cents: int) -> str:
@@ -101,4 +115,4 @@ def _usd(cents: int) -> str:
 
 
 def _uzs(tiyin: int) -> str:
-    return f"{tiyin // 100} UZS"
+    return f"{tiyin // 100}.{tiyin % 100:02d} UZS" if tiyin % 100 else f"{tiyin // 100} UZS"

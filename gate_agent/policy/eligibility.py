@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date
 
 from gate_agent.domain.declaration import Declaration
@@ -17,10 +18,31 @@ def not_served(document: TravelDocument | None, declaration: Declaration | None,
     found = []
     if declaration is not None and declaration.small_children > 0:
         found.append(Reason(ReasonCode.FAMILY_WITH_SMALL_CHILDREN))
-    born = document.date_of_birth if document is not None else None
-    if born is not None and _age_years(born, today) < OWN_DECLARATION_AGE_YEARS:
-        found.append(Reason(ReasonCode.MINOR_WITHOUT_ADULT))
+    if document is not None:
+        born = _latest_birth(document, today)
+        if born is None:
+            found.append(Reason(ReasonCode.MRZ_UNREADABLE, {"field": "date_of_birth"}))
+        elif _age_years(born, today) < OWN_DECLARATION_AGE_YEARS:
+            found.append(Reason(ReasonCode.MINOR_WITHOUT_ADULT))
     return tuple(found)
+
+
+def _latest_birth(document: TravelDocument, today: date) -> date | None:
+    """Return the latest day on which the holder can be born; unknown months and days make nobody older. None without a year."""
+    if document.date_of_birth is not None:
+        return document.date_of_birth
+    text = document.date_of_birth_text
+    if len(text) != 6 or not _is_number(text[0:2]):
+        return None
+    month = int(text[2:4]) if _is_number(text[2:4]) and 1 <= int(text[2:4]) <= 12 else 12
+    year = today.year // 100 * 100 + int(text[0:2])
+    if (year, month if _is_number(text[2:4]) else 1) > (today.year, today.month):
+        year -= 100
+    return date(year, month, monthrange(year, month)[1])
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _age_years(born: date, today: date) -> int:

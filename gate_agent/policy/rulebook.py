@@ -6,12 +6,15 @@ answer is `RuleNotFound`, which always means an officer: never zero, never unlim
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 
 from gate_agent.domain.crossing import RuleUse
+from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.domain.money import Money
 from gate_agent.policy.errors import RulebookRefused
 
@@ -32,6 +35,13 @@ _RULE_MEMBERS = {
     "id", "subject", "direction", "mode", "person_kind", "value", "unit", "effective_from", "effective_to", "source",
     "certainty", "note",
 }  # fmt: skip
+_DIRECTIONS = (ANY, *(direction.value for direction in Direction))
+_MODES = (ANY, *(mode.value for mode in TravelMode))
+_PERSON_KIND = re.compile(r"any|[A-Z]{1,3}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOST_DAYS = 36_600
+"""Largest value of a rule counted in days; more is a slip, and would leave the calendar."""
 _RATE_MEMBERS = {"currency", "date", "uzs_tiyin_per_unit", "source"}
 _OPTIONS: Mapping[str, Sequence[object]] = {
     "excess_basis": ("excess", "whole_value"),
@@ -132,18 +142,21 @@ def packaged_rulebook_bytes() -> bytes:
 def parse_rulebook(body: Mapping[str, object]) -> Rulebook:
     """Return the rulebook in a decoded JSON object. Raises `RulebookRefused` naming the member that is wrong."""
     _members("rulebook", body, {"format", "version", "title", "options", "rules", "rates"})
-    if body["format"] != 1:
+    if _integer("format", body["format"], least=1) != 1:
         raise RulebookRefused("rulebook.format: only format 1 is known")
     rules = tuple(_rule(index, entry) for index, entry in enumerate(_list("rules", body["rules"])))
-    ids = [rule.rule_id for rule in rules]
-    doubled = sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1})
+    doubled = _doubled(rule.rule_id for rule in rules)
     if doubled:
         raise RulebookRefused(f"rules: id used twice: {', '.join(doubled)}")
+    rates = tuple(_rate(index, entry) for index, entry in enumerate(_list("rates", body["rates"])))
+    doubled = _doubled(f"{rate.currency} on {rate.on.isoformat()}" for rate in rates)
+    if doubled:
+        raise RulebookRefused(f"rates: given twice: {', '.join(doubled)}")
     return Rulebook(
         version=_integer("version", body["version"], least=1),
         title=_text("title", body["title"]),
         rules=rules,
-        rates=tuple(_rate(index, entry) for index, entry in enumerate(_list("rates", body["rates"]))),
+        rates=rates,
         options=_options(body["options"]),
     )
 
@@ -157,9 +170,10 @@ def _rule(index: int, entry: object) -> Rule:
     unit = _text(f"{where}.unit", members["unit"])
     if unit != SUBJECTS[subject]:
         raise RulebookRefused(f"{where}.unit: {subject} is counted in {SUBJECTS[subject]}, not {unit}")
-    certainty = _text(f"{where}.certainty", members["certainty"])
-    if certainty not in CERTAINTIES:
-        raise RulebookRefused(f"{where}.certainty: one of {', '.join(CERTAINTIES)} is expected")
+    certainty = _one_of(f"{where}.certainty", members["certainty"], CERTAINTIES)
+    value = _integer(f"{where}.value", members["value"], least=0)
+    if unit.endswith("days") and value > _MOST_DAYS:
+        raise RulebookRefused(f"{where}.value: at most {_MOST_DAYS} days are expected")
     start = _date(f"{where}.effective_from", members["effective_from"])
     end = None if members["effective_to"] is None else _date(f"{where}.effective_to", members["effective_to"])
     if end is not None and end < start:
@@ -167,16 +181,16 @@ def _rule(index: int, entry: object) -> Rule:
     return Rule(
         rule_id=_text(f"{where}.id", members["id"]),
         subject=subject,
-        direction=_text(f"{where}.direction", members["direction"]),
-        mode=_text(f"{where}.mode", members["mode"]),
-        person_kind=_text(f"{where}.person_kind", members["person_kind"]),
-        value=_integer(f"{where}.value", members["value"], least=0),
+        direction=_one_of(f"{where}.direction", members["direction"], _DIRECTIONS),
+        mode=_one_of(f"{where}.mode", members["mode"], _MODES),
+        person_kind=_like(f"{where}.person_kind", members["person_kind"], _PERSON_KIND, "any or a nationality"),
+        value=value,
         unit=unit,
         effective_from=start,
         effective_to=end,
         source=_text(f"{where}.source", members["source"]),
         certainty=certainty,
-        note=str(members["note"]),
+        note=_text(f"{where}.note", members["note"], least=0),
     )
 
 
@@ -184,7 +198,7 @@ def _rate(index: int, entry: object) -> Rate:
     where = f"rates[{index}]"
     members = _members(where, entry, _RATE_MEMBERS)
     return Rate(
-        _text(f"{where}.currency", members["currency"]),
+        _like(f"{where}.currency", members["currency"], _CURRENCY, "an ISO 4217 code"),
         _date(f"{where}.date", members["date"]),
         _integer(f"{where}.uzs_tiyin_per_unit", members["uzs_tiyin_per_unit"], least=1),
         _text(f"{where}.source", members["source"]),
@@ -194,7 +208,7 @@ def _rate(index: int, entry: object) -> Rate:
 def _options(value: object) -> Mapping[str, object]:
     members = _members("options", value, set(_OPTIONS))
     for name, allowed in _OPTIONS.items():
-        if members[name] not in allowed:
+        if not any(type(members[name]) is type(value) and members[name] == value for value in allowed):
             raise RulebookRefused(f"options.{name}: one of {list(allowed)} is expected")
     return members
 
@@ -214,9 +228,25 @@ def _list(where: str, value: object) -> list[object]:
     return value
 
 
-def _text(where: str, value: object) -> str:
-    if not isinstance(value, str) or not value or len(value) > 400:
-        raise RulebookRefused(f"{where}: a text of 1 to 400 characters is expected")
+def _doubled(keys: Iterable[str]) -> list[str]:
+    return sorted(key for key, times in Counter(keys).items() if times > 1)
+
+
+def _text(where: str, value: object, *, least: int = 1) -> str:
+    if not isinstance(value, str) or not least <= len(value) <= 400:
+        raise RulebookRefused(f"{where}: a text of {least} to 400 characters is expected")
+    return value
+
+
+def _one_of(where: str, value: object, allowed: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise RulebookRefused(f"{where}: one of {', '.join(allowed)} is expected")
+    return value
+
+
+def _like(where: str, value: object, pattern: re.Pattern[str], expected: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise RulebookRefused(f"{where}: {expected} is expected")
     return value
 
 
@@ -228,6 +258,8 @@ def _integer(where: str, value: object, *, least: int) -> int:
 
 def _date(where: str, value: object) -> date:
     try:
-        return date.fromisoformat(str(value))
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise ValueError("not written YYYY-MM-DD")
+        return date.fromisoformat(value)
     except ValueError as error:
         raise RulebookRefused(f"{where}: a date YYYY-MM-DD is expected") from error

@@ -30,9 +30,10 @@ def check_stay(
         rule = stay_rule(rulebook, nationality, today)
         if isinstance(rule, RuleNotFound):
             return _result(CheckOutcome.UNDETERMINED, Reason(ReasonCode.STAY_NO_RULE, {"nationality": nationality}))
-        open_stay = (Reason(ReasonCode.STAY_OPEN_ENTRY_EXISTS),) if stay is not None else ()
+        is_open = stay is not None and stay.exited_on is None
+        open_stay = (Reason(ReasonCode.STAY_OPEN_ENTRY_EXISTS),) if is_open else ()
         return _result(CheckOutcome.SUCCESSFUL, *open_stay)
-    if stay is None:
+    if stay is None or stay.exited_on is not None or stay.entered_on > today:  # no entry that this exit could close
         return _result(CheckOutcome.UNDETERMINED, Reason(ReasonCode.STAY_NO_ENTRY_RECORD))
     rule = stay_rule(rulebook, nationality, stay.entered_on)
     if isinstance(rule, RuleNotFound):

@@ -35,7 +35,10 @@ from gate_agent.store.tasks import CustomsTask, UndecidedRelease
 
 _log = structlog.get_logger(__name__)
 _LINK_SILENT_S = 25.0
-_PURGE_EVERY = timedelta(hours=1)
+_PURGE_EVERY = timedelta(minutes=5)
+_PURGE_ROWS = 20
+_PURGE_AT_ONCE = 400
+NO_RECORD = "EG-STO-005"
 
 
 class GateIdentity(Protocol):
@@ -217,7 +220,7 @@ class Store:
         while True:
             appended = self._appended
             page = await self._database.write(
-                lambda connection: outbox.next_page(connection, self.source, lane, limit, after_seq)
+                lambda connection: outbox.next_page(connection, self.source, lane, limit, after_seq), is_urgent=False
             )
             remaining_s = deadline_s - self._clock.monotonic_s()
             if page.rows or remaining_s <= 0:
@@ -231,28 +234,29 @@ class Store:
         """Mark what the centre acknowledged. Raises `AckRefused` unless it is signed, ours, and its head is our own hash."""
         ack = open_ack(wire, self._centre_key, self.source)
         now = self._clock.now()
-        applied = await self._on_full_disk(lambda connection: outbox.apply_ack(connection, ack, now))
-        if self._purged_at is None or now - self._purged_at >= _PURGE_EVERY:
-            await self.purge()
+        applied = await self._deliver(lambda connection: outbox.apply_ack(connection, ack, now))
+        if self._database.is_short_of_space:
+            await self._regain_space()
+        elif self._purged_at is None or now - self._purged_at >= _PURGE_EVERY:
+            await self.purge(_PURGE_AT_ONCE)
         return applied
 
     async def apply_command(self, wire: bytes) -> CommandResult:
         """Execute a command of the centre once. Raises `CommandRefused`."""
         command = open_command(wire, self._centre_key, self.source, self._clock.now())
-        return await self._write(lambda connection: outbox.run_command(connection, command))
+        result = await self._deliver(lambda connection: outbox.run_command(connection, command))
+        self._wake_readers()
+        return result
 
-    async def purge(self) -> int:
+    async def purge(self, limit: int | None = None) -> int:
         """Delete rows acknowledged longer ago than the settings keep them, never others; return how many."""
         now = self._clock.now()
         self._purged_at = now
-        before = now - timedelta(days=self._settings.keep_acknowledged_days)
-        deleted = await self._on_full_disk(lambda connection: outbox.purge(connection, before))
-        await asyncio.to_thread(self._database.restore_ballast)
-        return deleted
+        return await self._purge(now - timedelta(days=self._settings.keep_acknowledged_days), limit)
 
     async def position(self) -> ChainPosition:
         """Return where the chain stands, for a birth message."""
-        return await self._database.write(outbox.position)
+        return await self._database.write(outbox.position, is_urgent=False)
 
     async def report_link(self, report: LinkReport) -> None:
         """Note what `egate sync` says about the centre. When it comes back, what waited becomes backlog."""
@@ -260,7 +264,8 @@ class Store:
         changed = report.centre_online != was_online
         self._link = (report.centre_online, self._clock.now() if changed else since, self._clock.monotonic_s())
         if changed and report.centre_online:
-            await self._write(journal.become_backlog)
+            await self._deliver(journal.become_backlog)
+            self._wake_readers()
 
     async def link_state(self) -> LinkState:
         """Return how delivery stands. A silent `egate sync` counts as a centre that is away."""
@@ -310,25 +315,46 @@ class Store:
         await self._write(lambda connection: self._append(connection, at, make_content))
 
     async def _write(self, work: Work[Answer]) -> Answer:
+        """Do new work of the lane. On a disk that is short of space it is refused: what is free belongs to deliveries."""
+        if self._database.is_short_of_space:
+            raise StoreFault("the gate's disk is full", code=DISK_FULL)
         try:
             answer = await self._database.write(work)
         except (RecordRefused, ValueError) as refusal:
-            if isinstance(refusal, RecordRefused):
-                raise StoreFault(f"not a record that the centre would take: {refusal}", code="EG-STO-005") from refusal
-            raise StoreFault("a fact does not fit the record schema", code="EG-STO-005") from refusal
-        appended, self._appended = self._appended, asyncio.Event()
-        appended.set()
+            what = str(refusal) if isinstance(refusal, RecordRefused) else "a value does not fit the record schema"
+            raise StoreFault(f"not a record that the centre would take: {what}", code=NO_RECORD) from refusal
+        self._wake_readers()
         return answer
 
-    async def _on_full_disk(self, work: Work[Answer]) -> Answer:
+    def _wake_readers(self) -> None:
+        appended, self._appended = self._appended, asyncio.Event()
+        appended.set()
+
+    async def _purge(self, before: datetime, limit: int | None = None) -> int:
+        deleted = 0
+        while limit is None or deleted < limit:  # small transactions, so that the lane can step in between
+            count = await self._deliver(lambda connection: outbox.purge_some(connection, before, _PURGE_ROWS))
+            deleted += count
+            if count < _PURGE_ROWS:
+                break
+        return deleted
+
+    async def _deliver(self, work: Work[Answer]) -> Answer:
         """Do what must be possible on a full disk: the ballast is freed for it, and for nothing else."""
         try:
-            return await self._database.write(work)
+            return await self._database.write(work, is_urgent=False)
         except StoreFault as fault:
-            if fault.code != DISK_FULL or not await asyncio.to_thread(self._database.release_ballast):
+            if fault.code != DISK_FULL:
                 raise
-            _log.warning("store_disk_full_ballast_used")
-            return await self._database.write(work)
+        await asyncio.to_thread(self._database.release_ballast)
+        await self._database.compact()
+        return await self._database.write(work, is_urgent=False)
+
+    async def _regain_space(self) -> None:
+        """Give space back on a full disk: delivered rows go early, unsent ones never."""
+        deleted = await self._purge(self._clock.now() + timedelta(seconds=1))
+        await self._database.compact()
+        _log.warning("store_short_of_space", acknowledged_rows_deleted_early=deleted)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

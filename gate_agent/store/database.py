@@ -1,13 +1,15 @@
 """The gate's own disk: one SQLite file, one process, one thread that owns the connection.
 
 WAL with `synchronous=FULL`: what was answered as committed survives a power cut. Faults (`StoreFault`):
-EG-STO-001 disk or database error · EG-STO-002 disk full · EG-STO-003 another process holds the store · EG-STO-004 store closed.
+EG-STO-001 disk or database error · EG-STO-002 disk full · EG-STO-003 another process holds the store · EG-STO-004 store closed · EG-STO-005 not
+a record that the centre would take.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import itertools
 import os
 import queue
 import sqlite3
@@ -25,6 +27,14 @@ DISK_ERROR, DISK_FULL, HELD_BY_ANOTHER, CLOSED = (f"EG-STO-{number:03d}" for num
 Answer = TypeVar("Answer")
 Work = Callable[[sqlite3.Connection], Answer]
 
+_PRAGMAS = (
+    "auto_vacuum=INCREMENTAL",  # so that a purge can give space back; takes effect in a new file only, hence first
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "secure_delete=ON",
+    "wal_autocheckpoint=256",  # a log of about 1 MB, well below the ballast
+    "trusted_schema=OFF",
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -37,7 +47,8 @@ class Database:
         self._prepare = prepare
         self._ballast = folder / "ballast"
         self._ballast_bytes = ballast_bytes
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._connection: sqlite3.Connection | None = None
         self._lock: IO[bytes] | None = None
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
@@ -63,11 +74,20 @@ class Database:
             raise
         self.restore_ballast()
 
-    async def write(self, work: Work[Answer]) -> Answer:
+    async def write(self, work: Work[Answer], *, is_urgent: bool = True) -> Answer:
         """Run `work` in one transaction; return after it is durable. Raises `StoreFault` when it is not.
+
+        What the lane waits for is urgent and overtakes the traffic of deliveries; order within each is kept.
 
         A caller that is cancelled meanwhile does not know the outcome: the transaction may have been committed.
         """
+        return await self._in_thread(lambda: self._transact(work), 0 if is_urgent else 1)
+
+    async def compact(self) -> None:
+        """Give freed pages back to the file system and truncate the write-ahead log. Raises `StoreFault`."""
+        await self._in_thread(self._compact, 1)
+
+    async def _in_thread(self, task: Callable[[], Answer], rank: int) -> Answer:
         if self._is_closed:
             raise StoreFault("the store is closed", code=CLOSED)
         loop = asyncio.get_running_loop()
@@ -75,13 +95,13 @@ class Database:
 
         def job() -> None:
             try:
-                value = self._transact(work)
+                value = task()
             except Exception as error:  # noqa: BLE001 - carried to the caller, who waits for it
                 _hand_over(loop, answer, None, error)
             else:
                 _hand_over(loop, answer, value, None)
 
-        self._jobs.put(job)
+        self._jobs.put((rank, next(self._numbers), job))
         return await answer
 
     async def close(self) -> None:
@@ -89,10 +109,18 @@ class Database:
         if self._is_closed:
             return
         self._is_closed = True
-        self._jobs.put(None)
+        self._jobs.put((9, next(self._numbers), None))
         await asyncio.to_thread(self._thread.join)
         if self._lock is not None:
             self._lock.close()
+
+    @property
+    def is_short_of_space(self) -> bool:
+        """True while the ballast is spent and there is no room to lay it down again: only deliveries may be recorded."""
+        if not self._ballast_bytes or self._ballast.exists():
+            return False
+        self.restore_ballast()
+        return not self._ballast.exists()
 
     def release_ballast(self) -> bool:
         """Free the ballast so that deliveries can be recorded and purged on a full disk; say whether there was any."""
@@ -120,7 +148,7 @@ class Database:
 
     def _serve(self) -> None:
         while True:
-            job = self._jobs.get()
+            _, _, job = self._jobs.get()
             if job is None:
                 break
             job()
@@ -141,6 +169,15 @@ class Database:
             raise self._fault(error) from error
         return value
 
+    def _compact(self) -> None:
+        try:
+            connection = self._connection or self._connect()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
     def _fault(self, error: sqlite3.Error) -> StoreFault:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             return StoreFault("the gate's disk is full", code=DISK_FULL)
@@ -155,8 +192,7 @@ class Database:
         try:
             self._path.chmod(0o600)
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode=WAL")
-            for pragma in ("synchronous=FULL", "secure_delete=ON", "foreign_keys=ON", "trusted_schema=OFF"):
+            for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
         except BaseException:
             connection.close()

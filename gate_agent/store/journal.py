@@ -17,7 +17,7 @@ from gate_agent.errors import StoreFault
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS chain (
   only INTEGER PRIMARY KEY CHECK (only = 1), epoch TEXT NOT NULL, first_seq INTEGER NOT NULL,
-  last_seq INTEGER NOT NULL, head BLOB NOT NULL, last_ack_at TEXT
+  last_seq INTEGER NOT NULL, head BLOB NOT NULL, backlog_through INTEGER NOT NULL DEFAULT 0, last_ack_at TEXT
 );
 CREATE TABLE IF NOT EXISTS outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
@@ -25,8 +25,9 @@ CREATE TABLE IF NOT EXISTS outbox (
   wall TEXT NOT NULL, boot_id TEXT NOT NULL, mono_ns INTEGER NOT NULL, clock_state TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('pending', 'acked', 'quarantined')), acked_at TEXT
 );
-CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox (lane, seq) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (seq) WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS outbox_acked ON outbox (acked_at) WHERE state = 'acked';
+CREATE INDEX IF NOT EXISTS outbox_aside ON outbox (seq) WHERE state = 'quarantined';
 CREATE TABLE IF NOT EXISTS commands (command_id TEXT PRIMARY KEY, result TEXT NOT NULL);
 """
 
@@ -72,10 +73,9 @@ def prepare(connection: sqlite3.Connection) -> None:
     become_backlog(connection)
 
 
-def become_backlog(connection: sqlite3.Connection) -> int:
-    """Move unacknowledged live rows to the backlog lane; return how many."""
-    cursor = connection.execute("UPDATE outbox SET lane = 'backlog' WHERE state = 'pending' AND lane = 'live'")
-    return cursor.rowcount
+def become_backlog(connection: sqlite3.Connection) -> None:
+    """Let everything up to the last place count as backlog. One small write, however much is waiting."""
+    connection.execute("UPDATE chain SET backlog_through = last_seq")
 
 
 def begin_epoch(connection: sqlite3.Connection) -> uuid.UUID:

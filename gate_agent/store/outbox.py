@@ -15,16 +15,18 @@ from central_sync.handover import BatchPage, LinkState, page_of
 from central_sync.presence import ChainPosition
 from gate_agent.store.journal import become_backlog, begin_epoch
 
+_THROUGH = "(SELECT backlog_through FROM chain)"
+_PAGE = "SELECT seq, epoch, prev_hash, body FROM outbox WHERE state = 'pending' AND seq > ? AND {} ORDER BY seq LIMIT ?"
+_PAGES: dict[Lane, str] = {
+    "live": _PAGE.format(f"lane = 'live' AND seq > {_THROUGH}"),
+    "backlog": _PAGE.format(f"(lane = 'backlog' OR seq <= {_THROUGH})"),
+}
 _UNDELIVERED = "state = 'pending'"
 
 
 def next_page(connection: sqlite3.Connection, source: str, lane: Lane, limit: int, after_seq: int) -> BatchPage:
     """Return up to `limit` pending rows of one lane and one epoch after a place, in order."""
-    rows = connection.execute(
-        "SELECT seq, epoch, prev_hash, body FROM outbox WHERE state = 'pending' AND lane = ? AND seq > ?"
-        " ORDER BY seq LIMIT ?",
-        (lane, after_seq, limit),
-    ).fetchall()
+    rows = connection.execute(_PAGES[lane], (after_seq, limit)).fetchall()
     if not rows:
         epoch = connection.execute("SELECT epoch FROM chain").fetchone()["epoch"]
         return BatchPage(source=source, epoch=uuid.UUID(epoch), lane=lane, rows=[])
@@ -62,10 +64,12 @@ def apply_ack(connection: sqlite3.Connection, ack: Ack, now: datetime) -> AckApp
     )
 
 
-def purge(connection: sqlite3.Connection, before: datetime) -> int:
-    """Delete rows acknowledged before a moment, never others; return how many."""
+def purge_some(connection: sqlite3.Connection, before: datetime, limit: int) -> int:
+    """Delete up to `limit` rows acknowledged before a moment, oldest first, never others; return how many."""
     return connection.execute(
-        "DELETE FROM outbox WHERE state = 'acked' AND acked_at < ?", (before.isoformat(),)
+        "DELETE FROM outbox WHERE seq IN"
+        " (SELECT seq FROM outbox WHERE state = 'acked' AND acked_at < ? ORDER BY seq LIMIT ?) AND state = 'acked'",
+        (before.isoformat(), limit),
     ).rowcount
 
 
@@ -81,7 +85,8 @@ def run_command(connection: sqlite3.Connection, command: Command) -> CommandResu
         changed = 0
         if not _holds(connection, command):
             begin_epoch(connection)
-            changed = 1 + become_backlog(connection)
+            become_backlog(connection)
+            changed = 1
     else:
         changed = 0
         for first, last in command.ranges:
@@ -108,27 +113,27 @@ def _holds(connection: sqlite3.Connection, command: Command) -> bool:
 def position(connection: sqlite3.Connection) -> ChainPosition:
     """Return where the chain of the current epoch stands."""
     chain = connection.execute("SELECT epoch, first_seq, last_seq, head FROM chain").fetchone()
-    pending = connection.execute(
-        "SELECT count(*) AS waiting, min(CASE WHEN epoch = ? THEN seq END) AS first FROM outbox WHERE state = 'pending'",
-        (chain["epoch"],),
+    first = connection.execute(
+        "SELECT seq FROM outbox WHERE state = 'pending' AND seq >= ? ORDER BY seq LIMIT 1", (chain["first_seq"],)
     ).fetchone()
+    waiting = connection.execute("SELECT count(*) AS waiting FROM outbox WHERE state = 'pending'").fetchone()["waiting"]
     return ChainPosition(
         epoch=uuid.UUID(chain["epoch"]),
         first_seq=chain["first_seq"],
-        first_unacked=pending["first"] or chain["last_seq"] + 1,
+        first_unacked=first["seq"] if first else chain["last_seq"] + 1,
         last_seq=chain["last_seq"],
         head=bytes(chain["head"]).hex(),
-        backlog_records=pending["waiting"],
+        backlog_records=waiting,
     )
 
 
 def link_state(connection: sqlite3.Connection, now: datetime, *, centre_online: bool, since: datetime) -> LinkState:
     """Return how delivery stands. The oldest age counts from the record's own time of day, never below zero."""
     where = position(connection)
-    oldest = connection.execute("SELECT min(seq), wall FROM outbox WHERE state = 'pending'").fetchone()["wall"]
+    oldest = connection.execute("SELECT wall FROM outbox WHERE state = 'pending' ORDER BY seq LIMIT 1").fetchone()
     aside = connection.execute("SELECT count(*) AS aside FROM outbox WHERE state = 'quarantined'").fetchone()["aside"]
     last_ack_at = connection.execute("SELECT last_ack_at FROM chain").fetchone()["last_ack_at"]
-    age = now - datetime.fromisoformat(oldest) if oldest else timedelta()
+    age = now - datetime.fromisoformat(oldest["wall"]) if oldest else timedelta()
     return LinkState(
         centre_online=centre_online,
         since=since,

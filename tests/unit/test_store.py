@@ -486,14 +486,14 @@ async def test_the_sync_api_answers_and_refuses_in_its_own_words(store):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 3 MB."""
+    """A file system of 4 MB."""
     place = tmp_path / "small"
     place.mkdir()
     mount = shutil.which("mount")
     if os.geteuid() != 0 or mount is None:
         pytest.skip("a small file system needs root and mount")
     made = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True, check=False
+        [mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
     )
     if made.returncode != 0:
         pytest.skip("this machine does not let tests mount a small file system")
@@ -501,29 +501,53 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-async def test_a_full_disk_refuses_new_work_and_still_records_deliveries(small_disk):
+async def test_a_full_disk_refuses_new_work_still_records_deliveries_and_recovers(small_disk):
     clock = HandClock()
-    store = await open_store(small_disk, clock, ballast_bytes=524_288, days=1)
+    store = await open_store(small_disk, clock, ballast_bytes=786_432, days=30)
     ballast = small_disk / "store" / "ballast"
-    assert ballast.stat().st_size == 524_288
+    assert ballast.stat().st_size == 786_432
+
+    def big_alarm() -> Alarm:
+        return Alarm(uuid.uuid4(), 1, AlarmPriority.LOW, Reason(ReasonCode.FIRE, {"fill": "f" * 20_000}), NOW)
+
     committed = 0
-    with pytest.raises(StoreFault) as fault:
-        while committed < 5_000:
-            await store.commit_alarm(
-                Alarm(uuid.uuid4(), 1, AlarmPriority.LOW, Reason(ReasonCode.FIRE, {"fill": "f" * 20_000}), NOW)
-            )
+    code = ""
+    while not code and committed < 5_000:
+        try:
+            await store.commit_alarm(big_alarm())
             committed += 1
-    assert fault.value.code == "EG-STO-002"
+        except StoreFault as fault:
+            code = fault.code
+    assert code == "EG-STO-002"
     assert ballast.exists()
+    (small_disk / "filler").write_bytes(b"x" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize))
     position = await store.position()
     assert position.last_seq == committed > 10
-    head = bytes.fromhex(position.head)
-    applied = await store.apply_ack(acknowledgement(position.epoch, 1, committed, head))
-    assert applied.changed == committed
-    clock.turn(days=2)
-    assert await store.purge() == committed
+    delivered = 0
+    while rows := (await store.next_batch("live", 10)).bodies():
+        wire = acknowledgement(position.epoch, rows[0].seq, rows[-1].seq, rows[-1].hash)
+        delivered += (await store.apply_ack(wire)).changed
+    assert delivered == committed
     await seals(store, 20)
-    assert (await store.position()).last_seq == committed + 20
+    state = await store.link_state()
+    assert (state.position.last_seq, state.backlog_records) == (committed + 20, 20)
+    assert ballast.exists()
+    await store.close()
+
+
+async def test_while_the_ballast_is_spent_new_work_is_refused_and_unsent_rows_stay(small_disk):
+    store = await open_store(small_disk, ballast_bytes=786_432)
+    await seals(store, 3)
+    store._database.release_ballast()
+    free = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(b"x" * (free.f_bavail * free.f_frsize - 400_000))
+    with pytest.raises(StoreFault) as fault:
+        await seals(store, 1)
+    assert fault.value.code == "EG-STO-002"
+    assert len(await rows_of(store)) == 3
+    (small_disk / "filler").unlink()
+    await seals(store, 1)
+    assert (small_disk / "store" / "ballast").exists()
     await store.close()
 
 

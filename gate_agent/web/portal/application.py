@@ -2,7 +2,7 @@
 
 /{uz|ru|en}/                       start                     /{…}/limit      "am I over the limit?", stores nothing
 /{…}/declare/eligibility           opens a draft             /{…}/declare/{trip|document|children|carry|goods|cash|seals}
-/{…}/declare/check                 answers; POST issues      /{…}/declare/receipt · code.png · end
+/{…}/declare/check                 answers; POST issues      /{…}/declare/receipt · code.png · code.txt · end
 """
 
 from __future__ import annotations
@@ -93,6 +93,7 @@ def portal_app(portal: Portal, *, allowed_hosts: tuple[str, ...] = ()) -> FastAP
     route("/{slug}/declare/check", desk.check, "GET", "POST")
     route("/{slug}/declare/receipt", desk.receipt, "GET")
     route("/{slug}/declare/code.png", desk.code, "GET")
+    route("/{slug}/declare/code.txt", desk.code_text, "GET")
     route("/{slug}/declare/end", desk.end, "GET", "POST")
     route("/{slug}/declare/{question}", desk.question, "GET", "POST")
     app.add_exception_handler(_Refused, desk.refused)
@@ -110,14 +111,14 @@ class _Desk:
     async def choose_language(self, request: Request) -> Response:
         return RedirectResponse(f"/{_preferred(request)}/", status_code=303)
 
-    async def start(self, request: Request, slug: str) -> Response:
-        return self._page(request, slug, "start.html", "start.title", "")
+    async def start(self, slug: str) -> Response:
+        return self._page(slug, "start.html", "start.title", "")
 
-    async def cannot(self, request: Request, slug: str, reason: str) -> Response:
+    async def cannot(self, slug: str, reason: str) -> Response:
         if reason not in {"under_16", "official"}:
             raise HTTPException(404)
         return self._notice(
-            request, slug, f"cannot.{reason}_title", f"cannot.{reason}", f"cannot/{reason}",
+            slug, f"cannot.{reason}_title", f"cannot.{reason}", f"cannot/{reason}",
             "declare/eligibility", "cannot.again",
         )  # fmt: skip
 
@@ -126,20 +127,20 @@ class _Desk:
         form = await self._form(request) if request.method == "POST" else Form({})
         asked, wrongs = answers.luggage(form) if request.method == "POST" else (None, [])
         return self._page(
-            request, slug, "limit.html", "limit.title", "limit", wrongs,
+            slug, "limit.html", "limit.title", "limit", wrongs,
             back="", values={name: form.one(name) for name in names}, form_token="", currencies=CURRENCIES,
             preview=self._preview(slug, asked),
         )  # fmt: skip
 
     async def eligibility(self, request: Request, slug: str) -> Response:
         if request.method == "GET":
-            return self._ask_who(request, slug, [])
+            return self._ask_who(slug, [])
         form = await self._form(request)
         who = form.one("who")
         if who in {"under_16", "official"}:
             return _see(f"/{slug}/cannot/{who}")
         if who != "private":
-            return self._ask_who(request, slug, [Wrong("who", "choose_eligibility")])
+            return self._ask_who(slug, [Wrong("who", "choose_eligibility")])
         drafts = self._portal.drafts
         draft = drafts.draft(request.cookies.get(COOKIE, ""))
         if draft is not None and draft.issued is None:
@@ -151,9 +152,9 @@ class _Desk:
         )
         return answer
 
-    def _ask_who(self, request: Request, slug: str, wrongs: list[Wrong]) -> Response:
+    def _ask_who(self, slug: str, wrongs: list[Wrong]) -> Response:
         return self._page(
-            request, slug, "eligibility.html", "eligibility.title", "declare/eligibility", wrongs,
+            slug, "eligibility.html", "eligibility.title", "declare/eligibility", wrongs,
             back="", values={"who": ""}, form_token="",
         )  # fmt: skip
 
@@ -192,7 +193,7 @@ class _Desk:
         values["carry"] = form.every("carry") if wrongs else (draft.carries or frozenset()) | nothing
         words = self._words(slug)
         return self._page(
-            request, slug, f"{question}.html", f"{question}.title", f"declare/{question}", wrongs,
+            slug, f"{question}.html", f"{question}.title", f"declare/{question}", wrongs,
             back=QUESTIONS[question][1], values=values, form_token=self._form_token(request), currencies=CURRENCIES,
             entries=entries_shown(question, draft, words), preview=self._draft_preview(slug, question, draft),
         )  # fmt: skip
@@ -206,7 +207,7 @@ class _Desk:
             return _see(f"/{slug}/declare/{open_question}")
         if request.method == "GET":
             return self._page(
-                request, slug, "check.html", "check.title", "declare/check",
+                slug, "check.html", "check.title", "declare/check",
                 back="declare/carry", rows=rows_shown(draft, self._words(slug)), form_token=self._form_token(request),
                 preview=self._draft_preview(slug, "check", draft),
             )  # fmt: skip
@@ -221,7 +222,7 @@ class _Desk:
         issued = self._issued(request)
         picture = base64.b64encode(issued.png).decode("ascii")
         return self._page(
-            request, slug, "receipt.html", "receipt.title", "declare/receipt",
+            slug, "receipt.html", "receipt.title", "declare/receipt",
             reference=issued.reference, picture=f"data:image/png;base64,{picture}",
             valid_until=minute_text(issued.expires_at), form_token=self._form_token(request),
         )  # fmt: skip
@@ -232,6 +233,10 @@ class _Desk:
         headers = {"Content-Disposition": f'attachment; filename="{issued.reference}.png"'}
         return Response(issued.png, media_type="image/png", headers=headers)
 
+    async def code_text(self, request: Request, slug: str) -> Response:
+        self._words(slug)
+        return PlainTextResponse(self._issued(request).text)
+
     async def end(self, request: Request, slug: str) -> Response:
         if request.method == "POST":
             await self._own_form(request)
@@ -239,9 +244,7 @@ class _Desk:
             answer = _see(f"/{slug}/declare/end")
             answer.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/")
             return answer
-        return self._notice(
-            request, slug, "receipt.deleted_title", "receipt.deleted", "declare/end", "", "receipt.again"
-        )
+        return self._notice(slug, "receipt.deleted_title", "receipt.deleted", "declare/end", "", "receipt.again")
 
     # refusals
 
@@ -258,9 +261,7 @@ class _Desk:
     def _refusal(self, request: Request, kind: str, status: int) -> Response:
         slug = request.url.path.split("/")[1]
         slug = slug if slug in LANGUAGES else _preferred(request)
-        answer = self._notice(
-            request, slug, f"refused.{kind}_title", f"refused.{kind}", "", "", "refused.start", status=status
-        )
+        answer = self._notice(slug, f"refused.{kind}_title", f"refused.{kind}", "", "", "refused.start", status=status)
         if status == 429:
             answer.headers["Retry-After"] = "60"
         return answer
@@ -275,7 +276,6 @@ class _Desk:
 
     def _page(
         self,
-        request: Request,
         slug: str,
         template: str,
         title: str,
@@ -302,12 +302,12 @@ class _Desk:
         return HTMLResponse(html, status_code=422 if errors else status)
 
     def _notice(
-        self, request: Request, slug: str, title: str, text: str, place: str, onward: str, onward_text: str,
+        self, slug: str, title: str, text: str, place: str, onward: str, onward_text: str,
         *, status: int = 200,
     ) -> HTMLResponse:  # fmt: skip
         words = self._words(slug)
         return self._page(
-            request, slug, "notice.html", title, place,
+            slug, "notice.html", title, place,
             text=words.text(text), onward=onward, onward_text=words.text(onward_text), status=status,
         )  # fmt: skip
 

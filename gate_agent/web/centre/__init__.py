@@ -1,0 +1,1 @@
+"""The centre's monitor: gates, backlog, gaps and corridors on one page."""

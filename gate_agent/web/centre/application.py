@@ -1,0 +1,83 @@
+"""The monitor page of the centre: server-drawn; a small script renews it and says when it is stale. It shows no personal data, because it asks for none.
+
+/              the page            /healthz        204 while the database answers
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from fastapi import FastAPI, Response
+from fastapi.responses import HTMLResponse
+
+from central_sync.centre.queries import CentreQueries
+from gate_agent.web import pages
+
+REFRESH_S = 5
+RECENT_RECORDS = 25
+RECENT_ALARMS = 10
+CORRIDORS = ("green", "yellow", "red")
+
+
+def add_monitor(app: FastAPI, queries: CentreQueries, now: Callable[[], datetime]) -> None:
+    """Add the monitor page to an application; `now` is the centre's aware clock."""
+    template = pages.page_templates("centre", age=_age, stamp=_stamp).get_template("monitor.html")
+
+    def drawn() -> str:
+        counts, moment = queries.counts(), now()
+        gates = sorted(queries.gates(), key=lambda gate: (gate.online, gate.missing == 0, gate.gate))
+        return template.render(
+            now=moment,
+            refresh_s=REFRESH_S,
+            gates=gates,
+            away=sum(not gate.online for gate in gates),
+            backlog=sum(gate.backlog for gate in gates),
+            missing=sum(gate.missing for gate in gates),
+            totals=counts["totals"],
+            kinds=sorted(counts["kinds"].items()),
+            corridors=_shares(counts["corridors"]),
+            records=queries.recent_records(RECENT_RECORDS),
+            alarms=queries.alarms(RECENT_ALARMS),
+        )
+
+    async def monitor() -> Response:
+        return HTMLResponse(await asyncio.to_thread(drawn))
+
+    async def health() -> Response:
+        await asyncio.to_thread(queries.counts)
+        return Response(status_code=204)
+
+    app.add_api_route("/", monitor, methods=["GET"], response_model=None)
+    app.add_api_route("/healthz", health, methods=["GET"], response_model=None)
+
+
+def _shares(counts: dict[str, int]) -> list[dict[str, object]]:
+    """Return name, number, percentage and place on a bar of 100 of each corridor."""
+    total = sum(counts.get(name, 0) for name in CORRIDORS)
+    shares: list[dict[str, object]] = []
+    start = 0.0
+    for name in CORRIDORS:
+        number = counts.get(name, 0)
+        percent = 100 * number / total if total else 0.0
+        shares.append(
+            {"name": name, "letter": name[0].upper(), "number": number, "percent": f"{percent:.1f}",
+             "start": f"{start:.2f}", "width": f"{percent:.2f}"}
+        )  # fmt: skip
+        start += percent
+    return shares
+
+
+def _age(moment: datetime, now: datetime) -> str:
+    """Return how long ago something was, in the one unit that fits."""
+    age = max(timedelta(0), now - moment)
+    seconds = int(age.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
