@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from central_sync.centre.queries import AlarmRow, CentreQueries, GateStatus, RecordRow
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
@@ -197,6 +198,73 @@ def _lane(
         ],
         occupancy=1,
     )
+
+
+class FictitiousCentre(CentreQueries):
+    """Answers the monitor page with three gates and a few records; there is no database behind it."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC)
+
+    def gates(self) -> list[GateStatus]:
+        """Return two gates that are there and one that is away."""
+        states = (
+            ("north-bridge/gate-1", True, 0, 1840),
+            ("north-bridge/gate-2", True, 3, 1612),
+            ("river-port/gate-1", False, 41, 655),
+        )
+        return [
+            GateStatus(
+                gate=f"UTO/{name}",
+                site=name.partition("/")[0],
+                online=online,
+                last_seen=self.moment - timedelta(seconds=2 if online else 780),
+                epoch=uuid.UUID(f"0199f2aa-0000-7000-8000-0000000002{number:02d}"),
+                last_seq=stored + backlog,
+                stored=stored,
+                missing=0,
+                backlog=backlog,
+                alarms=[],
+                protocol="MQTT 3.1.1",
+            )
+            for number, (name, online, backlog, stored) in enumerate(states)
+        ]
+
+    def recent_records(self, limit: int = 50) -> list[RecordRow]:
+        """Return six records."""
+        rows = (
+            ("crossing", "green", "passed", []),
+            ("decision", "green", "released", ["all_checks_successful"]),
+            ("crossing", "red", "passed", []),
+            ("decision", "red", "released", ["cash_over_threshold"]),
+            ("decision", "", "referred", ["face_different"]),
+            ("declaration", "", "", []),
+        )
+        return [
+            RecordRow(
+                id=uuid.UUID(f"0199f2aa-0000-7000-8000-0000000003{number:02d}"),
+                gate=f"UTO/north-bridge/gate-{1 + number % 2}",
+                kind=kind,
+                time=self.moment - timedelta(seconds=9 * number + 3),
+                corridor=corridor,
+                outcome=outcome,
+                reasons=reasons,
+                stored_at=self.moment - timedelta(seconds=9 * number + 2),
+            )
+            for number, (kind, corridor, outcome, reasons) in enumerate(rows[:limit])
+        ]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return totals that fit the gates above."""
+        return {
+            "kinds": {"decision": 1893, "crossing": 1761, "declaration": 453},
+            "corridors": {"green": 1598, "yellow": 94, "red": 69},
+            "totals": {"stored": 4107, "quarantined": 0, "alarms": 0},
+        }
+
+    def alarms(self, limit: int = 100) -> list[AlarmRow]:  # noqa: ARG002 - the question's signature
+        """Return none."""
+        return []
 
 
 class FictitiousGate:

@@ -17,13 +17,17 @@ from playwright.async_api import Browser, Page, async_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gate_agent.cli.console import console_app
+from gate_agent.cli.portal import declaration_pages
+from gate_agent.clock import SystemClock
+from gate_agent.provisioning import provision
 from gate_agent.settings import ConsoleSettings, PathSettings, Settings
 from gate_agent.web.auth import OfficerProfile
+from gate_agent.web.centre.application import add_monitor
 from gate_agent.web.lane_api import create_app as lane_api_app
 from gate_agent.web.lane_api_messages import GuardAction, Instruction
 from gate_agent.web.officer_keys import create_officer_key, unlock_officer_key
-from gate_agent.web.pages import serving
-from tools.fictitious import FictitiousGate
+from gate_agent.web.pages import page_app, serving
+from tools.fictitious import FictitiousCentre, FictitiousGate
 
 CHROMIUM = "/usr/bin/chromium"
 OFFICER = "guard-1"
@@ -70,6 +74,29 @@ async def console_and_screen(browser: Browser, folder: Path, scratch: Path) -> N
         await screen.close()
 
 
+async def declaration(browser: Browser, folder: Path, scratch: Path) -> None:
+    """Take the first page of the declaration on a phone."""
+    made = provision(scratch, country="UTO", site="north-bridge", gate_id="gate-1", officers={}, clock=SystemClock())
+    app = declaration_pages(Settings(paths=PathSettings(keys=made.keys, bundles=made.bundles)))
+    async with serving(app) as address:
+        page = await browser.new_page(viewport=PHONE, device_scale_factor=2)
+        await page.goto(f"{address}/en/limit")
+        await page.screenshot(path=folder / "portal.png")
+        await page.close()
+
+
+async def monitor(browser: Browser, folder: Path) -> None:
+    """Take the centre's monitor page."""
+    app = page_app("eGate centre")
+    add_monitor(app, FictitiousCentre(), SystemClock().now)
+    async with serving(app) as address:
+        page = await browser.new_page(viewport=DESK)
+        await page.goto(address)
+        await settle(page)
+        await page.screenshot(path=folder / "centre.png")
+        await page.close()
+
+
 async def take(folder: Path) -> None:
     """Take every picture."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,6 +104,8 @@ async def take(folder: Path) -> None:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             await console_and_screen(browser, folder, Path(scratch))
+            await declaration(browser, folder, Path(scratch) / "site")
+            await monitor(browser, folder)
             await browser.close()
     for path in sorted(folder.glob("*.png")):
         print(f"{path}  {path.stat().st_size // 1000} kB")

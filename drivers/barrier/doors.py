@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from drivers.contracts import Clock, Door
+from drivers.contracts import Door
 
 
 @dataclass(slots=True)
@@ -24,8 +24,7 @@ class DoorState:
 class SimulatedDoors:
     """Two doors, a cell between them, fire and tamper contacts, and a watchdog over the software that commands them."""
 
-    def __init__(self, clock: Clock, *, transit_s: float, open_s: float, watchdog_s: float) -> None:
-        self._clock = clock
+    def __init__(self, *, transit_s: float, open_s: float, watchdog_s: float) -> None:
         self._transit_s = transit_s
         self._open_s = open_s
         self._watchdog_s = watchdog_s
@@ -57,7 +56,7 @@ class SimulatedDoors:
             return False
         state.is_released = True
         state.releases = (state.releases + 1) % 0x10000
-        self.released_log.append((door, self._clock.monotonic_s()))
+        self.released_log.append((door, asyncio.get_running_loop().time()))
         self._timer(state, "ttl", state.ttl_units / 10, lambda: self.end_release(door))
         state.ttl_units = 0  # each release sets its own
         return True

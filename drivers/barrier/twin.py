@@ -7,7 +7,7 @@ import asyncio
 from drivers.barrier.doors import SimulatedDoors
 from drivers.barrier.errors import ModbusRefused
 from drivers.barrier.modbus import Adu, Function, MbapCodec, Request, exception_pdu, parse_request, response_pdu
-from drivers.contracts import Clock, Door
+from drivers.contracts import Door
 from drivers.twin import TcpTwin
 
 _DOORS = (Door.ENTRANCE, Door.EXIT)
@@ -22,7 +22,6 @@ class ModbusBarrierTwin(TcpTwin):
 
     def __init__(
         self,
-        clock: Clock,
         *,
         port: int = 0,
         unit: int = 1,
@@ -34,7 +33,7 @@ class ModbusBarrierTwin(TcpTwin):
         """`transit_s`: from the door's opening until the passage counts; `open_s`: until it is closed again."""
         super().__init__(port=port, seed=seed)
         self._unit = unit
-        self._gate = SimulatedDoors(clock, transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s)
+        self._gate = SimulatedDoors(transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s)
         self._heartbeat = 0
         self._lost_replies = 0
         self._lost_requests = 0

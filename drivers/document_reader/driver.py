@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from pydantic import Field
@@ -69,6 +70,8 @@ class MrzSerialReader(SupervisedDriver):
         profile = Profile(options.start, options.separator, options.end, options.has_packets)
         self._codec = DocumentReaderCodec(profile, options.image_limit_bytes)
         self._is_presented = False
+        self._has_lines = False
+        self._read_missed = asyncio.Event()
 
     @property
     def source(self) -> LinkSource:
@@ -83,6 +86,13 @@ class MrzSerialReader(SupervisedDriver):
         """Ask for the status."""
         if self._options.has_packets:
             await self.link.write(self._codec.encode(StatusQuery()))
+
+    async def converse(self) -> None:
+        """Ask for the read that a lost connection swallowed while the document stayed on the glass."""
+        while True:
+            await self._read_missed.wait()
+            self._read_missed.clear()
+            await self.link.write(self._codec.encode(ReadAgain()))
 
     async def read_again(self) -> None:
         """Ask for another read of the document on the glass. Raises `Unsupported`, `NotReady` or a link fault."""
@@ -111,10 +121,13 @@ class MrzSerialReader(SupervisedDriver):
         self.reporter.clear()
         if isinstance(message, Presence | Status):
             self._presence(t_mono_s, is_presented=message.is_presented)
+            if isinstance(message, Status) and message.is_presented and not self._has_lines:
+                self._read_missed.set()
         elif isinstance(message, MrzLines):
             if not self._options.reports_presence:
                 self._is_presented = False
             self._presence(t_mono_s, is_presented=True)
+            self._has_lines = True
             self.reporter.emit(MrzRead(message.lines), t_mono_s, message.raw)
         elif isinstance(message, ImageSent):
             self.reporter.emit(DocumentImage(message.role, message.media_type, message.content), t_mono_s)
@@ -124,6 +137,7 @@ class MrzSerialReader(SupervisedDriver):
         """Report a change only: a status after a reconnection tells what happened meanwhile."""
         if is_presented is not self._is_presented:
             self._is_presented = is_presented
+            self._has_lines = False
             self.reporter.emit(DocumentPresented() if is_presented else DocumentRemoved(), t_mono_s)
 
 

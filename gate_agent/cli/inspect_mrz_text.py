@@ -40,10 +40,11 @@ def blocks(stream: TextIO) -> Iterator[list[str]]:
     lines: list[str] = []
     while line := stream.readline(_LONGEST_LINE):
         text = line.strip("\r\n")
+        is_cut = False
         while line and not line.endswith("\n"):  # the rest of an over-long line is no line of its own
             line = stream.readline(_LONGEST_LINE)
-            text = text or line.strip()
-        if text.strip():
+            is_cut = is_cut or line != ""
+        if is_cut or text.strip():
             if len(lines) < 8:
                 lines.append(text)
         elif lines:

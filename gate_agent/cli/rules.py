@@ -252,16 +252,16 @@ def _corridor(rulebook: Rulebook, question: dict[str, Any]) -> list[dict[str, ob
         {"line": "rule", "rule_id": rule.rule_id, "effective_from": rule.effective_from.isoformat()}
         for rule in answer.rules
     ]
-    for rate in dict.fromkeys(sum_of_cash(rulebook, direction, on, cash).rates):  # the age of a rate is shown
-        lines.append(
-            {
-                "line": "rate",
-                "currency": rate.currency,
-                "date": rate.on.isoformat(),
-                "uzs_tiyin_per_unit": rate.uzs_tiyin_per_unit,
-            }
-        )
-    result = {
+    lines += [  # the age of a rate is shown
+        {
+            "line": "rate",
+            "currency": rate.currency,
+            "date": rate.on.isoformat(),
+            "uzs_tiyin_per_unit": rate.uzs_tiyin_per_unit,
+        }
+        for rate in dict.fromkeys(sum_of_cash(rulebook, direction, on, cash).rates)
+    ]
+    result: dict[str, object] = {
         "line": "result",
         "corridor": answer.corridor.value,
         "reasons": [{"code": reason.code.value, **reason.parameters} for reason in answer.reasons],

@@ -38,7 +38,7 @@ class TwinSet:
                 MrzReaderTwin(folder / f"reader-{lane_id}"),
                 BarcodeReaderTwin(folder / f"barcode-{lane_id}"),
                 CameraTwin(fps=10.0, seed=lane_id),
-                ModbusBarrierTwin(clock),
+                ModbusBarrierTwin(),
             )
             for lane_id in LANES
         }

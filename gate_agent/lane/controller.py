@@ -271,12 +271,12 @@ class LaneController:
             self._step(event)
 
     def _removed(self) -> tuple[ev.Event, ...]:
-        self.document_on_reader = False
+        was_there, self.document_on_reader = self.document_on_reader, False
         self._changed()
         read = CheckName.MRZ_CHECK_DIGITS in self.state.results and (
             self.borrowed is not None and self.borrowed.reference_requested
         )
-        if read or self.borrowed is None:
+        if read or not was_there or self.borrowed is None:
             return (ev.DocumentRemoved(),)
         reason = Reason(ReasonCode.DOCUMENT_REMOVED_EARLY)
         return (ev.DocumentRemoved(), ev.StepAborted(ev.Step.DOCUMENT, reason))

@@ -257,9 +257,8 @@ def _integer(where: str, value: object, *, least: int) -> int:
 
 
 def _date(where: str, value: object) -> date:
+    written = _like(where, value, _DAY, "a date YYYY-MM-DD")
     try:
-        if not isinstance(value, str) or not _DAY.fullmatch(value):
-            raise ValueError("not written YYYY-MM-DD")
-        return date.fromisoformat(value)
+        return date.fromisoformat(written)
     except ValueError as error:
         raise RulebookRefused(f"{where}: a date YYYY-MM-DD is expected") from error

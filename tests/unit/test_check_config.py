@@ -86,7 +86,7 @@ def site_with(site: Path, *devices: str, lanes: str = "") -> Path:
 READER = 'name = "reader-1"\ndriver = "mrz_serial"\noptions = { path = "/dev/egate-reader" }'
 BARRIER = 'name = "barrier-1"\ndriver = "modbus_barrier"\noptions = { host = "127.0.0.1" }'
 CAMERA = 'name = "camera-1"\ndriver = "opencv_camera"\noptions = { source = "http://127.0.0.1:8000/stream" }'
-SEALS = 'name = "seals"\ndriver = "jointech_seal"'
+SEALS = 'name = "seals"\ndriver = "jointech_seal"\noptions = { port = 7000 }'
 LANE = '[[lane]]\nlane_id = 1\ndocument_reader = "reader-1"\ncamera = "camera-1"\nbarrier = "barrier-1"\n'
 
 

@@ -35,7 +35,7 @@ def test_whatever_is_accepted_has_one_encoding(encoded: bytes) -> None:
 
 def _for_cbor2(value: object) -> object:
     if isinstance(value, Tagged):
-        return cbor2.CBORTag(value.tag, _for_cbor2(value.value)) if value.tag not in {0, 1, 2, 3, 4, 5} else pytest.skip("reserved tag")
+        return cbor2.CBORTag(value.tag, _for_cbor2(value.value))
     if isinstance(value, list):
         return [_for_cbor2(item) for item in value]
     if isinstance(value, dict):

@@ -1,0 +1,241 @@
+"""`egate devices list|probe|watch|twin|record|replay`: drivers by hand, without the agent.
+
+Devices are named in a site file (`--config FILE [NAME…]`) or given whole (`--driver D --option key=value …`). What a document or symbol
+holds is shown with `--content` only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tomllib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from drivers.contracts import DeviceEvent, DeviceState, Driver, StateChanged
+from drivers.errors import DriverFault
+from drivers.registry import BUILT_IN, build, driver_names
+from drivers.supervisor import SupervisedDriver
+from drivers.tape import TapeWriter, read_tape
+from gate_agent import logs
+from gate_agent.cli.devices_events import event_line, event_object
+from gate_agent.cli.devices_twin import TWINS, run_twin
+from gate_agent.clock import SystemClock
+from gate_agent.errors import DeviceFault, SettingsFault
+from gate_agent.settings import SITE_FILE, DeviceSettings, load
+
+SUMMARY = "list, probe, watch, record and replay devices; start their twins"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommands."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="list|probe|watch|twin|record|replay")
+    listing = commands.add_parser("list", help="the devices of a site file, or the drivers there are")
+    listing.add_argument("--drivers", action="store_true", help="list drivers instead of devices")
+    listing.add_argument("--config", type=Path, default=SITE_FILE, help="site file")
+    for name, text in (
+        ("probe", "open devices and say how they are; exit code 1 when one is not ready"),
+        ("watch", "print what devices tell"),
+        ("record", "print what one device tells, and keep its bytes on a tape"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("names", nargs="*", metavar="NAME", help="devices of the site file (default: all)")
+        command.add_argument("--config", type=Path, default=SITE_FILE, help="site file")
+        command.add_argument(
+            "--seconds", type=float, default=3.0 if name == "probe" else 0.0, help="how long; 0: until interrupted"
+        )
+        _driver_arguments(command)
+        if name == "record":
+            command.add_argument("--tape", type=Path, required=True, help="new tape file, readable by its owner only")
+    replay = commands.add_parser("replay", help="say what a tape means")
+    replay.add_argument("tape", type=Path, help="tape file")
+    _driver_arguments(replay)
+    twin = commands.add_parser("twin", help="start a virtual device; it takes commands on standard input")
+    twin.add_argument("twin", choices=sorted(TWINS), help="driver whose device is played")
+    twin.add_argument("--path", type=Path, default=Path("egate-twin"), help="path of a serial twin")
+    twin.add_argument("--port", type=int, default=0, help="port of a network twin; 0 picks a free one")
+    twin.add_argument("--seconds", type=float, default=0.0, help="how long; 0: until `quit` or an interrupt")
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="one JSON object per line")
+        command.add_argument("--content", action="store_true", help="show what documents and symbols hold")
+
+
+def _driver_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--driver", help="driver of a device that no site file names")
+    command.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of that driver; repeatable"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked. Returns 0, or 1 when a probed device is not ready."""
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {
+        "list": _list,
+        "probe": lambda asked: asyncio.run(_probe(asked)),
+        "watch": lambda asked: asyncio.run(_watch(asked, None)),
+        "record": _record,
+        "replay": _replay,
+        "twin": lambda asked: asyncio.run(
+            run_twin(asked.twin, asked.path, asked.port, asked.seconds, as_json=asked.json)
+        ),
+    }
+    logs.configure("devices", level="WARNING")
+    try:
+        return actions[arguments.action](arguments)
+    except DriverFault as fault:
+        raise DeviceFault(f"{fault} {fault.remedy}", code=fault.code) from fault
+    except OSError as error:
+        raise DeviceFault(f"{error.filename or arguments.action}: {error.strerror}") from error
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    rows: list[dict[str, Any]]
+    if arguments.drivers:
+        rows = [
+            {
+                "driver": name,
+                "class": known.device_class.value if known else "",
+                "summary": known.summary if known else "third party",
+            }
+            for name in driver_names()
+            for known in (BUILT_IN.get(name),)
+        ]
+    else:
+        settings = load(arguments.config)
+        lanes = {
+            name: lane.lane_id
+            for lane in settings.lane
+            for name in (lane.document_reader, lane.camera, lane.barrier, *lane.barcode)
+        }
+        rows = [{"device": one.name, "driver": one.driver, "lane": lanes.get(one.name)} for one in settings.device]
+    for row in rows:
+        _say(
+            row, arguments, "  ".join(f"{value if value is not None else '-'!s:<16}" for value in row.values()).rstrip()
+        )
+    return 0
+
+
+def _devices(arguments: argparse.Namespace) -> list[DeviceSettings]:
+    if arguments.driver:
+        return [
+            DeviceSettings(
+                name=arguments.driver.replace("_", "-"), driver=arguments.driver, options=_options(arguments.option)
+            )
+        ]
+    devices = {device.name: device for device in load(arguments.config).device}
+    for name in arguments.names:
+        if name not in devices:
+            raise SettingsFault(f"{arguments.config} has no device {name!r}; there are: {', '.join(devices) or 'none'}")
+    return [devices[name] for name in arguments.names or devices]
+
+
+def _options(words: list[str]) -> dict[str, Any]:
+    """Return KEY=VALUE pairs; a value is read as TOML where it is TOML (numbers, true, tables), as text otherwise."""
+    options: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise SettingsFault(f"--option {word!r}: write KEY=VALUE")
+        try:
+            options[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            options[key] = value
+    return options
+
+
+async def _together(drivers: list[Driver], seconds: float, until: Callable[[], bool] | None = None) -> None:
+    """Run drivers for a while, or until a condition holds."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(driver.run()) for driver in drivers]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds or None):
+                while until is None or not until():  # noqa: ASYNC110 - states of several drivers, looked at now and then
+                    await asyncio.sleep(0.02)
+        for task in tasks:
+            task.cancel()
+
+
+async def _probe(arguments: argparse.Namespace) -> int:
+    last: dict[str, DeviceEvent] = {}
+    faults: dict[str, StateChanged] = {}
+
+    def hear(event: DeviceEvent) -> None:
+        last[event.device] = event
+        if isinstance(event.data, StateChanged):
+            faults[event.device] = event.data
+        _let_go(event)
+
+    drivers = [build(one.name, one.driver, one.options, hear, SystemClock()) for one in _devices(arguments)]
+    await _together(drivers, arguments.seconds, lambda: all(driver.state is DeviceState.READY for driver in drivers))
+    for driver in drivers:
+        state = faults.get(driver.name, StateChanged(driver.state))
+        event = last.get(driver.name)
+        row = {
+            "device": driver.name,
+            "class": driver.device_class.value,
+            "state": driver.state.value,
+            "last_event": type(event.data).__name__ if event is not None else None,
+            "fault": state.fault,
+            "remedy": state.remedy,
+        }
+        _say(row, arguments, f"{driver.name:<16}  {driver.state.value:<9} {state.fault} {state.remedy}".rstrip())
+    return int(any(driver.state is not DeviceState.READY for driver in drivers))
+
+
+async def _watch(arguments: argparse.Namespace, tape: TapeWriter | None) -> int:
+    def hear(event: DeviceEvent) -> None:
+        _tell(event, arguments)
+        _let_go(event)
+
+    drivers = [build(one.name, one.driver, one.options, hear, SystemClock()) for one in _devices(arguments)]
+    if tape is not None:
+        if len(drivers) != 1 or not isinstance(drivers[0], SupervisedDriver):
+            raise SettingsFault(
+                "a tape holds the bytes of one device on a serial port or TCP connection; name that one"
+            )
+        drivers[0].tap = tape.record
+    await _together(drivers, arguments.seconds)
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    with TapeWriter(arguments.tape, SystemClock()) as tape:
+        return asyncio.run(_watch(arguments, tape))
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    if not arguments.driver:
+        raise SettingsFault("a tape does not say which device spoke: name its --driver")
+    # A replay opens nothing; what only opening needs may stay out.
+    unopened = {"mrz_serial": {"path": "tape"}, "barcode_serial": {"path": "tape"}, "modbus_barrier": {"host": "tape"}}
+    options = unopened.get(arguments.driver, {}) | _options(arguments.option)
+
+    async def play() -> None:
+        driver = build("tape", arguments.driver, options, lambda event: _tell(event, arguments), SystemClock())
+        if not isinstance(driver, SupervisedDriver):
+            raise SettingsFault(f"{arguments.driver} has no byte stream to replay")
+        driver.replay(read_tape(arguments.tape))
+
+    asyncio.run(play())
+    return 0
+
+
+def _let_go(event: DeviceEvent) -> None:
+    """Give a camera's frame back at once."""
+    release = getattr(event.data, "release", None)
+    if release is not None:
+        release()
+
+
+def _tell(event: DeviceEvent, arguments: argparse.Namespace) -> None:
+    row = event_object(event, with_content=arguments.content)
+    _say(row, arguments, event_line(row))
+
+
+def _say(row: dict[str, Any], arguments: argparse.Namespace, text: str) -> None:
+    print(json.dumps(row, ensure_ascii=False) if arguments.json else text)
+    sys.stdout.flush()

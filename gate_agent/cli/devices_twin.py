@@ -1,0 +1,123 @@
+"""`egate devices twin`: a virtual device in the foreground, played through lines on standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from drivers.barcode.twin import BarcodeReaderTwin
+from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.document_reader.twin import MrzReaderTwin
+from drivers.twin import Twin
+
+LINE_LIMIT_CHARACTERS = 16_384
+
+AnyTwin = MrzReaderTwin | BarcodeReaderTwin | ModbusBarrierTwin
+
+TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
+    "mrz_serial": lambda path, _port: MrzReaderTwin(path),
+    "barcode_serial": lambda path, _port: BarcodeReaderTwin(path),
+    "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
+}
+
+
+async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_json: bool) -> int:
+    """Start a twin, print where it is, obey lines from standard input until `quit`, end of time or an interrupt."""
+    twin = TWINS[driver](path, port)
+    await twin.plug()
+    try:
+        where = {"port": twin.port} if isinstance(twin, ModbusBarrierTwin) else {"path": str(twin.path)}
+        _say({"twin": driver, **where, "commands": list(commands_of(twin))}, as_json=as_json)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds or None):
+                await _obey(twin, as_json=as_json)
+    finally:
+        await (twin.stop() if isinstance(twin, ModbusBarrierTwin) else twin.unplug())
+    return 0
+
+
+async def _obey(twin: AnyTwin, *, as_json: bool) -> None:
+    reader = asyncio.StreamReader(limit=LINE_LIMIT_CHARACTERS)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        while line := await reader.readline():
+            words = line.decode("utf-8", "replace").split()
+            if words[:1] == ["quit"]:
+                return
+            if words:
+                _say(await _command(twin, words), as_json=as_json)
+        await asyncio.Event().wait()  # standard input ended: stay until the time is over
+    except ValueError:
+        _say({"error": "the line is too long"}, as_json=as_json)
+    finally:
+        transport.close()
+
+
+async def _command(twin: AnyTwin, words: list[str]) -> dict[str, object]:
+    name, *operands = words
+    if name == "plug":
+        await twin.plug()
+    elif name == "unplug":
+        await twin.unplug()
+    else:
+        command = commands_of(twin).get(name)
+        if command is None:
+            return {"error": f"no command {name!r}; there are: {', '.join(commands_of(twin))}"}
+        try:
+            return {"command": name, "result": command(operands)}
+        except (ValueError, IndexError, OSError) as error:
+            return {"error": f"{name}: {error}"}
+    return {"command": name, "result": None}
+
+
+def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
+    """Return what a twin can be told, by word."""
+    commands = _shared_commands(twin)
+    if isinstance(twin, MrzReaderTwin):
+        commands["present"] = lambda words: _present(twin, words)
+        commands["remove"] = lambda _words: twin.remove()
+    elif isinstance(twin, BarcodeReaderTwin):
+        commands["scan"] = lambda words: twin.scan(" ".join(words).encode())
+    else:
+        commands["walk-in"] = lambda _words: twin.walk_in()
+        commands["walk-out"] = lambda _words: twin.walk_out()
+        commands["occupancy"] = lambda words: twin.set_occupancy(int(words[0]))
+        commands["fire"] = lambda words: twin.fire(words[0] == "on")
+        commands["tamper"] = lambda words: twin.tamper(words[0] == "on")
+        commands["releases"] = lambda _words: [[door.value, at_s] for door, at_s in twin.released_log]
+    return commands
+
+
+def _shared_commands(twin: Twin) -> dict[str, Callable[[list[str]], object]]:
+    def nothing(_words: list[str]) -> object:
+        return None
+
+    return {
+        "plug": nothing,  # these two are awaited by the caller
+        "unplug": nothing,
+        "mute": lambda words: twin.mute(on=words[0] == "on"),
+        "corrupt": lambda words: twin.corrupt(on=words[0] == "on"),
+    }
+
+
+def _present(twin: MrzReaderTwin, words: list[str]) -> None:
+    """Lay down a document: its lines, then a portrait file after `portrait`."""
+    lines, _, files = _partition(words, "portrait")
+    twin.present(lines, Path(files[0]).read_bytes() if files else None)
+
+
+def _partition(words: list[str], mark: str) -> tuple[list[str], bool, list[str]]:
+    if mark not in words:
+        return words, False, []
+    at = words.index(mark)
+    return words[:at], True, words[at + 1 :]
+
+
+def _say(row: dict[str, object], *, as_json: bool) -> None:
+    print(json.dumps(row) if as_json else "  ".join(f"{key}={value}" for key, value in row.items()))
+    sys.stdout.flush()

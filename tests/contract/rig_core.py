@@ -1,0 +1,69 @@
+"""Rigs of the driver contract suite: a twin, the options that lead a driver to it, and a stir that makes the device tell something.
+
+`test_driver_contract.py` loads every `rig_*.py` beside it. A rig file offers `RIGS: dict[str, Callable[[Path], Awaitable[rig]]]`; a rig
+has `driver` (registry name), `twin` (plug, unplug, mute, corrupt), `options()` (called after the first plug), `stir()` (sync; several
+calls give several events), `told` (payload type that a stir causes), `is_taped` and `close()` (async).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drivers.barcode.twin import BarcodeReaderTwin
+from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.contracts import BarcodeRead, BarrierInputs, MrzRead
+from drivers.document_reader.twin import MrzReaderTwin
+
+LINES = ("P<UTOSPECIMEN<<CONTRACT".ljust(44, "<"), "UT00000007UTO8001014F3001012<<<<<<<<<<<<<<02")
+
+
+@dataclass
+class Rig:
+    driver: str
+    twin: Any
+    options: Callable[[], dict[str, object]]
+    stir: Callable[[], object]
+    told: type
+    close: Callable[[], Awaitable[None]]
+    is_taped: bool = True
+
+
+async def mrz(folder: Path) -> Rig:
+    twin = MrzReaderTwin(folder / "reader")
+    timing = {"quiet_s": 0.15, "dead_s": 0.5}
+    options = {"path": str(twin.path), **timing}
+    return Rig(
+        "mrz_serial",
+        twin,
+        lambda: options,
+        lambda: twin.present(LINES, b"\xff\xd8\xff" + bytes(5000)),
+        MrzRead,
+        twin.unplug,
+    )
+
+
+async def barcode(folder: Path) -> Rig:
+    twin = BarcodeReaderTwin(folder / "scanner")
+    options = {"path": str(twin.path), "quiet_s": 0.15, "dead_s": 0.5}
+    return Rig("barcode_serial", twin, lambda: options, lambda: twin.scan(b"HC1:UTO"), BarcodeRead, twin.unplug)
+
+
+async def barrier(_folder: Path) -> Rig:
+    twin = ModbusBarrierTwin()
+    await twin.plug()  # chooses the port, which it keeps
+    await twin.unplug()
+    people = iter(range(1, 10_000))
+    return Rig(
+        "modbus_barrier",
+        twin,
+        lambda: {"host": "127.0.0.1", "port": twin.port, "dead_s": 0.5, "reply_timeout_s": 0.1, "poll_ms": 10},
+        lambda: twin.set_occupancy(next(people)),
+        BarrierInputs,
+        twin.stop,
+    )
+
+
+RIGS = {"mrz_serial": mrz, "barcode_serial": barcode, "modbus_barrier": barrier}
