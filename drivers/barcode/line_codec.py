@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.codec import EXCERPT_BYTES, BadFrame
+from drivers.codec import EXCERPT_BYTES, BadFrame, first_mark
 
 PAYLOAD_LIMIT_BYTES = 8 * 1024
 REPLY_LIMIT_BYTES = 512
@@ -138,15 +138,14 @@ class LineCodec:
             if self._inside == "reply":
                 del self._buffer[: len(reply)]
             return True
-        marks = (("frame", prefix), ("reply", reply))
-        begun = [(at + len(mark), at, kind) for kind, mark in marks if mark and (at := self._buffer.find(mark)) >= 0]
-        if not begun:
+        begun = first_mark(self._buffer, {"frame": prefix, "reply": reply})
+        if begun is None:
             surplus = len(self._buffer) - (max(len(prefix), len(reply)) - 1)
             if surplus > 0:
                 self.dropped_bytes += surplus
                 del self._buffer[:surplus]
             return False
-        after, at, self._inside = min(begun)  # the mark that is complete first, as byte by byte
+        after, at, self._inside = begun
         self.dropped_bytes += at
         del self._buffer[:after]
         return True
@@ -164,11 +163,12 @@ class LineCodec:
         aim_bytes = AIM_BYTES if self._profile.has_aim_id else 0
         if length > self._profile.limit_bytes + aim_bytes:
             return BadFrame("symbol too long", length, excerpt, is_too_long=True)
+        has_aim_id = body[:1] == b"]" and body[1:2].isalpha() and body[2:3].isalnum()
+        if self._profile.has_aim_id and body and not has_aim_id:
+            return BadFrame("symbol without AIM identifier", length, excerpt)
         if length <= aim_bytes:
             return BadFrame("empty symbol", length, excerpt)
         if not self._profile.has_aim_id:
             return Scan(body)
-        if body[:1] != b"]" or not body[1:2].isalpha() or not body[2:3].isalnum():
-            return BadFrame("symbol without AIM identifier", length, excerpt)
         aim_id = body[:AIM_BYTES].decode("ascii")
         return Scan(body[AIM_BYTES:], SYMBOLOGIES.get(aim_id[1], ""), aim_id)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import xor
 
-from drivers.codec import EXCERPT_BYTES, BadFrame
+from drivers.codec import EXCERPT_BYTES, BadFrame, first_mark
 
 SOH = b"\x01"
 HEADER = struct.Struct(">ccIBI")  # after SOH
@@ -177,13 +177,11 @@ class DocumentReaderCodec:
         marks = {"start": self._profile.start, "packet": SOH if self._profile.has_packets else b""}
         if self._is_inside:
             marks["end"] = self._profile.end
-        found = [
-            (at + len(mark), at, name) for name, mark in marks.items() if mark and (at := self._buffer.find(mark)) >= 0
-        ]
-        if not found:
+        found = first_mark(self._buffer, marks)
+        if found is None:
             self._give_back(max(len(mark) for mark in marks.values()))
             return False
-        after, at, name = min(found)  # the mark that is complete first, as byte by byte
+        after, at, name = found
         if name == "packet" and len(self._buffer) - at < 1 + HEADER.size:
             return False
         body = bytes(self._buffer[:at])

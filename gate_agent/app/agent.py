@@ -6,12 +6,12 @@ import asyncio
 import signal
 
 import structlog
-from drivers.registry import build as build_driver
-from drivers.seal_tracker.events import TAMPER_KINDS
 
 from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
 from drivers.errors import DriverFault
+from drivers.registry import build as build_driver
+from drivers.seal_tracker.events import TAMPER_KINDS
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.store_side import StoredDesk, link_view, settlement, stay_facts

@@ -184,7 +184,7 @@ def _inspecting(controller: LaneController) -> Instruction:
         return Instruction.ENTER
     if state.aborted_steps and not state.results:
         return Instruction.PRESENT_AGAIN
-    if controller.document_on_reader or (borrowed is not None and borrowed.reading is not None):
+    if controller.intake.document_on_reader or (borrowed is not None and borrowed.reading is not None):
         return Instruction.READING_DOCUMENT
     return Instruction.PRESENT_DOCUMENT
 

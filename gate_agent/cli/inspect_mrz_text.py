@@ -7,8 +7,12 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TextIO
+
+from gate_agent.clock import SystemClock
+
+from gate_agent.clock import SystemClock
 
 SUMMARY = "check machine readable zones given as text on standard input"
 
@@ -27,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer for each block."""
-    today = arguments.today or datetime.now(UTC).date()
+    today = arguments.today or SystemClock().now().date()
     if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are no text make one zone unreadable, not the command fail
         sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
     for block in blocks(sys.stdin):

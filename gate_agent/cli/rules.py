@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gate_agent.clock import SystemClock
+from gate_agent.clock import SystemClock
 from gate_agent.errors import EgateError
 
 if TYPE_CHECKING:
@@ -328,7 +330,7 @@ def _sign(arguments: argparse.Namespace) -> int:
         key = read_signing_key(arguments.key)
     except (RulebookRefused, IdentityFault) as error:
         raise QuestionRefused(str(error), code=error.code) from error
-    now = datetime.now(UTC)
+    now = SystemClock().now()
     signed = sign_bundle("rulebook", rulebook.version, now, now + timedelta(days=arguments.days), body, key)
     sys.stdout.buffer.write(signed)
     return 0
@@ -349,7 +351,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     except IdentityFault as error:
         raise QuestionRefused(str(error), code=error.code) from error
     try:
-        bundle = verify_bundle(content, [key], datetime.now(UTC), "rulebook")
+        bundle = verify_bundle(content, [key], SystemClock().now(), "rulebook")
         rulebook = parse_rulebook(bundle.body)
     except (BundleRefused, RulebookRefused) as error:
         print(json.dumps({"result": "failed", "code": error.code, "reason": str(error)}))

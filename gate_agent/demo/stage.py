@@ -9,10 +9,9 @@ from random import Random
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
-from drivers.document_reader.twin import MrzReaderTwin
-
 from drivers.camera.twin import CameraTwin
 from drivers.contracts import Door
+from drivers.document_reader.twin import MrzReaderTwin
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.demo.broker import DemoBroker
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
@@ -79,9 +78,7 @@ class Stage:
 
     async def present(self, lane_id: int, person: Specimen, *, wrong_digit: bool = False) -> LaneView:
         """Lay a document on the reader and wait until the gate has begun."""
-        self.twins(lane_id).reader.present(
-            person.lines(wrong_digit=wrong_digit), self.references[person.portrait]
-        )
+        self.twins(lane_id).reader.present(person.lines(wrong_digit=wrong_digit), self.references[person.portrait])
         return await self.view.until(
             lambda snapshot: next((e for e in snapshot.lanes if e.lane_id == lane_id and e.transaction_id), None),
             _STEP_TIMEOUT_S,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from drivers.contracts import Door
 from gate_agent.demo.gate_view import NotReached
+from gate_agent.demo.portal_client import CashLine, GoodsLine
 from gate_agent.demo.specimens import Specimen, specimen
 from gate_agent.demo.stage import ENTRY, EXIT, Observed, Stage
 from gate_agent.web.lane_api_messages import GuardAction, TravellerInput
@@ -62,9 +63,24 @@ class Cast:
         """Return the document of a traveller."""
         return specimen(number, self.today, **changes)
 
-    async def declare(self, person: Specimen, **declared: object) -> str:
+    async def declare(
+        self,
+        person: Specimen,
+        *,
+        goods: Sequence[GoodsLine] = (),
+        cash: Sequence[CashLine] = (),
+        small_children: int = 0,
+        seal: str = "",
+    ) -> str:
         """Fill in a declaration at the portal and return the code's text."""
-        return await self.stage.portal.declare(person.issuing_state, person.document_number, **declared)
+        return await self.stage.portal.declare(
+            person.issuing_state,
+            person.document_number,
+            goods=goods,
+            cash=cash,
+            small_children=small_children,
+            seal=seal,
+        )
 
 
 def watchlisted(today: date) -> Specimen:

@@ -85,12 +85,16 @@ def _read(portraits: Path, name: str) -> bytes:
     try:
         return (portraits / f"{name}.jpg").read_bytes()
     except OSError as error:
-        raise SettingsFault(f"{portraits / name}.jpg: {error.strerror}; `make demo` fetches it", code="EG-DEM-002") from error
+        raise SettingsFault(
+            f"{portraits / name}.jpg: {error.strerror}; `make demo` fetches it", code="EG-DEM-002"
+        ) from error
 
 
 def _as_document_image(content: bytes) -> bytes:
     """Return a portrait as a document carries it: smaller, and compressed once more."""
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise SettingsFault("a portrait cannot be decoded; `make portraits` fetches it anew", code="EG-DEM-002")
     scale = _REFERENCE_HEIGHT_PX / picture.shape[0]
     smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     _, encoded = cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, _REFERENCE_QUALITY])

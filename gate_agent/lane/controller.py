@@ -31,6 +31,7 @@ from gate_agent.lane.declaration import Declarations
 from gate_agent.lane.document import inspect_reading
 from gate_agent.lane.doors import Doors
 from gate_agent.lane.face import FaceAcquisition
+from gate_agent.lane.intake import HOLDS, Intake
 from gate_agent.lane.ports import FaceMatcher, KnowledgeSource, LaneBarrier, LaneCamera, LaneReader, LaneStore
 from gate_agent.lane.recording import crossing_of, decision_of
 from gate_agent.lane.summary import TransactionSummary
@@ -41,11 +42,6 @@ from models.results import FaceFinding
 
 log = structlog.get_logger()
 
-_HOLDS = {
-    "document_reader": ReasonCode.DOCUMENT_READER_FAULT,
-    "camera": ReasonCode.CAMERA_FAULT,
-    "barrier": ReasonCode.BARRIER_FAULT,
-}
 _STORE_RETRY_S = 1.0
 _RECENT = 50
 
@@ -68,13 +64,12 @@ class LaneController:
         changed: Callable[[], None],
     ) -> None:
         self.lane = lane
-        self.state = TransactionState(phase=Phase.SUSPENDED, holds=frozenset(_HOLDS.values()))
+        self.state = TransactionState(phase=Phase.SUSPENDED, holds=frozenset(HOLDS.values()))
         self.state_since = clock.now()
         self.borrowed: Borrowed | None = None
         self.alarms = LaneAlarms(lane.lane_id, clock, store)
         self.recent: deque[TransactionSummary] = deque(maxlen=_RECENT)
-        self.document_on_reader = False
-        self.device_ready: dict[str, bool] = {}
+        self.intake = Intake(lane, self.new_id)
         self._settings = settings
         self._reader = reader
         self._camera = camera
@@ -233,12 +228,13 @@ class LaneController:
             self.borrowed.last_input_mono_s = max(self.borrowed.last_input_mono_s, event.t_mono_s)
         match event.data:
             case dc.StateChanged(state):
-                return self._device_state(event.device, ready=state is dc.DeviceState.READY)
+                self._changed()
+                return self.intake.device_state(event.device, ready=state is dc.DeviceState.READY)
             case dc.DocumentPresented():
-                self.document_on_reader = True
-                return (ev.DocumentPresented(self.new_id()),)
+                return self.intake.presented()
             case dc.DocumentRemoved():
-                return self._removed()
+                self._changed()
+                return self.intake.removed(was_read=self._document_read())
             case dc.MrzRead(lines):
                 self._begin_if_idle(ev.DocumentPresented(self.new_id()))
                 if self.borrowed is not None and self.state.phase is Phase.INSPECTING:
@@ -251,53 +247,19 @@ class LaneController:
             case dc.BarcodeRead(payload):
                 return self._barcode(payload, from_camera=event.device == self.lane.camera)
             case dc.BarrierInputs() as inputs:
-                return (
-                    ev.BarrierChanged(
-                        self.new_id(),
-                        inputs.entrance_open,
-                        inputs.exit_open,
-                        inputs.occupancy,
-                        inputs.entrance_passages,
-                        inputs.exit_passages,
-                        inputs.fire,
-                        inputs.tamper,
-                    ),
-                )
+                return self.intake.moved(inputs)
             case _:
                 return ()
+
+    def _document_read(self) -> bool:
+        """Tell whether nothing more is expected of the document on the reader."""
+        if self.borrowed is None:
+            return True
+        return self.borrowed.reference_requested and CheckName.MRZ_CHECK_DIGITS in self.state.results
 
     def _begin_if_idle(self, event: ev.Event) -> None:
         if self.state.phase is Phase.IDLE:
             self._step(event)
-
-    def _removed(self) -> tuple[ev.Event, ...]:
-        was_there, self.document_on_reader = self.document_on_reader, False
-        self._changed()
-        read = CheckName.MRZ_CHECK_DIGITS in self.state.results and (
-            self.borrowed is not None and self.borrowed.reference_requested
-        )
-        if read or not was_there or self.borrowed is None:
-            return (ev.DocumentRemoved(),)
-        reason = Reason(ReasonCode.DOCUMENT_REMOVED_EARLY)
-        return (ev.DocumentRemoved(), ev.StepAborted(ev.Step.DOCUMENT, reason))
-
-    def _device_state(self, device: str, *, ready: bool) -> tuple[ev.Event, ...]:
-        was_ready = self.device_ready.get(device, False)
-        self.device_ready[device] = ready
-        self._changed()
-        for role, cause in _HOLDS.items():
-            if getattr(self.lane, role) != device:
-                continue
-            if ready:
-                return (ev.Unhold(cause),)
-            held: tuple[ev.Event, ...] = (ev.Hold(cause),)
-            if was_ready and role == "document_reader":
-                self.document_on_reader = False
-                held += (ev.StepAborted(ev.Step.DOCUMENT, Reason(cause)),)
-            elif was_ready and role == "camera":
-                held += (ev.StepAborted(ev.Step.FACE, Reason(cause)),)
-            return held
-        return ()
 
     # jobs -------------------------------------------------------------------------------------------------------------
 

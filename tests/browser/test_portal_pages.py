@@ -171,12 +171,13 @@ async def test_the_whole_declaration_works_without_script(stage: Stage) -> None:
     assert len(seen) == 21
 
 
-@pytest.mark.parametrize("slug", ["uz", "ru", "en"])
-async def test_no_accessibility_violation_on_any_page(stage: Stage, slug: str) -> None:
-    page = await opened(stage, script=True)
+@pytest.mark.parametrize(("slug", "width"), [("uz", 390), ("ru", 320), ("en", 1366)])
+async def test_no_accessibility_violation_on_any_page(stage: Stage, slug: str, width: int) -> None:
+    page = await opened(stage, width=width, script=True)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     async for name in whole_journey(page, stage.address, slug):
+        await assert_whole(page, name)
         await page.evaluate(stage.axe)
         found = await page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == [], (slug, name)
@@ -189,26 +190,30 @@ async def test_no_accessibility_violation_on_any_page(stage: Stage, slug: str) -
     assert [text for text in complaints if "status of 4" not in text] == []
 
 
-@pytest.mark.parametrize("stage", ["plain", "pseudo"], indirect=True)
-@pytest.mark.parametrize("width", [320, 390])
-async def test_every_page_is_whole_on_a_small_telephone(stage: Stage, width: int) -> None:
-    page = await opened(stage, width=width, height=844, script=True)
+async def assert_whole(page: Page, name: str) -> None:
+    """No sideways scrolling, and nothing to touch that is too small (links inside a sentence excepted)."""
+    room = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert room[0] <= room[1], name
+    small = await page.evaluate(
+        """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select")]
+             .filter(one => !one.closest(".visually-hidden, .skip-link, .error-summary") && one.getClientRects().length)
+             .filter(one => one.getBoundingClientRect().height < 24).map(one => one.outerHTML)"""
+    )
+    assert small == [], name
+
+
+@pytest.mark.parametrize("stage", ["pseudo"], indirect=True)
+async def test_longer_languages_fit_a_small_telephone(stage: Stage) -> None:
+    page = await opened(stage, width=320, height=640, script=True)
     async for name in whole_journey(page, stage.address, "en"):
-        room = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert room[0] <= room[1], name
-        small = await page.evaluate(
-            """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select")]
-                 .filter(one => !one.closest(".visually-hidden, .skip-link, p, li, .change") && one.getClientRects().length)
-                 .filter(one => one.getBoundingClientRect().height < 24).map(one => one.outerHTML)"""
-        )
-        assert small == [], name
+        await assert_whole(page, name)
 
 
 async def test_keyboard_reaches_everything_and_focus_is_seen(stage: Stage) -> None:
     page = await opened(stage, script=True)
     await page.goto(f"{stage.address}/en/declare/eligibility")
     reached = []
-    for _ in range(8):
+    for _ in range(7):
         await page.keyboard.press("Tab")
         reached.append(await page.evaluate("document.activeElement.textContent.trim() || document.activeElement.value"))
         shown = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

@@ -335,7 +335,7 @@ async def test_nothing_personal_is_logged(client: httpx.AsyncClient) -> None:
         token = await begin(client)
         await fill(client, token)
         await post(client, "check", token)
-        await post(client, "check", "")
+        await post(client, "end", "")
     assert [event["event"] for event in events] == ["declaration_issued", "form_refused"]
     assert events[0].keys() == {"event", "log_level", "goods_lines", "cash_lines"}
     assert "898902" not in str(events)

@@ -50,7 +50,13 @@ def test_specimen(specimen):
     assert reading.format.value == specimen["kind"]
     assert reading.document is not None
     expected, found = specimen["result"], outcomes(reading)
-    names = {"doc": "document_number", "dob": "date_of_birth", "exp": "date_of_expiry", "opt": "optional_data", "comp": "composite"}
+    names = {
+        "doc": "document_number",
+        "dob": "date_of_birth",
+        "exp": "date_of_expiry",
+        "opt": "optional_data",
+        "comp": "composite",
+    }
     for short, field in names.items():
         assert (field in found) is (short in expected or (short == "doc" and "doc_long_std" in expected))
         if short in expected:
@@ -240,7 +246,9 @@ def test_a_character_that_cannot_stand_in_a_zone_makes_it_unreadable(character):
 
 def test_line_ends_and_surrounding_blanks_are_ignored():
     first, second = compose(plain())
-    assert outcomes(read_mrz([first + "\r\n", "  " + second + " \n"], TODAY)) == outcomes(read_mrz([first, second], TODAY))
+    assert outcomes(read_mrz([first + "\r\n", "  " + second + " \n"], TODAY)) == outcomes(
+        read_mrz([first, second], TODAY)
+    )
 
 
 # --- single facts of Doc 9303 ----------------------------------------------------------------------------------------------

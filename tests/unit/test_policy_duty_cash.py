@@ -97,7 +97,9 @@ def test_goods_in_another_currency_are_refused():
 
 
 baskets = st.lists(
-    st.builds(DeclaredGoods, st.just("g"), st.builds(Money, st.integers(0, 300_000), st.just("USD")), st.integers(0, 90_000)),
+    st.builds(
+        DeclaredGoods, st.just("g"), st.builds(Money, st.integers(0, 300_000), st.just("USD")), st.integers(0, 90_000)
+    ),
     min_size=1,
     max_size=6,
 )
@@ -125,7 +127,11 @@ def test_charge_is_the_larger_of_share_and_floor_and_order_does_not_matter(baske
     answer = duty(BOOK, ENTRY, mode, date(2026, 1, 1), basket, days)
     amounts = {line.name: line.amount for line in answer.lines}
     assert answer.due.amount_minor == max(amounts.get("charge_on_excess", 0), amounts.get("charge_floor", 0))
-    assert amounts["excess"] == answer.excess.amount_minor == max(0, amounts["customs_value"] - answer.allowance.amount_minor)
+    assert (
+        amounts["excess"]
+        == answer.excess.amount_minor
+        == max(0, amounts["customs_value"] - answer.allowance.amount_minor)
+    )
     assert duty(BOOK, ENTRY, mode, date(2026, 1, 1), basket[::-1], days).due == answer.due
 
 

@@ -49,7 +49,12 @@ def test_counting_of_the_entry_day_is_configuration(entry_day_counts, expected):
 
 @pytest.mark.parametrize(
     ("exit_on", "outcome", "days"),
-    [(date(2026, 11, 1), S, None), (date(2026, 11, 30), S, None), (date(2026, 12, 1), F, "1"), (date(2027, 1, 1), F, "32")],
+    [
+        (date(2026, 11, 1), S, None),
+        (date(2026, 11, 30), S, None),
+        (date(2026, 12, 1), F, "1"),
+        (date(2027, 1, 1), F, "32"),
+    ],
 )
 def test_exit_on_both_sides_of_the_last_day(exit_on, outcome, days):
     result = check_stay(EXIT, "UTO", Stay(ENTERED, None, "gate"), exit_on, BOOK)

@@ -224,7 +224,8 @@ class _Desk:
         return self._page(
             slug, "receipt.html", "receipt.title", "declare/receipt",
             reference=issued.reference, picture=f"data:image/png;base64,{picture}",
-            valid_until=minute_text(issued.expires_at), form_token=self._form_token(request),
+            valid_until=minute_text(issued.expires_at.astimezone(self._portal.time_zone)),
+            zone=self._portal.time_zone.key.rpartition("/")[2], form_token=self._form_token(request),
         )  # fmt: skip
 
     async def code(self, request: Request, slug: str) -> Response:

@@ -50,6 +50,6 @@ def rows_shown(draft: Draft, words: Catalogue) -> list[dict[str, object]]:
         row("declared", "carry", *(words.text(f"check.{kind}") for kind in carries or ["nothing"])),
     ]
     for kind in carries:
-        lines = (f"{line['what']} {line['detail']}".strip() for line in entries_shown(kind, draft, words))
+        lines = (": ".join(filter(None, (line["what"], line["detail"]))) for line in entries_shown(kind, draft, words))
         rows.append(row(kind, kind, *lines))
     return rows

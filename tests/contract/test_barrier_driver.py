@@ -1,0 +1,269 @@
+"""The barrier driver on its twin: what moved is proven by the twin's log of pulses, never by the driver's word."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from drivers.barrier.driver import ModbusBarrier, build
+from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.signals import default_table
+from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.contracts import BarrierInputs, DeviceEvent, DeviceState, Door, StateChanged, Unsupported
+from drivers.errors import OptionsRefused
+from gate_agent.clock import SystemClock
+
+
+class Gate:
+    def __init__(self, twin: ModbusBarrierTwin, **options: object) -> None:
+        self.twin = twin
+        self.events: list[DeviceEvent] = []
+        defaults: dict[str, object] = {"host": "127.0.0.1", "port": twin.port, "poll_ms": 10, "reply_timeout_s": 0.1}
+        self.driver: ModbusBarrier = build("barrier-1", defaults | options, self.events.append, SystemClock())
+        self.task = asyncio.create_task(self.driver.run())
+
+    def inputs(self) -> list[BarrierInputs]:
+        return [event.data for event in self.events if isinstance(event.data, BarrierInputs)]
+
+    def released(self) -> list[Door]:
+        return [door for door, _ in self.twin.released_log]
+
+    async def until(self, is_met: Callable[[], object], seconds: float = 2.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not is_met():
+                await asyncio.sleep(0.002)
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+@pytest.fixture
+async def twin() -> AsyncIterator[ModbusBarrierTwin]:
+    made = ModbusBarrierTwin(transit_s=0.03, open_s=0.06, watchdog_s=0.4)
+    await made.plug()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def gate(twin: ModbusBarrierTwin) -> AsyncIterator[Gate]:
+    running = Gate(twin)
+    await running.until(running.inputs)
+    yield running
+    await running.stop()
+
+
+async def test_inputs_come_once_at_ready_and_then_on_change_only(gate: Gate) -> None:
+    kinds = [type(event.data) for event in gate.events]
+    assert kinds == [StateChanged, StateChanged, BarrierInputs]
+    await asyncio.sleep(0.15)
+    assert len(gate.inputs()) == 1
+    gate.twin.set_occupancy(3)
+    await gate.until(lambda: gate.inputs()[-1].occupancy == 3)
+    gate.twin.fire(True)
+    await gate.until(lambda: gate.inputs()[-1].fire)
+    await gate.until(lambda: gate.inputs()[-1].entrance_open and gate.inputs()[-1].exit_open)
+    gate.twin.fire(False)
+    gate.twin.tamper(True)
+    await gate.until(lambda: gate.inputs()[-1].tamper and not gate.inputs()[-1].fire)
+    assert all(left != right for left, right in zip(gate.inputs(), gate.inputs()[1:], strict=False))
+    assert await gate.driver.read_inputs() == gate.inputs()[-1]
+
+
+async def test_a_passage_opens_counts_and_closes(gate: Gate) -> None:
+    assert not gate.twin.walk_in()
+    await gate.driver.release(Door.ENTRANCE, 5.0)
+    assert gate.released() == [Door.ENTRANCE]
+    assert gate.twin.walk_in()
+    await gate.until(lambda: gate.inputs()[-1].entrance_open)
+    await gate.until(lambda: gate.inputs()[-1].entrance_passages == 1 and gate.inputs()[-1].occupancy == 1)
+    await gate.until(lambda: not gate.inputs()[-1].entrance_open)
+    assert not gate.twin.walk_in()  # one release, one passage
+    await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.twin.walk_out()
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1 and gate.inputs()[-1].occupancy == 0)
+
+
+async def test_the_board_ends_a_release_after_its_time_to_live(gate: Gate) -> None:
+    await gate.driver.release(Door.EXIT, 0.25)  # rounded down to 0.2 s
+    assert gate.twin.is_released(Door.EXIT)
+    await asyncio.sleep(0.1)
+    assert gate.twin.is_released(Door.EXIT)
+    await asyncio.sleep(0.15)
+    assert not gate.twin.is_released(Door.EXIT)
+
+
+async def test_a_lost_reply_is_read_back_and_never_pulses_twice(gate: Gate) -> None:
+    gate.twin.lose_replies(1)
+    await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.released() == [Door.EXIT]
+
+
+async def test_a_lost_reply_with_a_passage_meanwhile_never_pulses_twice(gate: Gate) -> None:
+    gate.twin.lose_replies(1)
+    releasing = asyncio.create_task(gate.driver.release(Door.EXIT, 5.0))
+    await gate.until(gate.released)
+    assert gate.twin.walk_out()  # the output is off before the driver looks
+    await releasing
+    assert gate.released() == [Door.EXIT]
+
+
+async def test_a_lost_request_is_proven_and_sent_again(gate: Gate) -> None:
+    gate.twin.lose_requests(1)
+    await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.released() == [Door.EXIT]
+
+
+async def test_a_request_lost_twice_is_told_as_not_made(gate: Gate) -> None:
+    gate.twin.lose_requests(2)
+    with pytest.raises(ReleaseNotMade) as lost:
+        await gate.driver.release(Door.EXIT, 5.0)
+    assert lost.value.code == "DRV-BAR-001"
+    assert gate.released() == []
+
+
+async def test_a_connection_lost_with_the_reply_is_read_back_after_reconnection(gate: Gate) -> None:
+    gate.twin.lose_replies(1)
+    releasing = asyncio.create_task(gate.driver.release(Door.EXIT, 5.0))
+    await gate.until(gate.released)
+    await gate.twin.unplug()
+    await asyncio.sleep(0.1)
+    await gate.twin.plug()
+    await releasing
+    assert gate.released() == [Door.EXIT]
+
+
+async def test_a_release_nobody_can_read_back_is_undetermined(twin: ModbusBarrierTwin) -> None:
+    gate = Gate(twin, confirm_timeout_s=0.3)
+    await gate.until(gate.inputs)
+    twin.lose_replies(1)
+    releasing = asyncio.create_task(gate.driver.release(Door.EXIT, 5.0))
+    await gate.until(gate.released)
+    await twin.unplug()
+    with pytest.raises(ReleaseUndetermined) as unknown:
+        await releasing
+    assert unknown.value.severity == "critical"
+    await gate.stop()
+    assert gate.released() == [Door.EXIT]
+
+
+async def test_without_a_release_counter_the_output_proves_it(twin: ModbusBarrierTwin) -> None:
+    points = {
+        name: point.model_dump()
+        for name, point in default_table().points.items()
+        if name not in {"entrance_releases", "exit_releases"}
+    }
+    gate = Gate(twin, table={"points": points})
+    await gate.until(gate.inputs)
+    twin.lose_replies(1)
+    await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.released() == [Door.EXIT]
+    await gate.driver.secure()
+    twin.lose_replies(1)
+    with pytest.raises(ReleaseUndetermined):
+        await gate.driver.release(Door.EXIT, 0.1)  # over before anybody can look
+    assert gate.released() == [Door.EXIT, Door.EXIT]
+    await gate.stop()
+
+
+async def test_secure_ends_running_releases(gate: Gate) -> None:
+    await gate.driver.release(Door.ENTRANCE, 5.0)
+    await gate.driver.release(Door.EXIT, 5.0)
+    await gate.driver.secure()
+    assert not gate.twin.walk_in()
+    assert not gate.twin.walk_out()
+
+
+async def test_away_means_not_made(gate: Gate) -> None:
+    await gate.twin.unplug()
+    await gate.until(lambda: gate.driver.state is DeviceState.ABSENT)
+    with pytest.raises(ReleaseNotMade):
+        await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.released() == []
+
+
+@pytest.mark.parametrize("ttl_s", [0.0, -1.0, 0.05, 7000.0])
+async def test_a_time_to_live_that_cannot_be_set_is_refused(gate: Gate, ttl_s: float) -> None:
+    with pytest.raises(ReleaseNotMade):
+        await gate.driver.release(Door.EXIT, ttl_s)
+    assert gate.released() == []
+
+
+async def test_the_watchdog_ends_a_release_when_the_software_is_gone(gate: Gate) -> None:
+    await gate.driver.release(Door.EXIT, 30.0)
+    assert gate.twin.heartbeat > 0
+    assert not gate.twin.is_safe
+    await gate.stop()
+    await gate.until(lambda: gate.twin.is_safe, 1.5)
+    assert not gate.twin.walk_out()
+
+
+async def test_polling_keeps_the_watchdog_content(gate: Gate) -> None:
+    await gate.driver.release(Door.EXIT, 30.0)
+    await asyncio.sleep(0.7)
+    assert gate.twin.is_released(Door.EXIT)
+
+
+async def test_a_lane_with_an_exit_only(twin: ModbusBarrierTwin) -> None:
+    points = {name: one.model_dump() for name, one in default_table().points.items() if not name.startswith("entrance")}
+    points["fire"]["invert"] = True
+    gate = Gate(twin, table={"points": points})
+    await gate.until(gate.inputs)
+    assert gate.driver.capabilities == {"exit"}
+    assert gate.inputs()[0].fire  # normally closed contact, reported as wired
+    with pytest.raises(Unsupported):
+        await gate.driver.release(Door.ENTRANCE, 1.0)
+    await gate.driver.release(Door.EXIT, 1.0)
+    assert gate.released() == [Door.EXIT]
+    await gate.stop()
+
+
+async def test_a_table_that_does_not_fit_the_box_is_a_fault_with_its_remedy(twin: ModbusBarrierTwin) -> None:
+    points = {name: one.model_dump() for name, one in default_table().points.items()}
+    points["occupancy"]["address"] = 500
+    gate = Gate(twin, table={"points": points})
+    await gate.until(lambda: gate.driver.state is DeviceState.FAULT)
+    fault = next(e.data for e in gate.events if isinstance(e.data, StateChanged) and e.data.state is DeviceState.FAULT)
+    assert fault.fault == "DRV-MOD-002"
+    assert "signal table" in fault.remedy
+    await gate.stop()
+
+
+async def test_two_devices_share_one_connection(twin: ModbusBarrierTwin) -> None:
+    gates = [Gate(twin, is_shared=True) for _ in range(2)]
+    for gate in gates:
+        await gate.until(gate.inputs)
+    assert len(twin._writers) == 1
+    await asyncio.gather(*(gate.driver.release(door, 5.0) for gate, door in zip(gates, Door, strict=True)))
+    assert sorted(gates[0].released()) == [Door.ENTRANCE, Door.EXIT]
+    twin.set_occupancy(4)
+    for gate in gates:
+        await gate.until(lambda gate=gate: gate.inputs()[-1].occupancy == 4)
+    await gates[0].stop()
+    twin.set_occupancy(5)
+    await gates[1].until(lambda: gates[1].inputs()[-1].occupancy == 5)
+    await twin.unplug()
+    await gates[1].until(lambda: gates[1].driver.state is DeviceState.ABSENT)
+    await twin.plug()
+    await gates[1].until(lambda: gates[1].driver.state is DeviceState.READY, 3.0)
+    await gates[1].stop()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"exit_release": None}, "exit_release is needed"),
+        ({"entrance_ttl": None}, "the board itself ends every release"),
+        ({"fire": {"function": 5, "address": 0}}, "fire uses one of the functions"),
+        ({"fire": {"function": 4, "address": 0}}, "needs its bit"),
+        ({"exit_release": {"function": 5, "address": 70_000}}, "65535"),
+    ],
+)
+def test_a_wrong_table_is_refused_in_plain_words(change: dict[str, object], words: str) -> None:
+    points = {name: one.model_dump() for name, one in default_table().points.items()} | change
+    table = {"points": {name: point for name, point in points.items() if point is not None}}
+    with pytest.raises(OptionsRefused, match=words):
+        build("barrier-1", {"host": "h", "table": table}, lambda _event: None, SystemClock())
