@@ -119,8 +119,8 @@ def provision(
             packaged_rulebook_bytes() if rulebook is None else rulebook, max_bytes=_FILE_LIMIT_BYTES
         ),
         "officers": {"officers": [roll[officer_id] for officer_id in sorted(roll)]},
-        "watchlist": dict(watchlist_body or {"lists": []}),
-        "stays": dict(stays_body or {"stays": []}),
+        "watchlist": _kept_body(bundles, "watchlist", watchlist_body, {"lists": []}),
+        "stays": _kept_body(bundles, "stays", stays_body, {"stays": []}),
     }
     now = clock.now()
     for kind, body in bodies.items():
@@ -194,6 +194,16 @@ def _issued(path: Path) -> dict[str, JSON]:
     if not path.exists():
         return {}
     return strict_json.load_object(path.read_bytes().partition(b"\n")[2], max_bytes=_FILE_LIMIT_BYTES)
+
+
+def _kept_body(
+    bundles: Path, kind: str, wanted: Mapping[str, JSON] | None, empty: Mapping[str, JSON]
+) -> dict[str, JSON]:
+    """Return the body asked for, else the one issued before, else an empty one: a second run never empties a watchlist."""
+    if wanted is not None:
+        return dict(wanted)
+    issued = _issued(bundles / file_name(kind)).get("body")
+    return issued if isinstance(issued, dict) else dict(empty)
 
 
 def _next_version(path: Path, body: Mapping[str, JSON]) -> int:

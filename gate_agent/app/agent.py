@@ -14,7 +14,7 @@ from drivers.registry import build as build_driver
 from drivers.seal_tracker.events import TAMPER_KINDS
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
-from gate_agent.app.store_side import StoredDesk, link_view, settlement, stay_facts
+from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.clock import Clock
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
@@ -195,7 +195,7 @@ class Agent:
     async def _import_stays(self, store: Store) -> None:
         bundle = self._knowledge.stays
         if bundle is not None:
-            count = await store.import_stays(bundle.version, stay_facts(bundle))
+            count = await store.import_stays(bundle.version, bundle.facts)
             log.info("stays_imported", count=count, version=bundle.version)
 
     async def _reload(self, store: Store) -> None:

@@ -5,7 +5,8 @@ The last good version stays in force when a file is bad, missing or older; the f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -14,16 +15,27 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from central_sync.bundles import KINDS, Bundle, file_name, verify_bundle
 from central_sync.errors import BundleRefused
 from central_sync.identity import read_verification_key
+from gate_agent.app.store_side import stay_facts
 from gate_agent.clock import Clock
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection.token_format import key_identifier
-from gate_agent.inspection.watchlist import Watchlist
+from gate_agent.inspection.watchlist import Watchlist, WatchlistRefused
 from gate_agent.lane.authorisation import OfficerRecord, OfficerRole
 from gate_agent.lane.ports import Knowledge
-from gate_agent.policy.rulebook import parse_rulebook
+from gate_agent.policy.errors import RulebookRefused
+from gate_agent.policy.rulebook import Rulebook, parse_rulebook
+from gate_agent.store import StayFact
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class StayBundle:
+    """Stay facts of one bundle."""
+
+    version: int
+    facts: tuple[StayFact, ...]
 
 
 class GateKnowledge:
@@ -31,49 +43,40 @@ class GateKnowledge:
 
     def __init__(self, bundles: Path, keys: Path, clock: Clock) -> None:
         self.officers: dict[str, OfficerRecord] = {}
-        self.stays: Bundle | None = None
+        self.stays: StayBundle | None = None
         self._folder = bundles
         self._clock = clock
         centre = read_verification_key(keys / "centre.pub")
         self._trusted = dict.fromkeys(KINDS, centre) | {"rulebook": read_verification_key(keys / "rulebook.pub")}
-        self._token_keys = _token_keys(keys)
         self._versions: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
         self._seals: dict[str, SealReport] = {}
-        rulebook, watchlist = self._read("rulebook"), self._read("watchlist")
-        if rulebook is None or watchlist is None:
+        self._rulebook: Rulebook | None = None
+        self._watchlist: tuple[Watchlist, Bundle] | None = None
+        self._token_keys = _token_keys(keys)
+        self.reload()
+        if not self._can_decide():
             raise SettingsFault(f"{bundles}: no rulebook or no watchlist that can be used", code="EG-SET-010")
-        self._knowledge = Knowledge(
-            parse_rulebook(rulebook.body),
-            Watchlist.from_bundle(watchlist.body),
-            watchlist.version,
-            watchlist.valid_from,
-            self._token_keys,
-        )
-        self._take_officers(self._read("officers"))
-        self.stays = self._read("stays")
+
+    def _can_decide(self) -> bool:
+        return self._rulebook is not None and self._watchlist is not None
 
     def current(self) -> Knowledge:
         """Return what is in force now."""
-        return self._knowledge
+        assert self._rulebook is not None, "refused at the start otherwise"
+        assert self._watchlist is not None, "refused at the start otherwise"
+        watchlist, bundle = self._watchlist
+        return Knowledge(self._rulebook, watchlist, bundle.version, bundle.valid_from, self._token_keys)
 
     def reload(self) -> bool:
-        """Read bundles that changed on disk; True when something new is in force."""
-        rulebook, watchlist = self._read("rulebook"), self._read("watchlist")
-        officers, stays = self._read("officers"), self._read("stays")
-        before = self._knowledge
-        if rulebook is not None or watchlist is not None:
-            self._knowledge = Knowledge(
-                parse_rulebook(rulebook.body) if rulebook else before.rulebook,
-                Watchlist.from_bundle(watchlist.body) if watchlist else before.watchlist,
-                watchlist.version if watchlist else before.watchlist_version,
-                watchlist.valid_from if watchlist else before.watchlist_valid_from,
-                self._token_keys,
-            )
-        self._take_officers(officers)
-        if stays is not None:
-            self.stays = stays
-        return any(bundle is not None for bundle in (rulebook, watchlist, officers, stays))
+        """Read bundles that changed on disk; True when something new is in force. A bad one leaves the last good one in force."""
+        taken = [
+            self._take("rulebook", self._take_rulebook),
+            self._take("watchlist", self._take_watchlist),
+            self._take("officers", self._take_officers),
+            self._take("stays", self._take_stays),
+        ]
+        return any(taken)
 
     def seal(self, seal_id: str) -> SealReport | None:
         """Return the last report of a seal."""
@@ -87,39 +90,51 @@ class GateKnowledge:
         self._seals[report.seal_id] = report
         return before is None or before.state is not report.state
 
-    def _read(self, kind: str) -> Bundle | None:
-        """Return the bundle of a kind if its file is new and acceptable."""
+    def _take(self, kind: str, put_in_force: Callable[[Bundle], None]) -> bool:
         path = self._folder / file_name(kind)
         try:
             stamp = path.stat().st_mtime_ns
             if self._stamps.get(kind) == stamp:
-                return None
-            self._stamps[kind] = stamp
-            bundle = verify_bundle(
-                path.read_bytes(), [self._trusted[kind]], self._clock.now(), kind, self._versions.get(kind, 0)
-            )
+                return False
+            content = path.read_bytes()
         except OSError as error:
             log.warning("bundle_missing", kind=kind, reason=type(error).__name__)
-            return None
-        except BundleRefused as error:
-            log.error("bundle_refused", kind=kind, code=error.code)
-            return None
+            return False
+        self._stamps[kind] = stamp
+        try:
+            bundle = verify_bundle(content, [self._trusted[kind]], self._clock.now(), kind, self._versions.get(kind, 0))
+            put_in_force(bundle)
+        except (BundleRefused, RulebookRefused, WatchlistRefused, SettingsFault) as refusal:
+            log.error("bundle_refused", kind=kind, code=refusal.code)
+            return False
         self._versions[kind] = bundle.version
         log.info("bundle_in_force", kind=kind, version=bundle.version)
-        return bundle
+        return True
 
-    def _take_officers(self, bundle: Bundle | None) -> None:
-        if bundle is None:
-            return
+    def _take_rulebook(self, bundle: Bundle) -> None:
+        self._rulebook = parse_rulebook(bundle.body)
+
+    def _take_watchlist(self, bundle: Bundle) -> None:
+        self._watchlist = (Watchlist.from_bundle(bundle.body), bundle)
+
+    def _take_stays(self, bundle: Bundle) -> None:
+        self.stays = StayBundle(bundle.version, tuple(stay_facts(bundle)))
+
+    def _take_officers(self, bundle: Bundle) -> None:
         entries = bundle.body.get("officers")
+        if not isinstance(entries, list):
+            raise SettingsFault("the officers bundle holds no list of officers", code="EG-SET-012")
         records: dict[str, OfficerRecord] = {}
-        for entry in entries if isinstance(entries, list) else []:
-            if isinstance(entry, dict):
-                records[str(entry["officer_id"])] = OfficerRecord(
-                    bytes.fromhex(str(entry["public_key_hex"])),
-                    OfficerRole(str(entry["role"])),
-                    str(entry.get("display_name", "")),
+        for entry in entries:
+            try:
+                record = OfficerRecord(
+                    bytes.fromhex(str(entry["public_key_hex"])),  # type: ignore[index,call-overload] # refused below
+                    OfficerRole(str(entry["role"])),  # type: ignore[index,call-overload] # refused below
+                    str(entry["display_name"]),  # type: ignore[index,call-overload] # refused below
                 )
+                records[str(entry["officer_id"])] = record  # type: ignore[index,call-overload] # refused below
+            except (KeyError, TypeError, ValueError) as error:
+                raise SettingsFault("an officer of the officers bundle is malformed", code="EG-SET-012") from error
         self.officers.clear()
         self.officers.update(records)
 

@@ -12,8 +12,6 @@ from typing import TextIO
 
 from gate_agent.clock import SystemClock
 
-from gate_agent.clock import SystemClock
-
 SUMMARY = "check machine readable zones given as text on standard input"
 
 _LONGEST_LINE = 4096

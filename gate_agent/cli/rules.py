@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gate_agent.clock import SystemClock
-from gate_agent.clock import SystemClock
 from gate_agent.errors import EgateError
 
 if TYPE_CHECKING:

@@ -1,0 +1,116 @@
+"""The centre's monitor page: over a real ledger, with a client and in the browser."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+
+from central_sync.centre.queries import CentreQueries
+from central_sync.centre.schema import ALARMS, PRESENCE, RECORDS, open_engine
+from gate_agent.web.centre.application import add_monitor
+from gate_agent.web.pages import page_app, serving
+
+CHROMIUM = Path("/usr/bin/chromium")
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>\u202e" + "x" * 300
+SHOTS = os.environ.get("EGATE_SHOTS", "")
+
+
+def ledger(folder: Path) -> sa.Engine:
+    engine = open_engine(f"sqlite:///{folder / 'centre.db'}")
+    with engine.begin() as connection:
+        for number, (online, backlog) in enumerate([(True, 0), (False, 37), (True, 2)], start=1):
+            connection.execute(
+                PRESENCE.insert().values(
+                    gate=f"UTO/demo/gate-{number}", session=str(uuid.uuid4()), online=online, epoch=str(uuid.uuid4()),
+                    last_seen=(NOW - timedelta(seconds=3 if online else 7000)).isoformat(), first_seq=1, first_unacked=1,
+                    last_seq=120 + number, head="", backlog=backlog, protocol="mqtt 5",
+                )
+            )  # fmt: skip
+        for number, corridor in enumerate(["green"] * 6 + ["yellow"] * 3 + ["red"]):
+            connection.execute(
+                RECORDS.insert().values(
+                    id=str(uuid.uuid4()), gate="UTO/demo/gate-1", kind="crossing", time=NOW.isoformat(),
+                    stored_at=(NOW - timedelta(seconds=number)).isoformat(), corridor=corridor, outcome="passed",
+                    reasons='["value_over_allowance"]' if corridor == "red" else "[]", body=b"SEALED",
+                )
+            )  # fmt: skip
+        connection.execute(
+            ALARMS.insert().values(
+                gate="UTO/demo/gate-2", kind="records_missing", subject="x", detail=HOSTILE,
+                first_at=NOW.isoformat(), last_at=NOW.isoformat(), times=2,
+            )
+        )  # fmt: skip
+    return engine
+
+
+def monitor(engine: sa.Engine) -> FastAPI:
+    app = page_app("centre")
+    add_monitor(app, CentreQueries(engine, now=lambda: NOW), lambda: NOW)
+    return app
+
+
+async def test_gates_corridors_and_records_are_shown(tmp_path: Path) -> None:
+    engine = ledger(tmp_path)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(monitor(engine)), base_url="http://localhost") as client:
+        page = (await client.get("/")).text
+        assert (await client.get("/healthz")).status_code == 204
+    engine.dispose()
+    assert "2 of 3" in page
+    assert ">39<" in page  # 37 + 2 records still at the gates
+    assert page.index("UTO/demo/gate-2") < page.index("UTO/demo/gate-1")  # what is wrong stands first
+    for text in ("60.0 %", "30.0 %", "10.0 %", "value over allowance", "✕ away", "● online"):
+        assert text in page
+    assert "<script>alert" not in page
+    assert "SEALED" not in page
+
+
+async def test_an_empty_centre_has_a_page_too(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'centre.db'}")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(monitor(engine)), base_url="http://localhost") as client:
+        page = (await client.get("/")).text
+    engine.dispose()
+    assert "No gate was heard of yet." in page
+    assert "0 of 0" in page
+
+
+@pytest.mark.chromium
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed")
+async def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    axe_core = pytest.importorskip("axe_playwright_python")
+    from playwright.async_api import async_playwright
+
+    axe = (Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    engine = ledger(tmp_path)
+    arguments = ["--disable-gpu"] + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        page = await browser.new_page(viewport={"width": 1366, "height": 768})
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        async with serving(monitor(engine)) as address:
+            await page.goto(address)
+            for width, scheme in ((1366, "light"), (1366, "dark"), (390, "light"), (320, "light")):
+                await page.set_viewport_size({"width": width, "height": 768})
+                await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                room = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+                assert room[0] <= room[1], width
+                await page.evaluate(axe)
+                found = await page.evaluate("axe.run(document)")
+                assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == [], (width, scheme)
+                if SHOTS:
+                    await page.screenshot(path=f"{SHOTS}/centre-{scheme}-{width}.png", full_page=True)
+            with engine.begin() as connection:
+                connection.execute(PRESENCE.delete().where(PRESENCE.c.gate == "UTO/demo/gate-2"))
+            await page.wait_for_function("document.querySelector('main').innerText.includes('2 of 2')", timeout=15_000)
+            assert complaints == []
+        await page.wait_for_function("document.getElementById('stale').textContent.includes('Connection lost')", timeout=15_000)
+        await browser.close()
+    engine.dispose()
