@@ -148,7 +148,8 @@ class Uplink:
     async def _turn(self, lane: Lane) -> None:
         if lane == "backlog" and self._live_is_busy:
             try:
-                await asyncio.wait_for(self._until(lambda: not self._live_is_busy), self._settings.backlog_patience_s)
+                async with asyncio.timeout(self._settings.backlog_patience_s):
+                    await self._until(lambda: not self._live_is_busy)
             except TimeoutError:
                 _log.debug("backlog_takes_its_turn")
         await self._until(lambda: self._has_room(lane))

@@ -179,7 +179,8 @@ class _Connection:
     @staticmethod
     async def _agreement(answer: asyncio.Future[str], timeout_s: float) -> None:
         try:
-            refusal = await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):  # wait_for of 3.11 can swallow a cancellation
+                refusal = await answer
         except TimeoutError as error:
             raise TransportFault("the broker did not answer in time", code="CS-TRA-003") from error
         if refusal:

@@ -51,6 +51,7 @@ class ReasonCode(StrEnum):
     # customs
     CASH_OVER_THRESHOLD = "cash_over_threshold"  # parameters: total, threshold
     CASH_RATE_MISSING = "cash_rate_missing"  # parameters: currency
+    CASH_RATE_OLD = "cash_rate_old"  # parameters: currency, date
     VALUE_OVER_ALLOWANCE = "value_over_allowance"  # parameters: value, allowance
     RULE_NOT_FOUND = "rule_not_found"  # parameters: rule
     RULE_CERTAINTY_LOW = "rule_certainty_low"  # parameters: rule

@@ -325,7 +325,7 @@ class LaneController:
     async def _bind_token(self, borrowed: Borrowed) -> None:
         """Bind a token to the document once both are there; a token that is wrong by itself answers at once."""
         try:
-            found = await self._declarations.bind(borrowed, self.today)
+            found = await self._declarations.bind(borrowed, self.today, self._knowledge.current().rulebook)
         except StoreFault:
             found = self._store_fault()
         self._report(borrowed, *found)

@@ -12,6 +12,7 @@ from gate_agent.inspection.token_format import PREFIX
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.ports import Knowledge, LaneStore
 from gate_agent.policy.eligibility import not_served
+from gate_agent.policy.rulebook import Rulebook
 from gate_agent.settings import PolicySettings
 
 
@@ -32,7 +33,7 @@ class Declarations:
         """Verify a token by itself."""
         return verify_token(payload, knowledge.token_keys, self._clock.now())
 
-    async def bind(self, borrowed: Borrowed, today: date) -> tuple[ev.Event, ...]:
+    async def bind(self, borrowed: Borrowed, today: date, rulebook: Rulebook) -> tuple[ev.Event, ...]:
         """Answer with events as soon as token and document allow it; raises `StoreFault`."""
         reading = borrowed.token
         if reading is None:
@@ -46,7 +47,7 @@ class Declarations:
         used = await self._store.token_used(declaration.token_id, document.issuing_state, document.document_number)
         result = bind(reading, document, already_used=used)
         borrowed.token_accepted = result.outcome is CheckOutcome.SUCCESSFUL
-        refused = not_served(document, declaration, today)
+        refused = not_served(document, declaration, today, rulebook)
         if refused and borrowed.token_accepted:
             return (ev.NotServed(refused),)
         return (ev.CheckCompleted(result),)

@@ -13,6 +13,7 @@ from gate_agent.domain.document_checks import check_expiry, check_mrz_digits
 from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.lane.ports import Knowledge, LaneStore
+from gate_agent.policy.eligibility import not_served
 from gate_agent.policy.stay_rules import check_stay
 
 _NOT_READ = (Reason(ReasonCode.MRZ_UNREADABLE),)
@@ -59,5 +60,9 @@ async def inspect_reading(
         stay = await store.open_stay(document.issuing_state, document.document_number)
         results.append(check_stay(direction, document.nationality, stay, today, knowledge.rulebook))
     found: list[ev.Event] = [ev.CheckCompleted(result) for result in results]
-    found.append(ev.MrzChecked(reading_key(lines), check_mrz_digits(reading)))
+    digits = check_mrz_digits(reading)
+    refused = not_served(document, None, today, knowledge.rulebook) if document else ()
+    if refused and digits.outcome is CheckOutcome.SUCCESSFUL:
+        found.append(ev.NotServed(refused))  # told before the entrance opens
+    found.append(ev.MrzChecked(reading_key(lines), digits))
     return reading, found

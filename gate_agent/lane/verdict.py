@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from gate_agent.clock import Clock
 from gate_agent.domain.check import CheckName, CheckResult
-from gate_agent.domain.crossing import Admission, PolicyAnswer
+from gate_agent.domain.crossing import PolicyAnswer
 from gate_agent.domain.reasons import Reason
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.domain.transaction_state import MANDATORY_CHECKS
@@ -16,8 +15,6 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.ports import KnowledgeSource
 from gate_agent.policy.admission import PolicyInput, decide
 from gate_agent.settings import LaneSettings, Settings
-
-_MOST_REASONS = 5
 
 
 def ask_policy(
@@ -34,10 +31,10 @@ def ask_policy(
     now, known = clock.now(), knowledge.current()
     declaration = borrowed.declaration
     seals = tuple(
-        knowledge.seal(seal_id) or SealReport(seal_id, SealState.UNKNOWN, "", now)
+        _seal(knowledge, seal_id, now, settings.policy.seal_silent_h)
         for seal_id in (declaration.seal_ids if declaration else ())
     )
-    answer = decide(
+    return decide(
         PolicyInput(
             direction=lane.direction,
             mode=declaration.mode if declaration else settings.gate.travel_mode,
@@ -51,14 +48,14 @@ def ask_policy(
             watchlist_age_h=(now - known.watchlist_valid_from).total_seconds() / 3600,
             watchlist_age_limit_h=settings.policy.watchlist_age_limit_h,
             mandatory=MANDATORY_CHECKS,
+            referral=referral,
         )
     )
-    if not referral:
-        return answer
-    named = {reason.code for reason in referral}
-    others = tuple(
-        reason
-        for reason in (answer.admission_reasons if answer.admission is Admission.REFER else ())
-        if reason.code not in named
-    )
-    return replace(answer, admission=Admission.REFER, admission_reasons=(referral + others)[:_MOST_REASONS])
+
+
+def _seal(knowledge: KnowledgeSource, seal_id: str, now: datetime, silent_h: float) -> SealReport:
+    """Return a seal's last report; one that has been silent for too long is not known to be whole."""
+    report = knowledge.seal(seal_id)
+    if report is None or (report.state is SealState.INTACT and now - report.received_at > timedelta(hours=silent_h)):
+        return SealReport(seal_id, SealState.UNKNOWN, "", now)
+    return report

@@ -23,9 +23,16 @@ _SEVERITY = {
 }
 
 
+CLOCK_SKEW_H = 0.1
+"""How far a list may seem to come from the future before its age counts as unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyInput:
-    """Everything policy may know. `mandatory` checks must be there and successful; a check that is not supported counts only then."""
+    """Everything policy may know. `mandatory` checks must be there and successful; a check that is not supported counts only then.
+
+    `referral` are reasons to refer that were found already; they come first.
+    """
 
     direction: Direction
     mode: TravelMode
@@ -39,6 +46,7 @@ class PolicyInput:
     watchlist_age_h: float
     watchlist_age_limit_h: float
     mandatory: frozenset[CheckName]
+    referral: tuple[Reason, ...] = ()
 
 
 def decide(known: PolicyInput) -> PolicyAnswer:
@@ -57,19 +65,23 @@ def decide(known: PolicyInput) -> PolicyAnswer:
 
 def _referral_reasons(known: PolicyInput) -> tuple[Reason, ...]:
     """Return why a guard is needed, findings before faults before doubts; empty only when everything mandatory is proven."""
-    found: list[Reason] = []
+    found: list[Reason] = list(known.referral)
     against = [result for result in known.checks if _counts_against(result, known.mandatory)]
     against.sort(key=lambda result: (_SEVERITY[result.outcome], result.check is not CheckName.WATCHLIST))
     reasons = [result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),) for result in against]
     found += [
         one[0] for one in reasons
     ]  # each check speaks before one of them speaks twice: none is hidden by a long list
-    done = {result.check for result in known.checks}
-    found += [Reason(ReasonCode.STEP_TIMEOUT, {"step": name.value}) for name in sorted(known.mandatory - done)]
-    if not known.watchlist_age_h <= known.watchlist_age_limit_h:  # an age that is no number is too old as well
+    if not -CLOCK_SKEW_H <= known.watchlist_age_h <= known.watchlist_age_limit_h:  # a list from the future is no list
         found.append(Reason(ReasonCode.WATCHLIST_STALE))
-    found += not_served(known.document, known.declaration, known.local_date)
+    found += not_served(known.document, known.declaration, known.local_date, known.rulebook)
     found += [reason for one in reasons for reason in one[1:]]
+    if known.document is None and not found:
+        found.append(Reason(ReasonCode.MRZ_UNREADABLE))
+    if not found:  # what is missing says something only where nothing else does
+        done = {result.check for result in known.checks}
+        missing = known.mandatory - done if known.mandatory else frozenset({CheckName.FACE_COMPARISON})
+        found += [Reason(ReasonCode.STEP_TIMEOUT, {"step": name.value}) for name in sorted(missing)]
     distinct: list[Reason] = []
     for reason in found:
         if reason not in distinct:
@@ -80,4 +92,5 @@ def _referral_reasons(known: PolicyInput) -> tuple[Reason, ...]:
 def _counts_against(result: CheckResult, mandatory: frozenset[CheckName]) -> bool:
     if result.outcome is CheckOutcome.SUCCESSFUL:
         return False
-    return result.outcome is not CheckOutcome.NOT_SUPPORTED or result.check in mandatory
+    demanded = mandatory | {CheckName.DECLARATION_TOKEN}  # a token that was presented has to be good
+    return result.outcome is not CheckOutcome.NOT_SUPPORTED or result.check in demanded

@@ -75,6 +75,11 @@ def _cash(
         (Corridor.YELLOW, Reason(ReasonCode.CASH_RATE_MISSING, {"currency": currency}))
         for currency in answer.currencies_without_rate
     ]
+    found += [
+        (Corridor.YELLOW, Reason(ReasonCode.CASH_RATE_OLD, {"currency": rate.currency, "date": rate.on.isoformat()}))
+        for rate in answer.rates
+        if rate.on < on
+    ]
     if not isinstance(answer.limit, Rule):
         return [*found, (Corridor.YELLOW, Reason(ReasonCode.RULE_NOT_FOUND, {"rule": answer.limit.subject}))]
     rules.append(answer.limit)

@@ -8,12 +8,12 @@ from datetime import date
 from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.travel_document import TravelDocument
-
-OWN_DECLARATION_AGE_YEARS = 16
-"""Younger travellers stand on an adult's declaration (border-rules B3)."""
+from gate_agent.policy.rulebook import Rulebook, RuleNotFound
 
 
-def not_served(document: TravelDocument | None, declaration: Declaration | None, today: date) -> tuple[Reason, ...]:
+def not_served(
+    document: TravelDocument | None, declaration: Declaration | None, today: date, rulebook: Rulebook
+) -> tuple[Reason, ...]:
     """Return why somebody needs a staffed lane; empty when the gate can serve."""
     found = []
     if declaration is not None and declaration.small_children > 0:
@@ -22,9 +22,17 @@ def not_served(document: TravelDocument | None, declaration: Declaration | None,
         born = _latest_birth(document, today)
         if born is None:
             found.append(Reason(ReasonCode.MRZ_UNREADABLE, {"field": "date_of_birth"}))
-        elif _age_years(born, today) < OWN_DECLARATION_AGE_YEARS:
-            found.append(Reason(ReasonCode.MINOR_WITHOUT_ADULT))
+        else:
+            found += _minor(_age_years(born, today), today, rulebook)
     return tuple(found)
+
+
+def _minor(age_years: int, today: date, rulebook: Rulebook) -> list[Reason]:
+    """Younger travellers stand on an adult's declaration; without a rule nobody's age is good enough."""
+    rule = rulebook.find("own_declaration_age", today)
+    if isinstance(rule, RuleNotFound):
+        return [Reason(ReasonCode.RULE_NOT_FOUND, {"rule": rule.subject})]
+    return [Reason(ReasonCode.MINOR_WITHOUT_ADULT)] if age_years < rule.value else []
 
 
 def _latest_birth(document: TravelDocument, today: date) -> date | None:

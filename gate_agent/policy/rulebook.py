@@ -28,6 +28,8 @@ SUBJECTS = {
     "cash_declaration": "uzs_tiyin",
     "visa_free_stay": "days",
     "registration": "working_days",
+    "unlimited_stay": "days",
+    "own_declaration_age": "years",
 }
 """What a rule can be about, with its unit. Values are integers."""
 
@@ -152,6 +154,7 @@ def parse_rulebook(body: Mapping[str, object]) -> Rulebook:
     doubled = _doubled(f"{rate.currency} on {rate.on.isoformat()}" for rate in rates)
     if doubled:
         raise RulebookRefused(f"rates: given twice: {', '.join(doubled)}")
+    _refuse_contradictions(rules)
     return Rulebook(
         version=_integer("version", body["version"], least=1),
         title=_text("title", body["title"]),
@@ -159,6 +162,16 @@ def parse_rulebook(body: Mapping[str, object]) -> Rulebook:
         rates=rates,
         options=_options(body["options"]),
     )
+
+
+def _refuse_contradictions(rules: Sequence[Rule]) -> None:
+    """Two rules for the same case from the same day on would leave the answer to chance."""
+    cases: dict[tuple[object, ...], str] = {}
+    for rule in rules:
+        case = (rule.subject, rule.direction, rule.mode, rule.person_kind, rule.effective_from)
+        if case in cases:
+            raise RulebookRefused(f"rules: {cases[case]} and {rule.rule_id} begin on the same day for the same case")
+        cases[case] = rule.rule_id
 
 
 def _rule(index: int, entry: object) -> Rule:

@@ -16,6 +16,11 @@ def stay_rule(rulebook: Rulebook, nationality: str, entered_on: date) -> Rule | 
     return rulebook.find("visa_free_stay", entered_on, person_kind=nationality)
 
 
+def is_unlimited(rulebook: Rulebook, nationality: str, on: date) -> bool:
+    """Tell whether holders of a nationality may stay as long as they like: own citizens and those of agreements."""
+    return isinstance(rulebook.find("unlimited_stay", on, person_kind=nationality), Rule)
+
+
 def last_day(rulebook: Rulebook, rule: Rule, entered_on: date) -> date:
     """Return the last legal day of a stay."""
     days = rule.value - 1 if rulebook.options["entry_day_counts"] else rule.value
@@ -26,6 +31,8 @@ def check_stay(
     direction: Direction, nationality: str, stay: Stay | None, today: date, rulebook: Rulebook
 ) -> CheckResult:
     """Judge a stay at entry (is there a rule?) or exit (was it kept?). Orphans are for a guard; nobody is punished by machine."""
+    if is_unlimited(rulebook, nationality, today):
+        return _result(CheckOutcome.SUCCESSFUL)
     if direction is Direction.ENTRY:
         rule = stay_rule(rulebook, nationality, today)
         if isinstance(rule, RuleNotFound):

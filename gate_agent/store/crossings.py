@@ -226,7 +226,8 @@ class Store:
             if page.rows or remaining_s <= 0:
                 return page
             try:
-                await asyncio.wait_for(appended.wait(), remaining_s)
+                async with asyncio.timeout(remaining_s):  # wait_for of 3.11 can swallow a cancellation
+                    await appended.wait()
             except TimeoutError:
                 return page
 

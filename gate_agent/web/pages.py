@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
@@ -184,8 +185,12 @@ class BodyLimit:
         return None if is_refused else bytes(parts)
 
 
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
 class _Server(uvicorn.Server):
-    """A server that tells when it listens."""
+    """A server that tells when it listens, and whose stopping is decided by its caller, not by signals it catches itself."""
 
     def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
@@ -194,10 +199,6 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_listening()
-
-
-class _QuietServer(_Server):
-    """A server whose stopping is decided by its caller, not by signals it catches itself."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -264,7 +265,7 @@ async def serving(
     """
     listener, address = _listener(host, port, uds)
     is_listening = asyncio.Event()
-    server = _QuietServer(_configuration(app), is_listening.set)
+    server = _Server(_configuration(app), is_listening.set)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     task.add_done_callback(lambda _task: is_listening.set())
     try:
@@ -292,8 +293,15 @@ def serve(
     """Serve `app` until SIGTERM or SIGINT; `on_ready` is told the address once it listens."""
     listener, address = _listener(host, port, uds)
     server = _Server(_configuration(app), lambda: on_ready(address) if on_ready is not None else None)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop, server)
+        await server.serve(sockets=[listener])
+
     try:
-        asyncio.run(server.serve(sockets=[listener]))
+        asyncio.run(run())
     finally:
         listener.close()
         if uds is not None:

@@ -100,7 +100,9 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
             for width, scheme in ((1366, "light"), (1366, "dark"), (390, "light"), (320, "light")):
                 await page.set_viewport_size({"width": width, "height": 768})
                 await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-                room = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+                room = await page.evaluate(
+                    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+                )
                 assert room[0] <= room[1], width
                 await page.evaluate(axe)
                 found = await page.evaluate("axe.run(document)")
@@ -109,8 +111,8 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
                     await page.screenshot(path=f"{SHOTS}/centre-{scheme}-{width}.png", full_page=True)
             with engine.begin() as connection:
                 connection.execute(PRESENCE.delete().where(PRESENCE.c.gate == "UTO/demo/gate-2"))
-            await page.wait_for_function("document.querySelector('main').innerText.includes('2 of 2')", timeout=15_000)
+            await page.get_by_text("2 of 2").wait_for(timeout=15_000)
             assert complaints == []
-        await page.wait_for_function("document.getElementById('stale').textContent.includes('Connection lost')", timeout=15_000)
+        await page.locator("#stale", has_text="Connection lost").wait_for(timeout=15_000)
         await browser.close()
     engine.dispose()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -277,7 +276,7 @@ async def test_a_scanner_without_suffix_or_commands(tmp_path: Path) -> None:
 async def test_soak_of_kill_mute_corrupt_and_replug(scanner: Reader, tmp_path: Path) -> None:
     """Any misfortune in any order: the driver lives, numbers have no gap, descriptors do not grow, symbols are never altered unseen."""
     chance = random.Random(11)
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
     for step in range(40):
         deed = chance.choice(["scan", "scan", "replug", "noise", "tear"])
         if deed == "scan":
@@ -299,4 +298,4 @@ async def test_soak_of_kill_mute_corrupt_and_replug(scanner: Reader, tmp_path: P
     await scanner.until(lambda: BarcodeRead(b"last", "QR", "]Q1") in scanner.told(BarcodeRead))
     assert [event.seq for event in scanner.events] == list(range(1, len(scanner.events) + 1))
     assert all(read.payload.startswith((b"token ", b"last")) for read in scanner.told(BarcodeRead))
-    assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
+    assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 1

@@ -91,7 +91,9 @@ async def begin(client: httpx.AsyncClient, language: str = "en") -> str:
     return form_token(answer.text)
 
 
-async def post(client: httpx.AsyncClient, page: str, token: str, language: str = "en", **fields: object) -> httpx.Response:
+async def post(
+    client: httpx.AsyncClient, page: str, token: str, language: str = "en", **fields: object
+) -> httpx.Response:
     data = {"form_token": token, "action": "continue", **fields}
     return await client.post(f"/{language}/declare/{page}", data=data)
 
@@ -117,7 +119,21 @@ async def declared(client: httpx.AsyncClient) -> Declaration:
 
 def specimen() -> TravelDocument:
     return TravelDocument(
-        MrzFormat.TD3, "P", "UTO", "L898902C3", "UTO", "SPECIMEN", "ANNA", False, None, "740812", "F", date(2030, 4, 15), "", "", ()
+        MrzFormat.TD3,
+        "P",
+        "UTO",
+        "L898902C3",
+        "UTO",
+        "SPECIMEN",
+        "ANNA",
+        False,
+        None,
+        "740812",
+        "F",
+        date(2030, 4, 15),
+        "",
+        "",
+        (),
     )
 
 
@@ -158,7 +174,9 @@ async def test_everything_to_declare(client: httpx.AsyncClient) -> None:
     assert "2025-04-25" in check
     await post(client, "check", token, "uz")
     made = await declared(client)
-    assert [(line.description, line.value, line.mass_g) for line in made.goods] == [("gilam", Money(120_000, "USD"), 10_000)]
+    assert [(line.description, line.value, line.mass_g) for line in made.goods] == [
+        ("gilam", Money(120_000, "USD"), 10_000)
+    ]
     assert made.cash == (Money(1_500_000, "USD"),)
     assert made.seal_ids == ("7201110001",)
 
@@ -245,13 +263,17 @@ async def test_forged_forms_are_refused(client: httpx.AsyncClient, portal: Porta
     for wrong in ("", "0" * 32, token[:-1] + "x", "\u00ff"):
         assert (await post(client, "trip", wrong, direction="entry", mode="air")).status_code == 403
     answer = await client.post(
-        "/en/declare/trip", data={"form_token": token, "direction": "entry", "mode": "air"}, headers={"Sec-Fetch-Site": "cross-site"}
+        "/en/declare/trip",
+        data={"form_token": token, "direction": "entry", "mode": "air"},
+        headers={"Sec-Fetch-Site": "cross-site"},
     )
     assert answer.status_code == 403
     cookie = client.cookies[COOKIE]
     assert portal.drafts.draft(cookie[:-1] + ("0" if cookie[-1] != "0" else "1")) is None
     assert portal.drafts.draft("." + "0" * 32) is None
-    header = (await client.post("/en/declare/eligibility", data={"who": "private"}, headers={"Cookie": ""})).headers["set-cookie"]
+    header = (await client.post("/en/declare/eligibility", data={"who": "private"}, headers={"Cookie": ""})).headers[
+        "set-cookie"
+    ]
     assert "HttpOnly" in header
     assert "SameSite=strict" in header
 
@@ -300,10 +322,22 @@ async def test_hostile_text_is_only_text(client: httpx.AsyncClient, text: str) -
 async def test_malformed_requests(client: httpx.AsyncClient) -> None:
     wanted = {"content-type": "application/x-www-form-urlencoded"}
     assert (await client.post("/en/declare/eligibility", json={"who": "private"})).status_code == 415
-    assert (await client.post("/en/declare/eligibility", content=b"&".join(b"a=1" for _ in range(50)), headers=wanted)).status_code == 400
-    assert (await client.post("/en/declare/eligibility", content=b"a=" + b"x" * 20_000, headers=wanted)).status_code == 413
+    assert (
+        await client.post("/en/declare/eligibility", content=b"&".join(b"a=1" for _ in range(50)), headers=wanted)
+    ).status_code == 400
+    assert (
+        await client.post("/en/declare/eligibility", content=b"a=" + b"x" * 20_000, headers=wanted)
+    ).status_code == 413
     assert (await client.post("/en/declare/eligibility", content=b"who=%ff%fe&%", headers=wanted)).status_code == 422
-    for path in ("/xx/", "/en/declare/nothing", "/en/cannot/else", "/docs", "/openapi.json", "/static/../pages.py", "/en/%00"):
+    for path in (
+        "/xx/",
+        "/en/declare/nothing",
+        "/en/cannot/else",
+        "/docs",
+        "/openapi.json",
+        "/static/../pages.py",
+        "/en/%00",
+    ):
         assert (await client.get(path, follow_redirects=True)).status_code == 404, path
     assert (await client.get("/", headers={"Host": "evil.example"})).status_code == 400
     assert (await client.put("/en/")).status_code == 405

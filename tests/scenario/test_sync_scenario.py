@@ -606,3 +606,24 @@ async def test_bundles_reach_the_gate_and_an_older_one_is_refused(tmp_path: Path
         assert on_gate.read_bytes() == second
     await centre.stop()
     await store.close()
+
+
+async def test_a_link_ends_whenever_it_is_told_to(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    store, broker = await scene.open_store(), MemoryBroker()
+    centre = scene.centre(transport=MemoryTransport(broker))
+    await centre.start()
+    moments = random.Random(3)
+    for number in range(60):
+        task = asyncio.create_task(scene.link(store, MemoryTransport(broker)).run())
+        await let_through(store, number)
+        await asyncio.sleep(moments.random() * 0.03)
+        task.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+    async with running(scene.link(store, MemoryTransport(broker))):
+        await eventually(lambda: scene.states() == {"acked": 240})
+    assert set(ledger(centre)) == scene.outbox()
+    await centre.stop()
+    await store.close()

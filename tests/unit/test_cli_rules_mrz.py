@@ -134,7 +134,8 @@ def test_corridor_uses_absence_and_shows_the_age_of_rates(egate):
         "cash": [{"amount": "1", "currency": "USD"}],
     }
     code, lines, _ = egate("rules", "corridor", stdin=question)
-    assert (code, lines[-1]["corridor"]) == (0, "green")
+    assert (code, lines[-1]["corridor"]) == (0, "yellow")  # the rate is not of the day
+    assert lines[-1]["reasons"][0] == {"code": "cash_rate_old", "currency": "USD", "date": "2025-04-25"}
     assert {"line": "rate", "currency": "USD", "date": "2025-04-25", "uzs_tiyin_per_unit": 1_292_717} in lines
     code, lines, _ = egate("rules", "corridor", stdin=question | {"days_abroad": 1})
     assert (lines[-1]["corridor"], lines[-1]["reasons"][0]["code"]) == ("red", "value_over_allowance")

@@ -89,7 +89,9 @@ def test_a_barcode_reader_may_end_the_line() -> None:
 def test_the_second_party_reads_it() -> None:
     """The `cwt` package verifies the same bytes with the same key."""
     body = base45.b45decode(TOKEN.removeprefix(PREFIX))
-    public = cwt.COSEKey.new({1: 1, -1: 6, 3: -8, 2: key_identifier(KEY.public_key()), -2: KEY.public_key().public_bytes_raw()})
+    public = cwt.COSEKey.new(
+        {1: 1, -1: 6, 3: -8, 2: key_identifier(KEY.public_key()), -2: KEY.public_key().public_bytes_raw()}
+    )
     payload = cwt.COSE.new().decode(body, public)
     assert cbor2.loads(payload)[7] == TOKEN_ID
 
@@ -116,7 +118,12 @@ def test_round_trip(
     goods: list[DeclaredGoods], cash: list[Money], children: int, direction: Direction, mode: TravelMode, reference: str
 ) -> None:
     one = claims(
-        goods=tuple(goods), cash=tuple(cash), small_children=children, direction=direction, mode=mode, reference=reference
+        goods=tuple(goods),
+        cash=tuple(cash),
+        small_children=children,
+        direction=direction,
+        mode=mode,
+        reference=reference,
     )
     assert decode(encode(one, KEY), TRUSTED) == one
 
@@ -148,7 +155,16 @@ def test_anything_else_is_malformed(payload: bytes) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"EG1:", b"HC1:" + TOKEN[4:].encode(), TOKEN.lower().encode(), b"' OR '1'='1", b"\xff" * 100, "EG1:ÀÉ".encode(), b"eg1:6BF"],
+    [
+        b"",
+        b"EG1:",
+        b"HC1:" + TOKEN[4:].encode(),
+        TOKEN.lower().encode(),
+        b"' OR '1'='1",
+        b"\xff" * 100,
+        "EG1:ÀÉ".encode(),
+        b"eg1:6BF",
+    ],
 )
 def test_other_codes_are_malformed(payload: bytes) -> None:
     assert reason(payload) == (CheckOutcome.UNDETERMINED, [ReasonCode.TOKEN_MALFORMED])
@@ -167,7 +183,9 @@ def test_unknown_issuer_says_nothing_about_the_traveller() -> None:
     assert reason(forged) == (CheckOutcome.UNDETERMINED, [ReasonCode.TOKEN_ISSUER_UNKNOWN])
 
 
-def sealed(members: object, *, header: object = None, unprotected: object = None, tag: int = 18, key: Ed25519PrivateKey = KEY) -> bytes:
+def sealed(
+    members: object, *, header: object = None, unprotected: object = None, tag: int = 18, key: Ed25519PrivateKey = KEY
+) -> bytes:
     """A token made by hand, correctly signed whatever it says."""
     protected = cbor2.dumps({1: -8, 4: key_identifier(KEY.public_key())} if header is None else header)
     payload = members if isinstance(members, bytes) else cbor2.dumps(members, canonical=True)

@@ -1,9 +1,11 @@
 """The core of the drivers without a device: backoff, reports, tapes, options, and the command line over twins."""
 
 import asyncio
+import importlib
 import json
 import random
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ def all_faults(kind: type[DriverFault]) -> list[type[DriverFault]]:
 
 def test_codes_are_unique_and_each_fault_has_a_remedy() -> None:
     for built_in in BUILT_IN.values():
-        __import__(built_in.target.partition(":")[0])
+        importlib.import_module(built_in.target.partition(":")[0])
     faults = [fault for fault in all_faults(DriverFault) if fault.__module__.startswith("drivers.")]
     codes = [fault.code for fault in faults]
     assert len(set(codes)) == len(codes)
@@ -151,11 +153,10 @@ async def test_twin_watch_record_and_replay_by_hand(tmp_path: Path) -> None:
 
     async def start(*words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *("python", "-m", "gate_agent", "devices", *words),
+            *(sys.executable, "-m", "gate_agent", "devices", *words),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            executable=__import__("sys").executable,
             cwd=Path(__file__).parents[2],
         )
 
@@ -166,10 +167,10 @@ async def test_twin_watch_record_and_replay_by_hand(tmp_path: Path) -> None:
         watching = await start("record", *device, "--tape", str(tape), "--json", "--content")
         while json.loads(await watching.stdout.readline()).get("state") != "ready":
             pass
-        twin.stdin.write(b"scan HC1:UTOPIA\nfly\nquit\n")
+        twin.stdin.write(b"scan HC1:UTOPIA\n")
         told = json.loads(await watching.stdout.readline())
         assert (told["kind"], bytes.fromhex(told["payload"]), told["symbology"]) == ("BarcodeRead", b"HC1:UTOPIA", "QR")
-        answers, _ = await twin.communicate()
+        answers, _ = await twin.communicate(b"fly\nquit\n")
         assert "no command 'fly'" in answers.decode()
         assert twin.returncode == 0
         assert json.loads(await watching.stdout.readline())["state"] == "absent"

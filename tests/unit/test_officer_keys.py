@@ -39,7 +39,16 @@ def test_a_changed_file_does_not_open(field: str) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"null", b"[" * 100_000, CONTENT + b" " * 5000, CONTENT.replace(b"m=65536", b"m=99999"), CONTENT[:-9], b"\xff\xfe", b'{"format": 1}'],
+    [
+        b"",
+        b"null",
+        b"[" * 100_000,
+        CONTENT + b" " * 5000,
+        CONTENT.replace(b"m=65536", b"m=99999"),
+        CONTENT[:-9],
+        b"\xff\xfe",
+        b'{"format": 1}',
+    ],
 )
 def test_other_files_are_unusable(content: bytes) -> None:
     with pytest.raises(OfficerKeyUnusable):

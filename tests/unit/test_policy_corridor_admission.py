@@ -100,7 +100,7 @@ def question(checks, mandatory, **changes):
         TODAY,
         NOW,
         tuple(checks),
-        None,
+        born("800101"),
         None,
         (),
         BOOK,
@@ -122,8 +122,11 @@ def test_release_only_on_proof_over_all_combinations_of_five_checks(mandatory):
         known = dict(zip(names, outcomes, strict=True))
         checks = [result(name, outcome) for name, outcome in known.items() if outcome is not None]
         answer = decide(question(checks, mandatory))
-        released = all(
-            outcome is S or (outcome in {N, None} and name not in mandatory) for name, outcome in known.items()
+        released = bool(mandatory) and all(
+            outcome is S
+            or (outcome is None and name not in mandatory)
+            or (outcome is N and name not in mandatory and name is not CheckName.DECLARATION_TOKEN)
+            for name, outcome in known.items()
         )
         assert answer.admission is (Admission.RELEASE if released else Admission.REFER), known
         given_codes = {reason.code for reason in answer.admission_reasons}
@@ -179,6 +182,26 @@ def test_a_stale_watchlist_refers(age_h, released):
     assert (ReasonCode.WATCHLIST_STALE in {reason.code for reason in answer.admission_reasons}) is not released
 
 
+def test_no_document_no_release():
+    answer = decide(question([result(CheckName.EXPIRY, S)], [CheckName.EXPIRY], document=None))
+    assert answer.admission is Admission.REFER
+
+
+def test_a_list_from_the_future_is_no_list():
+    answer = decide(question([result(CheckName.EXPIRY, S)], [CheckName.EXPIRY], watchlist_age_h=-500.0))
+    assert [reason.code for reason in answer.admission_reasons] == [ReasonCode.WATCHLIST_STALE]
+
+
+def test_what_is_missing_is_named_only_where_nothing_else_speaks():
+    checks = [result(CheckName.EXPIRY, F)]
+    codes = [reason.code for reason in decide(question(checks, ALL)).admission_reasons]
+    assert codes == [ReasonCode.DOCUMENT_EXPIRED]
+    help_wanted = (Reason(ReasonCode.HELP_REQUESTED),)
+    answer = decide(question([], ALL, referral=help_wanted))
+    assert answer.admission is Admission.REFER
+    assert answer.admission_reasons == help_wanted
+
+
 def born(text):
     lines = ["P<UTOSPECIMEN<<CHILD".ljust(44, "<"), "L898902C3<UTO" + text + "<F3004150" + "<" * 16]
     document = read_mrz(lines, TODAY).document
@@ -203,14 +226,14 @@ def born(text):
     ],
 )
 def test_unknown_parts_of_a_birth_date_make_nobody_older(text, code):
-    assert [reason.code for reason in not_served(born(text), None, TODAY)] == ([code] if code else [])
+    assert [reason.code for reason in not_served(born(text), None, TODAY, BOOK)] == ([code] if code else [])
 
 
 def test_a_family_with_small_children_needs_a_staffed_lane():
-    assert [r.code for r in not_served(None, declared(small_children=1), TODAY)] == [
+    assert [r.code for r in not_served(None, declared(small_children=1), TODAY, BOOK)] == [
         ReasonCode.FAMILY_WITH_SMALL_CHILDREN
     ]
-    assert not_served(None, declared(), TODAY) == ()
+    assert not_served(None, declared(), TODAY, BOOK) == ()
 
 
 # --- corridor ----------------------------------------------------------------------------------------------------------------

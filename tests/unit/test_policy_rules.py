@@ -281,12 +281,14 @@ def test_the_corridor_never_changes_the_admission() -> None:
 
 
 def test_families_are_told_and_children_do_not_cross_alone() -> None:
-    family = not_served(DOCUMENT, declared(small_children=1), TODAY)
+    family = not_served(DOCUMENT, declared(small_children=1), TODAY, RULEBOOK)
     assert [reason.code for reason in family] == [ReasonCode.FAMILY_WITH_SMALL_CHILDREN]
     for born, alone in ((date(2010, 6, 16), True), (date(2010, 6, 15), False)):
         text = born.strftime("%y%m%d")
         second = PASSPORT[1][:13] + text + PASSPORT[1][19:]
-        codes = [reason.code for reason in not_served(read_mrz((PASSPORT[0], second), TODAY).document, None, TODAY)]
+        codes = [
+            reason.code for reason in not_served(read_mrz((PASSPORT[0], second), TODAY).document, None, TODAY, RULEBOOK)
+        ]
         assert codes == ([ReasonCode.MINOR_WITHOUT_ADULT] if alone else [])
 
 

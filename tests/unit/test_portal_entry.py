@@ -44,11 +44,9 @@ def test_amounts_that_are_asked_again(text: str, key: str) -> None:
 def test_shown_amounts_are_read_back(amount_minor: int) -> None:
     for language in ("en", "ru", "uz-Latn"):
         shown = money_text(Money(amount_minor, "USD"), language).removesuffix("\u00a0USD")
-        try:
-            assert entry.scaled_number(shown, 2) == amount_minor
-        except EntryRefused as refused:
-            assert refused.key == "number_unclear"
-            assert language == "en"
+        if shown.count(",") == 1 and "." not in shown and language == "en":
+            shown += ".00"  # "1,200" alone could be two amounts
+        assert entry.scaled_number(shown, 2) == amount_minor
 
 
 @given(st.text(max_size=60))

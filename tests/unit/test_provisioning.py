@@ -29,7 +29,9 @@ class StandingClock:
         return 0.0
 
 
-def made(folder: Path, gate_id: str = "gate-1", officers: dict[str, str] | None = None, **options: object) -> Provisioned:
+def made(
+    folder: Path, gate_id: str = "gate-1", officers: dict[str, str] | None = None, **options: object
+) -> Provisioned:
     return provision(
         folder, country="UTO", site="demo", gate_id=gate_id, officers=officers or {}, clock=StandingClock(), **options  # type: ignore[arg-type]
     )  # fmt: skip
@@ -45,7 +47,10 @@ def test_everything_fits_together(tmp_path: Path) -> None:
     site = made(tmp_path / "site", officers={"guard-1": "guard", "supervisor-1": "supervisor"})
     for name in ("gate", "centre", "rulebook", "token_issuer"):
         private = read_signing_key(site.keys / f"{name}.key")
-        assert private.public_key().public_bytes_raw() == read_verification_key(site.keys / f"{name}.pub").public_bytes_raw()
+        assert (
+            private.public_key().public_bytes_raw()
+            == read_verification_key(site.keys / f"{name}.pub").public_bytes_raw()
+        )
     opening, sealing = read_opening_key(site.keys / "centre_seal.key"), read_sealing_key(site.keys / "centre_seal.pub")
     assert opening.public_key().public_bytes_raw() == sealing.public_bytes_raw()
     roll = body(site, "officers")[1]["officers"]
@@ -105,7 +110,12 @@ def test_an_officer_is_replaced_only_by_force(tmp_path: Path) -> None:
 
 def egate(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-I", "-m", "gate_agent", *words], input=stdin, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-I", "-m", "gate_agent", *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -117,10 +127,19 @@ def test_the_command_line_and_a_token(tmp_path: Path) -> None:
     folder = str(tmp_path / "site")
     provisioned = egate("provision", folder, "--development", "--json")
     assert provisioned.returncode == 0, provisioned.stderr
-    assert json.loads(provisioned.stdout)["passwords"].keys() == {"guard-1", "supervisor-1", "customs-1", "technician-1"}
+    assert json.loads(provisioned.stdout)["passwords"].keys() == {
+        "guard-1",
+        "supervisor-1",
+        "customs-1",
+        "technician-1",
+    }
     fields = DeclarationFields(Direction.ENTRY, TravelMode.ROAD, "UTO", "L898902C3", small_children=2)
-    issued = issue(fields, read_signing_key(tmp_path / "site/keys/token_issuer.key"), datetime.now(UTC), timedelta(hours=1))
-    inspected = egate("inspect", "token", "--keys", f"{folder}/keys", "--json", stdin=f"{issued.text}\nEG1:XX\n\n{'A' * 9000}\n")
+    issued = issue(
+        fields, read_signing_key(tmp_path / "site/keys/token_issuer.key"), datetime.now(UTC), timedelta(hours=1)
+    )
+    inspected = egate(
+        "inspect", "token", "--keys", f"{folder}/keys", "--json", stdin=f"{issued.text}\nEG1:XX\n\n{'A' * 9000}\n"
+    )
     assert inspected.returncode == 0, inspected.stderr
     answers = [json.loads(line) for line in inspected.stdout.splitlines()]
     assert [answer["result"] for answer in answers[:2]] == ["successful", "undetermined"]
