@@ -301,12 +301,6 @@ def _gaps(rulebook: Rulebook) -> list[str]:
         for rule in newest.values()
         if rule.effective_to
     ]
-    scopes: dict[tuple[str, str, str, str, date], str] = {}
-    for rule in rulebook.rules:
-        scope = (rule.subject, rule.direction, rule.mode, rule.person_kind, rule.effective_from)
-        if scope in scopes:
-            found.append(f"{rule.rule_id}: begins on the same day and for the same case as {scopes[scope]}")
-        scopes[scope] = rule.rule_id
     if not any(rate.currency == "USD" for rate in rulebook.rates):
         found.append("rates: no rate for USD")
     return found

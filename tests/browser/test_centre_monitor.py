@@ -53,7 +53,7 @@ def ledger(folder: Path) -> sa.Engine:
 
 def monitor(engine: sa.Engine) -> FastAPI:
     app = page_app("centre")
-    add_monitor(app, CentreQueries(engine, now=lambda: NOW), lambda: NOW)
+    add_monitor(app, CentreQueries(engine, now=lambda: NOW), lambda: NOW, refresh_s=1)
     return app
 
 
@@ -105,7 +105,7 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
                 )
                 assert room[0] <= room[1], width
                 await page.evaluate(axe)
-                found = await page.evaluate("axe.run(document)")
+                found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
                 assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == [], (width, scheme)
                 if SHOTS:
                     await page.screenshot(path=f"{SHOTS}/centre-{scheme}-{width}.png", full_page=True)

@@ -128,8 +128,14 @@ def test_one_replaced_member_is_read_or_refused_never_a_crash(data, value):
         assert parse_rulebook(body).version >= 1
 
 
+def test_contradictory_rules_are_refused():
+    with pytest.raises(RulebookRefused, match="begin on the same day"):
+        parse_rulebook(book(rule(id="one"), rule(id="other")))
+
+
 def test_a_large_rulebook_is_read_quickly():
-    body = book(*(rule(id=f"r.{number}") for number in range(20_000)))
+    days = [date(1970, 1, 1) + timedelta(days=number) for number in range(20_000)]
+    body = book(*(rule(id=f"r.{number}", effective_from=day.isoformat()) for number, day in enumerate(days)))
     start = time.perf_counter()
     assert len(parse_rulebook(body).rules) == 20_000
     assert time.perf_counter() - start < 5

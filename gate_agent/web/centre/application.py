@@ -21,7 +21,9 @@ RECENT_ALARMS = 10
 CORRIDORS = ("green", "yellow", "red")
 
 
-def add_monitor(app: FastAPI, queries: CentreQueries, now: Callable[[], datetime]) -> None:
+def add_monitor(
+    app: FastAPI, queries: CentreQueries, now: Callable[[], datetime], *, refresh_s: int = REFRESH_S
+) -> None:
     """Add the monitor page to an application; `now` is the centre's aware clock."""
     template = pages.page_templates("centre", age=_age, stamp=_stamp).get_template("monitor.html")
 
@@ -30,7 +32,7 @@ def add_monitor(app: FastAPI, queries: CentreQueries, now: Callable[[], datetime
         gates = sorted(queries.gates(), key=lambda gate: (gate.online, gate.missing == 0, gate.gate))
         return template.render(
             now=moment,
-            refresh_s=REFRESH_S,
+            refresh_s=refresh_s,
             gates=gates,
             away=sum(not gate.online for gate in gates),
             backlog=sum(gate.backlog for gate in gates),
