@@ -76,6 +76,13 @@ class BarcodeRead:
 
 
 @dataclass(frozen=True, slots=True)
+class BarcodeRefused:
+    """A symbol was shown that no reader passes on whole (too long); `reason` says why in the driver's words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FrameCaptured:
     """A newest frame lies in shared memory: BGR uint8, `height_px` x `width_px` x 3, in the file behind descriptor `memfd`.
 
@@ -129,6 +136,7 @@ Payload = (
     | MrzRead
     | DocumentImage
     | BarcodeRead
+    | BarcodeRefused
     | FrameCaptured
     | BarrierInputs
     | SealReported

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from drivers.barcode.line_codec import PAYLOAD_LIMIT_BYTES, LineCodec, LineProfile, Reply, Scan
 from drivers.codec import BadFrame
-from drivers.contracts import BarcodeRead, Clock, DeviceClass, EventSink, Unsupported
+from drivers.contracts import BarcodeRead, BarcodeRefused, Clock, DeviceClass, EventSink, Unsupported
 from drivers.options import HexBytes, SerialOptions
 from drivers.supervisor import LinkSource, SupervisedDriver, Timing
 
@@ -99,6 +99,8 @@ class BarcodeSerialReader(SupervisedDriver):
     def _report(self, message: Scan | Reply | BadFrame, t_mono_s: float) -> bool:
         if isinstance(message, BadFrame):
             self.reporter.record(message.fault())
+            if message.is_too_long:
+                self.reporter.emit(BarcodeRefused(message.reason), t_mono_s)
             return False
         self.declare_ready()
         if isinstance(message, Scan):

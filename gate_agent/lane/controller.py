@@ -246,6 +246,8 @@ class LaneController:
                 return ()
             case dc.BarcodeRead(payload):
                 return self._barcode(payload, from_camera=event.device == self.lane.camera)
+            case dc.BarcodeRefused():
+                return self._barcode(b"", from_camera=False)  # shown, but no token: a referral, not silence
             case dc.BarrierInputs() as inputs:
                 return self.intake.moved(inputs)
             case _:

@@ -137,7 +137,7 @@ class RequestAllowance:
     """A bucket of requests per address: `burst` at once, refilled with `per_second`. Remembers at most `most` addresses."""
 
     def __init__(
-        self, monotonic_s: Callable[[], float], *, burst: float = 240, per_second: float = 4, most: int = 20_000
+        self, monotonic_s: Callable[[], float], *, burst: float = 600, per_second: float = 10, most: int = 20_000
     ) -> None:
         self._monotonic_s = monotonic_s
         self._burst = burst

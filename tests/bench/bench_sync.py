@@ -1,0 +1,211 @@
+"""Records committed at the centre per second, beside plain paho QoS 1 publishing of the same records, over one broker in one run.
+
+"Ours" ends when the centre's database has committed and the gate's store has marked every record as acknowledged; the peer ends when
+the broker has said PUBACK, which is durable nowhere. Both run on one machine, over mosquitto where it is installed, else over the
+embedded broker. The commit latency of a decision is measured on the same disk.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import shutil
+import socket
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import paho.mqtt.client as mqtt
+import structlog
+from amqtt.broker import Broker
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from central_sync.centre.service import CentreService
+from central_sync.gate_link import GateKeys, GateLink
+from central_sync.topics import GateAddress
+from central_sync.transports.mqtt import MqttTransport
+from central_sync.uplink import UplinkSettings
+from gate_agent.cli.bench import BenchRow
+from gate_agent.clock import SystemClock
+from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Decision, PolicyAnswer
+from gate_agent.domain.declaration import Direction
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.seal import SealReport, SealState
+from gate_agent.store import Store
+
+NAME = "sync"
+RECORDS = 3_000
+DECISIONS = 200
+
+_PROTOCOL = "3.1.1"
+_PEER_WINDOW = 100
+
+
+def run() -> list[BenchRow]:
+    """Measure once; takes about a minute."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with tempfile.TemporaryDirectory(prefix="egate-bench-") as folder:
+        return asyncio.run(_measure(Path(folder)))
+
+
+async def _measure(folder: Path) -> list[BenchRow]:
+    gate_key, centre_key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    _write_keys(folder, gate_key, centre_key)
+    store = await Store.open(
+        folder / "store",
+        SystemClock(),
+        SimpleNamespace(country="UTO", site="bench", gate_id="gate-1"),
+        X25519PrivateKey.generate().public_key(),
+        SimpleNamespace(keep_acknowledged_days=30, ballast_bytes=0),
+        centre_public_key=centre_key.public_key(),
+    )
+    latencies_ms = await _decision_latencies_ms(store)
+    for number in range(RECORDS - DECISIONS):
+        await store.commit_seal(SealReport(f"S{number}", SealState.INTACT, "", datetime.now(UTC)))
+    bodies = await _bodies(store)
+    rates, peer_rates = [], []
+    async with _broker(folder) as port:
+        peer_rates.append(await asyncio.to_thread(_peer_rate, port, bodies))
+        rates.append(await _our_rate(folder, port, store, GateKeys(gate_key, centre_key.public_key())))
+        peer_rates.append(await asyncio.to_thread(_peer_rate, port, bodies))
+    await store.close()
+    ours, peer = max(rates), max(peer_rates)
+    quantiles = statistics.quantiles(latencies_ms, n=100)
+    return [
+        BenchRow("sync: committed at the centre / PUBACK of plain paho", ours, peer, ours / peer, "records/s"),
+        BenchRow("sync: commit of a decision, p50", quantiles[49], None, None, "ms"),
+        BenchRow("sync: commit of a decision, p99", quantiles[98], None, None, "ms"),
+    ]
+
+
+def _write_keys(folder: Path, gate_key: Ed25519PrivateKey, centre_key: Ed25519PrivateKey) -> None:
+    (folder / "centre.key").write_bytes(
+        centre_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    pem = gate_key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    gate = {"country": "UTO", "site": "bench", "gate_id": "gate-1", "public_key_pem": pem.decode()}
+    (folder / "directory.json").write_text(json.dumps({"gates": [gate]}), encoding="ascii")
+
+
+async def _decision_latencies_ms(store: Store) -> list[float]:
+    latencies_ms = []
+    for _ in range(DECISIONS):
+        now = datetime.now(UTC)
+        decision = Decision(
+            decision_id=uuid.uuid4(),
+            transaction_id=uuid.uuid4(),
+            lane_id=1,
+            direction=Direction.ENTRY,
+            decided_at=now,
+            local_date=now.date(),
+            decided_by=DecidedBy.MACHINE,
+            answer=PolicyAnswer(Admission.RELEASE, (Reason(ReasonCode.ALL_CHECKS_SUCCESSFUL),), Corridor.GREEN, ()),
+            checks=(),
+            document=None,
+            declaration=None,
+        )
+        began_s = time.perf_counter()
+        await store.commit_decision(decision)
+        latencies_ms.append((time.perf_counter() - began_s) * 1000)
+    return latencies_ms
+
+
+async def _bodies(store: Store) -> list[bytes]:
+    bodies: list[bytes] = []
+    after = 0
+    while rows := (await store.next_batch("live", 50, after)).bodies():
+        bodies += [row.body for row in rows]
+        after = rows[-1].seq
+    return bodies
+
+
+async def _our_rate(folder: Path, port: int, store: Store, keys: GateKeys) -> float:
+    centre = CentreService(f"sqlite:///{folder / 'centre.db'}", "127.0.0.1", port, folder, "UTO", protocol=_PROTOCOL)
+    await centre.start()
+    await centre.connected()
+    link = GateLink(
+        GateAddress("UTO", "bench", "gate-1"),
+        store,
+        MqttTransport("127.0.0.1", port, "egate-UTO-bench-gate-1", version=_PROTOCOL),
+        keys,
+        now=lambda: datetime.now(UTC),
+        settings=UplinkSettings(),
+    )
+    began_s = time.perf_counter()
+    running = asyncio.create_task(link.run())
+    while (await store.position()).backlog_records:
+        await asyncio.sleep(0.02)
+    took_s = time.perf_counter() - began_s
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    totals = await asyncio.to_thread(centre.queries.counts)
+    await centre.stop()
+    stored = totals["totals"]["stored"]
+    if stored != RECORDS:
+        raise RuntimeError(f"the centre stored {stored} of {RECORDS} records")
+    return RECORDS / took_s
+
+
+def _peer_rate(port: int, bodies: list[bytes]) -> float:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+    client.max_inflight_messages_set(_PEER_WINDOW)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    began_s = time.perf_counter()
+    messages = [client.publish("peer/records", body, qos=1) for body in bodies]
+    for message in messages:
+        message.wait_for_publish(60)
+    took_s = time.perf_counter() - began_s
+    client.disconnect()
+    client.loop_stop()
+    return len(bodies) / took_s
+
+
+@contextlib.asynccontextmanager
+async def _broker(folder: Path) -> AsyncIterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    executable = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
+    if executable is None:
+        for name in ("amqtt", "transitions"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        broker = Broker(
+            {
+                "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+            }
+        )
+        await broker.start()
+        yield port
+        await broker.shutdown()
+        return
+    configuration = folder / "mosquitto.conf"
+    configuration.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n", encoding="ascii"
+    )
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(executable, "-c", str(configuration), stdout=quiet, stderr=quiet)
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            break
+        await asyncio.sleep(0.02)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        await process.wait()
