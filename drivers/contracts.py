@@ -58,6 +58,13 @@ class MrzRead:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFailed:
+    """The reader sent something that is no read (torn, damaged, too long, no characters); `reason` is in the driver's words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentImage:
     """An image that the reader delivered, undecoded. `role` is `portrait`, `white`, `infrared` or `ultraviolet`."""
 
@@ -134,6 +141,7 @@ Payload = (
     | DocumentPresented
     | DocumentRemoved
     | MrzRead
+    | ReadFailed
     | DocumentImage
     | BarcodeRead
     | BarcodeRefused

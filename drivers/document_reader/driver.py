@@ -16,6 +16,7 @@ from drivers.contracts import (
     DocumentRemoved,
     EventSink,
     MrzRead,
+    ReadFailed,
     Unsupported,
 )
 from drivers.document_reader.codec import (
@@ -114,6 +115,7 @@ class MrzSerialReader(SupervisedDriver):
     def _report(self, message: Message | BadFrame, t_mono_s: float) -> bool:
         if isinstance(message, BadFrame):
             self.reporter.record(message.fault())
+            self.reporter.emit(ReadFailed(message.reason), t_mono_s)
             return False
         if isinstance(message, StatusQuery | ReadAgain):
             return False  # an echoing line sends our own words back: no sign of life

@@ -10,6 +10,11 @@ import httpx
 from gate_agent.web.lane_api_messages import ActionAnswer, GuardAction, ReferralView
 
 
+_NOT_ON_SCREEN_YET = {"gone", "gate_unreachable"}
+_LOOKS = 50
+_LOOK_S = 0.1
+
+
 class GuardRefused(Exception):
     """The console or the agent did not accept what the guard did."""
 
@@ -57,8 +62,12 @@ class DemoGuard:
             "subject_id": subject_id,
             "reason_code": reason_code,
         }
-        answer = await self._post("/guard/actions", fields)
-        return ActionAnswer.model_validate_json(answer.content)
+        for _ in range(_LOOKS):
+            answer = ActionAnswer.model_validate_json((await self._post("/guard/actions", fields)).content)
+            if answer.code not in _NOT_ON_SCREEN_YET:
+                return answer
+            await asyncio.sleep(_LOOK_S)  # the console's page is a moment behind the lane
+        raise GuardRefused(f"{action} was answered {answer.code}")
 
     async def _post(self, path: str, fields: dict[str, str]) -> httpx.Response:
         """Post, signing in first where the console does not know the session (it may have been restarted)."""

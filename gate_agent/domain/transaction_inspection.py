@@ -97,7 +97,7 @@ class Inspection(Stepping):
         elif aborted_step is Step.FACE:
             self.emit(ev.StopFaceCapture(), ev.StartFaceCapture())
         else:
-            self.emit(ev.StartTimer(Timer.IDLE))
+            self.emit(ev.ReadDocumentAgain(), ev.StartTimer(Timer.IDLE))
 
     def progress(self) -> None:
         """Grant the permit to enter, or ask policy, as soon as everything needed is there."""

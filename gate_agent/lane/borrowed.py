@@ -24,6 +24,7 @@ class Borrowed:
     reading: MrzReading | None = None
     token: TokenReading | None = None
     token_accepted: bool = False
+    document_presented: bool = False
     reference_requested: bool = False
     reference_features: Features | None = None
     reference_jpeg: bytearray | None = None

@@ -238,11 +238,13 @@ class LaneController:
             case dc.MrzRead(lines):
                 self._begin_if_idle(ev.DocumentPresented(self.new_id()))
                 if self.borrowed is not None and self.state.phase is Phase.INSPECTING:
+                    self.borrowed.document_presented = True
                     self._job(self._inspect(self.borrowed, lines))
                 return ()
+            case dc.ReadFailed():
+                return (ev.StepAborted(ev.Step.DOCUMENT, Reason(ReasonCode.MRZ_UNREADABLE)),)
             case dc.DocumentImage(role, _, content):
-                if role == "portrait" and self.borrowed is not None and self.borrowed.reference_features is None:
-                    self._job(self._take_reference(self.borrowed, content))
+                self._portrait(role, content)
                 return ()
             case dc.BarcodeRead(payload):
                 return self._barcode(payload, from_camera=event.device == self.lane.camera)
@@ -258,6 +260,14 @@ class LaneController:
         if self.borrowed is None:
             return True
         return self.borrowed.reference_requested and CheckName.MRZ_CHECK_DIGITS in self.state.results
+
+    def _portrait(self, role: str, content: bytes) -> None:
+        """Take the portrait of a document that was presented in this transaction; a late one belongs to somebody else."""
+        borrowed = self.borrowed
+        if role != "portrait" or borrowed is None or not borrowed.document_presented:
+            return
+        if borrowed.reference_features is None:
+            self._job(self._take_reference(borrowed, content))
 
     def _begin_if_idle(self, event: ev.Event) -> None:
         if self.state.phase is Phase.IDLE:

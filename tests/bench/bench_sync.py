@@ -1,7 +1,8 @@
 """Records committed at the centre per second, beside plain paho QoS 1 publishing of the same records, over one broker in one run.
 
 "Ours" ends when the centre's database has committed and the gate's store has marked every record as acknowledged; the peer ends when
-the broker has said PUBACK, which is durable nowhere. Both run on one machine, over mosquitto where it is installed, else over the
+the broker has said PUBACK to a paho client with its own defaults, which is durable nowhere. The centre is a process of its own, as
+in service. Both run on one machine, over mosquitto where it is installed, else over the
 embedded broker. The commit latency of a decision is measured on the same disk.
 """
 
@@ -12,6 +13,7 @@ import logging
 import shutil
 import socket
 import statistics
+import sys
 import tempfile
 import time
 import uuid
@@ -28,7 +30,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from central_sync.centre.service import CentreService
+from central_sync.centre.queries import CentreQueries
+from central_sync.centre.schema import open_engine
 from central_sync.gate_link import GateKeys, GateLink
 from central_sync.topics import GateAddress
 from central_sync.transports.mqtt import MqttTransport
@@ -46,7 +49,21 @@ RECORDS = 3_000
 DECISIONS = 200
 
 _PROTOCOL = "3.1.1"
-_PEER_WINDOW = 100
+_CENTRE = """
+import asyncio, logging, sys
+from pathlib import Path
+import structlog
+from central_sync.centre.queries import CentreQueries
+from central_sync.centre.schema import open_engine
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+async def serve():
+    centre = CentreService(sys.argv[1], "127.0.0.1", int(sys.argv[2]), Path(sys.argv[3]), "UTO", protocol="3.1.1")
+    await centre.start()
+    await centre.connected()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(serve())
+"""
 
 
 def run() -> list[BenchRow]:
@@ -132,9 +149,12 @@ async def _bodies(store: Store) -> list[bytes]:
 
 
 async def _our_rate(folder: Path, port: int, store: Store, keys: GateKeys) -> float:
-    centre = CentreService(f"sqlite:///{folder / 'centre.db'}", "127.0.0.1", port, folder, "UTO", protocol=_PROTOCOL)
-    await centre.start()
-    await centre.connected()
+    database_url = f"sqlite:///{folder / 'centre.db'}"
+    centre = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _CENTRE, database_url, str(port), str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    assert centre.stdout is not None
+    await asyncio.wait_for(centre.stdout.readline(), 30)
     link = GateLink(
         GateAddress("UTO", "bench", "gate-1"),
         store,
@@ -150,8 +170,9 @@ async def _our_rate(folder: Path, port: int, store: Store, keys: GateKeys) -> fl
     took_s = time.perf_counter() - began_s
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    totals = await asyncio.to_thread(centre.queries.counts)
-    await centre.stop()
+    centre.terminate()
+    await centre.wait()
+    totals = await asyncio.to_thread(CentreQueries(open_engine(database_url)).counts)
     stored = totals["totals"]["stored"]
     if stored != RECORDS:
         raise RuntimeError(f"the centre stored {stored} of {RECORDS} records")
@@ -160,7 +181,6 @@ async def _our_rate(folder: Path, port: int, store: Store, keys: GateKeys) -> fl
 
 def _peer_rate(port: int, bodies: list[bytes]) -> float:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
-    client.max_inflight_messages_set(_PEER_WINDOW)
     client.connect("127.0.0.1", port)
     client.loop_start()
     began_s = time.perf_counter()

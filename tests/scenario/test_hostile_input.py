@@ -179,7 +179,7 @@ async def test_the_agent_itself_refuses_unsigned_forged_replayed_and_foreign_ord
         answer = await post(demo, content)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
     for garbage in (b"[" * 100_000, b'{"payload": NaN}', b"\xff\xfe", b"{}"):
-        assert (await post(demo, garbage)).status_code == 422
+        assert (await post(demo, garbage)).status_code in {400, 422}
     assert len(stage.twins(ENTRY).barrier.released_log) == before, "a door moved for an order nobody gave"
 
     accepted = await post(demo, good)
