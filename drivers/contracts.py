@@ -222,6 +222,10 @@ class CameraDriver(Driver, Protocol):
         """Report frames only while active; the stream itself stays open and watched."""
         ...
 
+    def set_reading(self, *, active: bool) -> None:
+        """Look for bar codes in the frames while active; no effect on a camera that cannot."""
+        ...
+
 
 class ReaderDriver(Driver, Protocol):
     """A document reader that can be asked to read the same document again."""

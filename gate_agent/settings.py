@@ -28,7 +28,9 @@ class Section(BaseModel):
 class GateSettings(Section):
     """Who this gate is."""
 
-    country: str = Field("UTO", description="ICAO three-letter code of the country that runs the gate; part of every topic.")
+    country: str = Field(
+        "UTO", description="ICAO three-letter code of the country that runs the gate; part of every topic."
+    )
     site: str = Field("demo", pattern=r"^[a-z0-9-]{1,32}$", description="Border post, as in the topics.")
     gate_id: str = Field("gate-1", pattern=r"^[a-z0-9-]{1,32}$", description="This gate within its site.")
     time_zone: str = Field("Asia/Tashkent", description="IANA zone for local dates of crossing.")
@@ -40,7 +42,10 @@ class PathSettings(Section):
 
     state: Path = Field(Path("/var/lib/egate"), description="Folder of the store; only the agent opens it.")
     models: Path = Field(Path("/var/lib/egate/models"), description="Folder of built models, found by SHA-256.")
-    bundles: Path = Field(Path("/var/lib/egate/bundles"), description="Folder of signed bundles: rulebook, watchlist, stay facts, officers.")
+    bundles: Path = Field(
+        Path("/var/lib/egate/bundles"),
+        description="Folder of signed bundles: rulebook, watchlist, stay facts, officers.",
+    )
     keys: Path = Field(Path("/etc/egate/keys"), description="Folder of the keys that `egate provision` made.")
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
 
@@ -48,13 +53,25 @@ class PathSettings(Section):
 class FaceSettings(Section):
     """One-to-one face comparison."""
 
-    false_match_rate: float = Field(1e-4, gt=0, le=1e-3, description="Stated false match rate; its threshold comes from the calibration record.")
+    false_match_rate: float = Field(
+        1e-4, gt=0, le=1e-3, description="Stated false match rate; its threshold comes from the calibration record."
+    )
     workers: int = Field(1, ge=1, le=8, description="Inference worker processes.")
-    worker_timeout_s: float = Field(4.0, gt=0, le=30, description="Longest time one frame may take before the worker is replaced.")
-    worker_memory_bytes: int = Field(1_500_000_000, ge=268_435_456, description="Address-space limit of a worker process.")
-    capture_timeout_s: float = Field(10.0, gt=0, le=60, description="Longest face acquisition before the guard is called (TR-03121: 10 s).")
-    maximum_frames: int = Field(24, ge=1, le=200, description="Frames tried in one acquisition before the guard is called.")
-    expected_face_px: int = Field(120, ge=80, le=400, description="Width to which the expected face is scaled for detection.")
+    worker_timeout_s: float = Field(
+        4.0, gt=0, le=30, description="Longest time one frame may take before the worker is replaced."
+    )
+    worker_memory_bytes: int = Field(
+        1_500_000_000, ge=268_435_456, description="Address-space limit of a worker process."
+    )
+    capture_timeout_s: float = Field(
+        10.0, gt=0, le=60, description="Longest face acquisition before the guard is called (TR-03121: 10 s)."
+    )
+    maximum_frames: int = Field(
+        24, ge=1, le=200, description="Frames tried in one acquisition before the guard is called."
+    )
+    expected_face_px: int = Field(
+        120, ge=80, le=400, description="Width to which the expected face is scaled for detection."
+    )
 
 
 class LaneSettings(Section):
@@ -67,19 +84,31 @@ class LaneSettings(Section):
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
     barrier: str = Field(description="Device that moves the doors.")
-    read_barcode_from_camera: bool = Field(default=True, description="Also look for tokens in camera frames.")
+    read_barcode_from_camera: bool = Field(
+        default=False, description="Also look for declaration codes in the camera's frames while a traveller is served."
+    )
     release_ttl_s: float = Field(8.0, gt=0, le=60, description="Time to live of one release command.")
-    entry_timeout_s: float = Field(20.0, gt=0, le=120, description="Longest wait for the traveller to enter after the entrance opened.")
-    inspection_timeout_s: float = Field(60.0, gt=0, le=300, description="Longest inspection before the guard is called.")
-    passage_timeout_s: float = Field(15.0, gt=0, le=120, description="Longest wait for confirmed passage after a release.")
-    idle_timeout_s: float = Field(20.0, gt=0, le=300, description="A transaction nobody continues is abandoned after this time.")
+    entry_timeout_s: float = Field(
+        20.0, gt=0, le=120, description="Longest wait for the traveller to enter after the entrance opened."
+    )
+    inspection_timeout_s: float = Field(
+        60.0, gt=0, le=300, description="Longest inspection before the guard is called."
+    )
+    passage_timeout_s: float = Field(
+        15.0, gt=0, le=120, description="Longest wait for confirmed passage after a release."
+    )
+    idle_timeout_s: float = Field(
+        20.0, gt=0, le=300, description="A transaction nobody continues is abandoned after this time."
+    )
 
 
 class DeviceSettings(Section):
     """One device: its driver and the driver's own options (validated by the driver)."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,48}$", description="Name by which lanes refer to the device.")
-    driver: str = Field(description="Driver from `egate devices list --drivers`, such as `mrz_serial` or `modbus_barrier`.")
+    driver: str = Field(
+        description="Driver from `egate devices list --drivers`, such as `mrz_serial` or `modbus_barrier`."
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of that driver, refused when unknown.")
 
 
@@ -94,8 +123,9 @@ class StoreSettings(Section):
     """The gate's own disk."""
 
     keep_acknowledged_days: int = Field(30, ge=1, description="How long delivered records stay on the gate.")
-    ballast_bytes: int = Field(8_388_608, ge=0, description="File that is freed when the disk is full, so that deliveries can be recorded.")
-    face_wipe_s: float = Field(5.0, ge=0, le=60, description="Longest life of live images and features after a transaction.")
+    ballast_bytes: int = Field(
+        8_388_608, ge=0, description="File that is freed when the disk is full, so that deliveries can be recorded."
+    )
 
 
 class SyncSettings(Section):
@@ -103,10 +133,14 @@ class SyncSettings(Section):
 
     broker_host: str = Field("127.0.0.1", description="Broker address.")
     broker_port: int = Field(1883, ge=1, le=65535, description="Broker port.")
-    protocol: Literal["auto", "3.1.1", "5"] = Field("auto", description="MQTT version; `auto` tries 5 and falls back to 3.1.1.")
+    protocol: Literal["auto", "3.1.1", "5"] = Field(
+        "auto", description="MQTT version; `auto` tries 5 and falls back to 3.1.1."
+    )
     batch_records: int = Field(50, ge=1, le=50, description="Most records in one batch.")
     window_batches: int = Field(20, ge=1, le=100, description="Most batches without acknowledgement.")
-    ack_timeout_s: float = Field(5.0, gt=0, description="Wait for an application acknowledgement before the first resend; doubles up to 60 s.")
+    ack_timeout_s: float = Field(
+        5.0, gt=0, description="Wait for an application acknowledgement before the first resend; doubles up to 60 s."
+    )
     heartbeat_s: float = Field(10.0, gt=0, description="Presence message interval.")
 
 
@@ -124,7 +158,9 @@ class CentreSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address of the monitor page.")
     port: int = Field(8444, ge=0, le=65535, description="Port of the monitor page.")
-    database_url: str = Field("sqlite:////var/lib/egate-centre/centre.db", description="SQLAlchemy URL of the centre's database.")
+    database_url: str = Field(
+        "sqlite:////var/lib/egate-centre/centre.db", description="SQLAlchemy URL of the centre's database."
+    )
     presence_grace_s: float = Field(30.0, gt=0, description="A gate silent for longer is shown as away.")
 
 
@@ -134,12 +170,6 @@ class PortalSettings(Section):
     host: str = Field("127.0.0.1", description="Address the pages listen on.")
     port: int = Field(8445, ge=0, le=65535, description="Port the pages listen on.")
     token_validity_h: float = Field(72.0, gt=0, description="Validity of an issued declaration token.")
-
-
-class EmbeddedBrokerSettings(Section):
-    """The broker that the demo runs in its own process."""
-
-    executable: str = Field("", description="Path of a mosquitto to run instead of the embedded broker; empty: embedded.")
 
 
 class Settings(BaseSettings):
@@ -156,7 +186,6 @@ class Settings(BaseSettings):
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="Console pages.")
     centre: CentreSettings = Field(default_factory=CentreSettings, description="Centre.")
     portal: PortalSettings = Field(default_factory=PortalSettings, description="Portal.")
-    broker: EmbeddedBrokerSettings = Field(default_factory=EmbeddedBrokerSettings, description="Embedded broker.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
 
@@ -184,7 +213,9 @@ class Settings(BaseSettings):
         for lane in self.lane:
             for name in (lane.document_reader, lane.camera, lane.barrier, *lane.barcode):
                 if name not in names:
-                    raise ValueError(f"lane {lane.lane_id} names the device {name!r}, which no [[device]] table defines")
+                    raise ValueError(
+                        f"lane {lane.lane_id} names the device {name!r}, which no [[device]] table defines"
+                    )
         return self
 
 

@@ -22,7 +22,7 @@ from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.controller import LaneController
 from gate_agent.runtime.inference import FaceEngine
 from gate_agent.runtime.sync_api import create_sync_api
-from gate_agent.settings import LaneSettings, Settings
+from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 from gate_agent.store import Store
 from gate_agent.web.lane_api import create_app as create_lane_api
 from gate_agent.web.pages import serving
@@ -105,7 +105,7 @@ class Agent:
     async def _serve(self, store: Store, engine: FaceEngine) -> None:
         settings = self._settings
         for device in settings.device:
-            driver = build_driver(device.name, device.driver, device.options, self._dispatch, self._clock)
+            driver = build_driver(device.name, device.driver, self._options(device), self._dispatch, self._clock)
             self._drivers[device.name] = driver
             self._statuses[device.name] = DeviceStatus(driver.device_class.value, "absent", self._clock.now())
         desk = StoredDesk(store)
@@ -136,6 +136,11 @@ class Agent:
             source.changes.close()
             for task in tasks:
                 task.cancel()
+
+    def _options(self, device: DeviceSettings) -> dict[str, object]:
+        """Return a device's options; a camera that a lane reads codes from is told so."""
+        reads = any(lane.camera == device.name and lane.read_barcode_from_camera for lane in self._settings.lane)
+        return {**device.options, **({"read_barcodes": True} if reads else {})}
 
     def _controller(self, lane: LaneSettings, store: Store, engine: FaceEngine) -> LaneController:
         return LaneController(

@@ -209,11 +209,6 @@ def place_findings(settings: Settings) -> list[Finding]:
     if settings.gate.time_zone not in zoneinfo.available_timezones():
         remedy = "Use a name such as `Asia/Tashkent`; the package tzdata brings them."
         findings.append(Finding("gate.time_zone", f"{settings.gate.time_zone!r} is unknown on this machine", remedy))
-    broker = settings.broker.executable
-    if broker and not (Path(broker).is_file() and os.access(broker, os.X_OK)):
-        findings.append(
-            Finding("broker.executable", f"{broker} is no program", "Install mosquitto, or leave it empty.")
-        )
     return findings
 
 

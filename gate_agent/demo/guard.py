@@ -9,7 +9,6 @@ import httpx
 
 from gate_agent.web.lane_api_messages import ActionAnswer, GuardAction, ReferralView
 
-
 _NOT_ON_SCREEN_YET = {"gone", "gate_unreachable"}
 _LOOKS = 50
 _LOOK_S = 0.1

@@ -115,6 +115,7 @@ direction = "{direction}"
 document_reader = "reader-{lane_id}"
 barcode = ["barcode-{lane_id}"]
 camera = "camera-{lane_id}"
+read_barcode_from_camera = true
 barrier = "barrier-{lane_id}"
 idle_timeout_s = 3
 """

@@ -153,6 +153,7 @@ class LaneController:
             case ev.BeginTransaction(transaction_id):
                 structlog.contextvars.bind_contextvars(lane_id=self.lane.lane_id, transaction_id=str(transaction_id))
                 self.borrowed = Borrowed(transaction_id, self._clock.now(), self._clock.monotonic_s())
+                self._read_codes(on=True)
                 log.info("transaction_begun")
             case ev.ReadDocumentAgain():
                 self._job(self._read_again())
@@ -202,6 +203,7 @@ class LaneController:
         borrowed = self._here()
         self.recent.append(TransactionSummary.of(self.lane, borrowed, effect, self._clock))
         log.info("transaction_closed", outcome=effect.outcome, decided_by=effect.decided_by)
+        self._read_codes(on=False)
         borrowed.wipe()
         self.borrowed = None
         structlog.contextvars.unbind_contextvars("transaction_id")
@@ -213,6 +215,10 @@ class LaneController:
             now_s = self._clock.monotonic_s()
             borrowed.software_ms = (now_s - borrowed.last_input_mono_s) * 1000
             borrowed.step_ms["release"] = (now_s - borrowed.decided_mono_s) * 1000
+
+    def _read_codes(self, *, on: bool) -> None:
+        if self.lane.read_barcode_from_camera:
+            self._camera.set_reading(active=on)
 
     def _policy(self, referral: tuple[Reason, ...]) -> PolicyAnswer:
         borrowed = self._here()
@@ -331,6 +337,7 @@ class LaneController:
         if self.borrowed is None or self.state.phase is not Phase.INSPECTING or self.borrowed.token is not None:
             return ()
         self.borrowed.token = self._declarations.read(payload, self._knowledge.current())
+        self._read_codes(on=False)
         self._job(self._bind_token(self.borrowed))
         return (begin,)
 

@@ -47,6 +47,10 @@ class LaneCamera(Protocol):
         """Report frames only while active."""
         ...
 
+    def set_reading(self, *, active: bool) -> None:
+        """Look for bar codes in the frames while active."""
+        ...
+
 
 class Capture(Protocol):
     """One image after the worker looked at it."""

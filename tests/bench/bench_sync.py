@@ -53,8 +53,7 @@ _CENTRE = """
 import asyncio, logging, sys
 from pathlib import Path
 import structlog
-from central_sync.centre.queries import CentreQueries
-from central_sync.centre.schema import open_engine
+from central_sync.centre.service import CentreService
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 async def serve():
     centre = CentreService(sys.argv[1], "127.0.0.1", int(sys.argv[2]), Path(sys.argv[3]), "UTO", protocol="3.1.1")
@@ -154,7 +153,8 @@ async def _our_rate(folder: Path, port: int, store: Store, keys: GateKeys) -> fl
         sys.executable, "-c", _CENTRE, database_url, str(port), str(folder), stdout=asyncio.subprocess.PIPE
     )
     assert centre.stdout is not None
-    await asyncio.wait_for(centre.stdout.readline(), 30)
+    if await asyncio.wait_for(centre.stdout.readline(), 30) != b"ready\n":
+        raise RuntimeError("the centre's process did not start")
     link = GateLink(
         GateAddress("UTO", "bench", "gate-1"),
         store,

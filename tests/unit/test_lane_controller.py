@@ -68,6 +68,9 @@ class House:
     def set_active(self, *, active: bool) -> None:
         self.active = active
 
+    def set_reading(self, *, active: bool) -> None:
+        raise AssertionError("this lane does not read codes from its camera")
+
     async def reference(self, content: bytes) -> FakeCapture:
         if content == b"bomb":
             return FakeCapture(FaceSample(FaceFinding.REFUSED, None, None, {}, {}), None)
