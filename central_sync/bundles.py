@@ -77,7 +77,7 @@ def sign_bundle(
 
 
 def verify_bundle(
-    data: bytes,
+    wire: bytes,
     trusted: Sequence[Ed25519PublicKey],
     now: datetime,
     kind: str,
@@ -88,12 +88,12 @@ def verify_bundle(
     Raises `BundleRefused`: malformed, signature, another kind, version below `minimum_version` (rollback), not yet valid, expired.
     The body's own schema is its reader's business.
     """
-    if not signed.is_for(_PURPOSE, data) or len(data) > MAX_BUNDLE_BYTES:
+    if not signed.is_for(_PURPOSE, wire) or len(wire) > MAX_BUNDLE_BYTES:
         raise BundleRefused("not a bundle", code=MALFORMED)
-    content = signed.content_of(_PURPOSE, data, trusted)
+    content = signed.content_of(_PURPOSE, wire, trusted)
     if content is None:
         raise BundleRefused("no trusted key signed this bundle", code=SIGNATURE)
-    return _judged(_parsed(content, hashlib.sha256(data).hexdigest()), now, kind, minimum_version)
+    return _judged(_parsed(content, hashlib.sha256(wire).hexdigest()), now, kind, minimum_version)
 
 
 def _judged(bundle: Bundle, now: datetime, kind: str, minimum_version: int) -> Bundle:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -60,7 +62,7 @@ class Ingest:
             await self.take_in(wires)
 
     async def take_in(self, wires: Sequence[tuple[GateAddress, bytes]]) -> None:
-        """Take several batches in: one commit, then one acknowledgement per batch and status."""
+        """Take several batches in: one commit, then the acknowledgements."""
         try:
             answers = await asyncio.to_thread(self._store, wires)
         except LedgerFault as fault:
@@ -79,11 +81,7 @@ class Ingest:
         if not batches:
             return []
         verdicts = self._ledger.store(batches, self._now())
-        return [
-            publication
-            for batch, rows in zip(batches, verdicts, strict=True)
-            for publication in self._answers(batch, rows)
-        ]
+        return self._answers(batches, verdicts)
 
     def _refused(self, address: GateAddress, refusal: EnvelopeRefused | IdentityFault) -> None:
         _log.warning("batch_refused", gate=address.source, code=refusal.code, why=str(refusal))
@@ -95,26 +93,33 @@ class Ingest:
             self._alarmed[address.source, refusal.code] = now
             self._ledger.raise_alarm(address.source, ENVELOPE_REFUSED, refusal.code, str(refusal), now)
 
-    def _answers(self, batch: Batch, verdicts: Sequence[Verdict]) -> list[Publication]:
-        groups: dict[tuple[str, str], list[Verdict]] = {}
-        for verdict in verdicts:
-            groups.setdefault((verdict.status, verdict.reason), []).append(verdict)
-        topic = address_of(batch.source).topic("down/ack")
+    def _answers(self, batches: Sequence[Batch], verdicts: Sequence[Sequence[Verdict]]) -> list[Publication]:
+        """One acknowledgement per gate, epoch and verdict, however many batches shared the commit."""
+        groups: dict[tuple[str, uuid.UUID, Literal["stored", "quarantined"], str], dict[int, bytes]] = {}
+        for batch, rows in zip(batches, verdicts, strict=True):
+            for verdict in rows:
+                group = groups.setdefault((batch.source, batch.epoch, verdict.status, verdict.reason), {})
+                group[verdict.seq] = verdict.hash
         return [
-            Publication(
-                topic,
-                sign_ack(
-                    Ack(
-                        source=batch.source,
-                        epoch=batch.epoch,
-                        ranges=runs_of([verdict.seq for verdict in rows]),
-                        status=rows[0].status,
-                        head=rows[-1].hash.hex(),
-                        centre_time=self._now(),
-                        reason=reason,
-                    ),
-                    self._centre_key,
-                ),
-            )
-            for (_, reason), rows in groups.items()
+            Publication(address_of(source).topic("down/ack"), self._ack(source, epoch, status, reason, hashes))
+            for (source, epoch, status, reason), hashes in groups.items()
         ]
+
+    def _ack(
+        self,
+        source: str,
+        epoch: uuid.UUID,
+        status: Literal["stored", "quarantined"],
+        reason: str,
+        hashes: dict[int, bytes],
+    ) -> bytes:
+        ack = Ack(
+            source=source,
+            epoch=epoch,
+            ranges=runs_of(sorted(hashes)),
+            status=status,
+            head=hashes[max(hashes)].hex(),
+            centre_time=self._now(),
+            reason=reason,
+        )
+        return sign_ack(ack, self._centre_key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 
 import httpx
@@ -44,8 +45,9 @@ class DemoGuard:
         """Look at the portraits where there are two, then release or hand over with a reason."""
         transaction = str(referral.transaction_id)
         if referral.has_probe and referral.has_reference:
-            for kind in ("probe", "reference"):
-                await self._client.get(f"/guard/images/{transaction}/{kind}")
+            with contextlib.suppress(httpx.TransportError):  # a console that restarts shows them in a moment
+                for kind in ("probe", "reference"):
+                    await self._client.get(f"/guard/images/{transaction}/{kind}")
             await self._post(f"/guard/referrals/{transaction}/assessment", {"answer": "unsure"})
         return await self.act(action, lane_id, reason_code, transaction_id=transaction)
 

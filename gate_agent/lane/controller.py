@@ -34,11 +34,11 @@ from gate_agent.lane.face import FaceAcquisition
 from gate_agent.lane.intake import HOLDS, Intake
 from gate_agent.lane.ports import FaceMatcher, KnowledgeSource, LaneBarrier, LaneCamera, LaneReader, LaneStore
 from gate_agent.lane.recording import crossing_of, decision_of
+from gate_agent.lane.reference import take_reference
 from gate_agent.lane.summary import TransactionSummary
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
 from gate_agent.settings import LaneSettings, Settings
-from models.results import FaceFinding
 
 log = structlog.get_logger()
 
@@ -310,24 +310,9 @@ class LaneController:
         self._report(borrowed, *found)
 
     async def _take_reference(self, borrowed: Borrowed, content: bytes) -> None:
-        borrowed.reference_requested = True
-        try:
-            capture = await self._matcher.reference(content)
-        except InferenceFault:
-            reason = Reason(ReasonCode.FACE_ENGINE_FAULT)
-            self._report(borrowed, ev.StepAborted(ev.Step.DOCUMENT, reason))
-            return
+        self._report(borrowed, await take_reference(self._matcher, borrowed, content))
         if self.borrowed is not borrowed:
-            return
-        sample = capture.sample
-        if sample.finding is FaceFinding.FOUND and sample.features is not None:
-            borrowed.reference_features = sample.features
-            borrowed.reference_jpeg = bytearray(capture.portrait_jpeg or b"")
-            self._report(borrowed, ev.ReferenceReady())
-        else:
-            refused = sample.finding is FaceFinding.REFUSED
-            code = ReasonCode.REFERENCE_PORTRAIT_REFUSED if refused else ReasonCode.REFERENCE_PORTRAIT_MISSING
-            self._report(borrowed, ev.StepAborted(ev.Step.DOCUMENT, Reason(code)))
+            borrowed.wipe()  # it ended while the worker looked
 
     def _barcode(self, payload: bytes, *, from_camera: bool) -> tuple[ev.Event, ...]:
         if from_camera and not self._declarations.looks_like_token(payload):

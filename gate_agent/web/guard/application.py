@@ -80,10 +80,11 @@ class GuardDesk:
 
     def view(self, session: Session) -> dict[str, Any] | None:
         """Return the page's content for a session, or None before the gate was heard."""
-        if self.link.snapshot is None:
+        snapshot = self.link.snapshot_now()
+        if snapshot is None:
             return None
         viewer = Viewer(session.officer.actions, self.assessments.of(session.officer.officer_id))
-        return console_view(self.link.snapshot, self.catalogue(session.language), viewer)
+        return console_view(snapshot, self.catalogue(session.language), viewer)
 
 
 def wants_json(request: Request) -> bool:
@@ -353,7 +354,7 @@ async def _events(desk: GuardDesk, session: Session) -> AsyncIterator[bytes]:
                     shown = view
                     yield frame(view["sequence"], json.dumps(view, ensure_ascii=False))
                 else:
-                    yield frame(view["sequence"], "{}", "beat")
+                    yield frame(view["sequence"], json.dumps({"now": view["now"]}), "beat")
                 await asyncio.sleep(MINIMUM_GAP_S)
             changed = await place.next(COMMENT_INTERVAL_S)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ import httpx
 import structlog
 from pydantic import ValidationError
 
+from gate_agent.clock import Clock, SystemClock
 from gate_agent.web.events import Broadcaster, EventReader
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
@@ -41,7 +43,11 @@ class LaneLinkDown(Exception):
 class LaneLink:
     """Follows the gate's state and carries requests. Use `run` in a task for as long as pages are served."""
 
-    def __init__(self, socket: Path, *, silence_limit_s: float = SILENCE_LIMIT_S) -> None:
+    def __init__(
+        self, socket: Path, *, silence_limit_s: float = SILENCE_LIMIT_S, clock: Clock | None = None
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._heard_s = 0.0
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_connections=200)),
             base_url="http://lane.sock",
@@ -51,6 +57,13 @@ class LaneLink:
         self.changes: Broadcaster[int] = Broadcaster(limit=256)
         self.snapshot: GateSnapshot | None = None
 
+    def snapshot_now(self) -> GateSnapshot | None:
+        """Return the newest state with the gate's clock as it stands now: states come on change only, time goes on."""
+        if self.snapshot is None:
+            return None
+        elapsed = timedelta(seconds=self._clock.monotonic_s() - self._heard_s)
+        return self.snapshot.model_copy(update={"now": self.snapshot.now + elapsed})
+
     async def run(self) -> None:
         """Follow the gate until cancelled; a lost stream is opened again."""
         heard_before = True
@@ -59,6 +72,7 @@ class LaneLink:
                 async for content in self._events("/v1/events"):
                     if content is not None:
                         self.snapshot = GateSnapshot.model_validate_json(content)
+                        self._heard_s = self._clock.monotonic_s()
                         heard_before = True
                     self.changes.publish(0 if self.snapshot is None else self.snapshot.sequence)
             except (LaneLinkDown, LookupError, ValidationError) as error:

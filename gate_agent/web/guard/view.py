@@ -6,6 +6,7 @@ two portraits nothing that tells the machine's opinion leaves this process until
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gate_agent.web.lane_api_messages import (
     LaneView,
     ReasonView,
     ReferralView,
+    TransactionView,
 )
 
 Assessment = Literal["same", "different", "unsure"]
@@ -30,6 +32,8 @@ Assessment = Literal["same", "different", "unsure"]
 _ABNORMAL_STATES = {"referred", "faulted", "suspended", "not_passed"}
 _PRIORITY_ORDER = {"high": 0, "medium": 1, "low": 2}
 _VOLATILE = "now"
+_OUTCOME_ORDER = {"failed": 0, "undetermined": 1, "aborted": 2, "not_supported": 3, "successful": 4}
+_LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
             for task in sorted(snapshot.customs_tasks, key=lambda task: task.created_at)
             if not task.closed_by
         ],
+        "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
     }
 
 
@@ -103,7 +108,18 @@ def action_choices(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _reasons(reasons: Iterable[ReasonView], catalogue: Catalogue) -> list[str]:
-    return [catalogue.reason(reason.code, reason.parameters) for reason in reasons]
+    return [
+        catalogue.reason(reason.code, {name: _grouped(value) for name, value in reason.parameters.items()})
+        for reason in reasons
+    ]
+
+
+def _grouped(value: str) -> str:
+    """Return an amount of money with its thousands apart (no-break spaces); any other text as it is."""
+    amount = _LONG_AMOUNT.match(value)
+    if amount is None:
+        return value
+    return f"{int(amount[1]):,}".replace(",", "\u00a0") + amount[2].replace(" ", "\u00a0")
 
 
 def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
@@ -185,7 +201,9 @@ def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "score": _score(referral, catalogue),
         "reasons": _reasons(referral.reasons, catalogue),
-        "checks": [_check(check, catalogue) for check in referral.checks],
+        "checks": [
+            _check(check, catalogue) for check in sorted(referral.checks, key=lambda one: _OUTCOME_ORDER[one.outcome])
+        ],
         "document": None
         if document is None
         else {
@@ -195,27 +213,38 @@ def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
                 for part in (document.format, document.issuing_state, document.document_number, document.nationality)
                 if part
             ),
-            "dates": f"{catalogue.text('ui.born')} {document.date_of_birth} · "
-            f"{catalogue.text('ui.expires')} {document.date_of_expiry} · {document.sex}",
+            "dates": " · ".join(
+                part
+                for part in (
+                    f"{catalogue.text('ui.born')} {document.date_of_birth}",
+                    f"{catalogue.text('ui.expires')} {document.date_of_expiry}",
+                    document.sex.strip("<"),
+                )
+                if part
+            ),
             "mrz": document.lines,
         },
         "corridor": _corridor(referral.corridor, catalogue),
         "corridor_reasons": _reasons(referral.corridor_reasons, catalogue),
-        "declaration": referral.declaration_reference,
+        "declaration": _declaration(referral.declaration_reference, catalogue),
     }
+
+
+def _declaration(reference: str, catalogue: Catalogue) -> str:
+    return catalogue.text("ui.declaration", reference=reference) if reference else ""
 
 
 def _score(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any] | None:
     score, threshold = referral.comparison_score, referral.threshold
     if score is None:
         return None
-    side = "" if threshold is None else catalogue.text("ui.above" if score >= threshold else "ui.below")
     return {
         "value": score,
         "threshold": threshold,
         "value_text": f"{score:.3f}",
-        "threshold_text": "" if threshold is None else catalogue.text("ui.threshold", threshold=f"{threshold:.3f}"),
-        "side_text": side,
+        "side_text": ""
+        if threshold is None
+        else catalogue.text("ui.above" if score >= threshold else "ui.below", threshold=f"{threshold:.3f}"),
     }
 
 
@@ -227,7 +256,8 @@ def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
         "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
         "reasons": _reasons(check.reasons, catalogue),
         "compared": [
-            f"{pair.name}: {catalogue.text('ui.found')} {pair.found}, {catalogue.text('ui.expected')} {pair.expected}"
+            f"{catalogue.text(f'value.{pair.name}')}: {catalogue.text('ui.found')} {pair.found}, "
+            f"{catalogue.text('ui.expected')} {pair.expected.replace('>=', '≥').replace('<=', '≤')}"
             for pair in check.compared
         ],
         "duration_text": catalogue.text("ui.ms", ms=f"{check.duration_ms:.0f}"),
@@ -260,7 +290,21 @@ def _task(task: CustomsTaskView, catalogue: Catalogue, viewer: Viewer) -> dict[s
         "lane_id": task.lane_id,
         "lane": catalogue.text("ui.lane", lane=str(task.lane_id)),
         "since": task.created_at.isoformat(),
-        "declaration": task.declaration_reference,
+        "declaration": _declaration(task.declaration_reference, catalogue),
         "reasons": _reasons(task.reasons, catalogue),
         "action": action if action in viewer.actions else None,
+    }
+
+
+def _ended(transaction: TransactionView, catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        "transaction_id": str(transaction.transaction_id),
+        "lane_id": transaction.lane_id,
+        "at": transaction.closed_at.isoformat(),
+        "outcome": transaction.outcome,
+        "outcome_text": catalogue.text(f"ended.{transaction.outcome}"),
+        "decided_by_text": catalogue.text(f"decided_by.{transaction.decided_by}"),
+        "corridor": _corridor(transaction.corridor, catalogue),
+        "reasons": _reasons(transaction.reasons, catalogue),
+        "seconds": round((transaction.closed_at - transaction.begun_at).total_seconds(), 1),
     }
