@@ -38,7 +38,9 @@ async def _run() -> list[BenchRow]:
     released = sum(line.observed.outcome == "released" for line in demo.lines)
     rows = [
         BenchRow("crossings released", released, None, None, "of 200"),
-        BenchRow("records lost or doubled", delivery.lost + delivery.doubled if delivery else -1, None, None, "records"),
+        BenchRow(
+            "records lost or doubled", delivery.lost + delivery.doubled if delivery else -1, None, None, "records"
+        ),
         BenchRow("software_ms median", statistics.median(total), None, None, "ms"),
         BenchRow("software_ms p95", percentile(total, 0.95) or 0.0, None, None, "ms"),
     ]

@@ -43,9 +43,7 @@ class LaneLinkDown(Exception):
 class LaneLink:
     """Follows the gate's state and carries requests. Use `run` in a task for as long as pages are served."""
 
-    def __init__(
-        self, socket: Path, *, silence_limit_s: float = SILENCE_LIMIT_S, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, socket: Path, *, silence_limit_s: float = SILENCE_LIMIT_S, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._heard_s = 0.0
         self._client = httpx.AsyncClient(
