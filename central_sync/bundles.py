@@ -88,12 +88,27 @@ def verify_bundle(
     Raises `BundleRefused`: malformed, signature, another kind, version below `minimum_version` (rollback), not yet valid, expired.
     The body's own schema is its reader's business.
     """
+    return _judged(_opened(wire, trusted), now, kind, minimum_version)
+
+
+def version_in_use(wire: bytes, trusted: Sequence[Ed25519PublicKey], kind: str) -> int:
+    """Return the version of a bundle that was accepted before, expired or not: the floor below which nothing replaces it.
+
+    Raises `BundleRefused` when it is not a bundle of this kind that one of the `trusted` keys signed.
+    """
+    bundle = _opened(wire, trusted)
+    if bundle.kind != kind:
+        raise BundleRefused(f"a {bundle.kind} bundle where a {kind} bundle is expected", code=OTHER_KIND)
+    return bundle.version
+
+
+def _opened(wire: bytes, trusted: Sequence[Ed25519PublicKey]) -> Bundle:
     if not signed.is_for(_PURPOSE, wire) or len(wire) > MAX_BUNDLE_BYTES:
         raise BundleRefused("not a bundle", code=MALFORMED)
     content = signed.content_of(_PURPOSE, wire, trusted)
     if content is None:
         raise BundleRefused("no trusted key signed this bundle", code=SIGNATURE)
-    return _judged(_parsed(content, hashlib.sha256(wire).hexdigest()), now, kind, minimum_version)
+    return _parsed(content, hashlib.sha256(wire).hexdigest())
 
 
 def _judged(bundle: Bundle, now: datetime, kind: str, minimum_version: int) -> Bundle:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from central_sync import topics
 from central_sync.acks import AckApplied
-from central_sync.bundles import Bundle, file_name, verify_bundle
+from central_sync.bundles import Bundle, file_name, verify_bundle, version_in_use
 from central_sync.commands import CommandResult
 from central_sync.errors import AckRefused, BundleRefused, CommandRefused, EnvelopeRefused
 from central_sync.handover import RecordSource
@@ -56,8 +56,7 @@ class BundleShelf:
         if not in_use:
             return 0
         try:
-            # judged at the new one's time; only a still readable file raises the floor
-            return verify_bundle(in_use, self._trusted, self._now(), kind).version
+            return version_in_use(in_use, self._trusted, kind)
         except BundleRefused as refusal:
             _log.warning("bundle_on_shelf_refused", kind=kind, code=refusal.code)
             return 0

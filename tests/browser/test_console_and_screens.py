@@ -131,6 +131,21 @@ class Gate:
                 ],
             ),
         ]  # fmt: skip
+        self.recent = [
+            m.TransactionView(
+                transaction_id=uuid.uuid4(), lane_id=number, outcome=outcome, decided_by=who, corridor=corridor,
+                reasons=[m.ReasonView(code=code)], begun_at=now - timedelta(seconds=60 * number + 9),
+                closed_at=now - timedelta(seconds=60 * number), software_ms=210.0,
+            )
+            for number, (outcome, who, corridor, code) in enumerate(
+                [
+                    ("released", "machine", "green", "all_checks_successful"),
+                    ("handed_over", "guard", "yellow", "guard_decision"),
+                    ("faulted", "machine", None, "document_reader_fault"),
+                ],
+                1,
+            )
+        ]  # fmt: skip
         self.link = m.LinkView(
             centre_online=True, since=now, backlog_records=0, oldest_age_s=0.0, last_ack_at=now - timedelta(seconds=3)
         )
@@ -174,7 +189,7 @@ class Gate:
         return m.GateSnapshot(
             sequence=self.sequence, gate_id="gate-1", site="utopia-north", now=datetime.now(UTC),
             software_version="0.1.0", rulebook_version=12, watchlist_version=318, lanes=self.lanes, alarms=self.alarms,
-            customs_tasks=self.tasks, link=self.link,
+            customs_tasks=self.tasks, link=self.link, recent=self.recent,
         )  # fmt: skip
 
     def screen(self, lane_id: int) -> m.ScreenState:
@@ -639,6 +654,72 @@ def test_console_on_a_phone_and_in_the_dark(site, browser, problems, signed_in):
     shot(dark, "console-dark")
 
 
+@pytest.mark.parametrize("language", [*GUARD_LANGUAGES, PSEUDO_LANGUAGE])
+def test_referral_shows_whole_check_names_and_the_whole_mrz(site, browser, problems, signed_in, language):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, "supervisor-1", language)
+    page.locator("#queue button").first.click()
+    page.wait_for_selector("[data-action=release]")
+    # Words are broken between letters only when they do not fit: a name is as wide as its longest word, and more.
+    broken = page.locator(".check-name, .outcome, .reasons li, .decide button").evaluate_all(
+        """all => all.filter(node => { const range = document.createRange();
+          const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+          for (let text = walker.nextNode(); text; text = walker.nextNode())
+            for (const word of text.data.matchAll(/\\S+/g)) {
+              range.setStart(text, word.index); range.setEnd(text, word.index + word[0].length);
+              if (range.getClientRects().length > 1) return true; }
+          return false; }).map(node => node.textContent)"""
+    )
+    assert broken == []
+    hidden = page.evaluate(
+        """['.mrz', '.who', '[data-action=release]', '.stage-two .pair'].filter(name => {
+          const box = document.querySelector(name).getBoundingClientRect();
+          const at = document.elementFromPoint(box.left + 8, box.bottom - 4);
+          return at === null || at.closest(name) === null; })"""
+    )
+    assert hidden == []
+    assert page.locator(".mrz").evaluate("node => node.scrollWidth <= node.clientWidth")
+    outcomes = page.locator(".checks .outcome").evaluate_all("all => all.map(node => node.dataset.outcome)")
+    assert outcomes[0] == "failed"
+    assert outcomes[-1] == "successful"
+
+
+def test_recently_ended_transactions_are_listed(site, browser, problems, signed_in):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    rows = [row.inner_text().split("\t") for row in page.locator("#recent tr").all()]
+    assert [[row[1], row[2].strip(), row[3]] for row in rows] == [
+        ["1", "Released", "Machine"],
+        ["2", "Handed over", "Officer"],
+        ["3", "Broken off by a fault", "Machine"],
+    ]
+    assert ["9.0"] * 3 == [row[-1] for row in rows]
+    assert "Yellow" in rows[1][4]
+    assert "The document reader has a fault" in rows[2][5]
+    page.locator("#queue button").first.click()
+    page.wait_for_selector("[data-action=release]")
+    assert page.locator("#recent-table").is_hidden()
+    page.keyboard.press("Escape")
+    assert page.locator("#recent-table").is_visible()
+
+
+def test_a_page_opened_in_a_quiet_hour_shows_the_gates_time_of_now(site, browser, problems, signed_in):
+    site.change()
+    time.sleep(3.2)  # nothing changes meanwhile: the newest state is that old
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    shown = page.inner_text("#clock")
+    now = datetime.now(UTC)
+    assert shown in {(now - timedelta(seconds=late)).strftime("%H:%M:%S") for late in range(3)}
+
+
+def test_shortcuts_work_under_a_cyrillic_layout(site, browser, problems, signed_in):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, language="ru")
+    page.evaluate("dispatchEvent(new KeyboardEvent('keydown', {key: 'ь', code: 'KeyM', bubbles: true}))")
+    until(page, "document.getElementById('mute').textContent.startsWith('Без звука до')")
+
+
 def test_a_script_can_be_the_guard(site, signed_in):
     me = signed_in["guard-1"]
     client = httpx.Client(
@@ -724,6 +805,24 @@ def test_traveller_presses_help_language_and_more_time(site, browser, problems):
     until(page, "document.getElementById('title').textContent === 'Помощь уже идёт'")
     kinds = [(one.kind, one.language) for one in site.gate.inputs]
     assert kinds == [("nothing_to_declare", None), ("more_time", None), ("language", "ru"), ("help", None)]
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE, {"width": 1080, "height": 1350}, {"width": 1080, "height": 1920}])
+def test_help_stays_on_screen_in_one_line_whatever_the_receipt_holds(site, browser, problems, size):
+    receipt = {
+        "stay_deadline": "2026-08-14", "registration_deadline": "2026-05-02", "duty": "193 907 550 UZS",
+        "reference": "UTO-3F8Q-11",
+    }  # fmt: skip
+    page = new_page(browser, problems, size)
+    for language, written in (("en", "14 Aug 2026"), ("ru", "14.08.2026"), ("uz-Latn", "14.08.2026")):
+        site.change(instruction=m.Instruction.CUSTOMS_DESK, step=4, language=language, receipt=receipt)
+        page.goto(f"{site.address}/lane/1/screen")
+        until(page, "language => document.documentElement.lang === language", language)
+        assert written in page.inner_text("#receipt")
+        box = page.locator("#help").bounding_box()
+        assert box["y"] + box["height"] <= size["height"]
+        assert page.locator("#help span").evaluate("node => node.getClientRects().length") == 1
+        assert overflows(page)[0] <= 0
 
 
 def test_traveller_screen_works_without_script(site, browser, problems):

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import random
 import shutil
 import socket
 import sqlite3
+import sys
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -158,6 +161,10 @@ class EmbeddedBroker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._broker.shutdown()
             self._broker = None
+            await asyncio.sleep(0.05)
+            with warnings.catch_warnings():  # the broker drops connections unclosed: let them go while this loop runs
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
 
 
 class Mosquitto:
@@ -625,5 +632,68 @@ async def test_a_link_ends_whenever_it_is_told_to(tmp_path: Path) -> None:
     async with running(scene.link(store, MemoryTransport(broker))):
         await eventually(lambda: scene.states() == {"acked": 240})
     assert set(ledger(centre)) == scene.outbox()
+    await centre.stop()
+    await store.close()
+
+
+async def test_egate_sync_survives_being_killed_with_the_agent_and_the_broker_coming_late(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    scene = Scene(tmp_path)
+    (scene.keys / "gate.key").write_bytes(
+        scene.gate_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    (scene.keys / "centre.pub").write_bytes(
+        scene.centre_key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    site = tmp_path / "gate.toml"
+    site.write_text(
+        f"""
+        [paths]
+        keys = "keys"
+        bundles = "bundles"
+        run = "."
+        [sync]
+        broker_port = {broker.port}
+        protocol = "3.1.1"
+        ack_timeout_s = 0.3
+        batch_records = 5
+        """
+    )
+
+    async def start_sync() -> asyncio.subprocess.Process:
+        quiet = asyncio.subprocess.DEVNULL
+        command = (sys.executable, "-m", "gate_agent", "sync", "--config", str(site))
+        return await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet, cwd=Path(__file__).parents[2])
+
+    sync = await start_sync()  # nobody serves the socket yet
+    await broker.kill()
+    await asyncio.sleep(0.8)
+    assert sync.returncode is None
+    store = await scene.open_store()
+    server = uvicorn.Server(
+        uvicorn.Config(create_sync_api(store), uds=str(tmp_path / "sync.sock"), log_level="critical", lifespan="off")
+    )
+    serving = asyncio.create_task(server.serve())
+    await broker.start()
+    centre = scene.centre(broker.port, protocol="3.1.1")
+    await centre.start()
+    for kill in range(2):
+        for number in range(10):
+            await let_through(store, 100 * kill + number)
+        sync.kill()
+        await sync.wait()
+        sync = await start_sync()
+    await eventually(lambda: scene.states() == {"acked": 80}, 30)
+    assert set(ledger(centre)) == scene.outbox()
+    assert (await store.link_state()).centre_online
+    sync.terminate()
+    assert await asyncio.wait_for(sync.wait(), 10) == 0
+    server.should_exit = True
+    await serving
     await centre.stop()
     await store.close()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from central_sync import signed
 from central_sync.bundles import sign_bundle, verify_bundle
+from central_sync.downlink import BundleShelf
 from central_sync.errors import BundleRefused
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -37,6 +38,21 @@ def test_each_refusal_has_its_code():
     assert code_of(minimum=4) == "CS-BND-004"
     assert code_of(now=NOW - timedelta(seconds=1)) == "CS-BND-005"
     assert code_of(now=NOW + timedelta(days=1)) == "CS-BND-006"
+
+
+def test_an_expired_bundle_still_sets_the_floor(tmp_path):
+    clock = [NOW]
+    shelf = BundleShelf(tmp_path, TRUSTED, lambda: clock[0])
+    older = sign_bundle("rulebook", 2, NOW, NOW + timedelta(days=9), {}, KEY)
+    newer = sign_bundle("rulebook", 4, NOW, NOW + timedelta(days=9), {}, KEY)
+    assert shelf.accept("rulebook", WIRE).version == 3
+    assert shelf.accept("rulebook", WIRE) is None
+    clock[0] = NOW + timedelta(days=5)
+    with pytest.raises(BundleRefused) as refusal:
+        shelf.accept("rulebook", older)
+    assert refusal.value.code == "CS-BND-004"
+    assert (tmp_path / "rulebook.bundle").read_bytes() == WIRE
+    assert shelf.accept("rulebook", newer).version == 4
 
 
 @given(st.integers(0, len(WIRE) - 1), st.integers(1, 255))

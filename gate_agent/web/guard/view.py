@@ -305,6 +305,9 @@ def _ended(transaction: TransactionView, catalogue: Catalogue) -> dict[str, Any]
         "outcome_text": catalogue.text(f"ended.{transaction.outcome}"),
         "decided_by_text": catalogue.text(f"decided_by.{transaction.decided_by}"),
         "corridor": _corridor(transaction.corridor, catalogue),
-        "reasons": _reasons(transaction.reasons, catalogue),
+        "reasons": _reasons(
+            [reason for reason in transaction.reasons if reason.code != "all_checks_successful"], catalogue
+        )
+        or _reasons(transaction.reasons, catalogue),
         "seconds": round((transaction.closed_at - transaction.begun_at).total_seconds(), 1),
     }

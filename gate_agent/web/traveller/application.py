@@ -10,8 +10,10 @@ Nothing hidden can leak here: the agent's `ScreenState` holds no reason, and wor
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -29,6 +31,8 @@ STEPS = 4
 
 _FULL_SCREEN = {Instruction.EMERGENCY: "emergency", Instruction.LANE_CLOSED: "closed"}
 _NOTHING_TO_DECLARE = {Instruction.SHOW_DECLARATION}
+_DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
+_DAY_FORMATS = {"en": "%-d %b %Y"}  # the others write 14.08.2026
 _RECEIPT_FRAMES = {Instruction.WALK_THROUGH, Instruction.CUSTOMS_DESK}
 
 
@@ -74,7 +78,8 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "more_time": state.remaining_s is not None,
         "nothing_to_declare": state.instruction in _NOTHING_TO_DECLARE,
         "receipt": [
-            {"name": catalogue.text(f"receipt.{name}"), "value": value} for name, value in state.receipt.items()
+            {"name": catalogue.text(f"receipt.{name}"), "value": _written(value, catalogue.language)}
+            for name, value in state.receipt.items()
         ]
         if state.instruction in _RECEIPT_FRAMES
         else [],
@@ -91,6 +96,13 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         },
         "lane": catalogue.text("ui.lane", lane=str(state.lane_id)),
     }
+
+
+def _written(value: str, language: str) -> str:
+    """Return an ISO date as the language writes it; any other value as it is."""
+    if _DATE.match(value) is None:
+        return value
+    return date.fromisoformat(value).strftime(_DAY_FORMATS.get(language, "%d.%m.%Y"))
 
 
 def add_traveller_screens(app: FastAPI, screens: TravellerScreens) -> None:

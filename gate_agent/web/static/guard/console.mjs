@@ -4,7 +4,7 @@ import { age, fill, setGlyph, setText } from "./dom.mjs";
 import { askAction, dialogOpen, send, showShortcuts } from "./dialogs.mjs";
 import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, start, ui } from "./gate.mjs";
 import { renderLanes, tickLanes } from "./lanes.mjs";
-import { renderAlarms, renderQueue, renderTasks, tickList } from "./queue.mjs";
+import { renderAlarms, renderQueue, renderRecent, renderTasks, tickList } from "./queue.mjs";
 import { assess, renderReferral, zoomPictures } from "./referral.mjs";
 import { mutedUntilText, wireHeader } from "./header.mjs";
 import { toggleMute, tone } from "./sound.mjs";
@@ -49,6 +49,7 @@ function render(state) {
   renderQueue(lists.queue, state.referrals, opened, open);
   renderAlarms(lists.alarms, state.alarms, acknowledge);
   renderTasks(lists.tasks, state.tasks, askAction);
+  renderRecent(at("recent"), state.recent);
   renderReferral(openedReferral(), askAction);
   count("queue-count", state.referrals.length);
   count("alarms-count", state.alarms.filter((alarm) => !alarm.acknowledged).length);
@@ -56,6 +57,9 @@ function render(state) {
   at("queue-empty").hidden = state.referrals.length > 0;
   at("alarms-empty").hidden = state.alarms.length > 0;
   at("tasks-empty").hidden = state.tasks.length > 0;
+  at("recent-table").hidden = state.recent.length === 0;
+  at("recent-empty").hidden = state.recent.length > 0;
+  at("referral-hint").hidden = state.referrals.length === 0;
   renderLink(state.link);
   announce(state);
   tick();
@@ -148,9 +152,15 @@ function typing(target) {
   return target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
 }
 
+// A letter key means the same under a Cyrillic layout: where it gives no Latin letter, its place on the keyboard counts.
+function pressed(event) {
+  const isForeign = event.key.length === 1 && event.key.charCodeAt(0) > 127;
+  return isForeign && event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+}
+
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || typing(event.target) || dialogOpen() || isStale()) return;
-  const shortcut = SHORTCUTS.find(({ keys }) => keys.includes(event.key) || keys.includes(event.key.toLowerCase()));
+  const shortcut = SHORTCUTS.find(({ keys }) => keys.includes(pressed(event)));
   if (shortcut === undefined || (!enabled() && event.key !== "Escape")) return;
   event.preventDefault();
   shortcut.run();

@@ -26,7 +26,7 @@ export async function send(action, target, reason) {
   return body;
 }
 
-export function askAction(action, target) {
+export function askAction(action, target, about = "") {
   if (dialog.open) return;
   const actionId = crypto.randomUUID(); // one id for the whole dialog: however often it is sent, it happens once
   const choice = page.choices[action];
@@ -39,7 +39,7 @@ export function askAction(action, target) {
     dialog.replaceChildren(
       element("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); } },
         element("h2", { id: "action-title", text: title }),
-        element("p", { class: "step", text: step }),
+        element("p", { class: "step", text: about === "" ? step : `${about} · ${step}` }),
         ...content, problem,
         element("div", { class: "buttons" }, ...buttons)),
     );

@@ -45,17 +45,24 @@ function setStale(value) {
   for (const follower of followers) follower.onStale(value);
 }
 
+function setClock(now) {
+  offsetMs = Date.parse(now) - Date.now();
+}
+
 function take(text) {
   heard();
   state = JSON.parse(text);
-  offsetMs = Date.parse(state.now) - Date.now();
+  setClock(state.now);
   for (const follower of followers) follower.onState(state);
 }
 
 function open() {
   const source = new EventSource("/guard/events");
   source.onmessage = (event) => take(event.data);
-  source.addEventListener("beat", heard);
+  source.addEventListener("beat", (event) => {
+    heard();
+    setClock(JSON.parse(event.data).now);
+  });
   source.addEventListener("locked", () => {
     source.close();
     location.assign("/guard/login?note=locked");

@@ -31,16 +31,18 @@ function create(open, act) {
     open: element("button", { type: "button", class: "small lane-act", text: ui.open, onclick: () => open(node.lane.referral) }),
     act: element("button", { type: "button", class: "quiet lane-act", onclick: () => act(node.lane.action, { lane_id: node.lane.lane_id }) }),
   };
-  parts.deviceRow = element("p", { class: "lane-row" }, parts.deviceGlyph, parts.devices);
+  parts.deviceRow = element("p", { class: "lane-row lane-devices" }, parts.deviceGlyph, parts.devices);
   node.append(
-    element("p", { class: "lane-head" }, parts.name, parts.age),
-    element("p", { class: "lane-state" }, element("span", { class: "words" }, parts.stateGlyph, parts.state)),
-    parts.corridor,
-    element("p", { class: "lane-row" }, parts.arrow, parts.direction),
-    element("p", { class: "lane-row" }, parts.person, parts.occupancy),
-    parts.deviceRow,
-    parts.open,
-    parts.act,
+    element(
+      "div",
+      { class: "lane-body" },
+      element("p", { class: "lane-head" }, parts.name, parts.age),
+      element("p", { class: "lane-state" }, parts.stateGlyph, parts.state),
+      element("p", { class: "lane-row lane-where" }, element("span", {}, parts.arrow, parts.direction), element("span", {}, parts.person, parts.occupancy)),
+      element("p", { class: "lane-corridor" }, parts.corridor),
+      parts.deviceRow,
+      element("div", { class: "lane-acts" }, parts.open, parts.act),
+    ),
   );
   node.parts = parts;
   return node;
@@ -49,7 +51,6 @@ function create(open, act) {
 function update(node, lane) {
   const { parts } = node;
   node.lane = lane;
-  node.className = `lane ${LOOKS[lane.state] ?? ""}`;
   setText(parts.name, lane.name);
   setGlyph(parts.arrow, lane.direction);
   setText(parts.direction, lane.direction_text);
@@ -60,6 +61,9 @@ function update(node, lane) {
   setText(parts.occupancy, lane.occupancy_text);
   showCorridor(parts.corridor, lane.corridor);
   const unwell = lane.devices.filter((device) => device.state !== "ready");
+  // A lane that is suspended because a device is gone is trouble; one that a person suspended is merely paused.
+  const isBroken = lane.state === "suspended" && unwell.some((device) => device.state !== "starting");
+  node.className = `lane ${isBroken ? "trouble" : (LOOKS[lane.state] ?? "")}`;
   const worst = unwell.find((device) => device.state === "fault") ?? unwell.find((device) => device.state === "absent") ?? unwell[0];
   setGlyph(parts.deviceGlyph, worst === undefined ? "ready" : worst.state);
   setText(parts.devices, worst === undefined ? ui.devices_ready : `${worst.class_text}: ${worst.state_text}${unwell.length > 1 ? ` +${unwell.length - 1}` : ""}`);

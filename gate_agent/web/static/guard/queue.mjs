@@ -1,7 +1,10 @@
-// The lists beside the referral: who waits (oldest first), alarms, customs tasks.
+// The lists beside the referral: who waits (oldest first), alarms, customs tasks, and how the last transactions ended.
 
 import { age, element, fill, glyph, keyed, setText } from "./dom.mjs";
 import { page, secondsSince } from "./gate.mjs";
+import { corridorMark, showCorridor } from "./lanes.mjs";
+
+const ENDED = { released: "successful", referred: "hand", handed_over: "hand", abandoned: "exit", faulted: "fault", suspended: "aborted" };
 
 export function renderQueue(list, referrals, opened, open) {
   keyed(
@@ -93,7 +96,7 @@ export function renderTasks(list, tasks, act) {
         type: "button",
         class: "small",
         text: page.choices.close_customs_task.text,
-        onclick: () => act("close_customs_task", { lane_id: node.item.lane_id, subject_id: node.item.task_id }),
+        onclick: () => act("close_customs_task", { lane_id: node.item.lane_id, subject_id: node.item.task_id }, node.item.declaration),
       });
       node.append(element("p", { class: "first" }, glyph("red"), parts.lane, parts.age), parts.why, parts.token, parts.act);
       node.parts = parts;
@@ -108,6 +111,31 @@ export function renderTasks(list, tasks, act) {
       node.parts.act.setAttribute("aria-label", fill(page.choices.close_customs_task.title, { lane: task.lane_id }));
       tick(node);
     },
+  );
+}
+
+export function renderRecent(list, ended) {
+  keyed(
+    list,
+    ended,
+    (one) => one.transaction_id,
+    (one) => {
+      const corridor = corridorMark();
+      showCorridor(corridor, one.corridor);
+      const cell = (text, name = "") => element("td", { class: name, text });
+      return element(
+        "tr",
+        { class: one.outcome },
+        element("td", { class: "number" }, element("time", { datetime: one.at, text: new Date(one.at).toISOString().slice(11, 19) })),
+        cell(String(one.lane_id), "number"),
+        element("td", { class: "how" }, glyph(ENDED[one.outcome]), element("span", { text: one.outcome_text })),
+        cell(one.decided_by_text),
+        element("td", {}, corridor),
+        element("td", { class: "why", title: one.reasons.join(" · ") }, element("span", { text: one.reasons.join(" · ") })),
+        cell(one.seconds.toFixed(1), "number n"),
+      );
+    },
+    () => {}, // what has ended does not change
   );
 }
 

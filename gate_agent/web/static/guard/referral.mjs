@@ -12,7 +12,7 @@ export function renderReferral(referral, act) {
   const wanted = referral === null ? null : `${referral.transaction_id}/${referral.revealed}/${JSON.stringify(referral.pictures)}`;
   document.getElementById("referral-none").hidden = referral !== null;
   place.hidden = referral === null;
-  setText(document.getElementById("referral-title"), referral === null ? ui.referral : `${ui.referral} · ${referral.lane} · ${referral.direction_text} · ${referral.inside_text}`);
+  setText(document.getElementById("referral-title"), referral === null ? ui.recent : `${ui.referral} · ${referral.lane} · ${referral.direction_text} · ${referral.inside_text}`);
   const fresh = wanted !== shown;
   if (fresh) {
     const hadFocus = place.contains(document.activeElement);
@@ -73,7 +73,7 @@ function stageTwo(referral, act) {
     answer: element("p", { class: "soft" }),
     score: element("div", { class: "score" }),
     reasons: element("ul", { class: "reasons" }),
-    checks: element("tbody"),
+    checks: element("ul", { class: "checks", "aria-label": ui.checks }),
     name: element("p", { class: "document-name", dir: "auto", tabindex: "0" }),
     line: element("p", { class: "number" }),
     dates: element("p", { class: "soft" }),
@@ -92,16 +92,17 @@ function stageTwo(referral, act) {
         )
       : null;
   node.append(
-    element("div", { class: "left" }, pair(referral), parts.answer, parts.score, parts.name, parts.line, parts.dates, parts.mrz),
+    element("div", { class: "left" }, pair(referral), parts.answer, parts.score),
     element(
       "div",
       { class: "right", tabindex: "0", role: "group", "aria-label": ui.checks },
       element("h3", { text: ui.reasons }),
       parts.reasons,
       element("h3", { text: ui.checks }),
-      element("table", { class: "checks" }, parts.checks),
+      parts.checks,
       element("p", { class: "lane-row" }, element("span", { text: `${ui.customs_corridor}:` }), parts.corridor, parts.corridorReasons),
     ),
+    element("div", { class: "paper" }, element("div", { class: "who" }, parts.name, parts.line, parts.dates), parts.mrz),
     element(
       "div",
       { class: "decide" },
@@ -124,7 +125,7 @@ function updateDetail(node, referral) {
     if (detail.score === null) parts.score.append(element("p", { text: ui.score_none }));
     else
       parts.score.append(
-        element("p", {}, element("span", { class: "value number", text: detail.score.value_text }), ` ${detail.score.side_text}, ${detail.score.threshold_text}`),
+        element("p", {}, element("span", { class: "value number", text: detail.score.value_text }), ` ${detail.score.side_text}`),
         scoreBar(detail.score),
       );
   }
@@ -141,13 +142,13 @@ function updateDetail(node, referral) {
 }
 
 function checkRow() {
-  const node = element("tr");
+  const node = element("li");
   node.parts = {
-    name: element("th", { scope: "row" }),
+    name: element("span", { class: "check-name" }),
     outcome: element("span", { class: "outcome" }, glyph("successful"), element("b"), element("span")),
-    why: element("td", { class: "why" }),
+    why: element("p", { class: "why" }),
   };
-  node.append(node.parts.name, element("td", {}, node.parts.outcome), node.parts.why);
+  node.append(node.parts.name, node.parts.outcome, node.parts.why);
   return node;
 }
 
