@@ -69,7 +69,8 @@ class GateLink:
             while True:
                 has_served = False
                 try:
-                    has_served = await self._serve()
+                    # A task of its own: Python 3.11.2's TaskGroup spoils later timeouts of the task that it failed in.
+                    has_served = await asyncio.create_task(self._serve())
                 except TransportFault as fault:
                     _log.info("link_not_made", code=fault.code, why=str(fault))
                 await self._transport.close()

@@ -131,7 +131,9 @@ class SupervisedDriver(ABC):
     async def run(self) -> None:
         """Own the device until cancelled."""
         while True:
-            fault = await self._attempt()
+            # A task of its own: on Python 3.11.2 a failed TaskGroup leaves its parent marked as being cancelled, and the next
+            # asyncio.timeout in that task would end the driver without a word.
+            fault = await asyncio.create_task(self._attempt(), name=f"{self.name} attempt")
             self.reporter.change(fault.state, fault)
             await self._pause(self._backoff.next_s())
 

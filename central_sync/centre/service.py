@@ -96,7 +96,8 @@ class CentreService:
         try:
             while True:
                 try:
-                    await self._serve()
+                    # A task of its own: Python 3.11.2's TaskGroup spoils later timeouts of the task that it failed in.
+                    await asyncio.create_task(self._serve())
                     failures = 1
                 except TransportFault as fault:
                     failures += 1

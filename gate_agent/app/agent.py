@@ -131,6 +131,10 @@ class Agent:
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
+            for task in tasks:
+                task.add_done_callback(
+                    lambda _ended: stop.set()
+                )  # nothing here may end quietly; the keeper starts us again
             log.info("agent_ready", lanes=len(self._lanes), devices=len(self._drivers))
             await stop.wait()
             source.changes.close()

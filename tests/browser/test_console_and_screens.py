@@ -693,7 +693,7 @@ def test_recently_ended_transactions_are_listed(site, browser, problems, signed_
         ["2", "Handed over", "Officer"],
         ["3", "Broken off by a fault", "Machine"],
     ]
-    assert ["9.0"] * 3 == [row[-1] for row in rows]
+    assert [row[-1] for row in rows] == ["9.0"] * 3
     assert "Yellow" in rows[1][4]
     assert "The document reader has a fault" in rows[2][5]
     page.locator("#queue button").first.click()

@@ -24,7 +24,8 @@ function create(open, act) {
     state: element("span"),
     age: element("span", { class: "age number" }),
     person: glyph("person"),
-    occupancy: element("span"),
+    count: element("span", { class: "count-only number", "aria-hidden": "true" }),
+    occupancy: element("span", { class: "count-words" }),
     corridor: corridorMark(),
     deviceGlyph: glyph("ready"),
     devices: element("span"),
@@ -38,7 +39,7 @@ function create(open, act) {
       { class: "lane-body" },
       element("p", { class: "lane-head" }, parts.name, parts.age),
       element("p", { class: "lane-state" }, parts.stateGlyph, parts.state),
-      element("p", { class: "lane-row lane-where" }, element("span", {}, parts.arrow, parts.direction), element("span", {}, parts.person, parts.occupancy)),
+      element("p", { class: "lane-row lane-where" }, element("span", {}, parts.arrow, parts.direction), element("span", {}, parts.person, parts.count, parts.occupancy)),
       element("p", { class: "lane-corridor" }, parts.corridor),
       parts.deviceRow,
       element("div", { class: "lane-acts" }, parts.open, parts.act),
@@ -58,6 +59,7 @@ function update(node, lane) {
   setText(parts.state, lane.state_text);
   setText(parts.age, age(secondsSince(lane.since)));
   parts.person.classList.toggle("nobody", lane.occupancy === 0);
+  setText(parts.count, String(lane.occupancy));
   setText(parts.occupancy, lane.occupancy_text);
   showCorridor(parts.corridor, lane.corridor);
   const unwell = lane.devices.filter((device) => device.state !== "ready");
