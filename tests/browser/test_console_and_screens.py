@@ -661,7 +661,7 @@ def test_referral_shows_whole_check_names_and_the_whole_mrz(site, browser, probl
     page.locator("#queue button").first.click()
     page.wait_for_selector("[data-action=release]")
     # Words are broken between letters only when they do not fit: a name is as wide as its longest word, and more.
-    broken = page.locator(".check-name, .outcome, .reasons li, .decide button").evaluate_all(
+    broken = page.locator(".check-name, .outcome, .reasons li, .right .lane-row, .decide button, .age").evaluate_all(
         """all => all.filter(node => { const range = document.createRange();
           const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
           for (let text = walker.nextNode(); text; text = walker.nextNode())
@@ -823,6 +823,12 @@ def test_help_stays_on_screen_in_one_line_whatever_the_receipt_holds(site, brows
         assert box["y"] + box["height"] <= size["height"]
         assert page.locator("#help span").evaluate("node => node.getClientRects().length") == 1
         assert overflows(page)[0] <= 0
+        if size != PHONE:  # a screen in a lane is never scrolled
+            for instruction in m.Instruction:
+                site.change(instruction=instruction, receipt=receipt, remaining_s=25.0)
+                wanted = load_catalogues("traveller", [language])[language].text(f"instruction.{instruction}")
+                until(page, "t => document.getElementById('title').textContent === t", wanted)
+                assert max(overflows(page)) <= 0, instruction
 
 
 def test_traveller_screen_works_without_script(site, browser, problems):

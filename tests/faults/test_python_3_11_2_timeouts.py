@@ -27,7 +27,7 @@ async def test_sixty_cut_cables_leave_the_driver_alive(tmp_path: Path) -> None:
     for turn in range(60):
         await reached(driver, dc.DeviceState.READY)
         twin.cut_after(1 + turn)
-        twin.present(LINES, b"portrait")
+        twin.present(LINES)
         await reached(driver, dc.DeviceState.ABSENT)
         await asyncio.sleep(0.01 * (turn % 3))
         assert not task.done(), "the driver ended without a word"
