@@ -152,6 +152,7 @@ class GateSource:
             instruction=shown,
             step=views.step_of(shown),
             language=self._language(lane),
+            remaining_s=lane.timers.remaining_s(),
         )
 
     def _language(self, lane: LaneController) -> Language:

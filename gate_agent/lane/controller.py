@@ -81,7 +81,7 @@ class LaneController:
         self._zone = ZoneInfo(settings.gate.time_zone)
         self._inbox: asyncio.Queue[dc.DeviceEvent | ev.Event | tuple[ev.Event, asyncio.Future[bool]]] = asyncio.Queue()
         self._doors = Doors(barrier, lane.release_ttl_s, self.feed)
-        self._timers = LaneTimers(lane, self.feed)
+        self.timers = LaneTimers(lane, self.feed)
         self._declarations = Declarations(store, clock, settings.policy)
         self._face: FaceAcquisition | None = None
         self._face_job: asyncio.Task[object] | None = None
@@ -172,9 +172,9 @@ class LaneController:
             case ev.OpenDoor() | ev.SecureDoors():
                 self._doors.command(effect)
             case ev.StartTimer(timer):
-                self._timers.start(timer, self.state.transaction_id)
+                self.timers.start(timer, self.state.transaction_id)
             case ev.StopTimer(timer):
-                self._timers.stop(timer)
+                self.timers.stop(timer)
             case ev.CallGuard(reasons):
                 self._here().referred_at = self._clock.now()
                 log.info("guard_called", reasons=[reason.code for reason in reasons])

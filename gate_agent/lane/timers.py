@@ -11,6 +11,10 @@ from gate_agent.domain.events import Timer
 from gate_agent.settings import LaneSettings
 
 
+_TRAVELLERS = (Timer.IDLE, Timer.ENTRY, Timer.INSPECTION, Timer.PASSAGE)
+"""Timers that run against the traveller; the others wait for guards and disks."""
+
+
 class LaneTimers:
     """Starts and stops timers on the running loop. Those that guard a door outlast the door's time to live."""
 
@@ -30,6 +34,12 @@ class LaneTimers:
         self.stop(timer)
         expired = ev.TimerExpired(timer, transaction_id)
         self._running[timer] = asyncio.get_running_loop().call_later(self._seconds[timer], self._report, expired)
+
+    def remaining_s(self) -> float | None:
+        """Return how long the traveller still has for what is asked of him, None while nothing is timed."""
+        loop = asyncio.get_running_loop()
+        due = [self._running[timer].when() for timer in _TRAVELLERS if timer in self._running]
+        return max(0.0, min(due) - loop.time()) if due else None
 
     def stop(self, timer: Timer) -> None:
         """Stop a timer if it runs."""

@@ -665,7 +665,7 @@ def test_referral_shows_whole_check_names_and_the_whole_mrz(site, browser, probl
         """all => all.filter(node => { const range = document.createRange();
           const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
           for (let text = walker.nextNode(); text; text = walker.nextNode())
-            for (const word of text.data.matchAll(/\\S+/g)) {
+            for (const word of text.data.matchAll(/[^\\s-]+/g)) {
               range.setStart(text, word.index); range.setEnd(text, word.index + word[0].length);
               if (range.getClientRects().length > 1) return true; }
           return false; }).map(node => node.textContent)"""
