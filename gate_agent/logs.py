@@ -138,12 +138,24 @@ def _library_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
     return event
 
 
+class _StandardError:
+    """Standard error as it is when a line is written: it may have been redirected or closed since the log was set up."""
+
+    @staticmethod
+    def write(text: str) -> int:
+        return sys.stderr.write(text)
+
+    @staticmethod
+    def flush() -> None:
+        sys.stderr.flush()
+
+
 def configure(process: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send this process's log, foreign libraries' warnings included, to `stream` (standard error) as JSON lines.
 
     `process` is the unit's name (`agent`, `console`, …) and stands in every line. Called once, by the command.
     """
-    target = sys.stderr if stream is None else stream
+    target: Any = _StandardError() if stream is None else stream
 
     def name_process(_logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["process"] = process

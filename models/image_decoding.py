@@ -60,6 +60,9 @@ def decode_image(content: bytes, limits: DecodeLimits | None = None) -> Image:
 def _decode_in_child(content: bytes, header: ImageHeader, limits: DecodeLimits, shared: mmap.mmap) -> None:
     """Run the decoder in a forked child and wait for it, at most the time limit and a grace."""
     memory = _own_size_bytes() + limits.memory_bytes
+    cv2.setNumThreads(
+        1
+    )  # a pool of threads would not survive the fork: the child would wait for it until its time is up
     with warnings.catch_warnings():
         # the child only decodes, single-threaded, and leaves by os._exit: threads of the caller do not concern it
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
@@ -93,7 +96,6 @@ def _child(content: bytes, header: ImageHeader, limits: DecodeLimits, memory_byt
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     memory = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    cv2.setNumThreads(1)
     try:
         image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
         if image is None or image.size != header.width_px * header.height_px * 3:

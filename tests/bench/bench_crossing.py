@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import statistics
 
 from gate_agent.cache import cache_folder
@@ -19,7 +18,6 @@ CROSSINGS = 200
 
 def run() -> list[BenchRow]:
     """Send 200 mated travellers with nothing to declare through the entry lane."""
-    logging.disable(logging.WARNING)
     return asyncio.run(_run())
 
 

@@ -33,7 +33,7 @@ class Rig:
 
 async def mrz(folder: Path) -> Rig:
     twin = MrzReaderTwin(folder / "reader")
-    timing = {"quiet_s": 0.15, "dead_s": 0.5}
+    timing = {"quiet_s": 0.15, "dead_s": 1.0}
     options = {"path": str(twin.path), **timing}
     return Rig(
         "mrz_serial",
@@ -47,7 +47,7 @@ async def mrz(folder: Path) -> Rig:
 
 async def barcode(folder: Path) -> Rig:
     twin = BarcodeReaderTwin(folder / "scanner")
-    options = {"path": str(twin.path), "quiet_s": 0.15, "dead_s": 0.5}
+    options = {"path": str(twin.path), "quiet_s": 0.15, "dead_s": 1.0}
     return Rig("barcode_serial", twin, lambda: options, lambda: twin.scan(b"HC1:UTO"), BarcodeRead, twin.unplug)
 
 
@@ -59,7 +59,7 @@ async def barrier(_folder: Path) -> Rig:
     return Rig(
         "modbus_barrier",
         twin,
-        lambda: {"host": "127.0.0.1", "port": twin.port, "dead_s": 0.5, "reply_timeout_s": 0.1, "poll_ms": 10},
+        lambda: {"host": "127.0.0.1", "port": twin.port, "dead_s": 1.0, "reply_timeout_s": 0.1, "poll_ms": 10},
         lambda: twin.set_occupancy(next(people)),
         BarrierInputs,
         twin.stop,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
 from pathlib import Path
 
 import cv2
@@ -33,7 +32,6 @@ def scene_with_code(text: str) -> np.ndarray:
 
 
 async def test_a_code_before_the_camera_is_read_bound_and_decided_on(tmp_path: Path) -> None:
-    logging.disable(logging.WARNING)
     async with running(SystemClock(), cache_folder(), tmp_path / "site") as demo:
         stage, person = demo.stage, demo.cast.person(41)
         token = await demo.cast.declare(person, cash=(("USD", "15000.00"),))
@@ -56,4 +54,3 @@ async def test_a_code_before_the_camera_is_read_bound_and_decided_on(tmp_path: P
         assert await stage.door_or_referral(ENTRY, Door.EXIT) is None
         observed = await stage.walk_out(ENTRY, str(lane.transaction_id), 0.0)
         assert (observed.outcome, observed.corridor) == ("released", "red")
-    logging.disable(logging.NOTSET)

@@ -6,7 +6,6 @@ And the agent itself, not the console, refuses what no officer signed.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import struct
 import uuid
@@ -31,10 +30,8 @@ pytestmark = [pytest.mark.portraits, pytest.mark.weights, pytest.mark.asyncio(lo
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoRun]:
-    logging.disable(logging.WARNING)
     async with running(SystemClock(), cache_folder(), tmp_path_factory.mktemp("demo")) as run:
         yield run
-    logging.disable(logging.NOTSET)
 
 
 def bomb_jpeg_2000() -> bytes:

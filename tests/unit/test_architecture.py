@@ -399,6 +399,6 @@ def test_bound_statements_are_no_findings() -> None:
 
 
 def test_planted_addresses_are_found() -> None:
-    assert foreign_addresses("https://" + "py" + "pi.org/simple")
+    assert foreign_addresses("https://" + "py" + "pi.org/sim" + "ple")
     assert foreign_addresses("see /wo" + "rk/shared")
     assert not foreign_addresses("tests/frame" + "work/x and ../shared/data")
