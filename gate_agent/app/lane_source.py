@@ -153,6 +153,7 @@ class GateSource:
             step=views.step_of(shown),
             language=self._language(lane),
             remaining_s=lane.timers.remaining_s(),
+            receipt=views.receipt(lane, self._knowledge.current().rulebook),
         )
 
     def _language(self, lane: LaneController) -> Language:

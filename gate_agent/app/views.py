@@ -9,12 +9,15 @@ from datetime import datetime
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Corridor
+from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import Permit, Phase
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.summary import TransactionSummary
+from gate_agent.policy.rulebook import Rule, Rulebook
+from gate_agent.policy.stay_rules import is_unlimited, last_day, stay_rule
 from gate_agent.web.lane_api_messages import (
     AlarmView,
     CheckView,
@@ -198,6 +201,23 @@ def _referred(referral_reasons: tuple[Reason, ...]) -> Instruction:
     if codes == {ReasonCode.SECOND_PERSON}:
         return Instruction.ONE_PERSON
     return Instruction.SEE_OFFICER
+
+
+def receipt(controller: LaneController, rulebook: Rulebook) -> dict[str, str]:
+    """Return what a released traveller takes along: how long the stay may last, and the declaration's reference."""
+    borrowed = controller.borrowed
+    released = {Phase.RELEASED, Phase.PASSAGE_OPEN, Phase.PASSED}
+    if borrowed is None or borrowed.document is None or controller.state.phase not in released:
+        return {}
+    lines: dict[str, str] = {}
+    today, nationality = controller.today, borrowed.document.nationality
+    if controller.lane.direction is Direction.ENTRY and not is_unlimited(rulebook, nationality, today):
+        rule = stay_rule(rulebook, nationality, today)
+        if isinstance(rule, Rule):
+            lines["stay_deadline"] = last_day(rulebook, rule, today).isoformat()
+    if borrowed.declaration is not None:
+        lines["reference"] = borrowed.declaration.reference
+    return lines
 
 
 def step_of(value: Instruction) -> int:

@@ -10,7 +10,6 @@ from gate_agent.domain import events as ev
 from gate_agent.domain.events import Timer
 from gate_agent.settings import LaneSettings
 
-
 _TRAVELLERS = (Timer.IDLE, Timer.ENTRY, Timer.INSPECTION, Timer.PASSAGE)
 """Timers that run against the traveller; the others wait for guards and disks."""
 

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from drivers import contracts as dc
+from gate_agent.app.views import receipt
 from gate_agent.clock import SystemClock
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
@@ -203,7 +204,10 @@ async def test_a_traveller_walks_through_and_nothing_of_him_stays() -> None:
         assert walk.house.active
         assert await walk.look() == 1
         assert walk.house.releases == [dc.Door.ENTRANCE, dc.Door.EXIT]
+        deadline = walk.controller.today + timedelta(days=29)  # thirty days, the day of entry is the first
+        assert receipt(walk.controller, walk.house.current().rulebook) == {"stay_deadline": deadline.isoformat()}
         await walk.inputs(0, passed=True)
+        assert receipt(walk.controller, walk.house.current().rulebook) == {}
         assert walk.phase is Phase.IDLE
         assert [crossing.passage for crossing in walk.house.crossings] == [PassageOutcome.PASSED]
         ended = walk.controller.recent[-1]
