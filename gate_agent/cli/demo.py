@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 from pathlib import Path
 
 SUMMARY = "run everything on this machine with twins of the devices and fictitious travellers"
@@ -31,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     logging.disable(logging.WARNING)  # the embedded broker's chatter
     try:
         return asyncio.run(_run(arguments))
-    except KeyboardInterrupt:
-        return 0
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130 if arguments.exit else 0  # somebody ended it: with --exit that proves nothing
 
 
 async def _run(arguments: argparse.Namespace) -> int:
@@ -41,6 +42,9 @@ async def _run(arguments: argparse.Namespace) -> int:
     from gate_agent.demo.performance import chosen, running
     from gate_agent.demo.report import Reporter
 
+    this = asyncio.current_task()
+    assert this is not None, "runs as the main task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # ends its processes, too
     report = Reporter(as_json=arguments.json)
     folder = arguments.state.resolve() if arguments.state else None
     async with running(SystemClock(), cache_folder(), folder, arguments.mosquitto, seed=arguments.seed) as demo:
