@@ -33,8 +33,17 @@ def log() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
+    # Brokers and servers of other tests in this process may have hushed or shut their loggers.
+    foreign = [logging.getLogger(name) for name in ("amqtt", "uvicorn", "uvicorn.access", "uvicorn.error")]
+    states = [(logger.level, logger.disabled, logger.propagate) for logger in foreign]
+    for logger in foreign:
+        logger.setLevel(logging.NOTSET)
+        logger.disabled, logger.propagate = False, True
     logs.configure("agent", stream=stream)
     yield stream
+    for logger, (was_level, was_disabled, was_propagating) in zip(foreign, states, strict=True):
+        logger.setLevel(was_level)
+        logger.disabled, logger.propagate = was_disabled, was_propagating
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = before
