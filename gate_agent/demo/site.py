@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import uuid
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gate_agent.demo.travellers import overstayed, watchlisted
 from gate_agent.provisioning import Provisioned, provision
 
 TIME_ZONE = "Asia/Tashkent"
+_FIRST_PORT, _PORTS = 20_000, 12_000
 OFFICERS = {
     "guard-1": "guard",
     "supervisor-1": "supervisor",
@@ -46,15 +48,18 @@ class DemoSite:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for entry in sockets:
-            entry.bind(("127.0.0.1", 0))
-        return [int(entry.getsockname()[1]) for entry in sockets]
-    finally:
-        for entry in sockets:
-            entry.close()
+    """Return free ports from below the range out of which the kernel hands out others, so that nobody takes them meanwhile."""
+    found: list[int] = []
+    while len(found) < count:
+        candidate = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+        if candidate not in found:
+            found.append(candidate)
+    return found
 
 
 def local_day(now: datetime) -> date:
