@@ -8,7 +8,6 @@ to the traveller but what to do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from drivers.contracts import FrameCaptured
@@ -66,7 +65,7 @@ class FaceAcquisition:
         self._newest = (frame, t_mono_s)
         self._arrived.set()
 
-    async def run(self, borrowed: Borrowed, examined: Callable[[float], Awaitable[None]] | None = None) -> CheckResult:
+    async def run(self, borrowed: Borrowed) -> CheckResult:
         """Acquire until a decision, the frame limit or the time limit. `borrowed` receives probe portrait and comparison."""
         tally = _Tally()
         if self._matcher.calibration_id is None:
@@ -82,8 +81,6 @@ class FaceAcquisition:
                         frame.release()
                     tally.frames += 1
                     borrowed.last_input_mono_s = max(borrowed.last_input_mono_s, t_mono_s)
-                    if examined is not None:
-                        await examined(t_mono_s)
                     outcome = self._judge(capture, borrowed, tally)
                     if outcome is not None:
                         return outcome
