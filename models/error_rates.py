@@ -161,4 +161,5 @@ def det_curve(comparisons: ScoreSet) -> DetCurve:
     thresholds = np.append(scores, np.nextafter(scores[-1], scores.dtype.type(np.inf)))
     below = np.searchsorted(comparisons.non_mated, thresholds, side="left")
     missed = np.searchsorted(comparisons.mated, thresholds, side="left")
-    return DetCurve(thresholds, 1 - below / len(comparisons.non_mated), missed / len(comparisons.mated))
+    count = len(comparisons.non_mated)
+    return DetCurve(thresholds, (count - below) / count, missed / len(comparisons.mated))
