@@ -7,6 +7,7 @@ line and handed down; never a module global. Secrets are paths to files, never v
 from __future__ import annotations
 
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +51,14 @@ class PathSettings(Section):
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
 
 
+class AttackDetection(StrEnum):
+    """What presentation attack detection may do at this gate."""
+
+    OFF = "off"
+    ADVISORY = "advisory"
+    REQUIRED = "required"
+
+
 class FaceSettings(Section):
     """One-to-one face comparison."""
 
@@ -64,14 +73,44 @@ class FaceSettings(Section):
         1_500_000_000, ge=268_435_456, description="Address-space limit of a worker process."
     )
     capture_timeout_s: float = Field(
-        10.0, gt=0, le=60, description="Longest face acquisition before the guard is called (TR-03121: 10 s)."
+        7.0, gt=0, le=60, description="Longest face acquisition before the guard is called (TR-03121: 7 s)."
+    )
+    capture_timeout_with_attack_detection_s: float = Field(
+        10.0,
+        gt=0,
+        le=60,
+        description="The same where presentation attack detection is required (TR-03121: 10 s).",
+    )
+    out_of_range_timeout_s: float = Field(
+        2.8,
+        gt=0,
+        le=3,
+        description="A face above or below what the camera sees, or none at all while somebody is inside, calls the guard"
+        " after this time (at most 3 s).",
     )
     maximum_frames: int = Field(
-        24, ge=1, le=200, description="Frames tried in one acquisition before the guard is called."
+        100, ge=3, le=600, description="Faces compared in one acquisition before the guard is called."
+    )
+    presentation_attack_detection: AttackDetection = Field(
+        AttackDetection.ADVISORY,
+        description="`off`, `advisory` (score for the guard, decides nothing) or `required` (alarm, doubt or no result call"
+        " the guard). The shipped detectors are unrated.",
+    )
+    attack_alarm_score: float = Field(
+        0.8, gt=0, le=1, description="Attack score from which a frame raises the alarm (0 bona fide, 1 attack)."
+    )
+    attack_doubt_score: float = Field(
+        0.5, gt=0, le=1, description="Attack score from which a frame is doubtful; at most the alarm score."
     )
     expected_face_px: int = Field(
         120, ge=80, le=400, description="Width to which the expected face is scaled for detection."
     )
+
+    @model_validator(mode="after")
+    def _doubt_lies_below_alarm(self) -> FaceSettings:
+        if self.attack_doubt_score > self.attack_alarm_score:
+            raise ValueError("attack_doubt_score lies above attack_alarm_score")
+        return self
 
 
 class LaneSettings(Section):

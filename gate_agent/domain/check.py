@@ -29,8 +29,13 @@ class CheckName(StrEnum):
     STAY = "stay"
     WATCHLIST = "watchlist"
     FACE_COMPARISON = "face_comparison"
+    FACE_PRESENTATION = "face_presentation"
     SEAL = "seal"
     PASSAGE = "passage"
+
+
+EVALUATORY_CHECKS = frozenset({CheckName.FACE_PRESENTATION})
+"""Checks that are logged, but stand in nobody's way, while they are not supported (evaluatory, TR-03135-2 §4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,12 @@ class CheckResult:
     reasons: tuple[Reason, ...] = ()
     compared: tuple[Compared, ...] = field(default=())
     duration_ms: float = 0.0
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it stands in nobody's way: successful, or evaluatory and not supported."""
+        evaluated = self.check in EVALUATORY_CHECKS and self.outcome is CheckOutcome.NOT_SUPPORTED
+        return evaluated or self.outcome is CheckOutcome.SUCCESSFUL
 
 
 _RANK = {

@@ -78,6 +78,13 @@ class CheckCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecksCompleted:
+    """Checks that one step answered together, so that none is judged without the others."""
+
+    results: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NotServed:
     """The traveller cannot be served here (family with small children, minor alone, opt-out)."""
 
@@ -201,6 +208,7 @@ Event = (
     | ReferenceReady
     | TokenPresented
     | CheckCompleted
+    | ChecksCompleted
     | NotServed
     | StepAborted
     | HelpRequested

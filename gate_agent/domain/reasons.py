@@ -29,6 +29,13 @@ class ReasonCode(StrEnum):
     FACE_TIMEOUT = "face_timeout"
     FACE_ENGINE_FAULT = "face_engine_fault"
     FACE_NO_CALIBRATION = "face_no_calibration"
+    FACE_OUT_OF_RANGE = "face_out_of_range"
+    FACE_AGE_NOT_COVERED = "face_age_not_covered"  # parameters: minimum
+    PRESENTATION_ATTACK_SUSPECTED = "presentation_attack_suspected"
+    PRESENTATION_ATTACK_DOUBTFUL = "presentation_attack_doubtful"
+    PRESENTATION_ATTACK_NO_RESULT = "presentation_attack_no_result"
+    PRESENTATION_ATTACK_UNRATED = "presentation_attack_unrated"
+    PRESENTATION_ATTACK_ADVISORY = "presentation_attack_advisory"
     REFERENCE_PORTRAIT_MISSING = "reference_portrait_missing"
     REFERENCE_PORTRAIT_REFUSED = "reference_portrait_refused"
     CAMERA_FAULT = "camera_fault"

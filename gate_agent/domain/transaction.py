@@ -18,7 +18,6 @@ import uuid
 from dataclasses import replace
 
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Outcome, PassageOutcome, PolicyAnswer
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
@@ -83,9 +82,7 @@ class _Stepper(Inspection, Passage):
         state = self.state
         if not state.asked:
             return
-        complete = state.results.keys() >= MANDATORY_CHECKS and all(
-            result.outcome is CheckOutcome.SUCCESSFUL for result in state.results.values()
-        )
+        complete = state.results.keys() >= MANDATORY_CHECKS and all(one.is_clear for one in state.results.values())
         if answer.admission is not Admission.REFER and (state.referral or not complete):
             answer = replace(answer, admission=Admission.REFER, admission_reasons=state.referral)
         self.set(asked=False)

@@ -39,6 +39,9 @@ class Inspection(Stepping):
                 self.mrz(reading_key, result)
             case ev.CheckCompleted(result):
                 self.completed(result)
+            case ev.ChecksCompleted(results):
+                for result in results:
+                    self.completed(result)
             case ev.ReferenceReady():
                 self.set(has_reference=True)
             case ev.NotServed(reasons):
@@ -104,7 +107,7 @@ class Inspection(Stepping):
         state = self.state
         if state.token_pending or not state.results.keys() >= PRE_ENTRY_CHECKS:
             return
-        if any(result.outcome is not CheckOutcome.SUCCESSFUL for result in state.results.values()):
+        if not all(result.is_clear for result in state.results.values()):
             self.ask()
         elif state.permit is Permit.NONE and state.has_reference:
             self.set(permit=Permit.COMMITTING)

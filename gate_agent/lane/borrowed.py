@@ -1,4 +1,7 @@
-"""What is borrowed from a traveller for one transaction, and destroyed with it (promise 4): document, images, features."""
+"""What is borrowed from a traveller for one transaction, and destroyed with it (promise 4): document and images.
+
+Features are not among it: they never leave the worker, which is told to forget them when the transaction ends.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.mrz import MrzReading
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.inspection.declaration_token import TokenReading
-from models.results import FaceComparison, Features
+from models.results import AttackAssessment, FaceComparison
 
 
 @dataclass(slots=True)
@@ -26,10 +29,13 @@ class Borrowed:
     token_accepted: bool = False
     document_presented: bool = False
     reference_requested: bool = False
-    reference_features: Features | None = None
+    reference_ready: bool = False
     reference_jpeg: bytearray | None = None
     probe_jpeg: bytearray | None = None
+    frame_jpegs: list[bytearray] = field(default_factory=list)
     comparison: FaceComparison | None = None
+    attack: AttackAssessment | None = None
+    attack_suspected: bool = False
     referred_at: datetime | None = None
     last_input_mono_s: float = 0.0
     decided_mono_s: float = 0.0
@@ -37,6 +43,7 @@ class Borrowed:
     step_ms: dict[str, float] = field(default_factory=dict)
     decision_id: uuid.UUID | None = None
     answer: PolicyAnswer | None = None
+    is_over: bool = False
 
     @property
     def document(self) -> TravelDocument | None:
@@ -48,12 +55,19 @@ class Borrowed:
         """The verified declaration, once it was bound to this document."""
         return self.token.declaration if self.token and self.token_accepted else None
 
+    def show_probe(self, jpeg: bytes | bytearray) -> None:
+        """Put the live picture that a guard would see; the one before is overwritten."""
+        if self.probe_jpeg is not None:
+            self.probe_jpeg[:] = bytes(len(self.probe_jpeg))
+        self.probe_jpeg = bytearray(jpeg)
+
     def wipe(self) -> None:
-        """Destroy images, features and document data."""
-        if self.reference_features is not None:
-            self.reference_features.fill(0)
-        for image in (self.reference_jpeg, self.probe_jpeg):
+        """Destroy images and document data: the transaction is over."""
+        self.is_over = True
+        for image in (self.reference_jpeg, self.probe_jpeg, *self.frame_jpegs):
             if image is not None:
                 image[:] = bytes(len(image))
-        self.reference_features = self.reference_jpeg = self.probe_jpeg = None
-        self.reading = self.token = self.comparison = None
+        self.reference_jpeg = self.probe_jpeg = None
+        self.frame_jpegs = []
+        self.reference_ready = False
+        self.reading = self.token = self.comparison = self.attack = None

@@ -24,17 +24,16 @@ from gate_agent.domain.identifiers import uuid7
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
 from gate_agent.domain.transaction_state import Phase, TransactionState
-from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
+from gate_agent.errors import DeviceFault, StoreFault
 from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.declaration import Declarations
 from gate_agent.lane.document import inspect_reading
 from gate_agent.lane.doors import Doors
-from gate_agent.lane.face import FaceAcquisition
+from gate_agent.lane.face import FaceWork
 from gate_agent.lane.intake import HOLDS, Intake
 from gate_agent.lane.ports import FaceMatcher, KnowledgeSource, LaneBarrier, LaneCamera, LaneReader, LaneStore
 from gate_agent.lane.recording import crossing_of, decision_of
-from gate_agent.lane.reference import take_reference
 from gate_agent.lane.summary import TransactionSummary
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
@@ -73,7 +72,6 @@ class LaneController:
         self._settings = settings
         self._reader = reader
         self._camera = camera
-        self._matcher = matcher
         self._store = store
         self._knowledge = knowledge
         self._clock = clock
@@ -83,8 +81,7 @@ class LaneController:
         self._doors = Doors(barrier, lane.release_ttl_s, self.feed)
         self.timers = LaneTimers(lane, self.feed)
         self._declarations = Declarations(store, clock, settings.policy)
-        self._face: FaceAcquisition | None = None
-        self._face_job: asyncio.Task[object] | None = None
+        self.face = FaceWork(settings.face, matcher, camera, clock, job=self._job, report=self._report, changed=changed)
         self._group: asyncio.TaskGroup | None = None
 
     # what others call -------------------------------------------------------------------------------------------------
@@ -92,10 +89,7 @@ class LaneController:
     def device_event(self, event: dc.DeviceEvent) -> None:
         """Take an event of one of this lane's devices."""
         if isinstance(event.data, dc.FrameCaptured):
-            if self._face is None:
-                event.data.release()
-            else:
-                self._face.offer(event.data, event.t_mono_s)
+            self.face.offer(event.data, event.t_mono_s)
             return
         self._inbox.put_nowait(event)
 
@@ -158,9 +152,9 @@ class LaneController:
             case ev.ReadDocumentAgain():
                 self._job(self._read_again())
             case ev.StartFaceCapture():
-                self._start_face()
+                self.face.start(self._here(), self.today)
             case ev.StopFaceCapture():
-                self._stop_face()
+                self.face.stop()
             case ev.AskPolicy(referral):
                 self._step(ev.PolicyAnswered(self._policy(referral)))
             case ev.CommitEntrance():
@@ -205,6 +199,7 @@ class LaneController:
         log.info("transaction_closed", outcome=effect.outcome, decided_by=effect.decided_by)
         self._read_codes(on=False)
         borrowed.wipe()
+        self.face.end(borrowed)
         self.borrowed = None
         structlog.contextvars.unbind_contextvars("transaction_id")
 
@@ -272,8 +267,8 @@ class LaneController:
         borrowed = self.borrowed
         if role != "portrait" or borrowed is None or not borrowed.document_presented:
             return
-        if borrowed.reference_features is None:
-            self._job(self._take_reference(borrowed, content))
+        if not borrowed.reference_ready:
+            self.face.take_reference(borrowed, content)
 
     def _begin_if_idle(self, event: ev.Event) -> None:
         if self.state.phase is Phase.IDLE:
@@ -298,6 +293,7 @@ class LaneController:
                 self._knowledge.current(),
                 self._store,
                 self._settings.policy.watchlist_age_limit_h,
+                self.face.minimum_age_years,
             )
         except StoreFault:
             self._report(borrowed, *self._store_fault())
@@ -308,11 +304,6 @@ class LaneController:
         borrowed.step_ms["document"] = (self._clock.monotonic_s() - begun) * 1000
         await self._bind_token(borrowed)
         self._report(borrowed, *found)
-
-    async def _take_reference(self, borrowed: Borrowed, content: bytes) -> None:
-        self._report(borrowed, await take_reference(self._matcher, borrowed, content))
-        if self.borrowed is not borrowed:
-            borrowed.wipe()  # it ended while the worker looked
 
     def _barcode(self, payload: bytes, *, from_camera: bool) -> tuple[ev.Event, ...]:
         if from_camera and not self._declarations.looks_like_token(payload):
@@ -344,31 +335,6 @@ class LaneController:
             await asyncio.sleep(_STORE_RETRY_S)
         await self.alarms.clear(ReasonCode.STORE_FAULT)
         self.feed(ev.Unhold(ReasonCode.STORE_FAULT))
-
-    def _start_face(self) -> None:
-        borrowed = self._here()
-        acquisition = FaceAcquisition(self._settings.face, self._matcher, self._camera, self._clock)
-        self._face = acquisition
-        self._face_job = self._job(self._acquire(borrowed, acquisition))
-
-    def _stop_face(self) -> None:
-        if self._face_job is not None:
-            self._face_job.cancel()
-        self._face = self._face_job = None
-
-    async def _acquire(self, borrowed: Borrowed, acquisition: FaceAcquisition) -> None:
-        try:
-            result = await acquisition.run(borrowed)
-        except InferenceFault:
-            log.warning("face_engine_fault")
-            reason = Reason(ReasonCode.FACE_ENGINE_FAULT)
-            self._report(borrowed, ev.StepAborted(ev.Step.FACE, reason))
-        else:
-            borrowed.step_ms["face"] = result.duration_ms
-            self._report(borrowed, ev.CheckCompleted(result))
-        finally:
-            if self._face is acquisition:
-                self._face = self._face_job = None
 
     async def _commit_entrance(self, borrowed: Borrowed) -> None:
         commit = self._store.commit_entrance(borrowed.transaction_id, self.lane.lane_id)

@@ -12,6 +12,7 @@ from gate_agent.domain.declaration import Direction
 from gate_agent.domain.document_checks import check_expiry, check_mrz_digits
 from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.ports import Knowledge, LaneStore
 from gate_agent.policy.eligibility import not_served
 from gate_agent.policy.stay_rules import check_stay
@@ -44,8 +45,12 @@ async def inspect_reading(
     knowledge: Knowledge,
     store: LaneStore,
     watchlist_age_limit_h: float,
+    minimum_face_age_years: int,
 ) -> tuple[MrzReading, list[ev.Event]]:
-    """Parse one read and run every check that needs nothing but the document; the digit check comes last."""
+    """Parse one read and run every check that needs nothing but the document; the digit check comes last.
+
+    A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens.
+    """
     reading = read_mrz(lines, today)
     document = reading.document
     results = [
@@ -63,6 +68,9 @@ async def inspect_reading(
     digits = check_mrz_digits(reading)
     refused = not_served(document, None, today, knowledge.rulebook) if document else ()
     if refused and digits.outcome is CheckOutcome.SUCCESSFUL:
-        found.append(ev.NotServed(refused))  # told before the entrance opens
+        found.append(ev.NotServed(refused))
+    child = age_not_covered(document, today, minimum_face_age_years)
+    if child is not None and digits.outcome is CheckOutcome.SUCCESSFUL:
+        found.append(ev.CheckCompleted(child))
     found.append(ev.MrzChecked(reading_key(lines), digits))
     return reading, found

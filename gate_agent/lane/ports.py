@@ -17,7 +17,7 @@ from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.policy.rulebook import Rulebook
-from models.results import FaceComparison, FaceSample, Features
+from models.results import FaceComparison, FaceSample
 
 
 class LaneBarrier(Protocol):
@@ -57,7 +57,7 @@ class Capture(Protocol):
 
     @property
     def sample(self) -> FaceSample:
-        """What was found."""
+        """What was found; its features stayed in the worker."""
         ...
 
     @property
@@ -65,25 +65,37 @@ class Capture(Protocol):
         """The face, same crop and size for probe and reference."""
         ...
 
+    @property
+    def comparison(self) -> FaceComparison | None:
+        """For a probe: the comparison with the transaction's reference over the frames fused so far, this one the newest."""
+        ...
+
 
 class FaceMatcher(Protocol):
-    """Face samples and their comparison; faults are raised as `InferenceFault`."""
+    """Face samples and their comparison; faults are raised as `InferenceFault`. Features of a transaction stay in its worker."""
 
     @property
     def calibration_id(self) -> str | None:
         """The calibration record in force, None when there is none."""
         ...
 
-    async def reference(self, content: bytes) -> Capture:
-        """Decode an encoded image and find the one face in it."""
+    @property
+    def minimum_age_years(self) -> int:
+        """The youngest age that the calibration record covers; 0: every age."""
         ...
 
-    async def probe(self, memfd: int, width_px: int, height_px: int) -> Capture:
-        """Find the face in a camera frame."""
+    async def reference(self, transaction_id: uuid.UUID, content: bytes) -> Capture:
+        """Decode an encoded image, find the one face in it and keep its features for this transaction."""
         ...
 
-    def compare(self, probe: Features, reference: Features) -> FaceComparison:
-        """Compare two samples at the stated false match rate."""
+    async def probe(
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
+    ) -> Capture:
+        """Find the face in a camera frame and compare it with the transaction's reference."""
+        ...
+
+    async def forget(self, transaction_id: uuid.UUID) -> None:
+        """Destroy what the worker keeps of a transaction; returns when it is gone."""
         ...
 
 

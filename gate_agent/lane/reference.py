@@ -11,15 +11,18 @@ from models.results import FaceFinding
 
 
 async def take_reference(matcher: FaceMatcher, borrowed: Borrowed, content: bytes) -> ev.Event:
-    """Put the reference into `borrowed`; answer that it is ready, or why the document has to be presented again."""
+    """Have the worker keep the reference of this transaction and put its picture into `borrowed`.
+
+    Answers that it is ready, or why the document has to be presented again.
+    """
     borrowed.reference_requested = True
     try:
-        capture = await matcher.reference(content)
+        capture = await matcher.reference(borrowed.transaction_id, content)
     except InferenceFault:
         return _aborted(ReasonCode.FACE_ENGINE_FAULT)
     sample = capture.sample
-    if sample.finding is FaceFinding.FOUND and sample.features is not None:
-        borrowed.reference_features = sample.features
+    if sample.finding is FaceFinding.FOUND:
+        borrowed.reference_ready = True
         borrowed.reference_jpeg = bytearray(capture.portrait_jpeg or b"")
         return ev.ReferenceReady()
     refused = sample.finding is FaceFinding.REFUSED

@@ -19,11 +19,11 @@ def not_served(
     if declaration is not None and declaration.small_children > 0:
         found.append(Reason(ReasonCode.FAMILY_WITH_SMALL_CHILDREN))
     if document is not None:
-        born = _latest_birth(document, today)
+        born = latest_birth(document, today)
         if born is None:
             found.append(Reason(ReasonCode.MRZ_UNREADABLE, {"field": "date_of_birth"}))
         else:
-            found += _minor(_age_years(born, today), today, rulebook)
+            found += _minor(age_years(born, today), today, rulebook)
     return tuple(found)
 
 
@@ -35,7 +35,7 @@ def _minor(age_years: int, today: date, rulebook: Rulebook) -> list[Reason]:
     return [Reason(ReasonCode.MINOR_WITHOUT_ADULT)] if age_years < rule.value else []
 
 
-def _latest_birth(document: TravelDocument, today: date) -> date | None:
+def latest_birth(document: TravelDocument, today: date) -> date | None:
     """Return the latest day on which the holder can be born; unknown months and days make nobody older. None without a year."""
     if document.date_of_birth is not None:
         return document.date_of_birth
@@ -53,5 +53,6 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _age_years(born: date, today: date) -> int:
+def age_years(born: date, today: date) -> int:
+    """Return the completed years of age."""
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-import numpy as np
 import pytest
 
 from drivers import contracts as dc
@@ -34,6 +34,7 @@ TODAY = date(2026, 11, 23)
 class FakeCapture:
     sample: FaceSample
     portrait_jpeg: bytes | None = b"jpeg"
+    comparison: FaceComparison | None = None
 
 
 @dataclass
@@ -52,7 +53,9 @@ class House:
     decision: ComparisonDecision = ComparisonDecision.MATCH
     calibration_id: str | None = "fake"
     active: bool = False
-    features: np.ndarray = field(default_factory=lambda: np.ones(128, np.float32))
+    minimum_age_years: int = 0
+    asked: list[str] = field(default_factory=list)
+    kept: set[uuid.UUID] = field(default_factory=set)
 
     async def release(self, door: dc.Door, ttl_s: float) -> None:
         assert ttl_s > 0
@@ -72,21 +75,29 @@ class House:
     def set_reading(self, *, active: bool) -> None:
         raise AssertionError("this lane does not read codes from its camera")
 
-    async def reference(self, content: bytes) -> FakeCapture:
+    async def reference(self, transaction_id: uuid.UUID, content: bytes) -> FakeCapture:
+        self.asked.append("reference")
         if content == b"bomb":
             return FakeCapture(FaceSample(FaceFinding.REFUSED, None, None, {}, {}), None)
-        return FakeCapture(FaceSample(FaceFinding.FOUND, None, self.features, {}, {}))
+        self.kept.add(transaction_id)
+        return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}))
 
-    async def probe(self, memfd: int, width_px: int, height_px: int) -> FakeCapture:
+    async def probe(
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
+    ) -> FakeCapture:
+        self.asked.append("probe")
+        assert transaction_id in self.kept, "a probe without its reference"
         if self.engine_faults:
             self.engine_faults -= 1
             raise InferenceFault("worker died")
+        sample = FaceSample(self.finding, None, None, {}, {"embedding": 1.0}, faces=1, frame_px=(width_px, height_px))
         found = self.finding is FaceFinding.FOUND
-        features = np.ones(128, np.float32) if found else None
-        return FakeCapture(FaceSample(self.finding, None, features, {}, {"embedding": 1.0}))
+        comparison = FaceComparison(0.95, self.decision, 0.94, 0.91, 1e-4, "fake") if found else None
+        return FakeCapture(sample, comparison=comparison)
 
-    def compare(self, probe: object, reference: object) -> FaceComparison:
-        return FaceComparison(0.95, self.decision, 0.94, 0.91, 1e-4, "fake")
+    async def forget(self, transaction_id: uuid.UUID) -> None:
+        self.asked.append("forget")
+        self.kept.discard(transaction_id)
 
     def _disk(self) -> None:
         if self.store_broken:
@@ -215,7 +226,9 @@ async def test_a_traveller_walks_through_and_nothing_of_him_stays() -> None:
         assert ended.software_ms is not None
         assert walk.controller.borrowed is None
         assert borrowed.reading is borrowed.probe_jpeg is borrowed.reference_jpeg is None
-        assert not walk.house.features.any(), "features were not overwritten"
+        await walk.settle()
+        assert walk.house.kept == set(), "the worker was not told to forget"
+        assert walk.house.asked == ["reference", "probe", "forget"]
         assert not walk.house.active
 
 

@@ -1,0 +1,128 @@
+"""The face work of one lane: the reference of a transaction, at most one acquisition at a time, and forgetting at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine
+from datetime import date
+
+import structlog
+
+from drivers.contracts import FrameCaptured
+from gate_agent.clock import Clock
+from gate_agent.domain import events as ev
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.errors import InferenceFault
+from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.face.acquisition import FaceAcquisition
+from gate_agent.lane.face.cues import Cue
+from gate_agent.lane.ports import FaceMatcher, LaneCamera
+from gate_agent.lane.reference import take_reference
+from gate_agent.settings import FaceSettings
+
+log = structlog.get_logger()
+
+FORGOTTEN_WITHIN_S = 5.0
+"""Promise 4: what was borrowed is gone this long after the transaction's end."""
+
+Job = Callable[[Coroutine[object, object, object]], asyncio.Task[object]]
+Report = Callable[[Borrowed, ev.Event], None]
+
+
+class FaceWork:
+    """Starts jobs with `job` and tells what they found with `report`, which ignores transactions that are over."""
+
+    def __init__(
+        self,
+        settings: FaceSettings,
+        matcher: FaceMatcher,
+        camera: LaneCamera,
+        clock: Clock,
+        *,
+        job: Job,
+        report: Report,
+        changed: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._matcher = matcher
+        self._camera = camera
+        self._clock = clock
+        self._job = job
+        self._report = report
+        self._changed = changed
+        self._acquisition: FaceAcquisition | None = None
+        self._task: asyncio.Task[object] | None = None
+
+    @property
+    def cue(self) -> Cue | None:
+        """What the traveller is asked to do for the camera; None while nothing is wrong or nothing runs."""
+        return None if self._acquisition is None else self._acquisition.cue
+
+    @property
+    def minimum_age_years(self) -> int:
+        """The youngest age that may be compared here."""
+        return self._matcher.minimum_age_years
+
+    def offer(self, frame: FrameCaptured, t_mono_s: float) -> None:
+        """Hand in a camera frame; it goes back at once while no acquisition runs."""
+        if self._acquisition is None:
+            frame.release()
+        else:
+            self._acquisition.offer(frame, t_mono_s)
+
+    def skip(self) -> bool:
+        """End a running challenge for the traveller; False when there is none."""
+        return self._acquisition is not None and self._acquisition.skip()
+
+    def take_reference(self, borrowed: Borrowed, content: bytes) -> None:
+        """Take the document's portrait as the reference."""
+        self._job(self._reference(borrowed, content))
+
+    def start(self, borrowed: Borrowed, today: date) -> None:
+        """Begin an acquisition."""
+        acquisition = FaceAcquisition(self._settings, self._matcher, self._camera, self._clock, changed=self._changed)
+        self._acquisition = acquisition
+        self._task = self._job(self._acquire(borrowed, today, acquisition))
+
+    def stop(self) -> None:
+        """End a running acquisition."""
+        if self._task is not None:
+            self._task.cancel()
+        self._acquisition = self._task = None
+
+    def end(self, borrowed: Borrowed) -> None:
+        """Have the worker forget a transaction that is over."""
+        if borrowed.reference_requested:
+            self._job(self._forget(borrowed.transaction_id))
+
+    async def _reference(self, borrowed: Borrowed, content: bytes) -> None:
+        found = await take_reference(self._matcher, borrowed, content)
+        if borrowed.is_over:  # it ended while the worker looked: what came too late is forgotten once more
+            borrowed.wipe()
+            await self._forget(borrowed.transaction_id)
+        self._report(borrowed, found)
+
+    async def _acquire(self, borrowed: Borrowed, today: date, acquisition: FaceAcquisition) -> None:
+        try:
+            results = await acquisition.run(borrowed, today)
+        except InferenceFault:
+            log.warning("face_engine_fault")
+            self._report(borrowed, ev.StepAborted(ev.Step.FACE, Reason(ReasonCode.FACE_ENGINE_FAULT)))
+        else:
+            borrowed.step_ms["face"] = results[0].duration_ms
+            self._report(borrowed, ev.ChecksCompleted(results))
+        finally:
+            if self._acquisition is acquisition:
+                self._acquisition = self._task = None
+
+    async def _forget(self, transaction_id: uuid.UUID) -> None:
+        try:
+            async with asyncio.timeout(FORGOTTEN_WITHIN_S):
+                await self._matcher.forget(transaction_id)
+        except InferenceFault as fault:
+            log.warning(
+                "face_forgotten_with_its_worker", code=fault.code
+            )  # a worker that fails is ended: nothing of it stays
+        except TimeoutError:
+            log.error("face_not_forgotten_in_time")
