@@ -154,6 +154,13 @@ def test_a_frame_that_denies_the_leading_entry_breaks_the_proof() -> None:
     assert camera.frame(shown(1, 300, ANNA, score=0.91))[1].standing is Standing.IDENTIFIED  # doubt is no denial
 
 
+def test_a_frame_that_passes_for_somebody_else_breaks_the_proof() -> None:
+    camera = Camera()
+    camera.frames(2, shown(1, 300, ANNA))
+    other = camera.frame(TrackScores(1, box(300), {ANNA: 0.92, BORIS: 0.97, CELIA: 0.8}))[1]
+    assert (other.entry, other.frames) == (BORIS, 1)
+
+
 def test_two_identities_on_one_track_are_none() -> None:
     camera = Camera()
     camera.frames(3, shown(1, 300, ANNA))
