@@ -79,6 +79,10 @@ class Lane:
         return traveller.phase if traveller else None
 
 
+def guard(admission: Admission, who: uuid.UUID = ANNA) -> ev.GuardDecided:
+    return ev.GuardDecided(who, admission, (), "identity_checked", "")
+
+
 def kinds(effects: list[ev.Effect]) -> list[type]:
     return [type(effect) for effect in effects]
 
@@ -264,7 +268,19 @@ def on_fire(lane: Lane) -> None:
     lane.zone(fire=True)
 
 
-CHANGES = [swapped, crowded, second_body, gone, proven_anew, no_sight, on_fire]
+def rivalled(lane: Lane) -> None:
+    lane.see(face(ANNA, standing=FaceStanding.CONTESTED))
+
+
+def doubled(lane: Lane) -> None:
+    lane.see(face(ANNA), face(ANNA, 2, in_zone=False))
+
+
+def renamed(lane: Lane) -> None:
+    lane.see(face(BORIS, 1))
+
+
+CHANGES = [swapped, crowded, second_body, gone, proven_anew, no_sight, on_fire, rivalled, doubled, renamed]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -371,6 +387,25 @@ def test_a_disk_that_refuses_opens_nothing_and_shuts_the_lane() -> None:
     assert lane.feed(ev.StoreReturned()) == []
 
 
+def test_nobody_is_decided_on_until_the_disk_is_back() -> None:
+    lane = deciding()
+    lane.feed(ev.CommitFailed(ANNA))
+    lane.feed(guard(Admission.HAND_OVER))
+    committed(lane, number=2)
+    assert lane.phase(ANNA) is None
+    assert lane.see(face(BORIS, 2)) == []
+    lane.feed(ev.StoreReturned())
+    assert kinds(lane.see(face(BORIS, 2))) == [ev.AskPolicy, ev.CommitDecision]
+
+
+def test_the_first_decision_confirmed_twice_is_not_the_second() -> None:
+    lane = deciding()
+    crowded(lane)
+    committed(lane)
+    assert committed(lane) == []
+    assert lane.phase(ANNA) is TravellerPhase.DECIDING
+
+
 def test_a_crossing_that_could_not_be_written_is_written_later() -> None:
     lane = deciding()
     committed(lane)
@@ -379,10 +414,6 @@ def test_a_crossing_that_could_not_be_written_is_written_later() -> None:
     assert kinds(lane.feed(ev.CommitFailed(ANNA))) == [ev.RaiseAlarm]
     assert ev.CommitCrossing(ANNA, PassageOutcome.PASSED) in lane.feed(ev.StoreReturned())
     assert kinds(lane.feed(ev.CrossingCommitted(ANNA))) == [ev.CloseTransaction]
-
-
-def guard(admission: Admission, who: uuid.UUID = ANNA) -> ev.GuardDecided:
-    return ev.GuardDecided(who, admission, (), "identity_checked", "")
 
 
 def referred() -> Lane:
