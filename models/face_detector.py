@@ -2,7 +2,7 @@
 
 An image pyramid is packed into one tile, the network passes over it once, then weaker boxes around the same face are dropped.
 
-The smallest face found is about 80 px wide; scale the image first so that the expected face is 100-160 px (`face_sampling`).
+The smallest face found is about 80 px wide; scale the image first so that the expected face is 100-160 px (`face_scaling`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _GAP_PX = 10
 _SMALLEST_LEVEL_PX = 5
 _SUPPRESSION_RATIO = 0.338280094  # intersection over the box around both; beyond it the weaker one is dropped
 _STRIDES = 3
+_BILINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 Rectangle = tuple[int, int, int, int]  # left, top, width, height
 
@@ -67,52 +68,43 @@ def tile_layout(width_px: int, height_px: int) -> tuple[int, int, tuple[Rectangl
 
 
 @lru_cache(maxsize=256)
-def _interpolation(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Return for each target index the two source indices and the share of the second (aligned corners, float32)."""
-    step = np.float32(source - 1) / np.float32(max(target - 1, 1))
-    place = np.arange(target, dtype=np.float32) * step
-    first = np.floor(place).astype(np.intp)
-    share = place - first.astype(np.float32)
-    return first, np.minimum(first + 1, source - 1), share
+def column_layout(width_px: int, height_px: int, levels: int) -> tuple[int, int, tuple[Rectangle, ...]]:
+    """Return a tile that holds the first `levels` pyramid levels only, one below the other: for a face of a known size."""
+    places: list[Rectangle] = []
+    y, width, height = _OUTER_MARGIN_PX, width_px, height_px
+    while len(places) < levels and height >= _SMALLEST_LEVEL_PX and width >= 1:
+        places.append((_OUTER_MARGIN_PX, y, width, height))
+        y += height + _GAP_PX
+        width, height = math.floor(5.0 / 6.0 * width), math.floor(5.0 / 6.0 * height)
+    return width_px + 2 * _OUTER_MARGIN_PX, y - _GAP_PX + _OUTER_MARGIN_PX, tuple(places)
 
 
-def _resized(level: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Return a level of (rows, columns, 3) at another size, bilinear with aligned corners."""
-    left, right, share = _interpolation(level.shape[1], width)
-    weights = np.repeat(share, 3).reshape(1, width, 3)
-    across = level.take(left, axis=1)
-    across *= np.float32(1) - weights
-    other = level.take(right, axis=1)
-    other *= weights
-    across += other
-    top, bottom, share = _interpolation(level.shape[0], height)
-    down = across.take(top, axis=0)
-    down *= (np.float32(1) - share)[:, None, None]
-    other = across.take(bottom, axis=0)
-    other *= share[:, None, None]
-    down += other
-    return down
+def pyramid_tile(image: Image, levels: int | None = None) -> tuple[NDArray[np.float32], tuple[Rectangle, ...]]:
+    """Return the tile (1, 3, H, W) of normalised RGB of a BGR image, and where its levels lie; `levels` None: all of them.
 
-
-def _normalised(image: Image) -> NDArray[np.float32]:
-    """Return RGB floats (x - mean) / 256 of a BGR image; whole rows at a time, which is several times faster than by pixel."""
+    Each level is made from the one before, plane by plane and in place: bilinear with aligned corners, which OpenCV 5 computes
+    in float32 without rounding the coordinates (version 4 rounds them to 1/32 pixel).
+    """
     rows, columns = image.shape[:2]
-    values = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.float32).reshape(rows, -1)
-    values -= np.tile(np.array(RGB_MEANS, dtype=np.float32), columns)
-    values *= np.float32(1 / 256)
-    return values.reshape(rows, columns, 3)
-
-
-def pyramid_tile(image: Image) -> tuple[NDArray[np.float32], tuple[Rectangle, ...]]:
-    """Return the tile (1, 3, H, W) of normalised RGB of a BGR image, and where its levels lie."""
-    tile_width, tile_height, places = tile_layout(image.shape[1], image.shape[0])
+    layout = tile_layout(columns, rows) if levels is None else column_layout(columns, rows, levels)
+    tile_width, tile_height, places = layout
     tile = np.zeros((1, 3, tile_height, tile_width), dtype=np.float32)
-    level = _normalised(image)
-    for index, (left, top, width, height) in enumerate(places):
-        if index:
-            level = _resized(level, width, height)
-        for channel in range(3):
-            tile[0, channel, top : top + height, left : left + width] = level[:, :, channel]
+    planes: list[NDArray[np.float32]] = []
+    for left, top, width, height in places:
+        larger, planes = planes, [plane[top : top + height, left : left + width] for plane in tile[0]]
+        if not larger:
+            for plane, mean, source in zip(planes, RGB_MEANS, (2, 1, 0), strict=True):
+                np.subtract(image[:, :, source], np.float32(mean), out=plane, dtype=np.float32)
+                np.multiply(plane, np.float32(1 / 256), out=plane)
+            continue
+        step_y, step_x = (
+            (large - 1) / max(size - 1, 1) for large, size in zip(larger[0].shape, planes[0].shape, strict=True)
+        )
+        to_larger = np.array([[step_x, 0, 0], [0, step_y, 0]])
+        for source_plane, plane in zip(larger, planes, strict=True):
+            cv2.warpAffine(
+                source_plane, to_larger, (width, height), dst=plane, flags=_BILINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
     return tile, places
 
 
@@ -167,9 +159,12 @@ class FaceDetector:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def detect(self, image: Image) -> list[FaceBox]:
-        """Return the faces of a BGR image, strongest first, in its pixels; boxes may reach beyond the image."""
-        tile, places = pyramid_tile(image)
+    def detect(self, image: Image, levels: int | None = None) -> list[FaceBox]:
+        """Return the faces of a BGR image, strongest first, in its pixels; boxes may reach beyond the image.
+
+        `levels` looks for faces of the first so many sizes only, each 6/5 of the one before, from 80 px on; None: for all.
+        """
+        tile, places = pyramid_tile(image, levels)
         scores = self._session.run(tile)[0, 0]
         rows, columns = np.nonzero(scores > 0)
         candidates = [
