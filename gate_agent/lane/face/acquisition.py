@@ -77,7 +77,6 @@ class FaceAcquisition:
         self._camera = camera
         self._clock = clock
         self._changed = changed
-        self._guide = CueGuide()
         self._questioning = Questioning(challenge)
         self._shots = KeptShots()
         self._tally = _Tally()
@@ -86,6 +85,7 @@ class FaceAcquisition:
         self._newest: tuple[FrameCaptured, float] | None = None
         self._arrived = asyncio.Event()
         self._begun_mono_s = clock.monotonic_s()
+        self._guide = CueGuide(self._begun_mono_s)
 
     @property
     def cue(self) -> Cue | None:

@@ -97,7 +97,8 @@ def _lacking(sample: FaceSample, measure: str) -> float | None:
 class CueGuide:
     """Turns successive samples of one acquisition into the cue to show. Times are monotonic seconds of the frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun_s: float | None = None) -> None:
+        """`begun_s`: since when somebody is known to stand there; without it the first frame begins the time out of range."""
         self.shown: Cue | None = None
         self.out_of_range_since_s: float | None = None
         """Since when there has been no face within the camera's height range; None while there is one."""
@@ -105,6 +106,7 @@ class CueGuide:
         self._due: set[Cue] = set()
         self._motion = Motion()
         self._seen_s: float | None = None
+        self._begun_s = begun_s
 
     def observe(self, sample: FaceSample, t_mono_s: float) -> Cue | None:
         """Take one frame's sample and return the cue to show now, None when nothing is wrong."""
@@ -120,7 +122,8 @@ class CueGuide:
         if in_range:
             self.out_of_range_since_s = None
         elif self.out_of_range_since_s is None:
-            self.out_of_range_since_s = t_mono_s
+            self.out_of_range_since_s = t_mono_s if self._begun_s is None else self._begun_s
+        self._begun_s = None
         self._show(t_mono_s)
         return self.shown
 
