@@ -16,7 +16,7 @@ import numpy as np
 
 from models.conversion.constants import CONVERTER_VERSION
 from models.errors import CalibrationRefused
-from models.manifest import Role, shipped_manifests
+from models.manifest import shipped_manifests
 from models.results import ComparisonDecision, FaceComparison, Features
 
 FEATURES = 128
@@ -70,7 +70,7 @@ def shipped_identity() -> ModelIdentity:
     """Return the identity of the models and rules of this release."""
     manifests = shipped_manifests()
     precisions = {manifest.precision for manifest in manifests.values()}
-    sources = tuple(sorted((role.value, manifests[role].source_sha256) for role in Role))
+    sources = tuple(sorted((role.value, manifests[role].source_sha256) for role in manifests))
     return ModelIdentity(sources, precision="+".join(sorted(precisions)))
 
 

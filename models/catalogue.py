@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,32 @@ from numpy.typing import NDArray
 
 from models.conversion.constants import CONVERTER_VERSION
 from models.errors import CatalogueFault
-from models.manifest import Manifest, Role, shipped_manifests
+from models.manifest import Manifest, Role, shipped_manifests, shipped_variants
 
 Progress = Callable[[str, float], None]
 _RECORD = "built.json"
 
 
+class Origin(StrEnum):
+    """Who answers for a model: this release, which pins it, or the operator, who signs it."""
+
+    SHIPPED = "shipped"
+    OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class BuiltModel:
-    """A model in the folder: its manifest, its file and what the build recorded."""
+    """A model that can be loaded: its manifest, its file and the SHA-256 that the file must have.
+
+    `is_rated` concerns attack and morph detectors: a record states their error rates, measured on real presentations.
+    """
 
     manifest: Manifest
     path: Path
     sha256: str
     size_bytes: int
+    origin: Origin = Origin.SHIPPED
+    is_rated: bool = False
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
@@ -69,18 +82,36 @@ def _record(folder: Path) -> Mapping[str, Any]:
 def recorded(folder: Path) -> dict[Role, BuiltModel]:
     """Return what the folder says it holds, without hashing. Raises `CatalogueFault` when a shipped model is not there."""
     listed = _record(folder)["models"]
-    built: dict[Role, BuiltModel] = {}
-    for role, manifest in shipped_manifests().items():
-        entry = listed.get(manifest.model_id)
-        if not isinstance(entry, dict):
-            raise CatalogueFault(f"{manifest.model_id} is not in {folder}; run `egate models build`", code="MD-CAT-002")
-        sha256, size_bytes = entry.get("sha256"), entry.get("size_bytes")
-        if entry.get("source_sha256") != manifest.source_sha256:
-            raise CatalogueFault(f"{manifest.model_id} was built from other weights", code="MD-CAT-003")
-        if not isinstance(sha256, str) or not sha256.isalnum() or not isinstance(size_bytes, int):
-            raise CatalogueFault(f"{manifest.model_id}: {_RECORD} states no hash and size", code="MD-CAT-003")
-        built[role] = BuiltModel(manifest, folder / f"{sha256}.{manifest.format}", sha256, size_bytes)
-    return built
+    return {role: _entry(folder, listed, manifest) for role, manifest in shipped_manifests().items()}
+
+
+def recorded_variant(folder: Path, model_id: str) -> BuiltModel:
+    """Return a shipped variant that was built on request. Raises `CatalogueFault` when there is no such one or it is not built."""
+    variants = shipped_variants()
+    if model_id not in variants:
+        raise CatalogueFault(f"there is no variant {model_id}; there are {', '.join(variants)}", code="MD-CAT-002")
+    return _entry(folder, _record(folder)["models"], variants[model_id])
+
+
+def recorded_variants(folder: Path) -> list[BuiltModel]:
+    """Return the shipped variants that were built."""
+    listed = _record(folder)["models"]
+    return [_entry(folder, listed, manifest) for model_id, manifest in shipped_variants().items() if model_id in listed]
+
+
+def _entry(folder: Path, listed: Mapping[str, Any], manifest: Manifest) -> BuiltModel:
+    entry = listed.get(manifest.model_id)
+    option = f" --{manifest.precision}" if manifest.variant_of else ""
+    if not isinstance(entry, dict):
+        raise CatalogueFault(
+            f"{manifest.model_id} is not in {folder}; run `egate models build{option}`", code="MD-CAT-002"
+        )
+    sha256, size_bytes = entry.get("sha256"), entry.get("size_bytes")
+    if entry.get("source_sha256") != manifest.source_sha256 or entry.get("ranges_sha256", "") != manifest.ranges_sha256:
+        raise CatalogueFault(f"{manifest.model_id} was built from other weights", code="MD-CAT-003")
+    if not isinstance(sha256, str) or not sha256.isalnum() or not isinstance(size_bytes, int):
+        raise CatalogueFault(f"{manifest.model_id}: {_RECORD} states no hash and size", code="MD-CAT-003")
+    return BuiltModel(manifest, folder / f"{sha256}.{manifest.format}", sha256, size_bytes)
 
 
 def content_of(model: BuiltModel) -> bytes:

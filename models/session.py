@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +13,14 @@ from numpy.typing import NDArray
 from models.errors import CatalogueFault
 
 _ERRORS_ONLY = 3
+_FLOAT = "tensor(float)"
+
+Shape = tuple[int | None, ...]
+"""Sizes of a tensor; None where the model leaves a size free."""
 
 
 class Session:
-    """A loaded model with one input and one output."""
+    """A loaded model."""
 
     def __init__(self, content: bytes | Path) -> None:
         """Load a model from its bytes, which the catalogue has verified. Raises `CatalogueFault` when it cannot be loaded."""
@@ -32,10 +37,32 @@ class Session:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except RuntimeError as error:  # the base of every error the runtime's binding raises
             raise CatalogueFault(f"the model cannot be loaded: {error}", code="MD-CAT-004") from error
-        self._input = self._session.get_inputs()[0].name
-        self._output = self._session.get_outputs()[0].name
+        self.inputs = _float_shapes(self._session.get_inputs())
+        self.outputs = _float_shapes(self._session.get_outputs())
+        self._input = next(iter(self.inputs))
+        self._output = next(iter(self.outputs))
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the model's output for one input."""
+        """Return the model's first output for its first input."""
         answer: Any = self._session.run([self._output], {self._input: values})
         return cast("NDArray[np.float32]", answer[0])
+
+    def answers(self, values: Mapping[str, NDArray[np.float32]], names: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return the outputs of these names for inputs by name. Raises `CatalogueFault` when the model refuses its input."""
+        try:
+            answers: Any = self._session.run(list(names), dict(values))
+        except (RuntimeError, ValueError) as error:  # the binding raises ValueError for a missing input
+            raise CatalogueFault(f"the model refuses its input: {error}", code="MD-CAT-010") from error
+        return cast("list[NDArray[np.float32]]", answers)
+
+
+def _float_shapes(tensors: Any) -> dict[str, Shape]:
+    """Return the shapes by name. Raises `CatalogueFault` for a tensor that is not float32."""
+    shapes: dict[str, Shape] = {}
+    for tensor in tensors:
+        if tensor.type != _FLOAT:
+            raise CatalogueFault(f"{tensor.name} of the model is {tensor.type}, not float32", code="MD-CAT-010")
+        shapes[tensor.name] = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+    if not shapes:
+        raise CatalogueFault("the model has no inputs or no outputs", code="MD-CAT-010")
+    return shapes

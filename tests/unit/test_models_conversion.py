@@ -16,7 +16,7 @@ from models.conversion.landmark_stream import read_landmarks
 from models.conversion.network_stream import read_detector
 from models.conversion.onnx_graphs import detector_graph
 from models.errors import CatalogueFault, ConversionFault
-from models.manifest import Role, parse_manifest, shipped_manifests
+from models.manifest import Role, shipped_manifests
 
 pytestmark = pytest.mark.weights
 
@@ -124,35 +124,3 @@ def test_two_builds_at_once_leave_one_whole_folder(tmp_path, monkeypatch, manife
         thread.join()
     assert catalogue.verify(tmp_path) == []
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".onnx"]
-
-
-def test_a_manifest_without_licence_or_with_unknown_keys_is_refused():
-    text = """
-model_id = "m"
-role = "embedder"
-source = "s"
-source_file = "f"
-source_sha256 = "{}"
-licence = "{}"
-format = "onnx"
-precision = "fp32"
-calibration = ""
-{}
-[input]
-name = "x"
-size = [1]
-preparation = "p"
-[alignment]
-rule = "r"
-[output]
-metric = "cosine"
-"""
-    assert parse_manifest(text.format("0" * 64, "free", ""), "m.toml").role is Role.EMBEDDER
-    for broken in (
-        text.format("0" * 64, " ", ""),
-        text.format("0" * 64, "free", 'hook = "run me"'),
-        text.format("0", "free", ""),
-        "role = 3",
-    ):
-        with pytest.raises(CatalogueFault):
-            parse_manifest(broken, "m.toml")
