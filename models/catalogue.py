@@ -11,9 +11,10 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +137,13 @@ def arrays_of(model: BuiltModel) -> Mapping[str, NDArray[Any]]:
 
 
 def verify(folder: Path) -> list[str]:
-    """Return what is wrong with the folder, in plain words; empty when every model is there and unaltered."""
+    """Return what is wrong with the folder, in plain words; empty when every model is there and unaltered, built variants too."""
     try:
-        models = recorded(folder)
+        models = [*recorded(folder).values(), *recorded_variants(folder)]
     except CatalogueFault as fault:
         return [str(fault)]
     findings = []
-    for model in models.values():
+    for model in models:
         try:
             content_of(model)
         except CatalogueFault as fault:
@@ -150,37 +151,58 @@ def verify(folder: Path) -> list[str]:
     return findings
 
 
-def build(folder: Path, progress: Progress) -> dict[Role, BuiltModel]:
+def build(folder: Path, progress: Progress, variants: Collection[str] = ()) -> dict[Role, BuiltModel]:
     """Convert all shipped models into the folder and return them; `progress` hears model id and share done.
 
-    Raises `ConversionFault` when the installed weights are not the pinned ones, `CatalogueFault` when the folder cannot be written.
+    `variants` are ids of shipped variants to build as well; variants built before stay. Raises `ConversionFault` when the installed
+    weights are not the pinned ones, `CatalogueFault` when the folder cannot be written or a variant is unknown.
     """
     from models.conversion.convert import convert, read_source  # onnx is slow to import and only building needs it
+    from models.quantisation import convert_variant
 
-    entries: dict[str, dict[str, Any]] = {}
+    known = shipped_variants()
+    for model_id in variants:
+        if model_id not in known:
+            raise CatalogueFault(f"there is no variant {model_id}; there are {', '.join(known)}", code="MD-CAT-002")
+    entries, made = _kept_variants(folder), {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for manifest in shipped_manifests().values():
-            name = manifest.model_id
-
-            def hear(share: float, name: str = name) -> None:
-                progress(name, share)
-
-            converted = convert(manifest, read_source(manifest), hear)
-            sha256 = hashlib.sha256(converted).hexdigest()
-            _write_atomically(folder / f"{sha256}.{manifest.format}", converted)
-            entries[name] = {
-                "role": manifest.role.value,
-                "source_sha256": manifest.source_sha256,
-                "sha256": sha256,
-                "size_bytes": len(converted),
-                "licence": manifest.licence,
-            }
+            hear = partial(progress, manifest.model_id)
+            made[manifest.model_id] = convert(manifest, read_source(manifest), hear)
+            entries[manifest.model_id] = _stored(folder, manifest, made[manifest.model_id])
+        for model_id in variants:
+            progress(model_id, 0.0)
+            entries[model_id] = _stored(folder, known[model_id], convert_variant(known[model_id], made))
+            progress(model_id, 1.0)
         record = json.dumps({"converter": CONVERTER_VERSION, "models": entries}, indent=2, sort_keys=True)
         _write_atomically(folder / _RECORD, f"{record}\n".encode())
     except OSError as error:
         raise CatalogueFault(f"{folder} cannot be written: {error}", code="MD-CAT-006") from error
     return recorded(folder)
+
+
+def _stored(folder: Path, manifest: Manifest, content: bytes) -> dict[str, Any]:
+    """Write a converted model under its SHA-256 and return its entry in the record."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    _write_atomically(folder / f"{sha256}.{manifest.format}", content)
+    entry = {
+        "role": manifest.role.value,
+        "source_sha256": manifest.source_sha256,
+        "sha256": sha256,
+        "size_bytes": len(content),
+        "licence": manifest.licence,
+    }
+    return entry | ({"ranges_sha256": manifest.ranges_sha256} if manifest.ranges_sha256 else {})
+
+
+def _kept_variants(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the entries of variants that were built before and are still what their manifests say."""
+    try:
+        listed, built = _record(folder)["models"], recorded_variants(folder)
+    except CatalogueFault:
+        return {}
+    return {model.manifest.model_id: listed[model.manifest.model_id] for model in built}
 
 
 def ensure(folder: Path, progress: Progress) -> dict[Role, BuiltModel]:

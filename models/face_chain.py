@@ -44,6 +44,7 @@ class FaceChain:
         embedder = _needed(chosen, Role.EMBEDDER)
         self.identity: Mapping[str, ModelPin] = comparison_identity(models)
         self.finder, points = _finder(_needed(chosen, Role.DETECTOR), expected_face_px)
+        self._closer: FaceFinder = self.finder.closer()
         self._aligner = _aligner(chosen, points)
         self._embedder = Embedder(embedder.manifest, content_of(embedder))
         _tested(self._embedder.network)
@@ -58,6 +59,10 @@ class FaceChain:
     def detect(self, image: Image) -> list[DetectedFace]:
         """Return all faces of a BGR image, strongest first, in its pixels; boxes may reach beyond it."""
         return self.finder.found(image)
+
+    def detect_closer(self, image: Image) -> list[DetectedFace]:
+        """Return the faces of a BGR image looked at twice as closely: for a portrait on which none was found."""
+        return self._closer.found(image)
 
     def locate(self, image: Image, face: DetectedFace) -> Points:
         """Return the points that the chip is aligned by, (n, 2) float64 as x, y in pixels of the image, named by `point_names`."""

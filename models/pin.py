@@ -17,9 +17,8 @@ def pins_text(package: Path) -> str:
     ]
     for folder in PINNED_FOLDERS:
         place = package / folder
-        for path in sorted(place.iterdir() if place.is_dir() else ()):
-            if path.is_file():
-                lines.append(f'"{folder}/{path.name}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"')
+        paths = sorted(path for path in (place.iterdir() if place.is_dir() else ()) if path.is_file())
+        lines += [f'"{folder}/{path.name}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"' for path in paths]
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +33,8 @@ class Session:
         options.log_severity_level = _ERRORS_ONLY
         # frames differ in size: a remembered memory plan per size would only grow
         options.enable_mem_pattern = False
+        # a model may name further files for its weights, which its hash does not cover: they are looked for where none can be
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         source = content if isinstance(content, bytes) else str(content)
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
