@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,12 +17,16 @@ from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
     AlarmView,
+    AttackView,
+    CaptureCue,
     CheckView,
     ComparedView,
+    ComparisonView,
     CustomsTaskView,
     DeviceView,
     DocumentView,
     GateSnapshot,
+    ImageKind,
     Instruction,
     LaneView,
     LinkView,
@@ -68,6 +71,9 @@ def drawn_face(skin: Colour, hair: Colour, shirt: Colour, backdrop: Colour, tilt
 FACES = {
     "reference": drawn_face((150, 185, 225), (40, 55, 80), (140, 95, 60), (228, 226, 222)),
     "probe": drawn_face((128, 160, 205), (25, 25, 30), (70, 110, 70), (190, 196, 200), tilt_deg=4),
+    "frame-1": drawn_face((128, 160, 205), (25, 25, 30), (70, 110, 70), (190, 196, 200), tilt_deg=4),
+    "frame-2": drawn_face((128, 160, 205), (25, 25, 30), (70, 110, 70), (190, 196, 200), tilt_deg=-9),
+    "frame-3": drawn_face((120, 152, 198), (25, 25, 30), (70, 110, 70), (180, 188, 194), tilt_deg=12),
 }
 
 
@@ -86,6 +92,15 @@ def gate_snapshot(now: datetime) -> GateSnapshot:
             reasons=[differs],
             compared=[ComparedView(name="comparison_score", found="0.81", expected=">= 0.93")],
             duration_ms=212.0,
+        ),
+        CheckView(
+            check="face_presentation",
+            outcome="not_supported",
+            reasons=[
+                ReasonView(code="presentation_attack_advisory"),
+                ReasonView(code="presentation_attack_unrated"),
+            ],
+            compared=[ComparedView(name="attack_score", found="0.22", expected="< 0.80")],
         ),
     ]
     referral = ReferralView(
@@ -108,8 +123,17 @@ def gate_snapshot(now: datetime) -> GateSnapshot:
         ),
         has_probe=True,
         has_reference=True,
-        comparison_score=0.81,
-        threshold=0.93,
+        comparison=ComparisonView(
+            score=0.81,
+            threshold=0.93,
+            false_match_rate=1e-4,
+            calibration_id="utopia-2026-1",
+            model_id="utopia-embedder-1",
+            cohort_id="utopia-cohort-1",
+            frames=5,
+        ),
+        attack=AttackView(score=0.22, alarm_score=0.8, mode="advisory"),
+        frames=3,
         corridor="green",
         corridor_reasons=[ReasonView(code="declared_within_allowance")],
         declaration_reference="UTO-7F3K",
@@ -270,9 +294,10 @@ class FictitiousCentre(CentreQueries):
 class FictitiousGate:
     """Answers the lane API with the gate above; nothing can be done to it."""
 
-    def __init__(self, instruction: Instruction) -> None:
+    def __init__(self, instruction: Instruction, cue: CaptureCue | None = None) -> None:
         self.changes: Broadcaster[int] = Broadcaster()
         self._instruction = instruction
+        self._cue = cue
 
     def snapshot(self) -> GateSnapshot:
         """Return the gate as it is drawn."""
@@ -281,12 +306,18 @@ class FictitiousGate:
     def screen(self, lane_id: int) -> ScreenState:
         """Return the traveller's screen of any lane."""
         return ScreenState(
-            lane_id=lane_id, sequence=1, instruction=self._instruction, step=3, language="en", remaining_s=25
+            lane_id=lane_id,
+            sequence=1,
+            instruction=self._instruction,
+            step=3,
+            language="en",
+            remaining_s=25,
+            cue=self._cue,
         )
 
-    def image(self, transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> bytes | None:
+    def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
         """Return a drawn face."""
-        return FACES[kind] if transaction_id == REFERRED else None
+        return FACES.get(kind) if transaction_id == REFERRED else None
 
     async def act(self, signed: SignedAuthorisation) -> ActionAnswer:  # noqa: ARG002 - the lane API's signature
         """Refuse: a picture cannot be commanded."""

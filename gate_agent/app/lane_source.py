@@ -28,6 +28,7 @@ from gate_agent.web.lane_api_messages import (
     CustomsTaskView,
     DeviceView,
     GateSnapshot,
+    ImageKind,
     LinkView,
     ScreenState,
     SignedAuthorisation,
@@ -154,6 +155,7 @@ class GateSource:
             language=self._language(lane),
             remaining_s=lane.timers.remaining_s(),
             receipt=views.receipt(lane, self._knowledge.current().rulebook),
+            cue=views.cue(lane, shown),
         )
 
     def _language(self, lane: LaneController) -> Language:
@@ -169,8 +171,8 @@ class GateSource:
             return "uz-Latn"
         return "ru" if document.issuing_state in _RUSSIAN else "en"
 
-    def image(self, transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> bytes | None:
-        """Return a portrait of a referred transaction."""
+    def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
+        """Return a portrait or frame of a referred transaction."""
         return views.image_of(self._lanes.values(), transaction_id, kind)
 
     async def traveller_input(self, lane_id: int, pressed: TravellerInput) -> bool:
@@ -183,6 +185,9 @@ class GateSource:
                 lane.feed(ev.MoreTimeRequested())
             case "language" if pressed.language is not None:
                 self._chosen[lane_id] = (lane.state.transaction_id, pressed.language)
+            case "skip":
+                if not lane.face.skip():
+                    return False
             case "nothing_to_declare":
                 return lane.state.transaction_id is not None
             case _:

@@ -15,21 +15,28 @@ from gate_agent.domain.transaction_state import Permit, Phase
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.controller import LaneController
+from gate_agent.lane.face.acquisition import ALARM_FRAMES
 from gate_agent.lane.summary import TransactionSummary
 from gate_agent.policy.rulebook import Rule, Rulebook
 from gate_agent.policy.stay_rules import is_unlimited, last_day, stay_rule
+from gate_agent.settings import AttackDetection, FaceSettings
 from gate_agent.web.lane_api_messages import (
     AlarmView,
+    AttackView,
+    CaptureCue,
     CheckView,
     ComparedView,
+    ComparisonView,
     DeviceView,
     DocumentView,
+    ImageKind,
     Instruction,
     LaneView,
     ReasonView,
     ReferralView,
     TransactionView,
 )
+from models.results import AttackAssessment, FaceComparison
 
 _STEPS = {
     Instruction.PRESENT_DOCUMENT: 1,
@@ -81,13 +88,41 @@ def document(value: TravelDocument) -> DocumentView:
     )
 
 
+def comparison(value: FaceComparison) -> ComparisonView:
+    """Return a comparison with the record and models that score and threshold come from."""
+    return ComparisonView(
+        score=value.comparison_score,
+        threshold=value.threshold,
+        false_match_rate=value.false_match_rate,
+        calibration_id=value.calibration_id,
+        model_id=value.model_id,
+        cohort_id=value.cohort_id,
+        cosine=value.cosine,
+        frames=value.frames,
+    )
+
+
+def attack(value: AttackAssessment | None, settings: FaceSettings, *, suspected: bool) -> AttackView | None:
+    """Return what attack detection found, for a guard; None where it is off or nothing was assessed."""
+    mode = settings.presentation_attack_detection
+    if mode is AttackDetection.OFF or value is None:
+        return None
+    return AttackView(
+        score=value.score,
+        alarm_score=settings.attack_alarm_score,
+        mode="required" if mode is AttackDetection.REQUIRED else "advisory",
+        is_rated=value.is_rated,
+        is_suspected=suspected,
+    )
+
+
 def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | None:
     """Return the referral of a lane, while one waits for a guard."""
     state = controller.state
     if state.phase not in {Phase.REFERRED, Phase.FAULTED} or borrowed.referred_at is None:
         return None
     answer = borrowed.answer
-    comparison = borrowed.comparison
+    compared = borrowed.comparison
     return ReferralView(
         transaction_id=borrowed.transaction_id,
         waiting_since=borrowed.referred_at,
@@ -96,8 +131,9 @@ def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | N
         document=document(borrowed.document) if borrowed.document else None,
         has_probe=borrowed.probe_jpeg is not None,
         has_reference=bool(borrowed.reference_jpeg),
-        comparison_score=comparison.comparison_score if comparison else None,
-        threshold=comparison.threshold if comparison else None,
+        comparison=comparison(compared) if compared else None,
+        attack=attack(borrowed.attack, controller.face.settings, suspected=borrowed.attack_suspected),
+        frames=min(len(borrowed.frame_jpegs), ALARM_FRAMES),
         corridor=answer.corridor.value if answer else None,
         corridor_reasons=reasons(answer.corridor_reasons) if answer else [],
         declaration_reference=borrowed.declaration.reference if borrowed.declaration else "",
@@ -203,6 +239,12 @@ def _referred(referral_reasons: tuple[Reason, ...]) -> Instruction:
     return Instruction.SEE_OFFICER
 
 
+def cue(controller: LaneController, shown: Instruction) -> CaptureCue | None:
+    """Return what the traveller should change for the camera; nothing of it tells how the comparison stands."""
+    now = controller.face.cue
+    return CaptureCue(now.value) if now is not None and shown is Instruction.LOOK_AT_CAMERA else None
+
+
 def receipt(controller: LaneController, rulebook: Rulebook) -> dict[str, str]:
     """Return what a released traveller takes along: how long the stay may last, and the declaration's reference."""
     borrowed = controller.borrowed
@@ -232,12 +274,14 @@ def device(name: str, device_class: str, state: str, since: datetime, fault: str
     )
 
 
-def image_of(controllers: Iterable[LaneController], transaction_id: uuid.UUID, kind: str) -> bytes | None:
-    """Return a portrait of an open transaction, while a guard has to look at it."""
+def image_of(controllers: Iterable[LaneController], transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
+    """Return a portrait or frame of an open transaction, while a guard has to look at it."""
     for controller in controllers:
         borrowed = controller.borrowed
         if borrowed is None or borrowed.transaction_id != transaction_id or borrowed.referred_at is None:
             continue
-        image = borrowed.probe_jpeg if kind == "probe" else borrowed.reference_jpeg
+        images = {"probe": borrowed.probe_jpeg, "reference": borrowed.reference_jpeg}
+        images |= {f"frame-{number}": jpeg for number, jpeg in enumerate(borrowed.frame_jpegs, 1)}
+        image = images.get(kind)
         return bytes(image) if image else None
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,7 @@ from gate_agent.web.events import COMMENT_INTERVAL_S, STREAM_HEADERS, Broadcaste
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
     GateSnapshot,
+    ImageKind,
     Message,
     ScreenState,
     SignedAuthorisation,
@@ -47,8 +48,8 @@ class LaneApiSource(Protocol):
         """Return what the traveller's screen of a lane shows, now. Raises `UnknownLane`."""
         ...
 
-    def image(self, transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> bytes | None:
-        """Return the JPEG of an open transaction's probe or reference portrait, or None."""
+    def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
+        """Return the JPEG of a referred transaction's portrait or frame, or None."""
         ...
 
     async def act(self, signed: SignedAuthorisation) -> ActionAnswer:
@@ -118,7 +119,7 @@ def create_app(source: LaneApiSource, *, comment_interval_s: float = COMMENT_INT
         return following(render)
 
     @app.get("/v1/transactions/{transaction_id}/images/{kind}")
-    async def image(transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> Response:
+    async def image(transaction_id: uuid.UUID, kind: ImageKind) -> Response:
         jpeg = source.image(transaction_id, kind)
         if jpeg is None:
             return _fault(404, "no such image now")

@@ -6,7 +6,7 @@ The agent serves it on the Unix socket `lane.sock` (HTTP):
     GET  /v1/events                                  -> server-sent events; each `data:` is a whole GateSnapshot, `id:` its sequence
     GET  /v1/lanes/{lane_id}/screen                  -> ScreenState   (the traveller's screen: nothing hidden is in it)
     GET  /v1/lanes/{lane_id}/events                  -> server-sent events of ScreenState
-    GET  /v1/transactions/{id}/images/{probe|reference} -> image/jpeg, only while the transaction is open
+    GET  /v1/transactions/{id}/images/{probe|reference|frame-1…frame-8} -> image/jpeg, only while a guard has to look
     POST /v1/actions            SignedAuthorisation  -> ActionAnswer  (403 with ActionAnswer when refused)
     POST /v1/lanes/{lane_id}/traveller TravellerInput -> 204
 
@@ -70,8 +70,37 @@ class DocumentView(Message):
     lines: list[str]
 
 
+ImageKind = Literal[
+    "probe", "reference", "frame-1", "frame-2", "frame-3", "frame-4", "frame-5", "frame-6", "frame-7", "frame-8"
+]
+"""Pictures of a referred transaction: the two portraits, and frames of its acquisition, oldest first when it was alarmed."""
+
+
+class ComparisonView(Message):
+    """The comparison of a referral: score against threshold, and the record and models that both come from."""
+
+    score: float
+    threshold: float
+    false_match_rate: float
+    calibration_id: str
+    model_id: str = ""
+    cohort_id: str = ""
+    cosine: float | None = None
+    frames: int = 1
+
+
+class AttackView(Message):
+    """What presentation attack detection found on the last compared frame, for the guard alone; `score` None: no result."""
+
+    score: float | None
+    alarm_score: float
+    mode: Literal["advisory", "required"]
+    is_rated: bool = False
+    is_suspected: bool = False
+
+
 class ReferralView(Message):
-    """A referral waiting for a guard."""
+    """A referral waiting for a guard. `frames` says how many frames of the acquisition there are to look at."""
 
     transaction_id: uuid.UUID
     waiting_since: datetime
@@ -80,8 +109,9 @@ class ReferralView(Message):
     document: DocumentView | None
     has_probe: bool
     has_reference: bool
-    comparison_score: float | None
-    threshold: float | None
+    comparison: ComparisonView | None = None
+    attack: AttackView | None = None
+    frames: int = Field(0, ge=0, le=8)
     corridor: Literal["green", "yellow", "red"] | None
     corridor_reasons: list[ReasonView] = []
     declaration_reference: str = ""
@@ -200,8 +230,34 @@ class Instruction(StrEnum):
     EMERGENCY = "emergency"
 
 
+class CaptureCue(StrEnum):
+    """What the traveller should change while the camera looks (`lane.face.Cue`); sides are his own, as in a mirror."""
+
+    SEVERAL_FACES = "several_faces"
+    TOO_HIGH = "too_high"
+    TOO_LOW = "too_low"
+    TOO_NEAR = "too_near"
+    TOO_FAR = "too_far"
+    TOO_FAR_LEFT = "too_far_left"
+    TOO_FAR_RIGHT = "too_far_right"
+    MOVING = "moving"
+    NOT_FRONTAL = "not_frontal"
+    EYES_CLOSED = "eyes_closed"
+    MOUTH_OPEN = "mouth_open"
+    TURN_LEFT = "turn_left"
+    TURN_RIGHT = "turn_right"
+    NOD = "nod"
+
+
+CHALLENGE_CUES = frozenset({CaptureCue.TURN_LEFT, CaptureCue.TURN_RIGHT, CaptureCue.NOD})
+"""Cues that the traveller may skip."""
+
+
 class ScreenState(Message):
-    """The traveller's screen of one lane. It carries no reason, no name, no score and no picture."""
+    """The traveller's screen of one lane. It carries no reason, no name, no score and no picture.
+
+    `cue` comes with LOOK_AT_CAMERA only, one at a time.
+    """
 
     lane_id: int
     sequence: int
@@ -210,12 +266,13 @@ class ScreenState(Message):
     language: Literal["uz-Latn", "ru", "en"]
     remaining_s: float | None = None
     receipt: dict[str, str] = {}
+    cue: CaptureCue | None = None
 
 
 class TravellerInput(Message):
     """What the traveller pressed on the screen."""
 
-    kind: Literal["help", "nothing_to_declare", "more_time", "language"]
+    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip"]
     language: Literal["uz-Latn", "ru", "en"] | None = None
 
 

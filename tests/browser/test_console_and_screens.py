@@ -1,7 +1,9 @@
 """Guard console and traveller screens in a real Chromium, over a gate that stands behind a real Unix socket."""
 
 import asyncio
+import json
 import os
+import re
 import threading
 import time
 import uuid
@@ -83,6 +85,7 @@ class Gate:
         self.instruction, self.step, self.language = m.Instruction.PRESENT_DOCUMENT, 1, "en"
         self.remaining_s: float | None = None
         self.receipt: dict[str, str] = {}
+        self.cue: m.CaptureCue | None = None
         self.minimum_officers: dict[Any, int] = {}
         self._nonces: set[str] = set()
         self.verifier = AuthorisationVerifier(
@@ -167,14 +170,37 @@ class Gate:
                 check("stay", "failed", "stay_overstayed", days="4") if not pictures else check("stay", "successful"),
                 check("seal", "not_supported"), check("passage", "aborted", "step_timeout", step="face"),
             ],
-            document=document, has_probe=pictures, has_reference=True, comparison_score=0.412 if pictures else None,
-            threshold=0.55 if pictures else None, corridor="yellow",
+            document=document, has_probe=pictures, has_reference=True,
+            comparison=m.ComparisonView(
+                score=0.412, threshold=0.55, false_match_rate=1e-4, calibration_id="record-7", model_id="embedder-2",
+                cohort_id="cohort-3", frames=5,
+            ) if pictures else None, corridor="yellow",
             corridor_reasons=[m.ReasonView(code="rule_certainty_low", parameters={"rule": "uz.cash.3"})],
             declaration_reference="UTO-3F8Q-11", person_inside=True,
         )  # fmt: skip
         lane = self.lanes[lane_id - 1].model_copy(update={"state": "referred", "referral": referral})
         self.lanes[lane_id - 1] = lane
         return transaction
+
+    def alarm_frames(
+        self, lane_id: int, *, score: float | None = 0.91, suspected: bool = True, frames: int = 8
+    ) -> None:
+        """Let the referral of a lane be one that attack detection called for."""
+        lane = self.lanes[lane_id - 1]
+        referral = lane.referral
+        assert referral is not None
+        code = "presentation_attack_suspected" if suspected else "presentation_attack_no_result"
+        found = m.CheckView(
+            check="face_presentation", outcome="undetermined",
+            reasons=[m.ReasonView(code=code), m.ReasonView(code="presentation_attack_unrated")],
+            compared=[m.ComparedView(name="attack_score", found="0.91", expected="< 0.80")] if score else [],
+        )  # fmt: skip
+        update = {
+            "checks": [*referral.checks, found], "frames": frames, "reasons": found.reasons,
+            "attack": m.AttackView(score=score, alarm_score=0.8, mode="required", is_suspected=suspected),
+        }  # fmt: skip
+        changed = referral.model_copy(update=update)
+        self.lanes[lane_id - 1] = lane.model_copy(update={"referral": changed})
 
     async def _remember(self, nonce: str, _until: datetime) -> bool:
         is_new = nonce not in self._nonces
@@ -197,7 +223,7 @@ class Gate:
             raise UnknownLane(lane_id)
         return m.ScreenState(
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
-            language=self.language, remaining_s=self.remaining_s, receipt=self.receipt,
+            language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
         )  # fmt: skip
 
     def image(self, transaction_id: uuid.UUID, kind: str) -> bytes | None:
@@ -340,7 +366,9 @@ def fresh(site: Site) -> None:
     site.gate.inputs.clear()
     site.gate.minimum_officers.clear()
     site.gate.reset()
-    site.change(instruction=m.Instruction.PRESENT_DOCUMENT, step=1, language="en", remaining_s=None, receipt={})
+    site.change(
+        instruction=m.Instruction.PRESENT_DOCUMENT, step=1, language="en", remaining_s=None, receipt={}, cue=None
+    )
 
 
 def new_page(browser: Any, problems: list[str], size: dict[str, int] = DESK, **options: Any) -> Any:
@@ -749,6 +777,51 @@ def test_a_script_can_be_the_guard(site, signed_in):
     assert httpx.get(f"{site.address}/guard/state").status_code == 401
 
 
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_frames_of_an_alarm_are_shown_after_the_pair_and_called_unrated(site, browser, problems, signed_in, size):
+    site.gate.alarm_frames(3)
+    site.change()
+    page = new_page(browser, problems, size)
+    open_console(page, site, signed_in)
+    page.locator("#queue button").nth(1).click()
+    page.wait_for_selector("[data-answer=unsure]")
+    assert page.locator(".frames").count() == 0, "the pair comes first"
+    assert "attack" not in page.inner_text("#referral").lower()
+    page.locator("[data-answer=unsure]").click()
+    page.wait_for_selector(".frames img")
+    assert page.locator(".frames img").count() == 8
+    until(page, "[...document.querySelectorAll('.frames img')].every(i => i.complete && i.naturalWidth > 0)")
+    words = page.inner_text(".stage-two")
+    for said in ("unrated", "0.91", "alarm from 0.80", "record-7", "embedder-2", "cohort-3", "0.0001", "5 frames"):
+        assert said in words, said
+    assert axe(page) == []
+    assert overflows(page)[0] <= 0
+    if size is DESK:
+        assert max(overflows(page)) <= 0
+        lines = page.locator(".frames button").evaluate_all("all => new Set(all.map(n => n.offsetTop)).size")
+        assert lines == 1, "all eight side by side"
+    third = page.locator(".frames button").nth(2)
+    third.click()
+    assert third.get_attribute("aria-pressed") == "true"
+    assert page.locator(".pair img").first.get_attribute("src").endswith("/frame-3")
+    assert page.locator(".pair figcaption").first.inner_text() == "Frame 3"
+    third.click()
+    assert page.locator(".pair img").first.get_attribute("src").endswith("/probe")
+    shot(page, f"console-alarm-{size['width']}")
+
+
+def test_attack_detection_without_a_result_says_so(site, browser, problems, signed_in):
+    site.gate.alarm_frames(3, score=None, suspected=False, frames=3)
+    site.change()
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    page.locator("#queue button").nth(1).click()
+    page.locator("[data-answer=same]").click()
+    page.wait_for_selector(".frames img")
+    assert page.inner_text(".attack").split("\n")[-1] == "no result"
+    assert "Best frames" in page.inner_text(".frames")
+
+
 # Traveller screen -----------------------------------------------------------------------------------------------------
 
 
@@ -789,7 +862,64 @@ def test_every_instruction_has_its_own_pictogram():
     symbols = ET.parse(sprite).getroot()
     drawn = [symbol.get("id") for symbol in symbols]
     assert len({ET.tostring(symbol) for symbol in symbols}) == len(drawn)
-    assert set(drawn) == {*(one.value for one in m.Instruction), "help"}
+    assert set(drawn) == {*(one.value for one in m.Instruction), *(f"cue_{one}" for one in m.CaptureCue), "help"}
+
+
+@pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
+def test_every_cue_in_every_language_one_at_a_time(site, browser, problems, language):
+    page, phone = new_page(browser, problems), new_page(browser, problems, PHONE)
+    catalogue, titles = load_catalogues("traveller", [language])[language], set()
+    for number, cue in enumerate(m.CaptureCue):
+        site.change(
+            instruction=m.Instruction.LOOK_AT_CAMERA, step=3, language=language, remaining_s=6.0, receipt={}, cue=cue
+        )
+        for view in (page, phone):
+            if number == 0:
+                view.goto(f"{site.address}/lane/1/screen")
+            until(view, "t => document.getElementById('title').textContent === t", catalogue.text(f"cue.{cue}"))
+            assert view.inner_text("#detail") == catalogue.text(f"cue_detail.{cue}")
+            assert view.locator("#pictogram use").get_attribute("href").endswith(f"#cue_{cue}")
+            assert view.locator("#skip").is_visible() is (cue in m.CHALLENGE_CUES)
+            assert view.locator("#help").is_visible()
+            assert view.locator("#title").count() == 1
+        region = page.locator("[aria-live=assertive]")
+        assert region.get_attribute("aria-atomic") == "true"
+        assert catalogue.text(f"cue.{cue}") in region.inner_text()
+        titles.add(page.inner_text("#title"))
+        assert max(overflows(page)) <= 0, cue
+        assert overflows(phone)[0] <= 0, cue
+        assert axe(page) == [], cue
+        if language == "en":
+            shot(page, f"cue-{number:02d}-{cue}")
+        if cue in {m.CaptureCue.TOO_FAR_LEFT, m.CaptureCue.TURN_RIGHT}:
+            shot(phone, f"cue-phone-{language}-{cue}")
+    assert len(titles) == len(m.CaptureCue)
+    site.change(cue=None)
+    until(page, "t => document.getElementById('title').textContent === t", catalogue.text("instruction.look_at_camera"))
+    site.change(instruction=m.Instruction.SEE_OFFICER, cue=m.CaptureCue.TOO_NEAR)
+    until(page, "t => document.getElementById('title').textContent === t", catalogue.text("instruction.see_officer"))
+
+
+def test_the_traveller_says_that_he_cannot_do_it(site, browser, problems):
+    page = new_page(browser, problems)
+    site.change(instruction=m.Instruction.LOOK_AT_CAMERA, step=3, cue=m.CaptureCue.TURN_LEFT)
+    page.goto(f"{site.address}/lane/1/screen")
+    page.locator("#skip button").click()
+    deadline = time.monotonic() + 8
+    while not site.gate.inputs:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(30)
+    assert [one.kind for one in site.gate.inputs] == ["skip"]
+
+
+def test_nothing_of_attack_detection_or_scores_reaches_the_traveller(site, browser, problems):
+    site.gate.alarm_frames(3)
+    page = new_page(browser, problems)
+    site.change(instruction=m.Instruction.SEE_OFFICER, step=3)
+    page.goto(f"{site.address}/lane/3/screen")
+    said = page.content() + json.dumps(httpx.get(f"{site.address}/lane/3/screen").text)
+    assert not re.search(r"attack|alarm|0[.]412|0[.]91|record-7|cohort|embedder", said, re.IGNORECASE)
+    assert httpx.get(f"{site.address}/guard/images/{site.gate.transactions[2]}/frame-1").status_code in {303, 401}
 
 
 def test_traveller_presses_help_language_and_more_time(site, browser, problems):

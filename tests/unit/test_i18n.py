@@ -17,7 +17,7 @@ from gate_agent.domain.transaction_state import Phase
 from gate_agent.lane.authorisation import OfficerRole, RefusalCode
 from gate_agent.web import i18n
 from gate_agent.web.guard.action_reasons import ACTION_REASONS
-from gate_agent.web.lane_api_messages import GuardAction, Instruction
+from gate_agent.web.lane_api_messages import CaptureCue, GuardAction, Instruction
 
 GUARD = i18n.load_catalogues("guard", i18n.GUARD_LANGUAGES)
 TRAVELLER = i18n.load_catalogues("traveller", i18n.TRAVELLER_LANGUAGES)
@@ -70,6 +70,9 @@ def test_traveller_has_words_for_every_instruction_and_safe_text(catalogue):
     names = {instruction.value for instruction in Instruction}
     assert set(catalogue.section("instruction")) == names
     assert set(catalogue.section("detail")) == names
+    cues = {cue.value for cue in CaptureCue}
+    assert set(catalogue.section("cue")) == cues
+    assert set(catalogue.section("cue_detail")) == cues
     assert set(catalogue.section("safe")) == set(i18n.load_safe_texts().values())
 
 
@@ -87,6 +90,9 @@ def test_hidden_causes_cannot_be_told_apart():
         "stay_overstayed",
         "token_signature_wrong",
         "watchlist_stale",
+        "presentation_attack_suspected",
+        "presentation_attack_doubtful",
+        "presentation_attack_no_result",
         "unknown",
     ]
     for catalogue in TRAVELLER.values():
@@ -95,7 +101,8 @@ def test_hidden_causes_cannot_be_told_apart():
 
 @pytest.mark.parametrize("catalogue", TRAVELLER.values(), ids=ids)
 def test_no_traveller_text_tips_off(catalogue):
-    telling = [text for section in ("safe", "instruction", "detail") for text in catalogue.section(section).values()]
+    sections = ("safe", "instruction", "detail", "cue", "cue_detail")
+    telling = [text for section in sections for text in catalogue.section(section).values()]
     assert [text for text in telling if TIP_OFFS.search(text)] == []
 
 

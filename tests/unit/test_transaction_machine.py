@@ -143,7 +143,11 @@ class Lane:
             machine = self.durable[-1].decided_by is DecidedBy.MACHINE
             if machine:
                 assert self.state.results.keys() >= MANDATORY_CHECKS
-                assert all(r.outcome is CheckOutcome.SUCCESSFUL for r in self.state.results.values())
+                assert all(
+                    r.outcome is CheckOutcome.SUCCESSFUL
+                    or (r.check is CheckName.FACE_PRESENTATION and r.outcome is CheckOutcome.NOT_SUPPORTED)
+                    for r in self.state.results.values()
+                )
         else:
             granted = self.durable_entrance or any(c.answer.admission is not Admission.REFER for c in self.durable)
             assert granted, f"entrance without a durable permit\n{self.story()}"
@@ -533,6 +537,26 @@ def test_policy_cannot_release_what_a_check_refused() -> None:
     inject(lane, "face_failed")
     assert lane.state.phase is Phase.REFERRED
     assert lane.exit_releases == 0
+
+
+@pytest.mark.parametrize("outcome", [*CheckOutcome, None])
+def test_an_evaluatory_check_stands_in_nobodys_way_only_while_it_is_not_supported(outcome: CheckOutcome | None) -> None:
+    lane = quiet()
+    walk(lane, 8)
+    lane.walk_in()
+    seen = () if outcome is None else (result(CheckName.FACE_PRESENTATION, outcome),)
+    lane.feed(ev.ChecksCompleted((result(CheckName.FACE_COMPARISON), *seen)))
+    clear = outcome in {CheckOutcome.SUCCESSFUL, CheckOutcome.NOT_SUPPORTED, None}
+    assert lane.exit_releases == int(clear)
+    assert (lane.state.phase is Phase.REFERRED) is not clear
+    if outcome is not None:
+        assert lane.state.results[CheckName.FACE_PRESENTATION].outcome is outcome
+
+
+@pytest.mark.parametrize("check", sorted(MANDATORY_CHECKS))
+def test_a_mandatory_check_that_is_not_supported_is_never_clear(check: CheckName) -> None:
+    assert not result(check, CheckOutcome.NOT_SUPPORTED).is_clear
+    assert result(check).is_clear
 
 
 def test_a_broken_disk_moves_no_door() -> None:

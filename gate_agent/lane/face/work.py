@@ -44,7 +44,7 @@ class FaceWork:
         report: Report,
         changed: Callable[[], None],
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._matcher = matcher
         self._camera = camera
         self._clock = clock
@@ -81,7 +81,7 @@ class FaceWork:
 
     def start(self, borrowed: Borrowed, today: date) -> None:
         """Begin an acquisition."""
-        acquisition = FaceAcquisition(self._settings, self._matcher, self._camera, self._clock, changed=self._changed)
+        acquisition = FaceAcquisition(self.settings, self._matcher, self._camera, self._clock, changed=self._changed)
         self._acquisition = acquisition
         self._task = self._job(self._acquire(borrowed, today, acquisition))
 

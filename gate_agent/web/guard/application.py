@@ -45,7 +45,7 @@ from gate_agent.web.guard.acting import ActionRequest, Assessments, SecondOffice
 from gate_agent.web.guard.lane_link import LaneLink, LaneLinkDown
 from gate_agent.web.guard.view import Viewer, action_choices, console_view
 from gate_agent.web.i18n import LANGUAGE_NAMES, Catalogue, Catalogues
-from gate_agent.web.lane_api_messages import ActionAnswer
+from gate_agent.web.lane_api_messages import ActionAnswer, ImageKind
 from gate_agent.web.pages import page_templates
 
 LANGUAGE_COOKIE = "egate_language"
@@ -293,7 +293,7 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
         return StreamingResponse(_events(desk, session), media_type="text/event-stream", headers=STREAM_HEADERS)
 
     @router.get("/images/{transaction_id}/{kind}")
-    async def image(transaction_id: uuid.UUID, kind: Literal["probe", "reference"], _session: SignedIn) -> Response:
+    async def image(transaction_id: uuid.UUID, kind: ImageKind, _session: SignedIn) -> Response:
         jpeg = await desk.link.image(transaction_id, kind)
         if jpeg is None:
             return Response(status_code=404)

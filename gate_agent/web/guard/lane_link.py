@@ -11,7 +11,6 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 import httpx
 import structlog
@@ -22,6 +21,7 @@ from gate_agent.web.events import Broadcaster, EventReader
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
     GateSnapshot,
+    ImageKind,
     ScreenState,
     SignedAuthorisation,
     TravellerInput,
@@ -92,8 +92,8 @@ class LaneLink:
             raise LookupError(lane_id)
         return ScreenState.model_validate_json(_content(answer))
 
-    async def image(self, transaction_id: uuid.UUID, kind: Literal["probe", "reference"]) -> bytes | None:
-        """Return a portrait of an open transaction, or None."""
+    async def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
+        """Return a portrait or frame of a referred transaction, or None."""
         answer = await self._request("GET", f"/v1/transactions/{transaction_id}/images/{kind}")
         return None if answer.status_code == httpx.codes.NOT_FOUND else _content(answer)
 

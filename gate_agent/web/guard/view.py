@@ -16,7 +16,10 @@ from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
     AlarmView,
+    AttackView,
     CheckView,
+    ComparedView,
+    ComparisonView,
     CustomsTaskView,
     DeviceView,
     GateSnapshot,
@@ -33,6 +36,7 @@ _ABNORMAL_STATES = {"referred", "faulted", "suspended", "not_passed"}
 _PRIORITY_ORDER = {"high": 0, "medium": 1, "low": 2}
 _VOLATILE = "now"
 _OUTCOME_ORDER = {"failed": 0, "undetermined": 1, "aborted": 2, "not_supported": 3, "successful": 4}
+_SHOWN_WITH_THE_SCORE = frozenset({"calibration", "model", "cohort", "cosine", "frames"})
 _LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
 
 
@@ -192,6 +196,7 @@ def _referral(lane: LaneView, referral: ReferralView, catalogue: Catalogue, view
         "actions": [
             action.value for action in (GuardAction.RELEASE, GuardAction.HAND_OVER) if action.value in viewer.actions
         ],
+        "frames": _frames(referral, catalogue) if revealed else None,
         "detail": _detail(referral, catalogue) if revealed else None,
     }
 
@@ -199,7 +204,8 @@ def _referral(lane: LaneView, referral: ReferralView, catalogue: Catalogue, view
 def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
     document = referral.document
     return {
-        "score": _score(referral, catalogue),
+        "score": _score(referral.comparison, catalogue),
+        "attack": _attack(referral.attack, catalogue),
         "reasons": _reasons(referral.reasons, catalogue),
         "checks": [
             _check(check, catalogue) for check in sorted(referral.checks, key=lambda one: _OUTCOME_ORDER[one.outcome])
@@ -234,17 +240,62 @@ def _declaration(reference: str, catalogue: Catalogue) -> str:
     return catalogue.text("ui.declaration", reference=reference) if reference else ""
 
 
-def _score(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any] | None:
-    score, threshold = referral.comparison_score, referral.threshold
-    if score is None:
+def _score(comparison: ComparisonView | None, catalogue: Catalogue) -> dict[str, Any] | None:
+    """Return score against threshold with the record and models that both come from, and both as shares of the bar's length.
+
+    A cosine runs to 1; a score normalised against a cohort has no end, so its bar reaches to twice the threshold.
+    """
+    if comparison is None:
         return None
+    score, threshold = comparison.score, comparison.threshold
+    longest = max(1.0, 2 * threshold if threshold > 1 else 0.0, score)
     return {
-        "value": score,
-        "threshold": threshold,
+        "level": min(max(score / longest, 0.0), 1.0),
+        "mark": min(max(threshold / longest, 0.0), 1.0),
         "value_text": f"{score:.3f}",
-        "side_text": ""
-        if threshold is None
-        else catalogue.text("ui.above" if score >= threshold else "ui.below", threshold=f"{threshold:.3f}"),
+        "side_text": catalogue.text("ui.above" if score >= threshold else "ui.below", threshold=f"{threshold:.3f}"),
+        "record_text": catalogue.text(
+            "ui.record", record=comparison.calibration_id, rate=f"{comparison.false_match_rate:.6f}".rstrip("0")
+        ),
+        "made_with_text": catalogue.text(
+            "ui.made_with",
+            model=comparison.model_id or catalogue.text("ui.none"),
+            cohort=comparison.cohort_id or catalogue.text("ui.none"),
+            frames=str(comparison.frames),
+        ),
+    }
+
+
+def _attack(attack: AttackView | None, catalogue: Catalogue) -> dict[str, Any] | None:
+    """Return attack detection's own line: whether its error rates are known stands before what it says."""
+    if attack is None:
+        return None
+    standing = " · ".join(
+        (catalogue.text("ui.rated" if attack.is_rated else "ui.unrated"), catalogue.text(f"ui.{attack.mode}"))
+    )
+    return {
+        "title": f"{catalogue.text('ui.attack')}: {standing}",
+        "text": catalogue.text("ui.attack_none")
+        if attack.score is None
+        else catalogue.text("ui.attack_score", score=f"{attack.score:.2f}", limit=f"{attack.alarm_score:.2f}"),
+        "suspected": attack.is_suspected,
+    }
+
+
+def _frames(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any] | None:
+    """Return the frames of the acquisition that are there to look at."""
+    if not referral.frames:
+        return None
+    suspected = referral.attack is not None and referral.attack.is_suspected
+    return {
+        "title": catalogue.text("ui.frames" if suspected else "ui.frames_best"),
+        "pictures": [
+            {
+                "address": f"/guard/images/{referral.transaction_id}/frame-{number}",
+                "text": catalogue.text("ui.frame", number=str(number)),
+            }
+            for number in range(1, referral.frames + 1)
+        ],
     }
 
 
@@ -255,13 +306,17 @@ def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
         "outcome_text": catalogue.text(f"outcome.{check.outcome}"),
         "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
         "reasons": _reasons(check.reasons, catalogue),
-        "compared": [
-            f"{catalogue.text(f'value.{pair.name}')}: {catalogue.text('ui.found')} {pair.found}, "
-            f"{catalogue.text('ui.expected')} {pair.expected.replace('>=', '≥').replace('<=', '≤')}"
-            for pair in check.compared
-        ],
+        "compared": [_pair(pair, catalogue) for pair in check.compared if pair.name not in _SHOWN_WITH_THE_SCORE],
         "duration_text": catalogue.text("ui.ms", ms=f"{check.duration_ms:.0f}"),
     }
+
+
+def _pair(pair: ComparedView, catalogue: Catalogue) -> str:
+    name = catalogue.text(f"value.{pair.name}")
+    if not pair.expected:
+        return f"{name}: {pair.found}"
+    expected = pair.expected.replace(">=", "≥").replace("<=", "≤")
+    return f"{name}: {catalogue.text('ui.found')} {pair.found}, {catalogue.text('ui.expected')} {expected}"
 
 
 def _alarm(alarm: AlarmView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
     GET  /lane/{id}/screen   the page; without script it loads itself again every three seconds
     GET  /lane/{id}/events   server-sent events of ready texts; `beat` while the agent lives
-    POST /lane/{id}/input    kind=help | nothing_to_declare | more_time | language (+ language=…)
+    POST /lane/{id}/input    kind=help | nothing_to_declare | more_time | skip | language (+ language=…)
+
+While the camera looks, the one cue that is due (step back, more to the left, …) takes the place of the instruction. Sides are the
+traveller's own and the drawings show him as in a mirror.
 
 Nothing hidden can leak here: the agent's `ScreenState` holds no reason, and words come from the traveller's catalogue only.
 """
@@ -24,7 +27,7 @@ from gate_agent.web.auth import is_foreign
 from gate_agent.web.events import RETRY_MS, STREAM_HEADERS, frame
 from gate_agent.web.guard.lane_link import LaneLinkDown
 from gate_agent.web.i18n import LANGUAGE_NAMES, Catalogue, Catalogues
-from gate_agent.web.lane_api_messages import Instruction, ScreenState, TravellerInput
+from gate_agent.web.lane_api_messages import CHALLENGE_CUES, Instruction, ScreenState, TravellerInput
 from gate_agent.web.pages import page_templates
 
 STEPS = 4
@@ -63,11 +66,14 @@ class TravellerScreens:
 def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
     """Return one frame of the screen with ready texts."""
     seconds = "" if state.remaining_s is None else str(max(0, round(state.remaining_s)))
+    cue = state.cue if state.instruction is Instruction.LOOK_AT_CAMERA else None
     return {
         "sequence": state.sequence,
         "instruction": state.instruction.value,
-        "title": catalogue.text(f"instruction.{state.instruction}"),
-        "detail": catalogue.text(f"detail.{state.instruction}"),
+        "cue": None if cue is None else cue.value,
+        "pictogram": state.instruction.value if cue is None else f"cue_{cue}",
+        "title": catalogue.text(f"instruction.{state.instruction}" if cue is None else f"cue.{cue}"),
+        "detail": catalogue.text(f"detail.{state.instruction}" if cue is None else f"cue_detail.{cue}"),
         "layout": _FULL_SCREEN.get(state.instruction, "step"),
         "step": state.step,
         "progress": catalogue.text("ui.progress", step=str(state.step), total=str(STEPS)) if state.step else "",
@@ -77,6 +83,7 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "remaining_pattern": catalogue.texts["ui.remaining"],
         "more_time": state.remaining_s is not None,
         "nothing_to_declare": state.instruction in _NOTHING_TO_DECLARE,
+        "skip": cue in CHALLENGE_CUES,
         "receipt": [
             {"name": catalogue.text(f"receipt.{name}"), "value": _written(value, catalogue.language)}
             for name, value in state.receipt.items()
@@ -90,6 +97,7 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
                 "staffed_lane",
                 "nothing_to_declare",
                 "more_time",
+                "skip",
                 "not_connected",
                 "not_connected_detail",
             )

@@ -9,7 +9,7 @@ let shown = null; // what the nodes below were built for: "<transaction>/<stage>
 let zoom = 1;
 
 export function renderReferral(referral, act) {
-  const wanted = referral === null ? null : `${referral.transaction_id}/${referral.revealed}/${JSON.stringify(referral.pictures)}`;
+  const wanted = referral === null ? null : `${referral.transaction_id}/${referral.revealed}/${JSON.stringify(referral.pictures)}/${referral.frames ? referral.frames.pictures.length : 0}`;
   document.getElementById("referral-none").hidden = referral !== null;
   place.hidden = referral === null;
   setText(document.getElementById("referral-title"), referral === null ? ui.recent : `${ui.referral} · ${referral.lane} · ${referral.direction_text} · ${referral.inside_text}`);
@@ -60,11 +60,27 @@ function stageOne(referral) {
 }
 
 function scoreBar(score) {
-  const x = (value) => String(Math.max(0, Math.min(1, value)) * 300);
+  const x = (share) => String(share * 300);
   const bar = svg("svg", { viewBox: "0 0 300 18", preserveAspectRatio: "none", "aria-hidden": "true" });
-  bar.append(svg("rect", { class: "track", x: "0", y: "3", width: "300", height: "12" }), svg("rect", { class: "level", x: "0", y: "5", width: x(score.value), height: "8" }));
-  if (score.threshold !== null) bar.append(svg("line", { class: "mark", x1: x(score.threshold), x2: x(score.threshold), y1: "0", y2: "18" }));
+  bar.append(svg("rect", { class: "track", x: "0", y: "3", width: "300", height: "12" }), svg("rect", { class: "level", x: "0", y: "5", width: x(score.level), height: "8" }));
+  bar.append(svg("line", { class: "mark", x1: x(score.mark), x2: x(score.mark), y1: "0", y2: "18" }));
   return bar;
+}
+
+// Frames of the acquisition; a press puts one in the live picture's place, at the same size and zoom, another press takes it away.
+function frames(referral) {
+  if (referral.frames === null) return null;
+  const choose = (button, address, text) => {
+    const chosen = button.getAttribute("aria-pressed") !== "true";
+    for (const other of place.querySelectorAll(".frames button")) other.setAttribute("aria-pressed", String(other === button && chosen));
+    const live = place.querySelector(".pair figure");
+    live.replaceWith(chosen ? picture(address, text) : picture(referral.pictures.probe, ui.live));
+  };
+  const frame = ({ address, text }) => {
+    const button = element("button", { type: "button", "aria-pressed": "false", onclick: () => choose(button, address, text) }, element("img", { src: address, alt: text }));
+    return element("li", {}, button);
+  };
+  return element("div", { class: "frames" }, element("h3", { text: referral.frames.title }), element("ol", { "aria-label": referral.frames.title }, ...referral.frames.pictures.map(frame)));
 }
 
 function stageTwo(referral, act) {
@@ -72,6 +88,8 @@ function stageTwo(referral, act) {
   const parts = {
     answer: element("p", { class: "soft" }),
     score: element("div", { class: "score" }),
+    attack: element("div", { class: "attack" }),
+    record: element("p", { class: "soft made-with" }),
     reasons: element("ul", { class: "reasons" }),
     checks: element("ul", { class: "checks", "aria-label": ui.checks }),
     name: element("p", { class: "document-name", dir: "auto", tabindex: "0" }),
@@ -96,10 +114,13 @@ function stageTwo(referral, act) {
     element(
       "div",
       { class: "right", tabindex: "0", role: "group", "aria-label": ui.checks },
+      frames(referral),
       element("h3", { text: ui.reasons }),
       parts.reasons,
+      parts.attack,
       element("h3", { text: ui.checks }),
       parts.checks,
+      parts.record,
       element("p", { class: "lane-row" }, element("span", { text: `${ui.customs_corridor}:` }), parts.corridor, parts.corridorReasons),
     ),
     element("div", { class: "paper" }, element("div", { class: "who" }, parts.name, parts.line, parts.dates), parts.mrz),
@@ -128,6 +149,16 @@ function updateDetail(node, referral) {
         element("p", {}, element("span", { class: "value number", text: detail.score.value_text }), ` ${detail.score.side_text}`),
         scoreBar(detail.score),
       );
+  }
+  setText(parts.record, detail.score === null ? "" : `${detail.score.record_text} · ${detail.score.made_with_text}`);
+  const attackKey = JSON.stringify(detail.attack);
+  if (parts.attack.dataset.key !== attackKey) {
+    parts.attack.dataset.key = attackKey;
+    parts.attack.hidden = detail.attack === null;
+    if (detail.attack !== null) {
+      parts.attack.className = detail.attack.suspected ? "attack suspected" : "attack";
+      parts.attack.replaceChildren(element("h3", { text: detail.attack.title }), element("p", { text: detail.attack.text }));
+    }
   }
   keyed(parts.reasons, detail.reasons, (reason) => reason, () => element("li"), (item, reason) => setText(item, reason));
   keyed(parts.checks, detail.checks, (check) => check.check_text, checkRow, updateCheck);

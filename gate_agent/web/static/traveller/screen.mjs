@@ -21,7 +21,7 @@ function draw() {
   setText(at("lane"), frame.lane);
   setText(at("title"), cut ? frame.ui.not_connected : frame.title);
   setText(at("detail"), cut ? frame.ui.not_connected_detail : frame.detail);
-  const picture = `/static/traveller/pictograms.svg#${cut ? "lane_closed" : frame.instruction}`;
+  const picture = `/static/traveller/pictograms.svg#${cut ? "lane_closed" : frame.pictogram}`;
   const use = at("pictogram").firstElementChild;
   if (use.getAttribute("href") !== picture) use.setAttribute("href", picture);
   const step = cut ? 0 : frame.step;
@@ -32,8 +32,10 @@ function draw() {
   setText(at("progress"), cut ? "" : frame.progress);
   at("nothing").hidden = cut || !frame.nothing_to_declare;
   at("more").hidden = cut || !frame.more_time;
+  at("skip").hidden = cut || !frame.skip;
   setText(at("nothing").querySelector("button"), frame.ui.nothing_to_declare);
   setText(at("more").querySelector("span"), frame.ui.more_time);
+  setText(at("skip").querySelector("button"), frame.ui.skip);
   setText(at("staffed"), frame.ui.staffed_lane);
   setText(at("help").querySelector("span"), frame.ui.help);
   for (const button of document.querySelectorAll(".languages button")) {
