@@ -28,7 +28,6 @@ _TEMPLATE = np.array(
     ]
 )
 _CHIP_TEMPLATE = (_PADDING + _TEMPLATE) / (2 * _PADDING + 1) * CHIP_PX
-_BINOMIAL = np.array([1, 4, 6, 4, 1], dtype=np.float32)
 
 Corner = tuple[float, float]
 
@@ -36,11 +35,11 @@ Corner = tuple[float, float]
 def _reduced(image: Image) -> Image:
     """Return the next pyramid level: 5 x 5 binomial, integer division by 256, every second pixel from index 2.
 
-    The sums are at most 65 280, so float32 holds them exactly.
+    In float32, sums of at most 65 280 and their 256th parts are exact; the cast cuts off. (OpenCV rounds whole numbers instead.)
     """
     rows, columns = (image.shape[0] - 3) // 2, (image.shape[1] - 3) // 2
-    total = cv2.sepFilter2D(image, cv2.CV_32F, _BINOMIAL, _BINOMIAL)[2 : 2 + 2 * rows : 2, 2 : 2 + 2 * columns : 2]
-    return (total.astype(np.uint16) >> 8).astype(np.uint8)
+    halved = cv2.pyrDown(image.astype(np.float32))
+    return halved[1 : 1 + rows, 1 : 1 + columns].astype(np.uint8)
 
 
 def _half(corner: Corner) -> Corner:
@@ -108,24 +107,42 @@ def aligned_chip(image: Image, landmarks: Landmarks) -> Image:
 
 
 def _sampled(source: Image, corners: list[Corner]) -> Image:
-    """Return the chip whose first three corners map to `corners` (left top, right top, left bottom) of the source."""
+    """Return the chip whose first three corners map to `corners` (left top, right top, left bottom) of the source.
+
+    One colour after another, in double precision and in dlib's order of operations.
+    """
     (x0, y0), (x1, y1), (x2, y2) = corners[0], corners[1], corners[2]
     steps = np.arange(CHIP_PX, dtype=np.float64)
     last = CHIP_PX - 1
-    x = steps[None] * ((x1 - x0) / last) + (steps[:, None] * ((x2 - x0) / last) + x0)
-    y = steps[None] * ((y1 - y0) / last) + (steps[:, None] * ((y2 - y0) / last) + y0)
-    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
-    inside = (left >= 0) & (top >= 0) & (left + 1 < source.shape[1]) & (top + 1 < source.shape[0])
-    if not inside.any():
-        return np.zeros((CHIP_PX, CHIP_PX, 3), dtype=np.uint8)
-    share_x, share_y = (x - left)[..., None], (y - top)[..., None]
-    flat = np.ascontiguousarray(source).reshape(-1, 3)
-    index = np.where(inside, top * source.shape[1] + left, 0)
-    below = index + source.shape[1]
-    below[~inside] = 0
-    rest_x = 1 - share_x
-    upper: NDArray[np.float64] = rest_x * flat[index] + share_x * flat[index + 1]
-    lower: NDArray[np.float64] = rest_x * flat[below] + share_x * flat[below + 1]
-    chip = ((1 - share_y) * upper + share_y * lower).astype(np.uint8)
-    chip[~inside] = 0
+    x = np.add(steps * ((x1 - x0) / last), (steps * ((x2 - x0) / last) + x0)[:, None]).ravel()
+    y = np.add(steps * ((y1 - y0) / last), (steps * ((y2 - y0) / last) + y0)[:, None]).ravel()
+    left, top = np.floor(x), np.floor(y)
+    x -= left
+    y -= top
+    rows, columns = source.shape[:2]
+    outside: NDArray[np.bool_] | None = None
+    if min(left.min(), top.min()) < 0 or left.max() + 1 >= columns or top.max() + 1 >= rows:
+        outside = (left < 0) | (top < 0) | (left + 1 >= columns) | (top + 1 >= rows)
+        if outside.all():
+            return np.zeros((CHIP_PX, CHIP_PX, 3), dtype=np.uint8)
+        left[outside] = top[outside] = 0
+    top *= columns
+    top += left
+    index = top.astype(np.intp)
+    neighbours = [index, index + 1, index + columns, index + (columns + 1)]
+    chip = np.empty((CHIP_PX, CHIP_PX, 3), dtype=np.uint8)
+    rest_x, rest_y = 1 - x, 1 - y
+    for colour, plane in enumerate(cv2.split(source)):
+        pixels = [plane.ravel().take(places).astype(np.float64) for places in neighbours]
+        for values, share in zip(pixels, (rest_x, x, rest_x, x), strict=True):
+            values *= share
+        upper, right, lower, lower_right = pixels
+        upper += right
+        lower += lower_right
+        upper *= rest_y
+        lower *= y
+        upper += lower
+        chip[:, :, colour] = upper.reshape(CHIP_PX, CHIP_PX)
+    if outside is not None:
+        chip.reshape(-1, 3)[outside] = 0
     return chip
