@@ -10,8 +10,8 @@ whose meaning the caller keeps to himself; 0 is unknown and equal to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,31 @@ class NonMatedCounts:
     overall: tuple[FieldCounts, ...]
     within_group: tuple[tuple[FieldCounts, ...], ...] = ()
 
+    def table(self) -> dict[str, Any]:
+        """Return the counts as plain lists of numbers, for a message."""
+        layers = [list(map(astuple, layer)) for layer in (self.overall, *self.within_group)]
+        return {"overall": layers[0], "within_group": layers[1:]}
+
+    @classmethod
+    def of_table(cls, table: Mapping[str, Any]) -> NonMatedCounts:
+        """Return the counts of a message's table. Raises `ValueError` for anything but lists of whole numbers."""
+        try:
+            overall, *within = [
+                tuple(FieldCounts(*row) for row in layer) for layer in (table["overall"], *table["within_group"])
+            ]
+        except (KeyError, TypeError) as error:
+            raise ValueError("no table of counts") from error
+        numbers = [number for layer in (overall, *within) for counts in layer for number in astuple(counts)]
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError("counts are whole numbers from 0 on")
+        return cls(overall, tuple(within))
+
 
 class NonMatedCache:
     """At most `capacity` references, none older than `maximum_age_s`. Times are monotonic seconds of the caller.
 
-    `dimension` is the length of the features, `thresholds` the comparison scores from which it is a match, `groups` how many
-    group numbers each reference carries and `statistics` how many numbers its score needs beside the cosine (0, or 2 for mean and
+    `dimension` is the length of the features, `points` the number of thresholds that are counted at, `groups` how many group
+    numbers each reference carries and `statistics` how many numbers its score needs beside the cosine (0, or 2 for mean and
     deviation against a cohort). Raises `WorkerFault` for limits that are not allowed.
     """
 
@@ -56,7 +75,7 @@ class NonMatedCache:
         maximum_age_s: float,
         *,
         dimension: int,
-        thresholds: Sequence[float],
+        points: int = 1,
         groups: int = 0,
         statistics: int = 0,
     ) -> None:
@@ -64,15 +83,12 @@ class NonMatedCache:
             raise WorkerFault(f"a cache of 1 to {MAXIMUM_CAPACITY} references, not {capacity}", code=REFUSED)
         if not 0 < maximum_age_s <= MAXIMUM_AGE_S:
             raise WorkerFault(f"cached references live at most {MAXIMUM_AGE_S:g} s", code=REFUSED)
-        if not thresholds or not np.isfinite(thresholds).all():
-            raise WorkerFault("the cache counts at one threshold or more", code=REFUSED)
         self._maximum_age_s = maximum_age_s
-        self._thresholds = tuple(thresholds)
         # one block, allocated once: rows are overwritten in place, so that no copy of a reference is left behind
         self._features = np.zeros((capacity, dimension), dtype=np.float32)
         self._statistics = np.zeros((capacity, statistics))
         self._groups = np.zeros((capacity, groups), dtype=np.int64)
-        self._matches = np.zeros((1 + groups, len(self._thresholds), capacity), dtype=np.int64)
+        self._matches = np.zeros((1 + groups, points, capacity), dtype=np.int64)
         self._added_s: dict[bytes, float] = {}  # in order of addition
         self._rows: dict[bytes, int] = {}
         self._free = list(range(capacity))
@@ -86,24 +102,28 @@ class NonMatedCache:
         own_key: bytes,
         now_mono_s: float,
         *,
+        thresholds: Sequence[float],
         groups: Sequence[int] = (),
         score_of: ScoreOf | None = None,
     ) -> NonMatedCounts:
         """Return the counts of a unit-length probe against every cached reference but those of `own_key`.
 
-        `score_of` turns cosines and statistics into scores; without it the cosine is the score. Raises `WorkerFault` for a probe
-        or key that is none.
+        `thresholds` are the comparison scores from which it is a match; they may be others for each probe (fused from more
+        frames). `score_of` turns cosines and statistics into scores; without it the cosine is the score. Raises `WorkerFault` for a
+        probe or key that is none.
         """
         vector = self._checked(probe, own_key, groups)
+        if len(thresholds) != self._matches.shape[1] or not np.isfinite(thresholds).all():
+            raise WorkerFault(f"the cache counts at {self._matches.shape[1]} thresholds", code=REFUSED)
         self.drop_old(now_mono_s)
         rows = np.array([row for key, row in self._rows.items() if key != own_key], dtype=np.int64)
         cosines = (self._features @ vector).astype(np.float64)[rows]  # no gathered copy of the references
         scores = cosines if score_of is None else score_of(cosines, self._statistics[rows])
-        overall = self._counted(0, scores, rows)
+        overall = self._counted(0, scores, rows, thresholds)
         within = []
         for number, group in enumerate(groups):
             same = self._groups[rows, number] == group if group else np.zeros(len(rows), dtype=bool)
-            within.append(self._counted(1 + number, scores[same], rows[same]))
+            within.append(self._counted(1 + number, scores[same], rows[same], thresholds))
         return NonMatedCounts(overall, tuple(within))
 
     def add(
@@ -153,13 +173,13 @@ class NonMatedCache:
         for key in list(self._rows):
             self.drop(key)
 
-    def _counted(self, layer: int, scores: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[FieldCounts, ...]:
+    def _counted(
+        self, layer: int, scores: NDArray[np.float64], rows: NDArray[np.int64], thresholds: Sequence[float]
+    ) -> tuple[FieldCounts, ...]:
         """Return the counts per threshold, and remember how often each reference was matched."""
         found = []
-        for place, threshold in enumerate(self._thresholds):
-            counts, self._matches[layer, place, rows] = count_non_mated(
-                scores, threshold, self._matches[layer, place, rows]
-            )
+        for matches, threshold in zip(self._matches[layer], thresholds, strict=True):
+            counts, matches[rows] = count_non_mated(scores, threshold, matches[rows])
             found.append(counts)
         return tuple(found)
 

@@ -25,7 +25,7 @@ import structlog
 from gate_agent.clock import Clock
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.runtime.face_counts import WHOLE, Cell, FaceCounts, cell_at, read_counts, write_counts
-from gate_agent.runtime.face_report import OperatingPoint, RateReport, ReportRules, face_report
+from gate_agent.runtime.face_report import RateReport, ReportRules, face_report
 from models.field_evaluation import FalseMatchVerdict, FieldCounts
 from models.non_mated_cache import NonMatedCounts
 
@@ -42,11 +42,14 @@ AlarmChange = Callable[[int, RateReport | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """What the agent knows of a transaction that ended. `comparison_score` is None when no comparison came about."""
+    """What the agent knows of a transaction that ended.
+
+    `matches`: whether the comparison was a match, at each operating point; None when no comparison came about.
+    """
 
     transaction_id: uuid.UUID
     lane_id: int
-    comparison_score: float | None
+    matches: tuple[bool, ...] | None
     groups: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -87,13 +90,14 @@ def _age_band(born: date, today: date) -> str:
 class FaceMonitoring:
     """Rolling error rates of a gate's lanes. Everything runs on the agent's loop; `run` keeps the counts on disk.
 
-    `points` are the operating points to count at, the deciding one first. `folder` None keeps the counts in memory only.
+    `points` name the operating points to count at, each exactly one calibration record and stated rate, the deciding one first.
+    `folder` None keeps the counts in memory only.
     """
 
     def __init__(
         self,
         rules: ReportRules,
-        points: Sequence[OperatingPoint],
+        points: Sequence[str],
         clock: Clock,
         *,
         folder: Path | None = None,
@@ -116,30 +120,28 @@ class FaceMonitoring:
         self._ruled: dict[uuid.UUID, float] = {}
         self._alarmed: set[int] = set()
 
-    @property
-    def thresholds(self) -> tuple[float, ...]:
-        """The comparison scores to count at, for the worker."""
-        return tuple(point.threshold for point in self._points)
-
     def group_numbers(self, groups: Mapping[str, str]) -> tuple[int, ...]:
         """Return one number per dimension of the rules for the worker's cache; their meaning stays here. 0: unknown."""
         pairs = [(name, groups.get(name, "")) for name in self._rules.dimensions]
         return tuple(self._numbers.setdefault(pair, len(self._numbers) + 1) if pair[1] else 0 for pair in pairs)
 
     def conclude(self, concluded: Concluded) -> None:
-        """Count the comparison of a transaction that ended, unless a guard ruled it a true non-match."""
+        """Count the comparison of a transaction that ended, unless a guard ruled it a true non-match.
+
+        Raises `ValueError` when it does not say for each operating point whether it was a match.
+        """
         self._forget_old()
         if self._ruled.pop(concluded.transaction_id, None) is not None or concluded.transaction_id in self._counted:
             return
-        score = concluded.comparison_score
+        failed = FieldCounts(acquisitions=1, failures_to_acquire=1)
+        if concluded.matches is None:
+            found = [failed] * len(self._points)
+        else:
+            found = [FieldCounts(acquisitions=1, mated=1, non_matches=int(not match)) for match in concluded.matches]
         booked = []
-        for point in self._points:
-            if score is None:
-                counts = FieldCounts(acquisitions=1, failures_to_acquire=1)
-            else:
-                counts = FieldCounts(acquisitions=1, mated=1, non_matches=int(score < point.threshold))
+        for point, counts in zip(self._points, found, strict=True):
             for dimension, label in self._places(concluded.groups):
-                booked.append((cell_at(self._clock.now(), point.name, concluded.lane_id, dimension, label), counts))
+                booked.append((cell_at(self._clock.now(), point, concluded.lane_id, dimension, label), counts))
         for cell, counts in booked:
             self._counts.add(cell, counts)
         self._counted[concluded.transaction_id] = (self._clock.monotonic_s(), booked)
@@ -159,7 +161,7 @@ class FaceMonitoring:
         for dimension, label in self._places(groups):
             found = by_dimension[dimension] if dimension else counts.overall
             for point, numbers in zip(self._points, found, strict=True):
-                self._counts.add(cell_at(self._clock.now(), point.name, lane_id, dimension, label), numbers)
+                self._counts.add(cell_at(self._clock.now(), point, lane_id, dimension, label), numbers)
         self.check_limit()
 
     def leave_out(self, transaction_id: uuid.UUID) -> bool:
@@ -175,15 +177,14 @@ class FaceMonitoring:
 
     def report(self) -> list[RateReport]:
         """Return the rates of the window: each lane's whole traffic and its groups, at every operating point."""
-        return self._report([point.name for point in self._points], groups=True)
+        return self._report(self._points, groups=True)
 
     def check_limit(self) -> None:
         """Raise and clear the alarms of lanes whose false match rate passed its limit at the deciding operating point.
 
         A raised one ends when enough comparisons prove the rate within its limit, or when nothing is left in the window.
         """
-        names = [self._points[0].name]
-        reports = {row.lane_id: row for row in self._report(names, groups=False)}
+        reports = {row.lane_id: row for row in self._report(self._points[:1], groups=False)}
         for lane_id in sorted(self._alarmed | reports.keys()):
             report = reports.get(lane_id)
             found = FalseMatchVerdict.WITHIN if report is None else report.verdict

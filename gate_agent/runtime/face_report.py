@@ -28,17 +28,16 @@ SMALLEST_GROUP = 10
 """Travellers below which no site may show a group."""
 FALSE_MATCH_LIMIT = 1e-3
 """The highest false match rate of a gate (TR-03121, ABC)."""
+
+
+def point_name(calibration_id: str, false_match_rate: float) -> str:
+    """Return the name of an operating point: rates of one record and stated rate say nothing about another's."""
+    return f"{calibration_id}@{false_match_rate:g}"
+
+
 _NO_PROBES = dict.fromkeys(
     ("probes", "probes_matched", "non_mated", "false_matches", "squares_by_probe", "squares_by_reference"), 0
 )
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """A threshold whose rates are counted, each separately, and a name for exactly this calibration and stated rate."""
-
-    name: str
-    threshold: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,12 @@ from gate_agent.cli import face_monitor
 from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.runtime.face_counts import FILE_NAME, FaceCounts, read_counts
 from gate_agent.runtime.face_monitoring import Concluded, FaceMonitoring, PersonKeys, groups_of
-from gate_agent.runtime.face_report import OperatingPoint, ReportRules, group_comparisons
+from gate_agent.runtime.face_report import ReportRules, group_comparisons, point_name
+from models.calibration import Calibration, ModelIdentity, Threshold
+from models.cohort import Cohort
 from models.errors import WorkerFault
+from models.face_comparison import FaceComparer
+from models.face_fusion import Fusion
 from models.field_evaluation import (
     OTHERS,
     FalseMatchVerdict,
@@ -36,6 +40,9 @@ from models.field_evaluation import (
     wilson_bounds,
 )
 from models.non_mated_cache import MAXIMUM_AGE_S, NonMatedCache, NonMatedCounts
+from models.results import ComparisonDecision
+from models.score_normalisation import ScoreDefinition, ScoreKind
+from models.zero_effort import STATISTICS, evaluate
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 LIMIT = 1e-3
@@ -223,19 +230,23 @@ def key(number):
 
 
 def cache(capacity=4, age=100.0, **options):
-    return NonMatedCache(capacity, age, dimension=8, thresholds=options.pop("thresholds", (0.9,)), **options)
+    return NonMatedCache(capacity, age, dimension=8, **options)
+
+
+def counted(made, probe, name, now, **options):
+    return made.count(probe, name, now, **{"thresholds": (0.9,)} | options)
 
 
 def test_never_the_own_document_one_per_person_and_added_afterwards():
     made = cache()
     probe = unit(1)
-    assert made.count(probe, key(1), 0.0).overall == (FieldCounts(),)  # nobody there yet
+    assert counted(made, probe, key(1), 0.0).overall == (FieldCounts(),)  # nobody there yet
     made.add(key(1), unit(1), 0.0)
-    assert made.count(probe, key(1), 1.0).overall[0].non_mated == 0  # the own reference never counts
+    assert counted(made, probe, key(1), 1.0).overall[0].non_mated == 0  # the own reference never counts
     made.add(key(1), unit(1), 2.0)
     made.add(key(2), unit(0, 1), 2.0)
     assert len(made) == 2
-    found = made.count(probe, key(3), 3.0).overall[0]
+    found = counted(made, probe, key(3), 3.0).overall[0]
     assert (found.probes, found.non_mated, found.false_matches, found.probes_matched) == (1, 2, 1, 1)
 
 
@@ -244,12 +255,12 @@ def test_the_oldest_goes_above_n_and_all_older_than_t():
     for number in range(1, 5):
         made.add(key(number), unit(*([0] * number), 1), float(number))
     assert len(made) == 3
-    assert made.count(unit(0, 1), key(9), 4.0).overall[0].false_matches == 0  # the first one is gone
+    assert counted(made, unit(0, 1), key(9), 4.0).overall[0].false_matches == 0  # the first one is gone
     made.add(key(2), unit(0, 0, 1), 50.0)  # added anew: young again
     assert made.drop_old(103.9) == 1
     assert made.drop_old(104.0) == 1
-    assert made.count(unit(1), key(9), 149.0).overall[0].non_mated == 1
-    assert made.count(unit(1), key(9), 150.0).overall[0].non_mated == 0  # counting drops what is too old first
+    assert counted(made, unit(1), key(9), 149.0).overall[0].non_mated == 1
+    assert counted(made, unit(1), key(9), 150.0).overall[0].non_mated == 0  # counting drops what is too old first
     assert len(made) == 0
 
 
@@ -263,7 +274,7 @@ def test_what_leaves_is_overwritten():
     assert made.drop(key(4))
     assert not made.drop(key(4))
     assert (np.count_nonzero(block.any(axis=1)), np.count_nonzero(made._statistics.any(axis=1))) == (1, 1)
-    made.count(unit(5, 1), key(9), 5.0, groups=(5,))
+    counted(made, unit(5, 1), key(9), 5.0, groups=(5,))
     made.wipe()
     assert len(made) == 0
     assert not any(array.any() for array in (block, made._statistics, made._groups, made._matches))
@@ -275,7 +286,7 @@ def test_a_reference_matched_again_and_again_counts_as_one_cluster():
     made.add(key(2), unit(0, 1), 0.0)
     total = FieldCounts()
     for number in range(3, 8):
-        total += made.count(unit(1), key(number), 1.0).overall[0]
+        total += counted(made, unit(1), key(number), 1.0).overall[0]
     assert (total.false_matches, total.probes_matched, total.squares_by_probe, total.squares_by_reference) == (
         5,
         5,
@@ -286,7 +297,7 @@ def test_a_reference_matched_again_and_again_counts_as_one_cluster():
 
 
 def test_normalised_scores_and_several_thresholds():
-    made = cache(thresholds=(3.0, 0.9), statistics=2)
+    made = cache(points=2, statistics=2)
     made.add(key(1), unit(1, 0.5), 0.0, statistics=(0.5, 0.1))
     made.add(key(2), unit(1, 2), 0.0, statistics=(0.4, 0.05))
     seen = []
@@ -295,7 +306,7 @@ def test_normalised_scores_and_several_thresholds():
         seen.append((cosines, statistics))
         return (cosines - statistics[:, 0]) / statistics[:, 1]
 
-    found = made.count(unit(1), key(9), 0.0, score_of=score_of).overall
+    found = counted(made, unit(1), key(9), 0.0, thresholds=(3.0, 0.9), score_of=score_of).overall
     assert [counts.false_matches for counts in found] == [1, 2]
     (cosines, statistics) = seen[0]
     assert cosines == pytest.approx([1 / math.sqrt(1.25), 1 / math.sqrt(5)], abs=1e-6)
@@ -307,7 +318,7 @@ def test_within_the_own_group():
     made.add(key(1), unit(1), 0.0, groups=(7, 1))
     made.add(key(2), unit(1), 0.0, groups=(7, 2))
     made.add(key(3), unit(0, 1), 0.0, groups=(8, 0))
-    found = made.count(unit(1), key(9), 0.0, groups=(7, 0))
+    found = counted(made, unit(1), key(9), 0.0, groups=(7, 0))
     assert found.overall[0].non_mated == 3
     assert [(rows[0].non_mated, rows[0].false_matches) for rows in found.within_group] == [(2, 2), (0, 0)]  # 0: unknown
 
@@ -335,9 +346,70 @@ def test_requests_that_are_none():
         with pytest.raises(WorkerFault):
             made.add(name, reference, 0.0, **options)
     assert len(made) == 0
-    for thresholds in ((), (math.nan,)):
+    made = cache()
+    for thresholds in ((), (math.nan,), (0.5, 0.6)):
         with pytest.raises(WorkerFault):
-            cache(thresholds=thresholds)
+            counted(made, unit(1), key(1), 0.0, thresholds=thresholds)
+
+
+def test_counts_travel_as_plain_numbers():
+    made = cache(groups=1)
+    made.add(key(1), unit(1), 0.0, groups=(3,))
+    found = counted(made, unit(1), key(2), 1.0, groups=(3,))
+    assert found.overall[0].false_matches == found.within_group[0][0].false_matches == 1
+    assert NonMatedCounts.of_table(json.loads(json.dumps(found.table()))) == found
+    for table in (
+        {},
+        {"overall": [], "within_group": 3},
+        {"overall": [[1] * 12], "within_group": []},
+        {"overall": [[0.5] * 11], "within_group": []},
+        {"overall": [[-1] * 11], "within_group": []},
+        {"overall": [[True] * 11], "within_group": []},
+    ):
+        with pytest.raises(ValueError, match="counts"):
+            NonMatedCounts.of_table(table)
+
+
+def unlike(count, dimension=128, seed=2):
+    rows = np.random.default_rng(seed).standard_normal((count, dimension))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_zero_effort_counts_are_those_of_the_comparison_that_decides():
+    """Every cached reference gets the score that the comparer itself would give it, at the threshold of the probe's frames."""
+    faces = unlike(40)
+    record = calibration_record()
+    cohort = Cohort("test", unlike(300, seed=9))
+    comparer = FaceComparer(record, cohort, 128, "model", 1e-3)
+    made = NonMatedCache(100, 60.0, dimension=128, points=1, statistics=STATISTICS)
+    for number, face in enumerate(faces):
+        found = evaluate(
+            made, comparer, face, 2, face, own_key=key(number), now_mono_s=0.0, false_match_rates=(1e-3,)
+        ).overall[0]
+        by_hand = [comparer.compare(face, other, 2).decision is ComparisonDecision.MATCH for other in faces[:number]]
+        assert (found.non_mated, found.false_matches) == (number, sum(by_hand))
+    assert len(made) == 40
+    total = FieldCounts()
+    for number, face in enumerate(faces):
+        total += evaluate(
+            made, comparer, face, 1, face, own_key=key(number), now_mono_s=0.0, false_match_rates=(1e-3,)
+        ).overall[0]
+    assert total.non_mated == 40 * 39
+    assert total.false_matches > 0  # the test's threshold is low: unlike vectors match now and then
+
+
+def calibration_record():
+    return Calibration(
+        calibration_id="test",
+        identity=ModelIdentity(()),
+        fusion=Fusion.FLIP,
+        score=ScoreDefinition(ScoreKind.AS_NORM, 50),
+        cohort=None,
+        thresholds=(Threshold(1e-3, 0.5, 1, 1e-3, "set"), Threshold(1e-3, 0.8, 2, 1e-3, "set")),
+        non_match_score=-3.0,
+        minimum_age_years=0,
+        made_on=date(2026, 5, 1),
+    )
 
 
 # ---- the agent's side ---------------------------------------------------------------------------------------------------
@@ -358,7 +430,8 @@ class HandClock:
         self.ticks_s += timedelta(**step).total_seconds()
 
 
-POINTS = (OperatingPoint("record-1@1e-4", 3.0), OperatingPoint("record-1@1e-3", 2.0))
+POINTS = ("record-1@0.0001", "record-1@0.001")
+THRESHOLDS = (3.0, 2.0)
 RULES = ReportRules(least_design_effect=1.0, smallest_group=10, dimensions=("sex",))
 
 
@@ -380,17 +453,19 @@ def monitoring(clock, raised, tmp_path):
     return FaceMonitoring(RULES, POINTS, clock, folder=tmp_path, alarm=alarm, ruling_window_s=3600)
 
 
+def matched(score):
+    return None if score is None else tuple(score >= threshold for threshold in THRESHOLDS)
+
+
 def crossed(monitoring, score=4.0, lane_id=1, **groups):
-    concluded = Concluded(uuid.uuid4(), lane_id, score, groups)
+    concluded = Concluded(uuid.uuid4(), lane_id, matched(score), groups)
     monitoring.conclude(concluded)
     return concluded.transaction_id
 
 
 def whole(monitoring, point=0, lane_id=1):
     (report,) = [
-        row
-        for row in monitoring.report()
-        if (row.lane_id, row.point, row.dimension) == (lane_id, POINTS[point].name, "")
+        row for row in monitoring.report() if (row.lane_id, row.point, row.dimension) == (lane_id, POINTS[point], "")
     ]
     return report
 
@@ -430,7 +505,7 @@ def test_pairs_ruled_a_true_non_match_are_left_out(monitoring, clock):
     assert not monitoring.leave_out(other)
     ruled_first = uuid.uuid4()
     assert not monitoring.leave_out(ruled_first)
-    monitoring.conclude(Concluded(ruled_first, 1, 1.0))
+    monitoring.conclude(Concluded(ruled_first, 1, matched(1.0)))
     assert whole(monitoring).false_non_match.trials == 1
     late = crossed(monitoring, 1.0)
     clock.turn(hours=2)
@@ -439,7 +514,7 @@ def test_pairs_ruled_a_true_non_match_are_left_out(monitoring, clock):
 
 
 def test_one_transaction_counts_once(monitoring):
-    concluded = Concluded(uuid.uuid4(), 1, 1.0)
+    concluded = Concluded(uuid.uuid4(), 1, matched(1.0))
     monitoring.conclude(concluded)
     monitoring.conclude(concluded)
     assert whole(monitoring).false_non_match.trials == 1
@@ -481,10 +556,20 @@ def test_counts_of_another_shape_are_refused(monitoring):
         monitoring.evaluated(1, NonMatedCounts((FieldCounts(),), ((FieldCounts(),),)), {})
 
 
+def test_a_point_is_one_record_and_rate():
+    assert point_name("record-1", 1e-4) == POINTS[0]
+
+
+def test_a_conclusion_without_all_points_is_refused(monitoring):
+    with pytest.raises(ValueError, match="zip"):
+        monitoring.conclude(Concluded(uuid.uuid4(), 1, (True,)))
+    assert monitoring.report() == []
+
+
 def test_groups_are_off_unless_switched_on(clock):
     plain = FaceMonitoring(ReportRules(), POINTS, clock)
     for _ in range(200):
-        plain.conclude(Concluded(uuid.uuid4(), 1, 4.0, {"sex": "F", "nationality": "UTO"}))
+        plain.conclude(Concluded(uuid.uuid4(), 1, matched(4.0), {"sex": "F", "nationality": "UTO"}))
     assert {row.dimension for row in plain.report()} == {""}
     assert b"UTO" not in plain._counts.encoded()
     assert plain.group_numbers({"sex": "F"}) == ()
@@ -499,14 +584,14 @@ def test_groups_are_counted_by_the_day_and_shown_from_a_minimum(monitoring, cloc
         crossed(monitoring, 1.0 if number < 6 else 4.0, sex="F")
         crossed(monitoring, 1.0 if number < 2 else 4.0, sex="M")
     crossed(monitoring, 1.0, sex="X")
-    rows = {row.label: row for row in monitoring.report() if row.dimension and row.point == POINTS[0].name}
+    rows = {row.label: row for row in monitoring.report() if row.dimension and row.point == POINTS[0]}
     assert set(rows) == {OTHERS, "M"} or set(rows) == {OTHERS, "F"}  # the single X is never to be worked out
     group_cells = [cell for cell, _ in monitoring._counts.within(NOW, RULES.window) if cell.dimension]
     assert {cell.begun_s % 86_400 for cell in group_cells} == {0}
     for _ in range(10):
         crossed(monitoring, 4.0, sex="X")
     comparisons = group_comparisons(monitoring.report())
-    strict = next(row for row in comparisons if row.point == POINTS[0].name)
+    strict = next(row for row in comparisons if row.point == POINTS[0])
     assert (strict.rate, strict.dimension, strict.ratio.worst, strict.ratio.best) == (
         "false_non_match",
         "sex",
@@ -521,7 +606,7 @@ def test_a_group_of_few_probes_shows_no_false_match_rate(monitoring):
         crossed(monitoring, sex="F")
         crossed(monitoring, sex="M")
         monitoring.evaluated(1, probed(200), {"sex": "F" if number else "M"})
-    rows = {row.label: row for row in monitoring.report() if row.dimension and row.point == POINTS[0].name}
+    rows = {row.label: row for row in monitoring.report() if row.dimension and row.point == POINTS[0]}
     assert rows["F"].false_match.trials == 29 * 200
     assert (rows["M"].false_match, rows["M"].counts.probes, rows["M"].counts.non_mated) == (None, 0, 0)
     assert rows["M"].false_non_match.trials == 30
@@ -563,7 +648,7 @@ def test_counts_survive_a_restart_and_hold_nobody(monitoring, clock, raised, tmp
     assert again.report() == before
     again.check_limit()
     assert raised == [(1, True)]
-    other_record = FaceMonitoring(RULES, (OperatingPoint("record-2@1e-4", 3.0),), clock, folder=tmp_path)
+    other_record = FaceMonitoring(RULES, ("record-2@0.0001",), clock, folder=tmp_path)
     assert other_record.report() == []  # rates of one calibration say nothing about another's
 
 
