@@ -42,7 +42,8 @@ def evaluate(
 
     def score_of(cosines: NDArray[np.float64], statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         by_reference = CohortStatistics(statistics[:, 0], statistics[:, 1])
-        return np.asarray(record.score.scores(cosines[None, :], by_probe, by_reference))[0]
+        scores: NDArray[np.float64] = record.score.scores(cosines[None, :], by_probe, by_reference)[0]
+        return scores
 
     counts = cache.count(probe, own_key, now_mono_s, thresholds=thresholds, groups=groups, score_of=score_of)
     own = comparer.statistics(reference)
