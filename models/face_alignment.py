@@ -133,11 +133,12 @@ def _sampled(source: Image, corners: list[Corner]) -> Image:
     chip = np.empty((CHIP_PX, CHIP_PX, 3), dtype=np.uint8)
     rest_x, rest_y = 1 - x, 1 - y
     for colour, plane in enumerate(cv2.split(source)):
-        pixels = [plane.ravel().take(places).astype(np.float64) for places in neighbours]
-        for values, share in zip(pixels, (rest_x, x, rest_x, x), strict=True):
-            values *= share
-        upper, right, lower, lower_right = pixels
+        upper, right, lower, lower_right = (plane.ravel().take(places).astype(np.float64) for places in neighbours)
+        upper *= rest_x
+        right *= x
         upper += right
+        lower *= rest_x
+        lower_right *= x
         lower += lower_right
         upper *= rest_y
         lower *= y

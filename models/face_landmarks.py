@@ -113,7 +113,8 @@ class FaceLandmarks:
         places = turned * extent
         places += corner
         places += 0.5
-        return np.floor(places, out=places).astype(np.intp)
+        np.floor(places, out=places)
+        return places.astype(np.intp)
 
     def _moved(self, cascade: int, shape: NDArray[np.float32], grey: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the shape after all trees of a cascade have spoken, summed in float32 in tree order."""

@@ -12,13 +12,16 @@ from gate_agent.cache import cache_folder, models_folder
 from models.catalogue import arrays_of, content_of, ensure
 from models.conversion.convert import weights_folder
 from models.face_alignment import aligned_chip
+from models.face_chain import FaceChain
 from models.face_detector import FaceDetector, tile_layout
 from models.face_embedder import FaceEmbedder
 from models.face_landmarks import FaceLandmarks
-from models.face_sampling import FaceSampler, detection_scale, halved_around
+from models.face_sampling import FaceSampler
+from models.face_scaling import detection_scale
 from models.manifest import Role
 from models.results import FaceBox, FaceFinding
 from models.session import Session
+from models.slots.alignment import halved_around
 
 PORTRAITS = ("obama", "obama2", "obama3", "biden")
 
@@ -139,10 +142,11 @@ def test_boxes_beyond_the_picture_are_no_fault(chain):
 @pytest.mark.portraits
 @pytest.mark.weights
 def test_mated_and_non_mated_distances_of_public_portraits(models, portraits):
-    sampler = FaceSampler(models)
+    sampler = FaceSampler(FaceChain(models.values()))
     features = {}
     for name, picture in portraits.items():
-        sample, portrait = sampler.sample(picture)
+        look = sampler.sample(picture)
+        sample, portrait = look.sample, look.portrait_jpeg
         assert sample.finding is FaceFinding.FOUND, name
         assert np.linalg.norm(sample.features) == pytest.approx(1, abs=1e-5)
         assert sample.quality["inter_eye_distance_px"] > 90
@@ -159,17 +163,18 @@ def test_mated_and_non_mated_distances_of_public_portraits(models, portraits):
 @pytest.mark.portraits
 @pytest.mark.weights
 def test_no_face_several_faces_and_tiny_pictures(models, portraits):
-    sampler = FaceSampler(models)
-    blank, _ = sampler.sample(np.full((720, 1280, 3), 90, np.uint8))
+    sampler = FaceSampler(FaceChain(models.values()))
+    blank = sampler.sample(np.full((720, 1280, 3), 90, np.uint8)).sample
     assert (blank.finding, blank.features, blank.box) == (FaceFinding.NOT_FOUND, None, None)
     two = np.full((720, 1280, 3), 90, np.uint8)
     for name, left, side in (("obama", 40, 720), ("biden", 700, 1700)):
         head = small(portraits[name], side)[:720, :570]
         two[: head.shape[0], left : left + head.shape[1]] = head
-    several, portrait = sampler.sample(two)
+    look = sampler.sample(two)
+    several, portrait = look.sample, look.portrait_jpeg
     assert (several.finding, several.features) == (FaceFinding.SEVERAL, None)
     assert portrait is not None
-    tiny, _ = sampler.sample(np.zeros((8, 2000, 3), np.uint8))
+    tiny = sampler.sample(np.zeros((8, 2000, 3), np.uint8)).sample
     assert tiny.finding is FaceFinding.NOT_FOUND
 
 
