@@ -96,8 +96,8 @@ def head_pose_component(angle_deg: float | None) -> float:
 def luminance_histogram(grey: Image) -> NDArray[np.float64]:
     """Return the shares of the 256 grey levels in the face region of a chip."""
     counts = cv2.calcHist([grey[_REGION_ROWS, _REGION_COLUMNS]], [0], _REGION_MASK, [_LEVELS], [0, _LEVELS])
-    shares: NDArray[np.float64] = counts.ravel().astype(np.float64)
-    return shares / shares.sum()
+    shares: NDArray[np.float64] = counts.ravel() / counts.sum(dtype=np.float64)
+    return shares
 
 
 def luminance_components(shares: NDArray[np.float64]) -> dict[str, float]:

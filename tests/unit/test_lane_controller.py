@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import structlog
 
 from drivers import contracts as dc
+from gate_agent.app import views
 from gate_agent.app.views import receipt
 from gate_agent.clock import SystemClock
 from gate_agent.demo.specimens import specimen
+from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
 from gate_agent.domain.events import GuardDecided
 from gate_agent.domain.reasons import ReasonCode
@@ -22,10 +25,21 @@ from gate_agent.domain.transaction_state import Phase
 from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
 from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.lane.controller import LaneController
+from gate_agent.lane.face import Cue
+from gate_agent.lane.face import acquisition as face_acquisition
+from gate_agent.lane.face import work as face_work
 from gate_agent.lane.ports import Knowledge
 from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
-from models.results import ComparisonDecision, FaceComparison, FaceFinding, FaceSample
+from gate_agent.web.lane_api_messages import CaptureCue, Instruction
+from models.results import (
+    AttackAssessment,
+    ComparisonDecision,
+    FaceBox,
+    FaceComparison,
+    FaceFinding,
+    FaceSample,
+)
 
 TODAY = date(2026, 11, 23)
 
@@ -54,6 +68,10 @@ class House:
     calibration_id: str | None = "fake"
     active: bool = False
     minimum_age_years: int = 0
+    box: FaceBox | None = None
+    attack: AttackAssessment | None = None
+    forget_hangs: bool = False
+    reference_waits: asyncio.Event | None = None
     asked: list[str] = field(default_factory=list)
     kept: set[uuid.UUID] = field(default_factory=set)
 
@@ -77,6 +95,8 @@ class House:
 
     async def reference(self, transaction_id: uuid.UUID, content: bytes) -> FakeCapture:
         self.asked.append("reference")
+        if self.reference_waits is not None:
+            await self.reference_waits.wait()
         if content == b"bomb":
             return FakeCapture(FaceSample(FaceFinding.REFUSED, None, None, {}, {}), None)
         self.kept.add(transaction_id)
@@ -90,13 +110,18 @@ class House:
         if self.engine_faults:
             self.engine_faults -= 1
             raise InferenceFault("worker died")
-        sample = FaceSample(self.finding, None, None, {}, {"embedding": 1.0}, faces=1, frame_px=(width_px, height_px))
+        sample = FaceSample(
+            self.finding, self.box, None, {}, {"embedding": 1.0},
+            faces=1, frame_px=(width_px, height_px), attack=self.attack,
+        )  # fmt: skip
         found = self.finding is FaceFinding.FOUND
         comparison = FaceComparison(0.95, self.decision, 0.94, 0.91, 1e-4, "fake") if found else None
         return FakeCapture(sample, comparison=comparison)
 
     async def forget(self, transaction_id: uuid.UUID) -> None:
         self.asked.append("forget")
+        if self.forget_hangs:
+            await asyncio.sleep(60)
         self.kept.discard(transaction_id)
 
     def _disk(self) -> None:
@@ -180,11 +205,11 @@ class Lane:
 
 
 @contextlib.asynccontextmanager
-async def lane() -> AsyncIterator[Lane]:
+async def lane(**face: object) -> AsyncIterator[Lane]:
     settings = Settings(
         device=[{"name": n, "driver": "x"} for n in ("reader-1", "camera-1", "barrier-1")],
         lane=[{"lane_id": 1, "document_reader": "reader-1", "camera": "camera-1", "barrier": "barrier-1"}],
-        face={"capture_timeout_s": 0.5},
+        face={"capture_timeout_s": 0.5, "capture_timeout_with_attack_detection_s": 0.5, **face},
     )
     house = House()
     controller = LaneController(
@@ -342,3 +367,153 @@ async def test_garbage_from_the_barcode_reader_is_a_referral() -> None:
         await walk.present()
         assert walk.phase is Phase.REFERRED
         assert ReasonCode.TOKEN_MALFORMED in {r.code for r in walk.house.decisions[-1].answer.admission_reasons}
+
+
+# attack detection, cues and forgetting --------------------------------------------------------------------------------
+
+
+async def test_an_alarm_calls_the_guard_and_shows_him_the_frames() -> None:
+    async with lane(presentation_attack_detection="required") as walk:
+        walk.house.attack = AttackAssessment(0.93)
+        await walk.present()
+        await walk.inputs(1)
+        await walk.look()
+        assert walk.phase is Phase.REFERRED
+        assert dc.Door.EXIT not in walk.house.releases
+        decision = walk.house.decisions[-1]
+        assert [reason.code for reason in decision.answer.admission_reasons][:1] == [
+            ReasonCode.PRESENTATION_ATTACK_SUSPECTED
+        ]
+        assert {check.check: check.outcome for check in decision.checks}[CheckName.FACE_PRESENTATION] is (
+            CheckOutcome.UNDETERMINED
+        )
+        borrowed = walk.controller.borrowed
+        assert borrowed is not None
+        seen = views.referral(walk.controller, borrowed)
+        assert seen is not None
+        assert seen.frames == 1
+        assert seen.attack is not None
+        assert (seen.attack.score, seen.attack.is_rated, seen.attack.is_suspected) == (0.93, False, True)
+        assert seen.comparison is not None
+        assert seen.comparison.calibration_id == "fake"
+        lanes, transaction_id = [walk.controller], borrowed.transaction_id
+        assert views.image_of(lanes, transaction_id, "frame-1") == b"jpeg"
+        assert views.image_of(lanes, transaction_id, "frame-2") is None
+        assert views.instruction(walk.controller) is Instruction.SEE_OFFICER
+        assert views.cue(walk.controller, Instruction.SEE_OFFICER) is None
+        frame = borrowed.frame_jpegs[0]
+        order = GuardDecided(transaction_id, Admission.HAND_OVER, (), "face_doubt", "")
+        assert await walk.controller.guard(order)
+        await walk.settle()
+        await walk.inputs(0)
+        await walk.settle()
+        assert walk.controller.borrowed is None
+        assert not any(frame), "the frame was not overwritten"
+        assert borrowed.frame_jpegs == []
+
+
+async def test_advisory_attack_detection_holds_nobody_back_and_is_on_record() -> None:
+    async with lane() as walk:
+        walk.house.attack = AttackAssessment(0.93)
+        await walk.present()
+        await walk.inputs(1)
+        await walk.look()
+        assert walk.house.releases == [dc.Door.ENTRANCE, dc.Door.EXIT]
+        outcomes = {check.check: check.outcome for check in walk.house.decisions[-1].checks}
+        assert outcomes[CheckName.FACE_PRESENTATION] is CheckOutcome.NOT_SUPPORTED
+
+
+async def test_required_attack_detection_without_a_detector_releases_nobody() -> None:
+    async with lane(presentation_attack_detection="required") as walk:
+        await walk.present()
+        await walk.inputs(1)
+        await walk.look(3)
+        assert walk.phase is Phase.INSPECTING
+        await asyncio.sleep(0.6)
+        assert walk.phase is Phase.REFERRED
+        codes = [reason.code for reason in walk.house.decisions[-1].answer.admission_reasons]
+        assert codes[0] is ReasonCode.PRESENTATION_ATTACK_NO_RESULT
+
+
+async def test_policy_misses_an_attack_check_that_the_site_requires(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(face_acquisition, "presentation_check", lambda *_, **__: None)
+    for mode, exits in (("advisory", 1), ("required", 0)):
+        async with lane(presentation_attack_detection=mode) as walk:
+            walk.house.attack = AttackAssessment(0.0)
+            await walk.present()
+            await walk.inputs(1)
+            await walk.look()
+            assert walk.house.releases.count(dc.Door.EXIT) == exits, mode
+
+
+def test_the_web_has_the_cues_of_the_lane() -> None:
+    assert {cue.value for cue in Cue} == {cue.value for cue in CaptureCue}
+
+
+async def test_the_cue_is_on_the_screen_while_the_camera_looks_and_gone_after() -> None:
+    async with lane(capture_timeout_s=5.0) as walk:
+        walk.house.decision = ComparisonDecision.UNDETERMINED
+        walk.house.box = FaceBox(0, 3, 3, 6, 1.0)  # of a frame of 10 x 10: the traveller stands to his right
+        await walk.present()
+        await walk.inputs(1)
+        assert views.cue(walk.controller, views.instruction(walk.controller)) is None
+        await walk.look()
+        assert views.instruction(walk.controller) is Instruction.LOOK_AT_CAMERA
+        assert views.cue(walk.controller, Instruction.LOOK_AT_CAMERA) is CaptureCue.TOO_FAR_RIGHT
+        assert not walk.controller.face.skip(), "there is no challenge to skip"
+        walk.house.decision = ComparisonDecision.MATCH
+        await walk.look()
+        assert views.cue(walk.controller, Instruction.LOOK_AT_CAMERA) is None
+
+
+async def test_a_child_is_told_before_the_entrance_opens() -> None:
+    async with lane() as walk:
+        walk.house.minimum_age_years = 120  # the specimen is younger than that
+        await walk.present()
+        assert walk.phase is Phase.REFERRED
+        assert walk.house.releases == []
+        assert "probe" not in walk.house.asked
+        codes = [reason.code for reason in walk.house.decisions[-1].answer.admission_reasons]
+        assert ReasonCode.FACE_AGE_NOT_COVERED in codes
+
+
+async def test_a_wrong_digit_is_read_again_before_anybody_is_called_a_child() -> None:
+    async with lane() as walk:
+        walk.house.minimum_age_years = 120
+        await walk.present(wrong_digit=True)
+        assert walk.phase is Phase.INSPECTING
+        assert walk.house.read_again_calls == 1
+
+
+async def test_a_worker_that_does_not_forget_in_time_is_reported_and_delays_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(face_work, "FORGOTTEN_WITHIN_S", 0.05)
+    async with lane() as walk:
+        walk.house.forget_hangs = True
+        with structlog.testing.capture_logs() as entries:
+            await walk.present()
+            await walk.inputs(1)
+            await walk.look()
+            await walk.inputs(0, passed=True)
+            assert walk.phase is Phase.IDLE
+            await asyncio.sleep(0.1)
+        assert "face_not_forgotten_in_time" in [entry["event"] for entry in entries]
+
+
+async def test_a_reference_that_comes_after_the_end_is_forgotten_once_more() -> None:
+    async with lane() as walk:
+        walk.house.reference_waits = asyncio.Event()
+        await walk.present(wrong_digit=True)
+        walk.event("reader-1", dc.MrzRead(specimen(1, TODAY).lines(wrong_digit=True)))
+        await walk.settle()
+        transaction_id = walk.controller.state.transaction_id
+        assert transaction_id is not None
+        assert await walk.controller.guard(GuardDecided(transaction_id, Admission.HAND_OVER, (), "x", ""))
+        await walk.settle()
+        await walk.inputs(0)
+        assert walk.controller.borrowed is None
+        walk.house.reference_waits.set()
+        await walk.settle()
+        assert walk.house.kept == set()
+        assert walk.house.asked == ["reference", "forget", "forget"]
