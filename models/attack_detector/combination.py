@@ -5,11 +5,12 @@
 | planarity, depth, model | both ways: 0.5 says nothing | 2.2, 3.5, 3.0 |
 | infrared | both ways: 0 (the face shows) weakly | +3.0, -0.5 |
 | border | towards attack only | 2.2 |
+| surround | towards attack only | 1.2 |
 | moire, highlights, chroma | towards attack only, advisory | 0.3 each |
 
-score = 1 / (1 + exp(-sum)). A log-odds of 2.2 is a score of 0.90. All advisory cues together reach 0.71, below `ALARM_FROM`: they
-never alarm alone. Without a result of planarity, depth, infrared or model, and without a border, there is no score: nothing that
-could clear a face has spoken.
+score = 1 / (1 + exp(-sum)). A log-odds of 2.2 is a score of 0.90, 1.2 of 0.77. All advisory cues together reach 0.71, below
+`ALARM_FROM`: they never alarm alone. Without a result of planarity, depth, infrared or model, and without a border or
+surroundings that move along, there is no score: nothing that could clear or accuse a face has spoken.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ ALARM_FROM = 0.80
 DOUBTFUL_FROM = 0.35
 _STEPS = 100
 _CAN_CLEAR = ("planarity", "depth", "infrared", "model")
-_BORDER_SPEAKS_FROM = 0.3
+_CAN_ACCUSE = {"border": 0.3, "surround": 0.5}  # and from which value on
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Weight:
 WEIGHTS: Mapping[str, Weight] = {
     "planarity": Weight(2.2, 2.2, neutral=0.5),
     "border": Weight(2.2),
+    "surround": Weight(1.2),
     "depth": Weight(3.5, 3.5, neutral=0.5),
     "infrared": Weight(3.0, 0.5, neutral=0.3),
     "model": Weight(3.0, 3.0, neutral=0.5),
@@ -61,8 +63,9 @@ def smooth_step(low: float, high: float, value: float) -> float:
 
 def combined(cues: Mapping[str, float]) -> float | None:
     """Return the score of these cues in steps of 0.01, None when no cue has spoken that could clear or accuse a face."""
-    speaks = any(name in cues for name in _CAN_CLEAR) or cues.get("border", 0.0) >= _BORDER_SPEAKS_FROM
-    if not speaks:
+    clears = any(name in cues for name in _CAN_CLEAR)
+    accuses = any(cues.get(name, 0.0) >= least for name, least in _CAN_ACCUSE.items())
+    if not clears and not accuses:
         return None
     total = sum(WEIGHTS[name].evidence(cue) for name, cue in cues.items() if name in WEIGHTS)
     return round(_STEPS / (1 + math.exp(-total))) / _STEPS

@@ -38,14 +38,15 @@ _LONGEST_GAP_S = 0.7
 _SURROUND_MOTION_PX = 6.0
 _SURROUND_FOLLOWS_PX = 0.6
 _FEWEST_SURROUND = 6
+_FEW_FOLLOW, _MANY_FOLLOW = 0.25, 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class PlanarityResult:
     """`planarity` 0 relief … 1 plane, None: no result, `detail` says why.
 
-    `surround`: share of the corners around the face that keep to the face's own plane; None when it did not move enough or too few
-    were followed.
+    `surround`: 0 … 1 how much of what is around the face keeps to the face's own plane; None when it did not move enough or too few
+    corners were followed there.
     """
 
     planarity: float | None
@@ -121,7 +122,7 @@ class Planarity:
         surround = None
         if views is not None:
             self._weigh(views, frame, tracks)
-            surround = _surround_share(views, tracks)
+            surround = _surround(views, tracks)
         age_s = frame.t_mono_s - tracks.anchor.t_mono_s
         if tracks.frames >= _ANCHOR_FRAMES or age_s > _ANCHOR_S or tracks.face_share < _LEAST_FACE_SHARE:
             self._tracks = CornerTracks(frame)  # the same object, followed without a break: what was seen still holds
@@ -157,8 +158,8 @@ class Planarity:
         return PlanarityResult(1 - smooth_step(_PLANE_BELOW, _HEAD_ABOVE, ratio), surround)
 
 
-def _surround_share(views: TwoViews, tracks: CornerTracks) -> float | None:
-    """Return the share of corners around the face that move with the face's plane, once that motion is plain."""
+def _surround(views: TwoViews, tracks: CornerTracks) -> float | None:
+    """Return whether corners around the face move with the face's plane, once that motion is plain."""
     around = ~tracks.is_face
     if around.sum() < _FEWEST_SURROUND:
         return None
@@ -166,4 +167,5 @@ def _surround_share(views: TwoViews, tracks: CornerTracks) -> float | None:
     moved = transferred(views.homography, start)
     if float(np.median(np.hypot(*(moved - start).T))) < _SURROUND_MOTION_PX:
         return None
-    return float((np.hypot(*(moved - now).T) < _SURROUND_FOLLOWS_PX + 2 * views.noise_px).mean())
+    follows = np.hypot(*(moved - now).T) < _SURROUND_FOLLOWS_PX + 2 * views.noise_px
+    return smooth_step(_FEW_FOLLOW, _MANY_FOLLOW, float(follows.mean()))

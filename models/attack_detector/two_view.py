@@ -15,7 +15,7 @@ Matrix = NDArray[np.float64]
 
 _HOMOGRAPHY_FREEDOM = 4  # points that a homography explains without residual
 _EPIPOLAR_FREEDOM = 8
-_REWEIGHTINGS = 4
+_REWEIGHTINGS = 3
 _SMALLEST_NOISE_PX = 0.08  # the tracker's own precision
 # medians of |x| and of hypot(x, y) for normal x, y of deviation 1
 _MEDIAN_OF_ONE, _MEDIAN_OF_TWO = 0.6745, 1.1774
