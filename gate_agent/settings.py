@@ -106,6 +106,20 @@ class FaceSettings(Section):
         120, ge=80, le=400, description="Width to which the expected face is scaled for detection."
     )
 
+    operator_models: Path | None = Field(
+        None, description="Folder of the operator's own models, calibration records and cohorts; none by default."
+    )
+    trusted_keys: tuple[Path, ...] = Field(
+        (), description="Public keys (PEM) that sign the operator's manifests, records and cohorts."
+    )
+    allow_unsigned_models: bool = Field(
+        default=False, description="Take the operator's manifests and records unsigned: laboratories only."
+    )
+    embedder: str = Field("", description="A shipped variant in place of the shipped embedder, by model id.")
+    calibration: str = Field(
+        "", description="Calibration record by id; by default the newest that holds for the models in use."
+    )
+
     @model_validator(mode="after")
     def _doubt_lies_below_alarm(self) -> FaceSettings:
         if self.attack_doubt_score > self.attack_alarm_score:

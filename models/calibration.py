@@ -1,144 +1,201 @@
-"""Thresholds come from calibration records, never from code: a stated false match rate in, a distance out, or a refusal.
+"""Thresholds come from calibration records, never from code: a stated false match rate in, a score out, or a refusal.
 
-A record holds for exactly one set of models, one fusion, one precision and one chip rule. A comparison is a match up to the
-distance of the wanted rate, a non-match beyond the distance of the loosest set's 1e-2, and undetermined in the guard band
-between (capture again, then the guard).
+A record holds for exactly one pipeline: models, precision, chip and box rules, fusion, definition of the score and cohort. A
+comparison is a match from the score of the wanted rate, a non-match below the score of the loosest set's 1e-2, and undetermined in
+the guard band between (capture again, then the guard).
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
+from datetime import date
 from typing import Any
 
-import numpy as np
-
+from models.chosen_models import ModelPin
 from models.conversion.constants import CONVERTER_VERSION
 from models.errors import CalibrationRefused
-from models.manifest import shipped_manifests
-from models.results import ComparisonDecision, FaceComparison, Features
+from models.face_fusion import Fusion
+from models.results import ComparisonDecision
+from models.score_normalisation import ScoreDefinition, ScoreKind
 
-FEATURES = 128
-FUSION = "flip+L2"
-PRECISION = "fp32"
-CHIP_RULE = "dlib-exact-150-0.25"
 BOX_RULE = "unclipped"
+RULES = "2"
+"""Version of everything between image and chip that is not a model file: scaling, halving, chip and view rules."""
 CEILING_FALSE_MATCH_RATE = 1e-3
-_UNIT_TOLERANCE = 1e-3
+
+
+Pins = tuple[tuple[str, ModelPin], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """What a record must agree with, all of it."""
+    """What a record must agree with before its thresholds are used: role -> model, and the rules of this release."""
 
-    sources: tuple[tuple[str, str], ...]
+    models: Pins
     converter: str = CONVERTER_VERSION
-    fusion: str = FUSION
-    precision: str = PRECISION
-    chip_rule: str = CHIP_RULE
+    rules: str = RULES
     box_rule: str = BOX_RULE
+
+    @classmethod
+    def of(cls, pins: Mapping[str, tuple[str, str]]) -> ModelIdentity:
+        """Return the identity of loaded models (`FaceChain.identity`)."""
+        return cls(tuple(sorted((role, ModelPin(*pin)) for role, pin in pins.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One operating point: the smallest score that is a match, for probes of `frames` frames or more, and what proves it."""
+
+    false_match_rate: float
+    score: float
+    frames: int
+    upper_bound: float
+    set_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CohortPin:
+    """The cohort that scores are normalised against: a file of `models.cohort`, its hash, and how it is drawn."""
+
+    file: str
+    sha256: str
+    vectors: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One record: distances by false match rate, and the distance beyond which it is a non-match."""
+    """One record."""
 
     calibration_id: str
     identity: ModelIdentity
-    distances: tuple[tuple[float, float], ...]
-    non_match_distance: float
+    fusion: Fusion
+    score: ScoreDefinition
+    cohort: CohortPin | None
+    thresholds: tuple[Threshold, ...]
+    non_match_score: float
+    minimum_age_years: int
+    made_on: date
+    evaluations: tuple[Mapping[str, Any], ...] = ()
+    identification: tuple[Mapping[str, Any], ...] = ()
 
-    def operating_point(self, false_match_rate: float) -> tuple[float, float]:
-        """Return (rate, distance): the largest recorded rate that does not exceed the wanted one, and its distance.
+    def operating_point(self, false_match_rate: float, frames: int = 1) -> Threshold:
+        """Return the threshold in force for a probe of so many frames.
 
-        Raises `CalibrationRefused` for a rate above the ceiling of 1e-3 or below everything the record proves.
+        It is the recorded rate next below the wanted one; for several frames the strictest of the thresholds of fewer or as many,
+        because frames of one capture lie between one picture and independent ones. Raises `CalibrationRefused` for a rate above
+        the ceiling of 1e-3 or below everything the record proves.
         """
         if not 0 < false_match_rate <= CEILING_FALSE_MATCH_RATE:
             raise CalibrationRefused(
                 f"a false match rate of {false_match_rate:g} is beyond the ceiling of 1e-3", code="MD-CAL-002"
             )
-        proven = [point for point in self.distances if point[0] <= false_match_rate * (1 + 1e-9)]
+        proven = [point for point in self.thresholds if point.false_match_rate <= false_match_rate * (1 + 1e-9)]
         if not proven:
             raise CalibrationRefused(
                 f"record {self.calibration_id} proves no false match rate of {false_match_rate:g}", code="MD-CAL-003"
             )
-        return max(proven)
+        rate = max(point.false_match_rate for point in proven)
+        at_rate = [point for point in proven if point.false_match_rate == rate]
+        first = min(point.frames for point in at_rate)
+        several = [point for point in at_rate if frames > 1 or point.frames == first]
+        return max(several, key=lambda point: point.score)
+
+    def decided(self, score: float, threshold: Threshold) -> ComparisonDecision:
+        """Return what a score means at a threshold; the guard band between is undetermined."""
+        if score >= threshold.score:
+            return ComparisonDecision.MATCH
+        if score < self.non_match_score:
+            return ComparisonDecision.NON_MATCH
+        return ComparisonDecision.UNDETERMINED
 
 
-def shipped_identity() -> ModelIdentity:
-    """Return the identity of the models and rules of this release."""
-    manifests = shipped_manifests()
-    precisions = {manifest.precision for manifest in manifests.values()}
-    sources = tuple(sorted((role.value, manifests[role].source_sha256) for role in manifests))
-    return ModelIdentity(sources, precision="+".join(sorted(precisions)))
+_KEYS = {
+    "calibration_id", "date", "converter", "rules", "box_rule", "fusion", "minimum_age_years",
+    "models", "score", "cohort", "threshold", "non_match", "evaluation", "identification",
+}  # fmt: skip
 
 
 def parse_calibration(text: str, name: str) -> Calibration:
-    """Return the record in a TOML text. Raises `CalibrationRefused` when it is incomplete or contradicts itself."""
+    """Return the record in a TOML text. Raises `CalibrationRefused` when it is incomplete, has unknown keys or contradicts itself."""
     try:
         table: dict[str, Any] = tomllib.loads(text)
-        rules = {key: str(table[key]) for key in ("converter", "fusion", "precision", "chip_rule", "box_rule")}
-        points = tuple(sorted((float(row["false_match_rate"]), float(row["distance"])) for row in table["threshold"]))
-        record = Calibration(
-            str(table["calibration_id"]),
-            ModelIdentity(tuple(sorted((str(k), str(v)) for k, v in table["sources"].items())), **rules),
-            points,
-            float(table["non_match"]["distance"]),
-        )
+        unknown = sorted(set(table) - _KEYS)
+        record = _record(table)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CalibrationRefused(f"calibration record {name}: {error}", code="MD-CAL-004") from error
-    distances = [distance for _, distance in points]
-    if not points or distances != sorted(distances) or distances[-1] > record.non_match_distance:
-        raise CalibrationRefused(f"calibration record {name}: distances do not grow with the rate", code="MD-CAL-004")
+    if unknown:
+        raise CalibrationRefused(f"calibration record {name}: unknown keys {', '.join(unknown)}", code="MD-CAL-004")
+    _check(record, name)
     return record
 
 
-def calibration_for(identity: ModelIdentity) -> Calibration:
-    """Return the shipped record for exactly these models and rules. Raises `CalibrationRefused` when there is none."""
-    folder = resources.files("models") / "calibrations"
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".toml"):
-            record = parse_calibration(entry.read_text(encoding="utf-8"), entry.name)
-            if record.identity == identity:
-                return record
-    raise CalibrationRefused("no calibration record holds for exactly these models, fusion and precision")
-
-
-def _checked(features: Features, whose: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    values = np.asarray(features, dtype=np.float64)
-    if (
-        values.shape != (FEATURES,)
-        or not np.isfinite(values).all()
-        or abs(np.linalg.norm(values) - 1) > _UNIT_TOLERANCE
-    ):
-        raise CalibrationRefused(
-            f"the features of the {whose} are no unit vector of {FEATURES} values", code="MD-CAL-005"
-        )
-    return values
-
-
-def cosine_of(distance: float) -> float:
-    """Return the cosine of two unit vectors at a Euclidean distance."""
-    return 1 - distance * distance / 2
-
-
-def compare(probe: Features, reference: Features, record: Calibration, false_match_rate: float) -> FaceComparison:
-    """Return the comparison of a biometric probe with a biometric reference at a stated false match rate (ISO/IEC 2382-37)."""
-    rate, match_distance = record.operating_point(false_match_rate)
-    difference = _checked(probe, "probe") - _checked(reference, "reference")
-    distance = float(np.linalg.norm(difference))
-    if distance <= match_distance:
-        decision = ComparisonDecision.MATCH
-    elif distance > record.non_match_distance:
-        decision = ComparisonDecision.NON_MATCH
-    else:
-        decision = ComparisonDecision.UNDETERMINED
-    return FaceComparison(
-        comparison_score=cosine_of(distance),
-        decision=decision,
-        threshold=cosine_of(match_distance),
-        non_match_threshold=cosine_of(record.non_match_distance),
-        false_match_rate=rate,
-        calibration_id=record.calibration_id,
+def _record(table: Mapping[str, Any]) -> Calibration:
+    pins = {str(role): ModelPin(str(pin["sha256"]), str(pin["precision"])) for role, pin in table["models"].items()}
+    identity = ModelIdentity(
+        tuple(sorted(pins.items())), str(table["converter"]), str(table["rules"]), str(table["box_rule"])
     )
+    score = dict(table["score"])
+    cohort = table.get("cohort")
+    return Calibration(
+        calibration_id=str(table["calibration_id"]),
+        identity=identity,
+        fusion=Fusion(table["fusion"]),
+        score=ScoreDefinition(ScoreKind(score.pop("kind")), **score),
+        cohort=None if cohort is None else CohortPin(**cohort),
+        thresholds=tuple(
+            Threshold(
+                float(row["false_match_rate"]),
+                float(row["score"]),
+                int(row["frames"]),
+                float(row["upper_bound"]),
+                str(row["set"]),
+            )
+            for row in table["threshold"]
+        ),
+        non_match_score=float(table["non_match"]["score"]),
+        minimum_age_years=int(table["minimum_age_years"]),
+        made_on=date.fromisoformat(str(table["date"])),
+        evaluations=tuple(table.get("evaluation", ())),
+        identification=tuple(table.get("identification", ())),
+    )
+
+
+def _check(record: Calibration, name: str) -> None:
+    problem = ""
+    by_frames: dict[int, list[Threshold]] = {}
+    for point in record.thresholds:
+        by_frames.setdefault(point.frames, []).append(point)
+    if 1 not in by_frames:
+        problem = "there is no threshold for a single frame"
+    for points in by_frames.values():
+        ordered = sorted(points, key=lambda point: point.false_match_rate)
+        scores = [point.score for point in ordered]
+        if scores != sorted(scores, reverse=True) or len({point.false_match_rate for point in ordered}) != len(ordered):
+            problem = "scores do not fall as the false match rate grows"
+        if any(not 0 < point.false_match_rate <= point.upper_bound <= 1 for point in ordered):
+            problem = "an upper bound lies below its false match rate"
+        if scores and min(scores) < record.non_match_score:
+            problem = "the guard band ends above a threshold"
+    if (record.score.kind is ScoreKind.COSINE) != (record.cohort is None):
+        problem = "a normalised score needs a cohort, and a cosine has none"
+    if record.minimum_age_years < 0:
+        problem = "minimum_age_years is negative"
+    if problem:
+        raise CalibrationRefused(f"calibration record {name}: {problem}", code="MD-CAL-004")
+
+
+def record_for(identity: ModelIdentity, records: Iterable[Calibration], wanted_id: str = "") -> Calibration:
+    """Return the record for exactly these models and rules, by its id where one is wanted.
+
+    Of several the one made last counts. Raises `CalibrationRefused` when there is none.
+    """
+    fitting = [record for record in records if record.identity == identity]
+    if wanted_id:
+        fitting = [record for record in fitting if record.calibration_id == wanted_id]
+    if not fitting:
+        asked = f" named {wanted_id}" if wanted_id else ""
+        raise CalibrationRefused(f"no calibration record{asked} holds for exactly these models, rules and precision")
+    return max(fitting, key=lambda record: (record.made_on, record.calibration_id))

@@ -30,6 +30,10 @@ class FaceFinder(Protocol):
         """Return the faces about as large as `box` whose centres may lie `reach_ratio` of its width from its centre."""
         ...
 
+    def closer(self) -> FaceFinder:
+        """Return a finder that expects faces half as wide, behind the same network."""
+        ...
+
 
 class ScaledFaceFinder:
     """The shipped detector on a copy scaled for the expected face."""
@@ -58,6 +62,10 @@ class ScaledFaceFinder:
         scale = base / _STEP ** max(steps, -_LARGEST_REFINEMENT_STEPS)
         faces = self._searched(image[top:bottom, left:right], scale, _NEAR_LEVELS)
         return [DetectedFace(shifted(face.box, left, top)) for face in faces]
+
+    def closer(self) -> FaceFinder:
+        """Return a finder that expects faces half as wide: the copy it searches is twice as large."""
+        return ScaledFaceFinder(self._detector, 2 * self._expected_face_px)
 
     def _searched(self, image: Image, scale: float, levels: int | None) -> list[DetectedFace]:
         copy = scaled(image, scale)

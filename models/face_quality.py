@@ -9,13 +9,13 @@ lips), occlusions and the unified score are not there: five landmarks do not car
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models import face_quality_components as components
-from models.face_landmarks import Landmarks
 from models.face_quality_components import NOT_ASSESSED
 from models.results import FaceBox, HeadPose, Image
 
@@ -25,7 +25,7 @@ _LARGEST_EXAMINED_PX = 192
 
 def face_quality(
     chip: Image,
-    landmarks: Landmarks,
+    landmarks: NDArray[Any],
     box: FaceBox,
     scale: float,
     frame_px: tuple[int, int] = (0, 0),

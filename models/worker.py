@@ -1,8 +1,9 @@
-"""The inference worker: `python -I -m models.worker --models DIR --socket-fd N`, one request at a time, nothing kept.
+"""The inference worker: `python -I -m models.worker --models DIR --socket-fd N`, one request at a time, borrowed faces only.
 
-It loads and verifies the models, warms each up, says that it is ready, then answers until the other end of the socket closes.
-Address space is limited before anything is loaded; encoded images are decoded in disposable children. Faults of one request are
-answered, never hidden; an unforeseen one ends the process, and the agent starts another.
+It loads and verifies models and calibration, warms up, says that it is ready, then answers until the other end of the socket closes.
+Features of a transaction stay in this process and are wiped when it is forgotten. Address space is limited before anything is
+loaded; encoded images are decoded in disposable children. Faults of one request are answered, never hidden; an unforeseen one ends
+the process, and the agent starts another.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
-from models.catalogue import recorded
+from models.borrowed_faces import BorrowedFaces
 from models.errors import ImageRefused, ModelsError, WorkerFault
-from models.face_sampling import FaceSampler
+from models.face_sampling import Look
 from models.image_decoding import decode_image
 from models.image_header import MAXIMUM_CONTENT_BYTES, MAXIMUM_PIXELS
-from models.results import FaceFinding, FaceSample, Image
+from models.pipeline import FacePipeline, PipelineChoice, load_pipeline
+from models.results import FaceComparison, FaceFinding, FaceSample, Image
 from models.worker_messages import (
     LARGEST_REQUEST_BYTES,
+    Done,
     Faulted,
     Ready,
     Sampled,
@@ -38,10 +41,11 @@ from models.worker_messages import (
 )
 
 _CHANNELS = 3
+_LONGEST_NAME = 64
 
 
 def _shared_bytes(descriptor: int, size_bytes: int) -> bytes:
-    """Return a copy of a memory file's first bytes: the driver may overwrite the frame while it is being worked on."""
+    """Return a copy of a memory file's first bytes: its owner may overwrite it meanwhile."""
     if os.fstat(descriptor).st_size < size_bytes:
         raise WorkerFault(f"the memory file holds fewer than {size_bytes} bytes", code="MD-WRK-003")
     with mmap.mmap(descriptor, size_bytes, prot=mmap.PROT_READ) as shared:
@@ -55,83 +59,142 @@ def _whole(request: Mapping[str, Any], name: str, largest: int) -> int:
     return value
 
 
-def frame_of(request: Mapping[str, Any], descriptor: int) -> Image:
+def _time_s(request: Mapping[str, Any]) -> float:
+    value = request.get("t_mono_s")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e12:
+        raise WorkerFault("t_mono_s must be a time in seconds", code="MD-WRK-003")
+    return float(value)
+
+
+def _transaction(request: Mapping[str, Any]) -> str:
+    name = request.get("transaction")
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
+        raise WorkerFault("a request names its transaction", code="MD-WRK-003")
+    return name
+
+
+def frame_of(request: Mapping[str, Any], descriptor: int, faces: BorrowedFaces) -> Image:
     """Return the BGR frame that a request describes. Raises `WorkerFault` when its size is not plausible."""
     width, height = _whole(request, "width_px", 16384), _whole(request, "height_px", 16384)
     if width * height > 4 * MAXIMUM_PIXELS:
         raise WorkerFault(f"a frame of {width} x {height} pixels", code="MD-WRK-003")
-    content = _shared_bytes(descriptor, width * height * _CHANNELS)
-    return np.frombuffer(content, dtype=np.uint8).reshape(height, width, _CHANNELS)
+    size_bytes = width * height * _CHANNELS
+    if os.fstat(descriptor).st_size < size_bytes:
+        raise WorkerFault(f"the memory file holds fewer than {size_bytes} bytes", code="MD-WRK-003")
+    buffer = faces.frame_buffer(size_bytes)
+    if os.preadv(descriptor, [buffer.data], 0) != size_bytes:
+        raise WorkerFault("the memory file could not be read whole", code="MD-WRK-003")
+    return buffer.reshape(height, width, _CHANNELS)
 
 
-def sample_image(sampler: FaceSampler, content: bytes) -> tuple[FaceSample, bytes | None]:
-    """Return the sample of an encoded image; an image that is refused is an expected outcome."""
+def _looked(
+    faces: BorrowedFaces, operation: str, request: Mapping[str, Any], descriptor: int
+) -> tuple[Look, FaceComparison | None]:
+    transaction = _transaction(request)
+    if operation == "probe":
+        t_mono_s = _time_s(request)
+        return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s)
+    size_bytes = _whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES)
     started = time.perf_counter()
     try:
-        image = decode_image(content)
-    except ImageRefused as refusal:
+        image = decode_image(_shared_bytes(descriptor, size_bytes))
+    except ImageRefused as refusal:  # an expected outcome
         step_ms = {"decode": round((time.perf_counter() - started) * 1000, 2)}
-        return FaceSample(FaceFinding.REFUSED, None, None, {}, step_ms, f"{refusal.code} {refusal}"), None
+        return Look(FaceSample(FaceFinding.REFUSED, None, None, {}, step_ms, f"{refusal.code} {refusal}")), None
     decode_ms = round((time.perf_counter() - started) * 1000, 2)
-    sample, portrait = sampler.sample(image, search_closer=True)
-    step_ms = {"decode": decode_ms, **sample.step_ms}
-    return FaceSample(sample.finding, sample.box, sample.features, sample.quality, step_ms, sample.detail), portrait
+    held = faces.of(transaction)
+    look, comparison = (held.take_reference(image), None) if operation == "reference" else held.take_picture(image)
+    step_ms = {"decode": decode_ms, **look.sample.step_ms}
+    return replace(look, sample=replace(look.sample, step_ms=step_ms)), comparison
 
 
-def _answer(sampler: FaceSampler, packet: bytes, descriptors: Sequence[int]) -> Sampled | Faulted:
+def _answer(faces: BorrowedFaces, packet: bytes, descriptors: Sequence[int]) -> Sampled | Done | Faulted:
     request_id = 0
     try:
         request_id, operation, request = decode_request(packet)
-        if len(descriptors) != 1:
-            raise WorkerFault("a request needs exactly one descriptor", code="MD-WRK-003")
-        if operation == "sample_frame":
-            sample, portrait = sampler.sample(frame_of(request, descriptors[0]))
-        elif operation == "sample_image":
-            size_bytes = _whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES)
-            sample, portrait = sample_image(sampler, _shared_bytes(descriptors[0], size_bytes))
-        else:
+        if operation == "forget":
+            return Done(request_id, {"forgotten": int(faces.forget(_transaction(request)))})
+        if operation not in {"reference", "picture", "probe"}:
             raise WorkerFault(f"there is no operation {operation!r}")
-        return Sampled(request_id, sample, portrait)
+        if len(descriptors) != 1:
+            raise WorkerFault("this request needs exactly one descriptor", code="MD-WRK-003")
+        look, comparison = _looked(faces, operation, request, descriptors[0])
+        return Sampled(request_id, replace(look.sample, features=None), look.portrait_jpeg, comparison)
     except ModelsError as error:
         return Faulted(request_id, error.code, str(error))
     except MemoryError:
         return Faulted(request_id, "MD-WRK-004", "the worker's memory limit was reached")
 
 
-def serve(sampler: FaceSampler, channel: socket.socket) -> None:
-    """Answer requests until the other end closes."""
+def serve(faces: BorrowedFaces, channel: socket.socket) -> None:
+    """Answer requests until the other end closes, then forget everybody."""
     while True:
         packet, descriptors, _, _ = socket.recv_fds(channel, LARGEST_REQUEST_BYTES, 4)
         if not packet and not descriptors:
+            faces.forget_all()
             return
         try:
-            answer = _answer(sampler, packet, descriptors)
+            answer = _answer(faces, packet, descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         channel.send(encode_answer(answer))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve one socket; return 0 when it closed and 3 when the models could not be loaded."""
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="models.worker")
     parser.add_argument("--models", type=Path, required=True, help="folder of the built models")
+    parser.add_argument("--operator-models", type=Path, help="folder of the operator's own models")
+    parser.add_argument("--trusted-key", type=Path, action="append", default=[], help="public key that signs them")
+    parser.add_argument("--allow-unsigned", action="store_true", help="take them unsigned (laboratories)")
+    parser.add_argument("--embedder", default="", help="a shipped variant instead of the shipped embedder")
+    parser.add_argument(
+        "--calibration", default="", help="id of the calibration record (default: the newest that fits)"
+    )
+    parser.add_argument("--false-match-rate", type=float, default=1e-4, help="stated false match rate")
     parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
     parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
     parser.add_argument("--expected-face-px", type=int, default=120, help="width to which the expected face is scaled")
-    arguments = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def _ready(pipeline: FacePipeline, started_s: float) -> Ready:
+    record = pipeline.record
+    return Ready(
+        os.getpid(),
+        round((time.monotonic() - started_s) * 1000, 1),
+        calibration_id="" if record is None else record.calibration_id,
+        minimum_age_years=0 if record is None else record.minimum_age_years,
+        attack_detection_rated=any(model.is_rated for model in pipeline.chain.attack_models),
+        refusal=pipeline.refusal,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve one socket; return 0 when it closed and 3 when the models could not be loaded."""
+    arguments = _arguments(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent ends its workers; a terminal must not do it first
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold a face
     if arguments.memory_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (arguments.memory_bytes, arguments.memory_bytes))
     cv2.setNumThreads(1)
-    started = time.monotonic()
+    started_s = time.monotonic()
+    choice = PipelineChoice(
+        models=arguments.models,
+        operator_models=arguments.operator_models,
+        trusted_keys=tuple(arguments.trusted_key),
+        allow_unsigned=arguments.allow_unsigned,
+        embedder=arguments.embedder,
+        calibration=arguments.calibration,
+        false_match_rate=arguments.false_match_rate,
+        expected_face_px=arguments.expected_face_px,
+    )
     with socket.socket(fileno=arguments.socket_fd) as channel:
         channel.setblocking(True)
         try:
             try:
-                sampler = FaceSampler(recorded(arguments.models), arguments.expected_face_px)
-                sampler.warm_up()
+                pipeline = load_pipeline(choice)
+                pipeline.sampler.warm_up()
             except ModelsError as error:
                 channel.send(encode_answer(Faulted(0, error.code, str(error))))
                 return 3
@@ -139,9 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 message = "the models do not fit into the worker's memory limit"
                 channel.send(encode_answer(Faulted(0, "MD-WRK-004", message)))
                 return 3
-            load_ms = round((time.monotonic() - started) * 1000, 1)
-            channel.send(encode_answer(Ready(os.getpid(), load_ms)))
-            serve(sampler, channel)
+            channel.send(encode_answer(_ready(pipeline, started_s)))
+            serve(BorrowedFaces(pipeline.sampler, pipeline.comparer, time.monotonic), channel)
         except (BrokenPipeError, ConnectionResetError):
             return 0  # the agent went away
     return 0

@@ -1,8 +1,8 @@
 """What the agent and a worker say to each other over a SOCK_SEQPACKET pair, one message per packet.
 
-Request: JSON with `id`, `op` (`sample_frame` with width_px, height_px; `sample_image` with size_bytes) and one descriptor by
-SCM_RIGHTS: a memory file with BGR uint8 pixels or with an encoded image.
-Answer: length of the JSON (4 bytes, big-endian), the JSON, then features (float32, little-endian) and the portrait JPEG.
+Request: JSON with `id`, `op`, `transaction`, and for all but `forget` one descriptor by SCM_RIGHTS: a memory file with an encoded
+image (`reference`, `picture`: size_bytes) or with BGR uint8 pixels (`probe`: width_px, height_px, t_mono_s).
+Answer: length of the JSON (4 bytes, big-endian), the JSON, then the portrait JPEG. No feature of a face ever crosses.
 """
 
 from __future__ import annotations
@@ -11,36 +11,57 @@ import json
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from models.errors import WorkerFault
-from models.results import FaceBox, FaceFinding, FaceSample
+from models.results import (
+    AttackAssessment,
+    ComparisonDecision,
+    FaceBox,
+    FaceComparison,
+    FaceFinding,
+    FaceSample,
+    HeadPose,
+)
 
 LARGEST_REQUEST_BYTES = 4096
 LARGEST_ANSWER_BYTES = 163_840  # below the default send buffer of a Unix socket (212 992)
-FEATURES = 128
 _LENGTH = struct.Struct(">I")
 _LONGEST_DETAIL = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker has loaded, verified and warmed up its models."""
+    """The worker has loaded, verified and warmed up its models.
+
+    Without a calibration record `calibration_id` is empty and `refusal` says why; such a worker samples and never compares.
+    """
 
     process_id: int
     load_ms: float
+    calibration_id: str = ""
+    minimum_age_years: int = 0
+    attack_detection_rated: bool = False
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """The answer to one request."""
+    """The answer to one look: the sample without features, and for a probe the comparison."""
 
     request_id: int
     sample: FaceSample
     portrait_jpeg: bytes | None
+    comparison: FaceComparison | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request that has no other answer was carried out; `counts` are numbers it may come with."""
+
+    request_id: int
+    counts: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +73,10 @@ class Faulted:
     message: str
 
 
-Answer = Ready | Sampled | Faulted
+Answer = Ready | Sampled | Done | Faulted
 
 
-def encode_request(request_id: int, operation: str, **values: int) -> bytes:
+def encode_request(request_id: int, operation: str, **values: float | str) -> bytes:
     """Return a request packet."""
     return json.dumps({"id": request_id, "op": operation, **values}).encode("ascii")
 
@@ -79,12 +100,13 @@ def _packet(header: Mapping[str, Any], *parts: bytes) -> bytes:
 def encode_answer(answer: Answer) -> bytes:
     """Return an answer packet; a portrait too large for one packet is left out."""
     if isinstance(answer, Ready):
-        return _packet({"answer": "ready", "process_id": answer.process_id, "load_ms": answer.load_ms})
+        return _packet({"answer": "ready", **asdict(answer)})
+    if isinstance(answer, Done):
+        return _packet({"answer": "done", "id": answer.request_id, "counts": dict(answer.counts)})
     if isinstance(answer, Faulted):
         message = answer.message[:_LONGEST_DETAIL]
         return _packet({"answer": "fault", "id": answer.request_id, "code": answer.code, "message": message})
     sample, box = answer.sample, answer.sample.box
-    features = b"" if sample.features is None else sample.features.astype("<f4").tobytes()
     portrait = answer.portrait_jpeg or b""
     if len(portrait) > LARGEST_ANSWER_BYTES // 2:
         portrait = b""
@@ -96,10 +118,14 @@ def encode_answer(answer: Answer) -> bytes:
         "quality": dict(sample.quality),
         "step_ms": dict(sample.step_ms),
         "detail": sample.detail[:_LONGEST_DETAIL],
-        "features_bytes": len(features),
+        "faces": sample.faces,
+        "frame_px": list(sample.frame_px),
+        "pose": None if sample.pose is None else asdict(sample.pose),
+        "attack": None if sample.attack is None else {**asdict(sample.attack), "cues": dict(sample.attack.cues)},
+        "comparison": None if answer.comparison is None else asdict(answer.comparison),
         "portrait_bytes": len(portrait),
     }
-    return _packet(header, features, portrait)
+    return _packet(header, portrait)
 
 
 def decode_answer(packet: bytes) -> Answer:
@@ -108,35 +134,67 @@ def decode_answer(packet: bytes) -> Answer:
         (length,) = _LENGTH.unpack_from(packet)
         header = json.loads(packet[_LENGTH.size : _LENGTH.size + length])
         rest = packet[_LENGTH.size + length :]
-        if header["answer"] == "ready":
-            return Ready(int(header["process_id"]), float(header["load_ms"]))
-        if header["answer"] == "fault":
+        kind = header.pop("answer")
+        if kind == "ready":
+            return Ready(**header)
+        if kind == "done":
+            return Done(int(header["id"]), dict(header["counts"]))
+        if kind == "fault":
             return Faulted(int(header["id"]), str(header["code"]), str(header["message"]))
+        if kind != "sampled":
+            raise ValueError("an unknown kind of answer")  # noqa: TRY301 - answered below like any other nonsense
         return _sampled(header, rest)
-    except (struct.error, ValueError, KeyError, TypeError, IndexError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise WorkerFault(f"an answer that makes no sense: {error}", code="MD-WRK-002") from error
 
 
 def _sampled(header: Mapping[str, Any], rest: bytes) -> Sampled:
-    if header["answer"] != "sampled":
-        raise ValueError("an unknown kind of answer")
-    features_bytes, portrait_bytes = int(header["features_bytes"]), int(header["portrait_bytes"])
-    if features_bytes not in {0, 4 * FEATURES} or portrait_bytes < 0 or len(rest) != features_bytes + portrait_bytes:
+    if int(header["portrait_bytes"]) != len(rest):
         raise ValueError("lengths that do not add up")
     finding = FaceFinding(header["finding"])
-    features = np.frombuffer(rest[:features_bytes], dtype="<f4").astype(np.float32) if features_bytes else None
-    if (finding is FaceFinding.FOUND) != (features is not None):
-        raise ValueError("features without a face, or a face without features")
-    if features is not None and not abs(float(np.linalg.norm(features)) - 1) <= 1e-3:
-        raise ValueError("features that are no unit vector")
     box = None
     if header["box"] is not None:
         left, top, right, bottom, score = header["box"]
         box = FaceBox(int(left), int(top), int(right), int(bottom), float(score))
+    if finding is FaceFinding.FOUND and box is None:
+        raise ValueError("a face without a place")
+    width_px, height_px = header["frame_px"]
     sample = FaceSample(
-        finding, box, features, _numbers(header["quality"]), _numbers(header["step_ms"]), str(header["detail"])
+        finding,
+        box,
+        None,
+        _numbers(header["quality"]),
+        _numbers(header["step_ms"]),
+        str(header["detail"]),
+        int(header["faces"]),
+        (int(width_px), int(height_px)),
+        None if header["pose"] is None else HeadPose(**_numbers(header["pose"])),
+        _attack(header["attack"]),
     )
-    return Sampled(int(header["id"]), sample, rest[features_bytes:] or None)
+    return Sampled(int(header["id"]), sample, rest or None, _comparison(header["comparison"], finding))
+
+
+def _attack(table: Any) -> AttackAssessment | None:
+    if table is None:
+        return None
+    score = None if table["score"] is None else float(table["score"])
+    if score is not None and not 0 <= score <= 1:
+        raise ValueError("an attack score outside 0-1")
+    return AttackAssessment(score, _numbers(table["cues"]), str(table["detail"]), bool(table["is_rated"]))
+
+
+def _comparison(table: Any, finding: FaceFinding) -> FaceComparison | None:
+    if table is None:
+        return None
+    if finding is not FaceFinding.FOUND:
+        raise ValueError("a comparison without a face")
+    comparison = FaceComparison(**{**table, "decision": ComparisonDecision(table["decision"])})
+    values = (comparison.comparison_score, comparison.threshold, comparison.non_match_threshold)
+    if not all(math.isfinite(value) for value in values) or not 0 < comparison.false_match_rate < 1:
+        raise ValueError("a comparison whose numbers make no sense")
+    if (comparison.decision is ComparisonDecision.MATCH) != (comparison.comparison_score >= comparison.threshold):
+        raise ValueError("a decision that its own score contradicts")
+    return comparison
 
 
 def _numbers(table: Any) -> dict[str, float]:

@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import json
 import time
+import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,28 +64,32 @@ def run(arguments: argparse.Namespace) -> int:
 async def _compared(arguments: argparse.Namespace, folder: Path) -> int:
     engine = FaceEngine(FaceSettings(false_match_rate=arguments.false_match_rate), folder, SystemClock())
     await engine.start()
+    transaction_id = uuid.uuid4()
     try:
-        reference = await _sampled(engine, arguments.reference)
+        reference = await _looked(engine.reference, transaction_id, arguments.reference)
         for path in arguments.probes:
-            row = _row(engine, reference, await _sampled(engine, path))
+            row = _row(engine, reference, await _looked(engine.picture, transaction_id, path))
             print(json.dumps(row) if arguments.json else _line(row), flush=True)
+        await engine.forget(transaction_id)
     finally:
         await engine.stop()
     return 0
 
 
-async def _sampled(engine: FaceEngine, path: Path) -> _Picture:
+async def _looked(
+    look: Callable[[uuid.UUID, bytes], Awaitable[FaceCapture]], transaction_id: uuid.UUID, path: Path
+) -> _Picture:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PictureFault(f"{path} cannot be read: {error.strerror}") from error
     started = time.perf_counter()
-    capture = await engine.reference(content)
+    capture = await look(transaction_id, content)
     return _Picture(path, capture, round((time.perf_counter() - started) * 1000, 2))
 
 
 def _row(engine: FaceEngine, reference: _Picture, probe: _Picture) -> dict[str, Any]:
-    first, second = reference.capture.sample, probe.capture.sample
+    first, second, comparison = reference.capture.sample, probe.capture.sample, probe.capture.comparison
     row: dict[str, Any] = {
         "reference": str(reference.path),
         "probe": str(probe.path),
@@ -97,19 +103,18 @@ def _row(engine: FaceEngine, reference: _Picture, probe: _Picture) -> dict[str, 
         "detail": " ".join(sample.detail for sample in (first, second) if sample.detail),
         "quality": {"reference": dict(first.quality), "probe": dict(second.quality)},
     }
-    compare_ms = 0.0
-    if first.features is not None and second.features is not None:
-        started = time.perf_counter()
-        comparison = engine.compare(second.features, first.features)
-        compare_ms = round((time.perf_counter() - started) * 1000, 3)
+    if comparison is not None:
         row |= {
             "comparison_score": round(comparison.comparison_score, 6),
+            "cosine": None if comparison.cosine is None else round(comparison.cosine, 6),
             "decision": comparison.decision.value,
             "threshold": round(comparison.threshold, 6),
             "non_match_threshold": round(comparison.non_match_threshold, 6),
             "false_match_rate": comparison.false_match_rate,
+            "model_id": comparison.model_id,
+            "cohort_id": comparison.cohort_id or None,
         }
-    row["ms"] = {"reference": reference.total_ms, "probe": probe.total_ms, "compare": compare_ms, **second.step_ms}
+    row["ms"] = {"reference": reference.total_ms, "probe": probe.total_ms, **second.step_ms}
     return row
 
 

@@ -1,7 +1,9 @@
-"""Face inference for the lanes: a small pool of worker processes behind plain coroutines, and the comparison itself.
+"""Face inference for the lanes: a small pool of worker processes behind plain coroutines.
 
-A worker that dies, hangs or talks nonsense costs the one call it was serving (`InferenceFault`) and is replaced at once; repeated
-failures are spaced by at most a second. Nothing here blocks the loop: frames travel as descriptors, answers as small packets.
+Features never come here: a transaction's reference and probe live in one worker, which compares them and is told to forget them. So
+a transaction stays with the worker that took its reference. A worker that dies, hangs or talks nonsense costs the transactions it
+held (`InferenceFault`) and is replaced at once; repeated failures are spaced by at most a second. Nothing here blocks the loop:
+frames travel as descriptors, answers as small packets.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import uuid
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,17 +21,15 @@ import structlog
 
 from gate_agent.clock import Clock
 from gate_agent.errors import InferenceFault
-from gate_agent.runtime.worker_process import REFUSED, TIMED_OUT, WorkerProcess
+from gate_agent.runtime.worker_process import DIED, NONSENSE, REFUSED, TIMED_OUT, WorkerProcess
 from gate_agent.settings import FaceSettings
-from models import calibration
-from models.errors import CalibrationRefused
 from models.image_header import MAXIMUM_CONTENT_BYTES
-from models.results import FaceComparison, FaceFinding, FaceSample, Features
-from models.worker_messages import Sampled
+from models.results import FaceComparison, FaceFinding, FaceSample
+from models.worker_messages import Done, Ready, Sampled
 
 _START_TIMEOUT_S = 30.0
 _RETRY_S = (0.0, 0.1, 0.3, 1.0)
-NOT_RUNNING, NO_CALIBRATION = "EG-INF-005", "EG-INF-006"
+NOT_RUNNING = "EG-INF-005"
 
 _Result = TypeVar("_Result")
 
@@ -41,6 +42,7 @@ class FaceCapture:
 
     sample: FaceSample
     portrait_jpeg: bytes | None
+    comparison: FaceComparison | None = None
 
 
 class FaceEngine:
@@ -59,25 +61,28 @@ class FaceEngine:
             str(settings.worker_memory_bytes),
             "--expected-face-px",
             str(settings.expected_face_px),
+            "--false-match-rate",
+            str(settings.false_match_rate),
+            *_chosen(settings),
         ]
-        self._idle: asyncio.Queue[WorkerProcess] = asyncio.Queue()
         self._workers: set[WorkerProcess] = set()
+        self._holders: dict[uuid.UUID, WorkerProcess] = {}
+        self._arrived = asyncio.Event()
+        self._ready: Ready | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watches: dict[WorkerProcess, asyncio.Task[Any]] = {}
         self._failures = 0
         self._is_running = False
-        try:
-            self._calibration: calibration.Calibration | None = calibration.calibration_for(
-                calibration.shipped_identity()
-            )
-        except CalibrationRefused as refusal:
-            self._calibration = None
-            _log.warning("face_calibration_refused", code=refusal.code, reason=str(refusal))
 
     @property
     def calibration_id(self) -> str | None:
         """The calibration record that thresholds come from; None: no comparison may release anybody."""
-        return None if self._calibration is None else self._calibration.calibration_id
+        return (self._ready.calibration_id or None) if self._ready else None
+
+    @property
+    def minimum_age_years(self) -> int:
+        """The youngest age that the calibration record covers."""
+        return self._ready.minimum_age_years if self._ready else 0
 
     @property
     def worker_process_ids(self) -> tuple[int, ...]:
@@ -107,85 +112,136 @@ class FaceEngine:
         await asyncio.gather(*tasks, return_exceptions=True)
         workers, self._workers = set(self._workers), set()
         self._watches.clear()
-        self._idle = asyncio.Queue()
+        self._holders.clear()
         for worker in workers:
             await worker.end()
 
-    async def reference(self, content: bytes) -> FaceCapture:
-        """Return the sample of an encoded image (JPEG, PNG, JPEG 2000) such as a document's portrait.
+    async def reference(self, transaction_id: uuid.UUID, content: bytes) -> FaceCapture:
+        """Return the look at an encoded image (JPEG, PNG, JPEG 2000) such as a document's portrait, kept as the reference.
 
         An image that is refused or broken is the finding REFUSED, not a fault.
         """
+        return await self._encoded("reference", transaction_id, content)
+
+    async def picture(self, transaction_id: uuid.UUID, content: bytes) -> FaceCapture:
+        """Return the look at an encoded image and its comparison with the transaction's reference, by itself."""
+        return await self._encoded("picture", transaction_id, content)
+
+    async def probe(
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
+    ) -> FaceCapture:
+        """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read."""
+        return await self._looked(
+            "probe", transaction_id, memfd, width_px=width_px, height_px=height_px, t_mono_s=t_mono_s
+        )
+
+    async def forget(self, transaction_id: uuid.UUID) -> None:
+        """Have the worker overwrite what it holds of a transaction; a worker that cannot is ended, which forgets as well."""
+        worker = self._holders.pop(transaction_id, None)
+        if worker is None or worker not in self._workers:
+            return
+        try:
+            await self._exchanged(worker, "forget", transaction_id, None)
+        except InferenceFault as fault:
+            if fault.code != NOT_RUNNING:
+                self._failed(worker, fault)
+
+    async def _encoded(self, operation: str, transaction_id: uuid.UUID, content: bytes) -> FaceCapture:
         if not 0 < len(content) <= MAXIMUM_CONTENT_BYTES:
             sample = FaceSample(
                 FaceFinding.REFUSED, None, None, {}, {}, "MD-IMG-003 the encoded image is empty or too large"
             )
             return FaceCapture(sample, None)
-        descriptor = os.memfd_create("reference", os.MFD_CLOEXEC)
+        descriptor = os.memfd_create(operation, os.MFD_CLOEXEC)
         try:
             os.pwrite(descriptor, content, 0)
-            return await self._sampled("sample_image", descriptor, size_bytes=len(content))
+            return await self._looked(operation, transaction_id, descriptor, size_bytes=len(content))
         finally:
+            os.pwrite(descriptor, bytes(len(content)), 0)
             os.close(descriptor)
 
-    async def probe(self, memfd: int, width_px: int, height_px: int) -> FaceCapture:
-        """Return the sample of a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read."""
-        return await self._sampled("sample_frame", memfd, width_px=width_px, height_px=height_px)
+    async def _looked(self, operation: str, transaction_id: uuid.UUID, descriptor: int, **values: float) -> FaceCapture:
+        queued_s = self._clock.monotonic_s()
+        worker = await self._holder(transaction_id, takes_reference=operation == "reference")
+        answer = await self._exchanged(worker, operation, transaction_id, descriptor, **values)
+        if not isinstance(answer, Sampled):
+            raise InferenceFault("the worker answered another question", code=NONSENSE)
+        total_ms = (self._clock.monotonic_s() - queued_s) * 1000
+        queue_ms = round(max(total_ms - sum(answer.sample.step_ms.values()), 0.0), 2)
+        sample = replace(answer.sample, step_ms={"queue": queue_ms, **answer.sample.step_ms})
+        return FaceCapture(sample, answer.portrait_jpeg, answer.comparison)
 
-    def compare(self, probe: Features, reference: Features) -> FaceComparison:
-        """Return the comparison at the stated false match rate of the settings. Raises `InferenceFault` without a calibration."""
-        if self._calibration is None:
-            raise InferenceFault(
-                "no calibration record holds for these models; faces are not compared", code=NO_CALIBRATION
-            )
-        try:
-            return calibration.compare(probe, reference, self._calibration, self._settings.false_match_rate)
-        except CalibrationRefused as refusal:
-            raise InferenceFault(f"{refusal.code}: {refusal}", code=NO_CALIBRATION) from refusal
-
-    async def _sampled(self, operation: str, descriptor: int, **values: int) -> FaceCapture:
+    async def _holder(self, transaction_id: uuid.UUID, *, takes_reference: bool) -> WorkerProcess:
+        """Return the worker that holds a transaction, the least burdened one for a new one."""
         if not self._is_running:
             raise InferenceFault("the face engine is not running", code=NOT_RUNNING)
-        queued_s = self._clock.monotonic_s()
+        held = self._holders.get(transaction_id)
+        if held in self._workers:
+            return held
+        if held is not None and not takes_reference:
+            self._holders.pop(transaction_id)
+            raise InferenceFault("the worker that held the reference died", code=DIED)
         try:
             async with asyncio.timeout(self._settings.worker_timeout_s):
-                worker = await self._idle.get()
+                while not self._workers:
+                    self._arrived.clear()
+                    await self._arrived.wait()
         except TimeoutError as error:
-            raise InferenceFault("no inference worker became free in time", code=TIMED_OUT) from error
-        queue_ms = round((self._clock.monotonic_s() - queued_s) * 1000, 2)
+            raise InferenceFault("no inference worker became ready in time", code=TIMED_OUT) from error
+        burdens = list(self._holders.values())
+        chosen = min(self._workers, key=lambda worker: (burdens.count(worker), worker.process_id))
+        self._holders[transaction_id] = chosen
+        return chosen
+
+    async def _exchanged(
+        self,
+        worker: WorkerProcess,
+        operation: str,
+        transaction_id: uuid.UUID,
+        descriptor: int | None,
+        **values: float,
+    ) -> Sampled | Done:
+        if not self._is_running:
+            raise InferenceFault("the face engine is not running", code=NOT_RUNNING)
+        # the exchange runs by itself: a caller that gives up must leave neither a stale answer nor a lost worker
+        duplicate = None if descriptor is None else os.dup(descriptor)
+        exchange = self._spawn(self._answered(worker, operation, transaction_id, duplicate, values))
         try:
-            worker.submit(operation, descriptor, **values)
-        except InferenceFault as fault:
-            self._failed(worker, fault)
-            raise
-        # the answer is awaited by itself: a caller that gives up must leave neither a stale answer nor a lost worker
-        exchange = self._spawn(self._answered(worker))
-        try:
-            answer = await asyncio.shield(exchange)
+            return await asyncio.shield(exchange)
         except asyncio.CancelledError:
             caller = asyncio.current_task()
             if exchange.cancelled() and caller is not None and not caller.cancelling():
                 raise InferenceFault("the face engine was stopped", code=NOT_RUNNING) from None
             raise
-        sample = replace(answer.sample, step_ms={"queue": queue_ms, **answer.sample.step_ms})
-        return FaceCapture(sample, answer.portrait_jpeg)
 
-    async def _answered(self, worker: WorkerProcess) -> Sampled:
+    async def _answered(
+        self,
+        worker: WorkerProcess,
+        operation: str,
+        transaction_id: uuid.UUID,
+        descriptor: int | None,
+        values: dict[str, float],
+    ) -> Sampled | Done:
         try:
-            answer = await worker.answer(self._settings.worker_timeout_s)
+            try:
+                async with asyncio.timeout(self._settings.worker_timeout_s):
+                    await worker.turn.acquire()
+            except TimeoutError as error:
+                raise InferenceFault("the worker did not become free in time", code=TIMED_OUT) from error
+            try:
+                worker.submit(operation, descriptor, transaction=transaction_id.hex, **values)
+                answer = await worker.answer(self._settings.worker_timeout_s)
+            finally:
+                worker.turn.release()
         except InferenceFault as fault:
-            if fault.code == REFUSED:
-                self._offer(worker)  # it said no in good order
-            else:
+            if fault.code != REFUSED:
                 self._failed(worker, fault)
             raise
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
         self._failures = 0
-        self._offer(worker)
         return answer
-
-    def _offer(self, worker: WorkerProcess) -> None:
-        if worker in self._workers:
-            self._idle.put_nowait(worker)
 
     def _failed(self, worker: WorkerProcess, fault: InferenceFault) -> None:
         self._replace(worker)
@@ -200,7 +256,10 @@ class FaceEngine:
             return
         self._workers.add(worker)
         self._watches[worker] = self._spawn(self._watch(worker))
-        self._idle.put_nowait(worker)
+        self._ready = worker.ready
+        if worker.ready.refusal:
+            _log.warning("face_calibration_refused", reason=worker.ready.refusal)
+        self._arrived.set()
         start_s = round(self._clock.monotonic_s() - started_s, 3)
         _log.info("inference_worker_ready", process_id=worker.process_id, start_s=start_s)
 
@@ -216,10 +275,6 @@ class FaceEngine:
             return
         self._workers.discard(worker)
         self._watches.pop(worker, None)
-        waiting = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
-        for other in waiting:
-            if other is not worker:
-                self._idle.put_nowait(other)
         self._spawn(self._replaced(worker))
 
     async def _replaced(self, worker: WorkerProcess) -> None:
@@ -245,3 +300,19 @@ class FaceEngine:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, InferenceFault):
             _log.error("inference_task_failed", code=InferenceFault.code, reason=repr(fault))
+
+
+def _chosen(settings: FaceSettings) -> list[str]:
+    """Return the worker's arguments for what a site chose beside the shipped models."""
+    arguments: list[str] = []
+    if settings.operator_models is not None:
+        arguments += ["--operator-models", str(settings.operator_models)]
+        for key in settings.trusted_keys:
+            arguments += ["--trusted-key", str(key)]
+        if settings.allow_unsigned_models:
+            arguments.append("--allow-unsigned")
+    if settings.embedder:
+        arguments += ["--embedder", settings.embedder]
+    if settings.calibration:
+        arguments += ["--calibration", settings.calibration]
+    return arguments

@@ -9,11 +9,26 @@ import socket
 from collections.abc import Sequence
 
 from gate_agent.errors import InferenceFault
+from models import freed_memory
 from models.errors import WorkerFault
-from models.worker_messages import LARGEST_ANSWER_BYTES, Answer, Faulted, Ready, Sampled, decode_answer, encode_request
+from models.worker_messages import (
+    LARGEST_ANSWER_BYTES,
+    Answer,
+    Done,
+    Faulted,
+    Ready,
+    Sampled,
+    decode_answer,
+    encode_request,
+)
 
 DIED, TIMED_OUT, NONSENSE, NOT_STARTED, REFUSED = "EG-INF-001", "EG-INF-002", "EG-INF-003", "EG-INF-004", "EG-INF-007"
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT"}
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OPENCV_LOG_LEVEL": "SILENT",
+    **freed_memory.ENVIRONMENT,
+}
 
 
 class WorkerProcess:
@@ -23,6 +38,9 @@ class WorkerProcess:
         self._process = process
         self._channel = channel
         self._last_request = 0
+        self.turn = asyncio.Lock()
+        """Held by whoever waits for an answer: one request at a time."""
+        self.ready = Ready(0, 0.0)
 
     @property
     def process_id(self) -> int:
@@ -43,7 +61,7 @@ class WorkerProcess:
                     pass_fds=(theirs.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
-                    env={**os.environ, **_ONE_THREAD},
+                    env={**os.environ, **_WORKER_ENVIRONMENT},
                 )
         except BaseException as error:
             ours.close()
@@ -60,25 +78,29 @@ class WorkerProcess:
             await worker.end()
             reason = f"{answer.code}: {answer.message}" if isinstance(answer, Faulted) else "it spoke out of turn"
             raise InferenceFault(f"a worker did not start: {reason}", code=NOT_STARTED)
+        worker.ready = answer
         return worker
 
-    def submit(self, operation: str, descriptor: int, **values: int) -> None:
-        """Hand a request and a descriptor over without waiting. Raises `InferenceFault` for a worker that is dead or stuck."""
+    def submit(self, operation: str, descriptor: int | None, **values: float | str) -> None:
+        """Hand a request, and a descriptor where it needs one, over without waiting. Raises `InferenceFault` for a worker that is dead or stuck."""
         self._last_request += 1
         packet = encode_request(self._last_request, operation, **values)
         try:
-            socket.send_fds(self._channel, [packet], [descriptor])
+            if descriptor is None:
+                self._channel.send(packet)
+            else:
+                socket.send_fds(self._channel, [packet], [descriptor])
         except BlockingIOError as error:
             raise InferenceFault("the worker does not take requests", code=TIMED_OUT) from error
         except OSError as error:
             raise InferenceFault(f"the worker died: {error}", code=DIED) from error
 
-    async def answer(self, timeout_s: float) -> Sampled:
+    async def answer(self, timeout_s: float) -> Sampled | Done:
         """Return the answer to the request submitted last. Raises `InferenceFault` for a dead, silent or nonsensical worker."""
         answer = await self._received(timeout_s)
         if isinstance(answer, Faulted) and answer.request_id == self._last_request:
             raise InferenceFault(f"the worker refused the request: {answer.code}: {answer.message}", code=REFUSED)
-        if not isinstance(answer, Sampled) or answer.request_id != self._last_request:
+        if not isinstance(answer, Sampled | Done) or answer.request_id != self._last_request:
             raise InferenceFault("the worker answered another question", code=NONSENSE)
         return answer
 

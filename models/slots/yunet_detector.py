@@ -72,7 +72,7 @@ class YunetDetector:
     def closer(self) -> YunetDetector:
         """Return a finder that expects faces half as wide, behind the same network."""
         other = copy.copy(self)
-        other.expected_face_px = 2 * self.expected_face_px  # noqa: SLF001 - the copy is of this class
+        other.expected_face_px = 2 * self.expected_face_px
         return other
 
     def _framed(self, image: Image) -> Image:

@@ -1,0 +1,77 @@
+"""All transactions that a worker holds now: found by id, bounded in number and age, wiped when they end.
+
+What a request leaves behind is overwritten too: the buffer that frames are copied into, and what was freed (`models.freed_memory`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.face_comparison import FaceComparer
+from models.face_sampling import FaceSampler
+from models.face_transaction import FaceTransaction
+from models.freed_memory import wipe_freed
+
+LARGEST_NUMBER = 16
+LONGEST_IDLE_S = 900.0
+
+
+class BorrowedFaces:
+    """The transactions of one worker. `now_s` is a monotonic clock."""
+
+    def __init__(self, sampler: FaceSampler, comparer: FaceComparer | None, now_s: Callable[[], float]) -> None:
+        self._sampler = sampler
+        self._comparer = comparer
+        self._now_s = now_s
+        self._held: OrderedDict[str, tuple[FaceTransaction, float]] = OrderedDict()
+        self._buffer: NDArray[np.uint8] = np.zeros(0, dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def of(self, transaction: str) -> FaceTransaction:
+        """Return a transaction, begun now if it is new; those idle for 15 minutes, and the oldest above 16, are wiped."""
+        now_s = self._now_s()
+        for name in [name for name, (_, used_s) in self._held.items() if now_s - used_s > LONGEST_IDLE_S]:
+            self.forget(name)
+        held = self._held.pop(transaction, None)
+        found = held[0] if held else FaceTransaction(self._sampler, self._comparer)
+        self._held[transaction] = (found, now_s)
+        while len(self._held) > LARGEST_NUMBER:
+            self.forget(next(iter(self._held)))
+        return found
+
+    def peek(self, transaction: str) -> FaceTransaction | None:
+        """Return a transaction that is held, without beginning one."""
+        held = self._held.get(transaction)
+        return held[0] if held else None
+
+    def frame_buffer(self, size_bytes: int) -> NDArray[np.uint8]:
+        """Return the one buffer that frames are copied into, `size_bytes` long."""
+        if len(self._buffer) < size_bytes:
+            self._buffer.fill(0)
+            self._buffer = np.zeros(size_bytes, dtype=np.uint8)
+        return self._buffer[:size_bytes]
+
+    def forget(self, transaction: str) -> bool:
+        """Wipe a transaction; False when it is not held."""
+        held = self._held.pop(transaction, None)
+        if held is None:
+            return False
+        held[0].wipe()
+        self.scrub()
+        return True
+
+    def forget_all(self) -> None:
+        """Wipe every transaction."""
+        for name in list(self._held):
+            self.forget(name)
+
+    def scrub(self) -> None:
+        """Overwrite what the last face went through: the frame buffer, and the blocks that the array library keeps back."""
+        self._buffer.fill(0)
+        wipe_freed()

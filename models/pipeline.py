@@ -1,0 +1,72 @@
+"""The whole face pipeline of a site, loaded: chosen models, sampler, calibration record, cohort and comparer.
+
+Worker, command line and benchmark all load it here. Anything altered or malformed is refused by name. That no record holds for the
+models is no fault: faces are found and described, and never compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.calibration import Calibration, ModelIdentity, record_for
+from models.calibration_shelf import all_records, cohort_of
+from models.chosen_models import chosen_models
+from models.errors import CalibrationRefused
+from models.face_chain import FaceChain
+from models.face_comparison import FaceComparer
+from models.face_fusion import Fusion
+from models.face_sampling import FaceSampler
+from models.operator_folder import OperatorFolder
+from models.signatures import read_public_key
+
+NO_RECORD = CalibrationRefused.code
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineChoice:
+    """What a site chose: folders, keys, a shipped variant, a record by id, the stated false match rate."""
+
+    models: Path
+    operator_models: Path | None = None
+    trusted_keys: tuple[Path, ...] = ()
+    allow_unsigned: bool = False
+    embedder: str = ""
+    calibration: str = ""
+    false_match_rate: float = 1e-4
+    expected_face_px: int = 120
+
+    def operator_folder(self) -> OperatorFolder | None:
+        """Return the operator's folder with the keys trusted to sign what lies in it."""
+        if self.operator_models is None:
+            return None
+        keys = tuple(read_public_key(path) for path in self.trusted_keys)
+        return OperatorFolder(self.operator_models, keys, self.allow_unsigned)
+
+
+@dataclass(frozen=True, slots=True)
+class FacePipeline:
+    """A loaded pipeline. `comparer` and `record` are None where no record holds for these models; `refusal` says so."""
+
+    chain: FaceChain
+    sampler: FaceSampler
+    record: Calibration | None
+    comparer: FaceComparer | None
+    refusal: str = ""
+
+
+def load_pipeline(choice: PipelineChoice) -> FacePipeline:
+    """Return the pipeline. Raises `CatalogueFault` or `CalibrationRefused` for anything altered, malformed or contradictory."""
+    operator = choice.operator_folder()
+    chain = FaceChain(chosen_models(choice.models, operator, choice.embedder or None), choice.expected_face_px)
+    records = all_records(operator)
+    try:
+        record = record_for(ModelIdentity.of(chain.identity), records, choice.calibration)
+    except CalibrationRefused as refusal:
+        if refusal.code != NO_RECORD:
+            raise
+        return FacePipeline(chain, FaceSampler(chain, Fusion.FLIP), None, None, str(refusal))
+    comparer = FaceComparer(
+        record, cohort_of(record, operator), chain.dimension, chain.embedder_id, choice.false_match_rate
+    )
+    return FacePipeline(chain, FaceSampler(chain, record.fusion), record, comparer)
