@@ -43,21 +43,20 @@ class _Search:
 
     probe: QuantisedProbe
     k: int
-    bar: float  # no exact score below it can be in the answer
-    lowest: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    bar: float  # no score below it can be in the answer
+    best: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # the k largest exact scores seen
     kept: list[tuple[int, NDArray[np.intp], NDArray[np.float64]]] = field(default_factory=list)
 
-    def keep(self, number: int, slots: NDArray[np.intp], estimates: NDArray[np.float64], bound: float) -> None:
-        """Remember a block's survivors; raise the bar to the k-th largest score that is certain by now."""
-        certain = estimates - bound
-        if len(certain) > self.k:
-            certain = np.partition(certain, len(certain) - self.k)[-self.k :]
-        lowest = np.concatenate((self.lowest, certain))
-        if len(lowest) >= self.k:
-            lowest = np.partition(lowest, len(lowest) - self.k)[-self.k :]
-            self.bar = max(self.bar, float(lowest.min()))
-        self.lowest = lowest
-        highest = estimates + bound
+    def keep(self, number: int, block: SearchBlock, slots: NDArray[np.intp], estimates: NDArray[np.float64]) -> None:
+        """Score a block's most promising survivors, raise the bar by them, and remember those that still reach it."""
+        promising = slots
+        if len(slots) > self.k:
+            promising = slots[np.argpartition(estimates, len(slots) - self.k)[-self.k :]]
+        self.best = np.concatenate((self.best, block.scores(promising, self.probe)))
+        if len(self.best) >= self.k:
+            self.best = np.partition(self.best, len(self.best) - self.k)[-self.k :]
+            self.bar = max(self.bar, float(self.best.min()))
+        highest = estimates + block.error_bound(self.probe)
         could_be = highest >= self.bar
         self.kept.append((number, slots[could_be], highest[could_be]))
 
@@ -159,10 +158,9 @@ class FaceGallery:
 
     def _sieve(self, number: int, block: SearchBlock, multiplied: NDArray[np.uint8], searches: list[_Search]) -> None:
         for products, search in zip(self._product.products(multiplied, block.columns), searches, strict=True):
-            bound = block.error_bound(search.probe)
-            slots, estimates = block.sieve(products, search.probe, search.bar - bound)
+            slots, estimates = block.sieve(products, search.probe, search.bar - block.error_bound(search.probe))
             if len(slots):
-                search.keep(number, slots, estimates, bound)
+                search.keep(number, block, slots, estimates)
 
     def _scored(self, search: _Search, threshold: float) -> list[Candidate]:
         parts = [(number, slots[highest >= search.bar]) for number, slots, highest in search.kept]

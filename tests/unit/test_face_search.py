@@ -51,7 +51,7 @@ def population(kind: str, rng: np.random.Generator, count: int, dimension: int) 
     return unit(np.eye(dimension)[rng.integers(0, dimension, count)] + 0.01 * rng.standard_normal((count, dimension)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kind=st.sampled_from(["anywhere", "alike", "repeated", "peaked"]),
