@@ -224,9 +224,9 @@ def _alignment(table: ManifestTable) -> Alignment:
     rule = table.text("rule", choices=("dlib-150", "similarity"))
     chip_px = table.whole("chip_px", 16, 1024)
     if rule == "dlib-150":
-        table.close()
         if chip_px != 150:
             raise table.refusal("chip_px", "must be 150 under dlib's rule")
+        table.close()
         return Alignment("dlib-150", chip_px)
     points = table.table("template")
     template = []

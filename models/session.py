@@ -10,11 +10,24 @@ from typing import Any, cast
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as binding
 
 from models.errors import CatalogueFault
 
 _ERRORS_ONLY = 3
 _FLOAT = "tensor(float)"
+# the binding's own errors have no base but Exception; it raises ValueError for a missing input
+_BINDING_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    binding.Fail,
+    binding.InvalidArgument,
+    binding.InvalidGraph,
+    binding.InvalidProtobuf,
+    binding.NoModel,
+    binding.NotImplemented,
+    binding.RuntimeException,
+)
 
 Shape = tuple[int | None, ...]
 """Sizes of a tensor; None where the model leaves a size free."""
@@ -38,7 +51,7 @@ class Session:
         source = content if isinstance(content, bytes) else str(content)
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except RuntimeError as error:  # the base of every error the runtime's binding raises
+        except _BINDING_ERRORS as error:
             raise CatalogueFault(f"the model cannot be loaded: {error}", code="MD-CAT-004") from error
         self.inputs = _float_shapes(self._session.get_inputs())
         self.outputs = _float_shapes(self._session.get_outputs())
@@ -54,7 +67,7 @@ class Session:
         """Return the outputs of these names for inputs by name. Raises `CatalogueFault` when the model refuses its input."""
         try:
             answers: Any = self._session.run(list(names), dict(values))
-        except (RuntimeError, ValueError) as error:  # the binding raises ValueError for a missing input
+        except _BINDING_ERRORS as error:
             raise CatalogueFault(f"the model refuses its input: {error}", code="MD-CAT-010") from error
         return cast("list[NDArray[np.float32]]", answers)
 

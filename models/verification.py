@@ -32,7 +32,7 @@ def findings(folder: Path, operator: OperatorFolder | None = None, embedder: str
     if found:
         return found
     try:
-        FaceChain(chosen_models(folder, operator, embedder))
+        FaceChain(chosen_models(folder, operator, embedder)).warm_up()
     except CatalogueFault as fault:
         found.append(str(fault))
     return found

@@ -83,7 +83,7 @@ class DlibAligner:
     """dlib's chip of 150 px from five landmarks found by the tree ensemble inside the detector's unclipped box."""
 
     chip_px = CHIP_PX
-    needed = DLIB_POINTS
+    needed: tuple[str, ...] = DLIB_POINTS
 
     def __init__(self, landmarks: FaceLandmarks) -> None:
         self._landmarks = landmarks
@@ -102,7 +102,7 @@ class DlibAligner:
 
 def _in_image(points: NDArray[np.int64], scale: float, corner: tuple[int, int]) -> Points:
     """Return points of a part that was halved by area averaging in pixels of the image: pixel centres map to block centres."""
-    return (points + 0.5) / scale - 0.5 + corner
+    return np.asarray((points + 0.5) / scale - 0.5 + np.array(corner), dtype=np.float64)
 
 
 class TemplateAligner:
