@@ -1,4 +1,4 @@
-"""A record of measured error rates of an attack or morph detector (ISO/IEC 30107-3): per species, never pooled.
+"""A rating: the measured error rates of an attack or morph detector (ISO/IEC 30107-3): per species, never pooled.
 
 rating_id = "site-pad-1"
 bona_fide = {presentations = 500, errors = 4}
@@ -19,8 +19,8 @@ _MOST = 1_000_000_000
 
 
 def is_rating_of(manifest: Manifest, text: str, name: str) -> bool:
-    """Say whether a record states error rates for exactly this model file. Raises `CatalogueFault` when it is malformed."""
-    table = ManifestTable.of(text, f"record {name}")
+    """Say whether a rating states error rates for exactly this model file. Raises `CatalogueFault` when it is malformed."""
+    table = ManifestTable.of(text, f"rating {name}")
     table.text("rating_id")
     table.text("date", "")
     _counted(table.table("bona_fide"))

@@ -1,8 +1,9 @@
-"""An operator's own models: manifests and ONNX files in one folder, calibration records and cohorts in folders inside it.
+"""An operator's own models: manifests and ONNX files in one folder, records and cohorts in folders inside it.
 
-    NAME.toml  NAME.toml.sig  FILE.onnx      calibrations/ID.toml  ID.toml.sig      cohorts/…
+    NAME.toml  NAME.toml.sig  FILE.onnx
+    calibrations/NAME.toml (thresholds)   ratings/ID.toml (error rates of attack detectors)   cohorts/NAME   each with its .sig
 
-A manifest, a record or a cohort counts only with the signature of a key that the gate trusts; the model file is covered by the
+A manifest, a record, a rating or a cohort counts only with the signature of a key that the gate trusts; the model file is covered by the
 SHA-256 in its manifest.
 """
 
@@ -20,7 +21,7 @@ from models.errors import CatalogueFault
 from models.manifest import Manifest, Role, all_shipped_manifests, parse_manifest
 from models.signatures import verified_content
 
-CALIBRATIONS, COHORTS = "calibrations", "cohorts"
+CALIBRATIONS, RATINGS, COHORTS = "calibrations", "ratings", "cohorts"
 _RATED_ROLES = frozenset({Role.ATTACK_DETECTOR, Role.MORPH_DETECTOR})
 
 
@@ -61,7 +62,7 @@ class OperatorFolder:
     def findings(self) -> list[str]:
         """Return what is wrong with the folder, in plain words: every file that would be refused."""
         findings: list[str] = []
-        places = (self.path, self.path / CALIBRATIONS)
+        places = (self.path, *(self.path / name for name in (CALIBRATIONS, RATINGS)))
         for path in (path for place in places for path in self._listed(place, ".toml")):
             try:
                 self._verified(path)
@@ -90,10 +91,10 @@ class OperatorFolder:
         return BuiltModel(manifest, place, manifest.sha256, size_bytes, Origin.OPERATOR, is_rated)
 
     def _is_rated(self, manifest: Manifest) -> bool:
-        """Say whether a verified record of the id that the manifest names states error rates for exactly this file."""
+        """Say whether a verified rating of the id that the manifest names states error rates for exactly this file."""
         if not manifest.calibration:
             return False
-        path = self.path / CALIBRATIONS / f"{manifest.calibration}.toml"
+        path = self.path / RATINGS / f"{manifest.calibration}.toml"
         return path.is_file() and is_rating_of(manifest, self._text(path), path.name)
 
     def _listed(self, place: Path, suffix: str) -> list[Path]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from models import catalogue
+from models.calibration import ModelIdentity, record_for
+from models.calibration_shelf import all_records, cohort_of
 from models.catalogue import BuiltModel
 from models.chosen_models import chosen_models
-from models.errors import CatalogueFault
+from models.errors import CalibrationRefused, CatalogueFault, ModelsError
 from models.face_chain import FaceChain
 from models.manifest import Manifest
 from models.operator_folder import OperatorFolder
@@ -20,7 +22,11 @@ from models.slots.yunet_detector import YunetDetector
 
 
 def findings(folder: Path, operator: OperatorFolder | None = None, embedder: str | None = None) -> list[str]:
-    """Return what is wrong; empty when the gate would start with these models. Loads them, and runs their self-tests."""
+    """Return what is wrong; empty when the gate would start with these models and compare faces.
+
+    Loads the models, runs their self-tests, and looks for the calibration record that holds for exactly these; that there is none
+    is a finding, too: the green path refuses such models.
+    """
     found = pin_findings()
     if not found:
         found += catalogue.verify(folder)
@@ -32,9 +38,12 @@ def findings(folder: Path, operator: OperatorFolder | None = None, embedder: str
     if found:
         return found
     try:
-        FaceChain(chosen_models(folder, operator, embedder)).warm_up()
-    except CatalogueFault as fault:
-        found.append(str(fault))
+        chain = FaceChain(chosen_models(folder, operator, embedder))
+        chain.warm_up()
+        record = record_for(ModelIdentity.of(chain.identity), all_records(operator))
+        cohort_of(record, operator)
+    except ModelsError as fault:
+        found.append(f"{fault}: the green path is refused" if fault.code == CalibrationRefused.code else str(fault))
     return found
 
 

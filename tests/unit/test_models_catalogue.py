@@ -21,6 +21,7 @@ from models.verification import findings
 from tests.unit import tiny_models as tiny
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+UNCALIBRATED = "no calibration record holds for exactly these models, rules and precision: the green path is refused"
 YUNET, ARCFACE, FAS = tiny.yunet(), tiny.embedder(), tiny.minifasnet()
 RATING = """
 rating_id = "site-pad-1"
@@ -201,7 +202,7 @@ def test_a_self_test_that_answers_otherwise_is_refused(models_folder, operator, 
     path.write_text(path.read_text() + table)
     sign_file(path, KEY)
     FaceChain(chosen_models(models_folder, operator))
-    assert findings(models_folder, operator) == []
+    assert findings(models_folder, operator) == [UNCALIBRATED]
     resigned(operator, path.name, "expected = [", "expected = [1000")
     with pytest.raises(CatalogueFault, match=f"{name} fails its self-test") as refusal:
         FaceChain(chosen_models(models_folder, operator))
@@ -210,8 +211,8 @@ def test_a_self_test_that_answers_otherwise_is_refused(models_folder, operator, 
 
 
 def rate(operator, text):
-    (operator.path / "calibrations").mkdir(exist_ok=True)
-    path = operator.path / "calibrations" / "site-pad-1.toml"
+    (operator.path / "ratings").mkdir(exist_ok=True)
+    path = operator.path / "ratings" / "site-pad-1.toml"
     path.write_text(text)
     sign_file(path, KEY)
     resigned(operator, "tiny-fas-2.7.toml", "[input]", '[calibration]\nid = "site-pad-1"\n[input]')
@@ -231,8 +232,8 @@ def test_an_attack_detector_is_rated_only_by_a_signed_record_for_that_very_file(
         "tiny-fas-4.0": False,
         "tiny-yunet": False,
     }
-    assert list(operator.records()) == ["site-pad-1.toml"]
-    path = operator.path / "calibrations" / "site-pad-1.toml"
+    assert operator.records() == {}  # thresholds lie elsewhere
+    path = operator.path / "ratings" / "site-pad-1.toml"
     path.write_text(RATING.format(sha256).replace("errors = 12", "errors = 11"))
     with pytest.raises(CatalogueFault, match=r"site-pad-1\.toml is altered"):
         operator.models()
@@ -266,7 +267,9 @@ def test_sign_list_and_verify_by_hand(models_folder, operator, tmp_path, capsys)
     assert "tiny-arcface.toml is not signed" in finding
     assert main(["models", "sign", str(operator.path / "tiny-arcface.toml"), "--key", str(private)]) == 0
     assert capsys.readouterr().out.strip() == str(signature)
-    assert main(["models", "verify", *options, "--trust", str(public)]) == 0
+    assert main(["models", "verify", *options, "--trust", str(public)]) == 1
+    assert capsys.readouterr().out.strip() == UNCALIBRATED
+    assert main(["models", "verify", "--models", str(models_folder)]) == 0
     assert main(["models", "verify", *options]) == 1  # no key is trusted
     capsys.readouterr()
     assert main(["models", "list", *options, "--trust", str(public), "--json"]) == 0

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from models import pins
+from models.calibration_shelf import released_records
 from models.conversion.constants import RGB_MEANS
 from models.errors import CatalogueFault
 from models.manifest import Role, all_shipped_manifests, parse_manifest, shipped_manifests, shipped_variants
@@ -110,6 +111,8 @@ def test_shipped_manifests_describe_what_the_code_does():
     assert int8.variant_of == manifests[Role.EMBEDDER].model_id
     assert int8.identity_sha256 != manifests[Role.EMBEDDER].identity_sha256
     assert int8.calibration == ""
+    released = {record.calibration_id for record in released_records()}
+    assert {manifest.calibration for manifest in all_shipped_manifests()} - {""} <= released
 
 
 # ---- released files -----------------------------------------------------------------------------------------------------

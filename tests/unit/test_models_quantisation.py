@@ -39,7 +39,9 @@ def test_the_variant_is_a_model_of_its_own(built, capsys):
     assert (int8["precision"], int8["calibration"]) == ("int8", None)
     assert int8["sha256"] != fp32["sha256"]
     assert int8["size_bytes"] < fp32["size_bytes"] / 3
-    assert main(["models", "verify", "--models", str(built), "--embedder", INT8]) == 0
+    assert main(["models", "verify", "--models", str(built), "--embedder", INT8]) == 1
+    assert "no calibration record holds for exactly these models" in capsys.readouterr().out
+    assert main(["models", "verify", "--models", str(built)]) == 0
 
 
 @pytest.mark.weights
