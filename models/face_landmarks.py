@@ -110,7 +110,7 @@ class FaceLandmarks:
         turned = np.float32(cosine) * self._delta[cascade]
         turned += np.float32(sine) * self._across[cascade]
         turned += shape.take(self._anchor[cascade])
-        places = turned * extent
+        places: NDArray[np.float64] = turned * extent
         places += corner
         places += 0.5
         np.floor(places, out=places)

@@ -61,7 +61,7 @@ class FaceTracker:
         finder: FaceFinder,
         *,
         redetect_s: float = 0.5,
-        longest_gap_s: float = 0.5,
+        longest_gap_s: float = 1.0,
         settle_s: float = 0.5,
         largest_number: int = 8,
     ) -> None:

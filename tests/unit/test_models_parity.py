@@ -197,3 +197,16 @@ def test_large_faces_are_halved_with_their_box(portraits):
     direct = cv2.resize(picture[box.top_px : box.bottom_px + 1, box.left_px : box.right_px + 1], (243, 243))
     seen = cv2.resize(part[moved.top_px : moved.bottom_px + 1, moved.left_px : moved.right_px + 1], (243, 243))
     assert np.abs(direct.astype(int) - seen).mean() < 4
+
+
+@pytest.mark.portraits
+@pytest.mark.weights
+def test_a_view_of_a_larger_picture_gives_the_same_points_and_chip(chain, portraits):
+    picture = small(portraits["obama"])
+    box = chain[0].detect(picture)[0]
+    points = chain[1].locate(picture, box)
+    padded = np.full((picture.shape[0] + 30, picture.shape[1] + 50, 3), 77, np.uint8)
+    view = padded[10 : 10 + picture.shape[0], 20 : 20 + picture.shape[1]]
+    view[:] = picture
+    assert (chain[1].locate(view, box) == points).all()
+    assert (aligned_chip(view, points) == aligned_chip(picture, points)).all()
