@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gate_agent.cli import main
+from models.calibration_shelf import all_records
 from models.catalogue import Origin, recorded
 from models.chosen_models import chosen_models, comparison_identity, is_operators
 from models.errors import CatalogueFault
 from models.face_chain import FaceChain
 from models.manifest import Role
 from models.operator_folder import OperatorFolder
+from models.pipeline import PipelineChoice, load_pipeline
 from models.signatures import sign_file
 from models.verification import findings
 from tests.unit import tiny_models as tiny
@@ -249,6 +252,27 @@ def test_an_attack_detector_is_rated_only_by_a_signed_record_for_that_very_file(
     path.write_text(RATING.format("0" * 64))
     sign_file(path, KEY)
     assert not any(is_rated(operator).values())
+
+
+def test_a_record_of_the_operators_counts_until_a_byte_of_it_is_flipped(models_folder, operator):
+    released = resources.files("models") / "calibrations" / "dlib-flip-additive-fp32-2.toml"
+    text = released.read_text().replace("dlib-flip-additive-fp32-2", "site-1", 1)
+    folder = operator.path / "calibrations"
+    folder.mkdir()
+    record = folder / "site-1.toml"
+    record.write_text(text)
+    for path in operator.path.glob("tiny-*.toml"):
+        path.unlink()  # the shipped models, calibrated by the site
+    choice = PipelineChoice(models_folder, operator.path, allow_unsigned=False, calibration="site-1")
+    with pytest.raises(CatalogueFault, match=r"site-1\.toml is not signed"):
+        load_pipeline(choice)
+    sign_file(record, KEY)
+    assert [item.calibration_id for item in all_records(operator)][-1] == "site-1"
+    record.write_text(text.replace("date = 2", "date = 1", 1))
+    with pytest.raises(CatalogueFault, match=r"site-1\.toml is altered") as refusal:
+        all_records(operator)
+    assert refusal.value.code == "MD-CAT-008"
+    assert any("site-1.toml is altered" in finding for finding in findings(models_folder, operator))
 
 
 # ---- the command line ---------------------------------------------------------------------------------------------------

@@ -32,17 +32,6 @@ def test_an_embedder_is_described_whole():
     assert manifest.identity_sha256 == manifest.sha256
 
 
-def test_sface_plugs_in_by_manifest_alone():
-    """128 values from 112 x 112 BGR 0-255, aligned as OpenCV's FaceRecognizerSF does."""
-    content = tiny.embedder(dimension=40)
-    text = tiny.embedder_manifest(content, model_id="tiny-sface", dimension=40)
-    text = (
-        text.replace('"RGB"', '"BGR"').replace("mean = 127.5", "mean = 0").replace(f"scale = {1 / 127.5}", "scale = 1")
-    )
-    manifest = parse_manifest(text, "s.toml")
-    assert (manifest.input.channel_order, manifest.input.scale) == ("BGR", (1, 1, 1))
-
-
 @pytest.mark.parametrize(
     ("text", "changed", "words"),
     [

@@ -49,7 +49,7 @@ def test_a_face_is_found_where_the_network_says_with_its_five_points():
 
 def test_decoding_is_that_of_opencv(tmp_path):
     image = tiny.scene([(5, 6), (7, 6), (25, 20), (31, 4)])
-    image[8 * 28 : 8 * 29, 8 * 10 : 8 * 11] = 235  # a weaker face
+    image[8 * 28 : 8 * 29, 8 * 10 : 8 * 11] = 240  # a weaker face: class 0.96, objectness 0.9216
     path = tmp_path / "yunet.onnx"
     path.write_bytes(tiny.yunet((256, 320)))  # OpenCV wants to know the size
     theirs = cv2.FaceDetectorYN.create(str(path), "", (320, 256), 0.9, 0.3, 5000).detect(image)[1]
@@ -207,6 +207,28 @@ def test_a_dimension_that_only_shows_when_run_is_refused_then():
     embedder = Embedder(parse_manifest(tiny.embedder_manifest(content), "e.toml"), content)
     with pytest.raises(CatalogueFault, match="answers 24 values; the manifest states 48"):
         embedder.embed([np.zeros((112, 112, 3), np.uint8)])
+
+
+def test_sface_runs_by_manifest_alone():
+    """112 x 112 BGR 0-255 as it is, and a shorter vector."""
+    content = tiny.embedder(dimension=40)
+    text = tiny.embedder_manifest(content, model_id="tiny-sface", dimension=40).replace('"RGB"', '"BGR"')
+    text = text.replace("mean = 127.5", "mean = 0").replace(f"scale = {1 / 127.5}", "scale = 1")
+    chip = np.random.default_rng(2).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+    (features,) = Embedder(parse_manifest(text, "s.toml"), content).embed([chip])
+    expected = chip.transpose(2, 0, 1).astype(np.float64).reshape(3, 4, 28, 4, 28).mean(axis=(2, 4)).ravel()[:40]
+    assert np.allclose(features, expected, atol=1e-3)
+
+
+def test_answers_that_are_no_numbers_are_refused():
+    model = onnx.load_model_from_string(tiny.embedder())
+    model.graph.node[-1].output[0] = "signed"
+    model.graph.node.append(onnx.helper.make_node("Sqrt", ["signed"], ["features"]))
+    content = model.SerializeToString()
+    network = Embedder(parse_manifest(tiny.embedder_manifest(content), "e.toml"), content)
+    assert network.embed([np.full((112, 112, 3), 255, np.uint8)]).shape == (1, 48)
+    with pytest.raises(CatalogueFault, match="answers values that are no numbers"):
+        network.embed([np.zeros((112, 112, 3), np.uint8)])
 
 
 # ---- attack detectors of the MiniFASNet layout --------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def yunet(sides=(None, None), *, without=(), box_values=4):
     """A detector that finds a face at every white cell of 8 x 8 px, and at no other."""
     constants = {
         "every": np.array([1, -1, 1], np.int64),
-        "part": np.array(1 / 255, np.float32),
+        "part": np.array(1 / 250, np.float32),  # white gives more than 1: decoders clamp
         "nothing": np.array(0, np.float32),
         "box": np.array([0.5, 0.5, *np.log(YUNET_SIZE)][:box_values], np.float32).reshape(1, 1, -1),
         "marks": np.array(YUNET_POINTS, np.float32).reshape(1, 1, 10),
@@ -49,7 +49,7 @@ def yunet(sides=(None, None), *, without=(), box_values=4):
             helper.make_node("AveragePool", ["grey"], [f"cells_{stride}"], **pool),
             helper.make_node("Mul", [f"cells_{stride}", "part"], [f"shares_{stride}"]),
             helper.make_node("Reshape", [f"shares_{stride}", "every"], [f"cls_{stride}"]),
-            helper.make_node("Identity", [f"cls_{stride}"], [f"obj_{stride}"]),
+            helper.make_node("Mul", [f"cls_{stride}", f"cls_{stride}"], [f"obj_{stride}"]),
             helper.make_node("Mul", [f"cls_{stride}", "nothing"], [f"zero_{stride}"]),
             helper.make_node("Add", [f"zero_{stride}", "box"], [f"bbox_{stride}"]),
             helper.make_node("Add", [f"zero_{stride}", "marks"], [f"kps_{stride}"]),
