@@ -1,77 +1,145 @@
 """Searching another process's memory for vectors and bytes that it should have forgotten.
 
 Vectors are found whatever their length (a network's raw output is a multiple of the normalised one) and as float32 or float64. Only
-mappings that can be written are searched: nothing of a traveller can lie in a read-only file mapping.
+mappings that can be written are searched: nothing of a traveller can lie in a read-only file mapping. Pages that have not changed
+since `page_marks` was taken, such as model weights, are left out.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_BYTES = 1 << 25
-OVERLAP_BYTES = 1 << 13
+PAGE_BYTES = 4096
 RUN = 16
+_DROPPED_BITS = 12  # of a ratio as float32: 11 bits of its fraction remain
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw\S+ \S+ \S+ \d+ *(.*)")
 
 
-def writable_blocks(process_id: int) -> Iterator[tuple[int, bytes, str]]:
-    """Yield address, content and name of everything writable, in overlapping blocks. Raises `PermissionError` where it is forbidden."""
+PageMarks = Mapping[int, int]
+"""Checksum of each writable page by its address."""
+
+
+def page_marks(process_id: int) -> PageMarks:
+    """Return what a process's pages hold now. Raises `PermissionError` where looking is forbidden."""
+    return {
+        address + place: zlib.crc32(content[place : place + PAGE_BYTES])
+        for address, content, _ in _mapped(process_id)
+        for place in range(0, len(content), PAGE_BYTES)
+    }
+
+
+def changed_blocks(process_id: int, since: PageMarks) -> Iterator[tuple[int, bytes, str]]:
+    """Yield address, content and name of everything writable that has changed, with a page of surroundings on each side."""
+    for address, content, name in _mapped(process_id):
+        places = range(0, len(content), PAGE_BYTES)
+        is_changed = [since.get(address + at) != zlib.crc32(content[at : at + PAGE_BYTES]) for at in places]
+        number = 0
+        while number < len(is_changed):
+            end = number
+            while any(is_changed[end : end + 2]):
+                end += 1
+            if end > number:
+                first = max(number - 1, 0) * PAGE_BYTES
+                yield address + first, content[first : (end + 1) * PAGE_BYTES], name
+            number = end + 1
+
+
+def _mapped(process_id: int) -> Iterator[tuple[int, bytes, str]]:
     with Path(f"/proc/{process_id}/mem").open("rb", 0) as memory:
         for line in Path(f"/proc/{process_id}/maps").read_text().splitlines():
             found = _MAPPING.match(line)
-            if not found:
-                continue
-            begin, end, name = int(found[1], 16), int(found[2], 16), found[3] or "[anonymous]"
+            begin, end = (int(found[1], 16), int(found[2], 16)) if found else (0, 0)
             while begin < end:
                 memory.seek(begin)
                 try:
                     content = memory.read(min(BLOCK_BYTES, end - begin))
                 except OSError:
                     break  # a guard page, or a mapping that went away meanwhile
-                yield begin, content, name
-                begin += len(content) if begin + len(content) >= end else len(content) - OVERLAP_BYTES
+                yield begin, content, found[3] or "[anonymous]"
+                # blocks overlap, so that nothing is cut in two
+                begin += len(content) if begin + len(content) >= end else len(content) - PAGE_BYTES
 
 
-def residue(process_id: int, vectors: Mapping[str, NDArray], texts: Mapping[str, bytes]) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class _Run:
+    """A piece of a vector: its name, and the piece brought to unit length."""
+
+    name: str
+    values: NDArray[np.float64]
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """Second by first and third by second value: what is looked for, since no scaling changes it."""
+        return self.values[1] / self.values[0], self.values[2] / self.values[1]
+
+
+class _Sought:
+    """All runs of all vectors, behind two tables of ratios that tell in one pass where to look closer."""
+
+    def __init__(self, vectors: Mapping[str, NDArray]) -> None:
+        runs = [_Run(name, run) for name, vector in vectors.items() for run in _runs_of(vector)]
+        self._by_ratio: dict[int, list[_Run]] = {}
+        self._tables = [np.zeros(1 << (32 - _DROPPED_BITS), dtype=bool) for _ in range(2)]
+        for run in runs:
+            for table, ratio in zip(self._tables, run.ratios, strict=True):
+                table[_cells_of(ratio)] = True
+            for cell in _cells_of(run.ratios[0]):
+                self._by_ratio.setdefault(cell, []).append(run)
+
+    def found_in(self, values: NDArray) -> Iterator[tuple[int, str]]:
+        """Yield place and name of every run in an array."""
+        with np.errstate(all="ignore"):
+            cells = (values[1:] / values[:-1]).astype(np.float32).view(np.uint32) >> _DROPPED_BITS
+        if len(cells) < RUN:
+            return
+        for place in np.flatnonzero(self._tables[0][cells[:-1]] & self._tables[1][cells[1:]]):
+            piece = values[place : place + RUN].astype(np.float64)
+            length = np.linalg.norm(piece) if len(piece) == RUN and np.isfinite(piece).all() else 0.0
+            if not 1e-9 < length < 1e9:
+                continue
+            for run in self._by_ratio.get(int(cells[place]), ()):
+                if (piece / length) @ run.values > 0.99999:
+                    yield int(place), run.name
+
+
+def residue(
+    process_id: int, vectors: Mapping[str, NDArray], texts: Mapping[str, bytes], since: PageMarks | None = None
+) -> dict[str, list[str]]:
     """Return where in a process vectors and byte strings were found, by name; names without any place are left out."""
-    windows = {name: _window(vector) for name, vector in vectors.items()}
+    sought = _Sought(vectors)
     places: dict[str, set[str]] = {}
-    for address, content, name in writable_blocks(process_id):
-        for text_name, text in texts.items():
-            for place in re.finditer(re.escape(text), content):
-                places.setdefault(text_name, set()).add(f"{address + place.start():x} {name}")
+    for address, content, mapping in changed_blocks(process_id, since or {}):
+        for name, text in texts.items():
+            place = content.find(text)
+            while place >= 0:
+                places.setdefault(name, set()).add(f"{address + place:x} {mapping}")
+                place = content.find(text, place + 1)
         for kind in (np.float32, np.float64):
             size = np.dtype(kind).itemsize
-            values = np.frombuffer(content, dtype=kind, count=len(content) // size)
-            for vector_name, window in windows.items():
-                for index in _runs_alike(values, window):
-                    places.setdefault(vector_name, set()).add(f"{address + index * size:x} {kind.__name__} {name}")
+            for place, name in sought.found_in(np.frombuffer(content, dtype=kind, count=len(content) // size)):
+                places.setdefault(name, set()).add(f"{address + place * size:x} {kind.__name__} {mapping}")
     return {name: sorted(found) for name, found in places.items()}
 
 
-def _window(vector: NDArray) -> NDArray[np.float64]:
-    """Return the unit-length run of a vector that begins with two large values."""
+def _runs_of(vector: NDArray) -> list[NDArray[np.float64]]:
+    """Return a run of the first and of the second half, each beginning with the largest values there."""
     values = np.asarray(vector, dtype=np.float64)
-    begin = max(range(len(values) - RUN), key=lambda place: min(abs(values[place]), abs(values[place + 1])))
-    return values[begin : begin + RUN] / np.linalg.norm(values[begin : begin + RUN])
+    runs = []
+    for first, end in ((0, len(values) // 2), (len(values) // 2, len(values) - RUN)):
+        begin = max(range(first, end), key=lambda place: np.abs(values[place : place + 3]).min())
+        runs.append(values[begin : begin + RUN] / np.linalg.norm(values[begin : begin + RUN]))
+    return runs
 
 
-def _runs_alike(values: NDArray, window: NDArray[np.float64]) -> list[int]:
-    with np.errstate(all="ignore"):
-        ratio = values.dtype.type(window[1] / window[0])
-        size = np.abs(values[1:])
-        candidates = np.flatnonzero(
-            (np.abs(values[1:] - ratio * values[:-1]) < 1e-3 * size) & (size > 1e-6) & (size < 100)
-        )
-        found = []
-        for index in candidates[candidates + RUN <= len(values)]:
-            run = values[index : index + RUN].astype(np.float64)
-            length = np.linalg.norm(run)
-            if np.isfinite(length) and length > 0 and (run / length) @ window > 0.99999:
-                found.append(int(index))
-    return found
+def _cells_of(ratio: float) -> list[int]:
+    """Return the cells of the table in which a ratio may fall, rounding allowed for."""
+    bits = np.array([ratio * (1 - 1e-4), ratio, ratio * (1 + 1e-4)], dtype=np.float32).view(np.uint32)
+    return sorted({int(cell) for cell in bits >> _DROPPED_BITS})
