@@ -244,13 +244,14 @@ class CaptureCue(StrEnum):
     NOT_FRONTAL = "not_frontal"
     EYES_CLOSED = "eyes_closed"
     MOUTH_OPEN = "mouth_open"
+    FACE_CAMERA = "face_camera"
     TURN_LEFT = "turn_left"
     TURN_RIGHT = "turn_right"
     NOD = "nod"
 
 
-CHALLENGE_CUES = frozenset({CaptureCue.TURN_LEFT, CaptureCue.TURN_RIGHT, CaptureCue.NOD})
-"""Cues that the traveller may skip."""
+CHALLENGE_CUES = frozenset({CaptureCue.FACE_CAMERA, CaptureCue.TURN_LEFT, CaptureCue.TURN_RIGHT, CaptureCue.NOD})
+"""What a challenge asks; the traveller may skip it."""
 
 
 class ScreenState(Message):

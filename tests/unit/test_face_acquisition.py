@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import selectors
 import uuid
 from collections.abc import Callable, Coroutine
@@ -19,6 +20,7 @@ from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.challenge import ChallengeState, HeadPoseChallenge
 from gate_agent.lane.face import Cue, FaceAcquisition
 from gate_agent.settings import FaceSettings
 from models.results import (
@@ -116,12 +118,13 @@ class FakeChallenge:
     def instruction(self) -> str | None:
         return "turn_left"
 
-    def observe(self, pose: HeadPose | None, t_mono_s: float) -> str:
+    def observe(self, pose: HeadPose | None, t_mono_s: float) -> ChallengeState:
         self.after -= 1
-        return self.ends_as if self.after <= 0 else "running"
+        return ChallengeState(self.ends_as) if self.after <= 0 else ChallengeState.RUNNING
 
-    def skip(self) -> None:
+    def skip(self) -> ChallengeState:
         self.skipped = True
+        return ChallengeState.SKIPPED
 
 
 @dataclass
@@ -535,6 +538,38 @@ def test_without_a_challenge_a_doubt_goes_to_the_guard_at_once():
     lane = Lane(lambda _: seen(MATCH, attack=0.5), REQUIRED)
     assert presentation(lane.run()) == (U, (ReasonCode.PRESENTATION_ATTACK_DOUBTFUL, UNRATED))
     assert lane.asked == 1
+
+
+def test_a_person_who_does_what_is_asked_passes_the_real_challenge_within_the_limit():
+    """The head follows the screen a third of a second late, as heads do."""
+    challenge = HeadPoseChallenge(random.Random(7))
+    poses = {
+        Cue.TURN_LEFT: HeadPose(30.0, 0, 0),
+        Cue.TURN_RIGHT: HeadPose(-30.0, 0, 0),
+        Cue.NOD: HeadPose(0.0, -18.0, 0),
+    }
+    asked: list[Cue | None] = []
+
+    def script(number: int) -> FakeCapture:
+        asked.append(lane.acquisition.cue)
+        pose = poses.get(asked[max(number - 4, 0)], STRAIGHT) if number else STRAIGHT
+        turned = pose is not STRAIGHT
+        return seen(NON_MATCH if turned else MATCH, attack=0.6, pose=pose)
+
+    lane = Lane(script, {**REQUIRED, "maximum_frames": 600}, challenge=lambda: challenge)
+    results = lane.run()
+    assert (face(results), presentation(results)) == ((S, ()), (S, (UNRATED,)))
+    assert challenge.state is ChallengeState.PASSED
+    assert 2.0 < lane.took_s < 9.0
+    assert {Cue.FACE_CAMERA} < {cue for _, cue in lane.shown if cue is not None}
+
+
+def test_a_still_picture_does_not_pass_the_real_challenge():
+    still = lambda _: seen(MATCH, attack=0.6)
+    lane = Lane(still, {**REQUIRED, "maximum_frames": 600}, challenge=lambda: HeadPoseChallenge(random.Random(3)))
+    results = lane.run()
+    assert presentation(results) == (U, (ReasonCode.PRESENTATION_ATTACK_DOUBTFUL, UNRATED))
+    assert 5.0 < lane.took_s <= 10.02
 
 
 def run_alone(coroutine: Coroutine[Any, Any, Any]) -> Any:

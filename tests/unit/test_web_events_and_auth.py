@@ -218,7 +218,8 @@ async def test_lane_api_answers_as_documented():
             "no-store",
         )
         assert (await client.get(f"/v1/transactions/{transaction}/images/reference")).status_code == 404
-        assert (await client.get(f"/v1/transactions/{transaction}/images/iris")).status_code == 422
+        for refused in ("iris", "frame-0", "frame-9", "frame-01", "frame-1%2f..", "PROBE"):
+            assert (await client.get(f"/v1/transactions/{transaction}/images/{refused}")).status_code in {404, 422}
         assert (await client.post("/v1/actions", json=signed)).status_code == 200
         source.accepts = False
         refused = await client.post("/v1/actions", json=signed)

@@ -22,7 +22,7 @@ from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.face.best_shot import KeptShots, Shot, best_and_different, best_capture
 from gate_agent.lane.face.cues import Cue, CueGuide
 from gate_agent.lane.face.presentation import Presentation, presentation_check, weigh
-from gate_agent.lane.face.questioning import Challenge, Questioning
+from gate_agent.lane.face.questioning import MakeChallenge, Questioning, head_pose_challenge
 from gate_agent.lane.ports import Capture, FaceMatcher, LaneCamera
 from gate_agent.settings import AttackDetection, FaceSettings
 from models.results import AttackAssessment, ComparisonDecision, FaceComparison, FaceFinding
@@ -69,7 +69,7 @@ class FaceAcquisition:
         clock: Clock,
         *,
         changed: Callable[[], None] = lambda: None,
-        challenge: Callable[[], Challenge] | None = None,
+        challenge: MakeChallenge | None = head_pose_challenge,
     ) -> None:
         """Begin now. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame."""
         self._settings = settings

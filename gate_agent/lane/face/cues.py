@@ -21,7 +21,7 @@ _FORGOTTEN_AFTER_S = 0.7
 
 
 class Cue(StrEnum):
-    """What is not right yet, most useful first; the last three are asked for by a challenge. Sides are the traveller's own."""
+    """What is not right yet, most useful first; the last four are asked for by a challenge. Sides are the traveller's own."""
 
     SEVERAL_FACES = "several_faces"
     TOO_HIGH = "too_high"
@@ -34,6 +34,7 @@ class Cue(StrEnum):
     NOT_FRONTAL = "not_frontal"
     EYES_CLOSED = "eyes_closed"
     MOUTH_OPEN = "mouth_open"
+    FACE_CAMERA = "face_camera"
     TURN_LEFT = "turn_left"
     TURN_RIGHT = "turn_right"
     NOD = "nod"

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
+import random
+import secrets
 from collections.abc import Callable
 from typing import Protocol
 
+from gate_agent.lane.challenge import ChallengeState, HeadPoseChallenge
 from gate_agent.lane.face.cues import Cue
 from models.results import HeadPose
 
-_RUNNING, _PASSED = "running", "passed"
-
 
 class Challenge(Protocol):
-    """A timed random head-pose challenge (`lane.challenge.HeadPoseChallenge`); states are text enumerations."""
+    """What an acquisition needs of a challenge (`lane.challenge.HeadPoseChallenge`)."""
 
     @property
     def instruction(self) -> str | None:
-        """What to ask now: `turn_left`, `turn_right` or `nod`; None when nothing is asked."""
+        """What to show now, by the name of its cue; None when it is over."""
         ...
 
-    def observe(self, pose: HeadPose | None, t_mono_s: float) -> str:
-        """Take one frame's pose; return `running`, `passed`, `not_completed` or `skipped`."""
+    def observe(self, pose: HeadPose | None, t_mono_s: float) -> ChallengeState:
+        """Take one frame's pose, None without a face; return where the challenge stands."""
         ...
 
-    def skip(self) -> None:
+    def skip(self) -> ChallengeState:
         """End it without an answer."""
         ...
+
+
+MakeChallenge = Callable[[], Challenge]
+
+
+def head_pose_challenge() -> Challenge:
+    """Return a challenge in an order that nobody can know beforehand."""
+    return HeadPoseChallenge(random.Random(secrets.randbits(256)))
 
 
 class Questioning:
     """At most one challenge of one acquisition."""
 
-    def __init__(self, make: Callable[[], Challenge] | None) -> None:
+    def __init__(self, make: MakeChallenge | None) -> None:
         self._make = make
         self._challenge: Challenge | None = None
-        self.ended_as = ""
-        """How the challenge ended; empty when there was none or it still runs."""
+        self._state = ChallengeState.RUNNING
+
+    @property
+    def ended_as(self) -> str:
+        """How the challenge ended, for the record; empty when there was none or it still runs."""
+        return "" if self._state is ChallengeState.RUNNING else self._state.value
 
     @property
     def has_begun(self) -> bool:
@@ -45,17 +58,17 @@ class Questioning:
     @property
     def is_failed(self) -> bool:
         """Whether the challenge is over and was not passed."""
-        return bool(self.ended_as) and not self.is_passed
+        return self._state in {ChallengeState.NOT_COMPLETED, ChallengeState.SKIPPED}
 
     @property
     def is_running(self) -> bool:
         """Whether the traveller is being asked something now."""
-        return self._challenge is not None and not self.ended_as
+        return self._challenge is not None and self._state is ChallengeState.RUNNING
 
     @property
     def is_passed(self) -> bool:
         """Whether the traveller did what was asked."""
-        return self.ended_as == _PASSED
+        return self._state is ChallengeState.PASSED
 
     @property
     def cue(self) -> Cue | None:
@@ -72,15 +85,12 @@ class Questioning:
 
     def observe(self, pose: HeadPose | None, t_mono_s: float) -> None:
         """Take one frame's pose, if a challenge runs."""
-        if self._challenge is not None and not self.ended_as:
-            state = self._challenge.observe(pose, t_mono_s)
-            if state != _RUNNING:
-                self.ended_as = str(state)
+        if self._challenge is not None and self.is_running:
+            self._state = self._challenge.observe(pose, t_mono_s)
 
     def skip(self) -> bool:
         """End a running challenge; False when none runs."""
-        if self._challenge is None or self.ended_as:
+        if self._challenge is None or not self.is_running:
             return False
-        self._challenge.skip()
-        self.ended_as = "skipped"
+        self._state = self._challenge.skip()
         return True

@@ -253,7 +253,8 @@ def _score(comparison: ComparisonView | None, catalogue: Catalogue) -> dict[str,
         "level": min(max(score / longest, 0.0), 1.0),
         "mark": min(max(threshold / longest, 0.0), 1.0),
         "value_text": f"{score:.3f}",
-        "side_text": catalogue.text("ui.above" if score >= threshold else "ui.below", threshold=f"{threshold:.3f}"),
+        "side_text": catalogue.text("ui.above" if score >= threshold else "ui.below", threshold=f"{threshold:.3f}")
+        + f" · {comparison.calibration_id}",
         "record_text": catalogue.text(
             "ui.record", record=comparison.calibration_id, rate=f"{comparison.false_match_rate:.6f}".rstrip("0")
         ),
