@@ -11,6 +11,7 @@ EG-REF-003 the database refused, or another process holds it · EG-REF-004 a rec
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 import uuid
@@ -26,7 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gate_agent.errors import StoreFault
-from gate_agent.store.reference_keys import WRAPPED_BYTES, ReferenceKeys
+from gate_agent.store.reference_keys import KEY_BYTES, WRAPPED_BYTES, ReferenceKeys
 
 FILE_NAME = "face_references.db"
 REFUSED, ALTERED, UNUSABLE = "EG-REF-003", "EG-REF-004", "EG-REF-005"
@@ -133,7 +134,7 @@ class FaceReferences:
     def put(
         self,
         holder: tuple[str, str],
-        content: bytes,
+        content: bytes | bytearray,
         record_id: uuid.UUID,
         now: datetime,
         expires_at: datetime,
@@ -261,6 +262,20 @@ class FaceReferences:
         busy, _, _ = self._connection.execute(_CHECKPOINT).fetchone()
         if busy:
             raise sqlite3.OperationalError("the write-ahead log could not be truncated")
+
+
+def forget_all(folder: Path, now: datetime) -> tuple[Destruction, ...]:
+    """Destroy every reference and the file: for a site that has switched them off. No site key is needed. Raises `StoreFault`."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return ()
+    references = FaceReferences.open(folder, ReferenceKeys(secrets.token_bytes(KEY_BYTES)), ReferenceLimits())
+    try:
+        facts = references.shred_all(now)
+    finally:
+        references.close()
+    path.unlink()
+    return facts
 
 
 def _identity(stored: object) -> uuid.UUID:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from gate_agent.errors import StoreFault
+from gate_agent.runtime.short_term_references import ShortTermReferences
 from gate_agent.store import face_references, reference_keys
 from gate_agent.store.face_references import FILE_NAME, FaceReferences, ReferenceLimits, ShredReason
 from gate_agent.store.reference_keys import ReferenceKeys, make_site_key
@@ -271,6 +272,83 @@ def test_record_keys_are_wrapped_each_its_own(references):
     assert len({sealed for _, _, sealed in rows}) == 20
     with pytest.raises(InvalidUnwrap):
         aes_key_unwrap(SITE_KEY, rows[0][1])  # wrapped under a derived key, not the site key itself
+
+
+def test_switched_off_means_gone(tmp_path):
+    assert face_references.forget_all(tmp_path, NOW) == ()
+    references = FaceReferences.open(tmp_path, ReferenceKeys(SITE_KEY), ReferenceLimits())
+    kept(references)
+    kept(references, ("UTO", "another"))
+    references.close()
+    facts = face_references.forget_all(tmp_path, NOW)
+    assert [fact.reason for fact in facts] == [ShredReason.ORDER] * 2
+    assert files_in(tmp_path) == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+class HandClock:
+    def __init__(self):
+        self.time = NOW
+
+    def now(self):
+        return self.time
+
+    def monotonic_s(self):
+        return 0.0
+
+
+async def test_entry_exit_and_expiry_in_the_agent(references):
+    clock, facts = HandClock(), []
+    agent = ShortTermReferences(references, clock, timedelta(hours=2), facts.append)
+    picture = bytearray(b"marker of a face")
+    assert await agent.entered(*HOLDER, picture)
+    picture[:] = bytes(len(picture))
+    assert await agent.reference_of(*HOLDER) == b"marker of a face"
+    await agent.left(*HOLDER)
+    assert await agent.reference_of(*HOLDER) is None
+    assert await agent.entered("UTO", "B", b"b")
+    clock.time += timedelta(hours=2)
+    assert await agent.reference_of("UTO", "B") is None
+    await agent.sweep()
+    assert [fact.reason for fact in facts] == [ShredReason.EXIT, ShredReason.EXPIRY]
+    assert len(references) == 0
+    assert not await agent.entered("UTO", "C", b"")  # what cannot be kept stops nobody
+
+
+async def test_a_destruction_that_the_disk_refused_is_owed_and_the_reference_never_used(references):
+    facts = []
+    agent = ShortTermReferences(references, HandClock(), timedelta(hours=2), facts.append)
+    await agent.entered(*HOLDER, b"marker of a face")
+    references._connection.execute("PRAGMA query_only=ON")
+    await agent.left(*HOLDER)
+    assert await agent.reference_of(*HOLDER) is None
+    await agent.sweep()
+    assert (facts, len(references)) == ([], 1)
+    references._connection.execute("PRAGMA query_only=OFF")
+    await agent.sweep()
+    assert ([fact.reason for fact in facts], len(references)) == ([ShredReason.EXIT], 0)
+
+
+async def test_who_comes_back_while_a_destruction_is_owed_gets_a_new_reference(references):
+    facts = []
+    agent = ShortTermReferences(references, HandClock(), timedelta(hours=2), facts.append)
+    await agent.entered(*HOLDER, b"first")
+    references._connection.execute("PRAGMA query_only=ON")
+    await agent.left(*HOLDER)
+    references._connection.execute("PRAGMA query_only=OFF")
+    assert await agent.entered(*HOLDER, b"second")
+    await agent.sweep()
+    assert await agent.reference_of(*HOLDER) == b"second"
+    assert [fact.reason for fact in facts] == [ShredReason.REPLACED]
+
+
+async def test_an_altered_reference_is_not_used_and_stops_nobody(references):
+    agent = ShortTermReferences(references, HandClock(), timedelta(hours=2))
+    await agent.entered(*HOLDER, b"marker of a face")
+    references._connection.execute("UPDATE face_references SET sealed = randomblob(32)")
+    assert await agent.reference_of(*HOLDER) is None
+    await agent.left(*HOLDER)
+    assert len(references) == 0
 
 
 def test_site_key_file(tmp_path):
