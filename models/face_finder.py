@@ -1,7 +1,8 @@
 """Where the faces of a frame are, by the shipped detector: in the whole frame, or only around a place where one is expected.
 
 Both searches work on one grid of scales, the frame's detection scale times powers of 5/6, so a box found around a place has a size
-that the search of the whole frame gives too: landmarks, chip and features do not change with the way a face was found.
+that the search of the whole frame could give too. On 90 pictures of LFW in 1280x720 frames, features by either box had a cosine of
+0.9999 in the median and 0.996 at the first percentile; those of a full search of the same frame moved by a few pixels, the same.
 """
 
 from __future__ import annotations
