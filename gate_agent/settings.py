@@ -100,7 +100,7 @@ class FaceSettings(Section):
         0.8, gt=0, le=1, description="Attack score from which a frame raises the alarm (0 bona fide, 1 attack)."
     )
     attack_doubt_score: float = Field(
-        0.5, gt=0, le=1, description="Attack score from which a frame is doubtful; at most the alarm score."
+        0.35, gt=0, le=1, description="Attack score from which a frame is doubtful; at most the alarm score."
     )
     expected_face_px: int = Field(
         120, ge=80, le=400, description="Width to which the expected face is scaled for detection."

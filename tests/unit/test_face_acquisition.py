@@ -23,6 +23,7 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.challenge import ChallengeState, HeadPoseChallenge
 from gate_agent.lane.face import Cue, FaceAcquisition
 from gate_agent.settings import FaceSettings
+from models.attack_detector.combination import ALARM_FROM, DOUBTFUL_FROM
 from models.results import (
     AttackAssessment,
     ComparisonDecision,
@@ -407,10 +408,10 @@ def test_a_rated_detector_is_not_called_unrated():
 
 
 def test_required_and_clear_releases():
-    results = Lane(lambda _: seen(MATCH, attack=0.49), REQUIRED).run()
+    results = Lane(lambda _: seen(MATCH, attack=0.34), REQUIRED).run()
     assert (face(results), presentation(results)) == ((S, ()), (S, (UNRATED,)))
     compared = {one.name: one.found for one in results[CheckName.FACE_PRESENTATION].compared}
-    assert compared == {"attack_score": "0.49", "attack_planarity": "0.50"}
+    assert compared == {"attack_score": "0.34", "attack_planarity": "0.50"}
 
 
 def test_required_alarm_is_undetermined_never_failed_and_hands_over_the_frames():
@@ -524,7 +525,7 @@ def test_the_traveller_may_skip_it():
     assert lane.asked <= 10
 
 
-@pytest.mark.parametrize(("score", "settings"), [(0.49, REQUIRED), (0.8, REQUIRED), (0.6, {})])
+@pytest.mark.parametrize(("score", "settings"), [(0.34, REQUIRED), (0.8, REQUIRED), (0.6, {})])
 def test_only_a_doubtful_frame_of_a_gate_that_requires_it_is_challenged(score, settings):
     def never() -> FakeChallenge:
         raise AssertionError("no challenge here")
@@ -535,7 +536,7 @@ def test_only_a_doubtful_frame_of_a_gate_that_requires_it_is_challenged(score, s
 
 
 def test_without_a_challenge_a_doubt_goes_to_the_guard_at_once():
-    lane = Lane(lambda _: seen(MATCH, attack=0.5), REQUIRED)
+    lane = Lane(lambda _: seen(MATCH, attack=0.35), REQUIRED)
     assert presentation(lane.run()) == (U, (ReasonCode.PRESENTATION_ATTACK_DOUBTFUL, UNRATED))
     assert lane.asked == 1
 
@@ -570,6 +571,13 @@ def test_a_still_picture_does_not_pass_the_real_challenge():
     results = lane.run()
     assert presentation(results) == (U, (ReasonCode.PRESENTATION_ATTACK_DOUBTFUL, UNRATED))
     assert 5.0 < lane.took_s <= 10.02
+
+
+def test_the_limits_are_those_that_the_scores_were_made_for():
+    defaults = FaceSettings()
+    assert (defaults.attack_doubt_score, defaults.attack_alarm_score) == (DOUBTFUL_FROM, ALARM_FROM)
+    with pytest.raises(ValueError, match="above"):
+        FaceSettings(attack_doubt_score=0.9)
 
 
 def run_alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
