@@ -182,10 +182,10 @@ class AttackEvaluation:
         }
 
 
-def rated_configuration_id(text: str) -> str:
+def rated_configuration_id(text: str, alarm_from: float = ALARM_FROM, doubtful_from: float = DOUBTFUL_FROM) -> str:
     """Return which configuration of attack detection a record (JSON) of `egate face attacks --output` rates.
 
-    Raises `CalibrationRefused` (MD-CAL-004) when it is no such record, the trial was too small, or thresholds differ
+    `alarm_from` and `doubtful_from` are the thresholds in force. Raises `CalibrationRefused` (MD-CAL-004) when it is no such record, the trial was too small, or thresholds differ
     from those now in force.
     """
     try:
@@ -195,7 +195,7 @@ def rated_configuration_id(text: str) -> str:
         is_measured = record["bpcer"]["presentations"] > 0 and len(record["species"]) > 0
     except (ValueError, KeyError, TypeError) as error:
         raise CalibrationRefused(f"the attack evaluation is malformed: {error}", code="MD-CAL-004") from error
-    if found != (RECORD_FORMAT, ALARM_FROM, DOUBTFUL_FROM):
+    if found != (RECORD_FORMAT, alarm_from, doubtful_from):
         raise CalibrationRefused(
             "the attack evaluation was made with other thresholds or by another release", code="MD-CAL-004"
         )

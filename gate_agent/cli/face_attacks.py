@@ -21,6 +21,7 @@ from gate_agent.cli.attack_folders import FolderPresentation, digest_of, frames_
 from gate_agent.cli.evaluation_report import EvaluateFault, write_whole
 from gate_agent.cli.models import ensured
 from gate_agent.clock import SystemClock
+from models.attack_detector import ALARM_FROM, DOUBTFUL_FROM
 from models.attack_evaluation import RECORD_FORMAT, AttackEvaluation, Presentation, Verdict, evaluated
 from models.attack_presentations import FRAMES_PER_S, LONGEST_S, PresentationJudge
 from models.chosen_models import chosen_models
@@ -58,6 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the record (TOML) that an attack detector's manifest names as its proof",
     )
     parser.add_argument("--rating-id", default="", metavar="ID", help="name of that record")
+    parser.add_argument(
+        "--alarm-score",
+        type=_score,
+        default=ALARM_FROM,
+        help=f"score that alarms ({ALARM_FROM:g}), as the site sets it",
+    )
+    parser.add_argument(
+        "--doubt-score", type=_score, default=DOUBTFUL_FROM, help=f"score that is doubtful ({DOUBTFUL_FROM:g})"
+    )
     parser.add_argument("--models", type=Path, help="folder of built models (built on first use)")
     parser.add_argument("--operator", type=Path, metavar="FOLDER", help="folder of the operator's own models")
     parser.add_argument(
@@ -65,6 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--allow-unsigned", action="store_true", help="accept files without signature (laboratory)")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _score(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError("above 0, at most 1")
+    return value
 
 
 def _frame_rate(text: str) -> float:
@@ -79,10 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
     listed = presentations_in(arguments.presentations)
     if arguments.rating and not arguments.rating_id:
         raise EvaluateFault("--rating needs --rating-id")
+    if arguments.doubt_score > arguments.alarm_score:
+        raise EvaluateFault("--doubt-score lies above --alarm-score")
     cv2.setNumThreads(1)
     try:
         chain = _chain(arguments)
-        judge = PresentationJudge(chain)
+        judge = PresentationJudge(chain, alarm_from=arguments.alarm_score, doubtful_from=arguments.doubt_score)
         presentations = _judged(listed, judge, arguments.frame_rate)
     except ModelsError as error:
         raise EvaluateFault(str(error), code=error.code) from error

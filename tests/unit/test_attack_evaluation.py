@@ -183,6 +183,13 @@ def test_a_record_rates_the_configuration_that_it_names() -> None:
     assert rated_configuration_id(record()) == "cues-1"
 
 
+def test_a_rating_holds_for_the_thresholds_it_was_measured_at() -> None:
+    stricter = record(alarm_from=0.7, doubtful_from=0.3)
+    assert rated_configuration_id(stricter, 0.7, 0.3) == "cues-1"
+    with pytest.raises(CalibrationRefused, match="other thresholds"):
+        rated_configuration_id(stricter)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -346,6 +353,15 @@ def test_the_command_runs_presentations_through_the_gates_own_steps(
     assert main(["face", "attacks", *options, *rating]) == 3
     assert "nothing that a manifest could prove" in capsys.readouterr().err
     assert not (tmp_path / "rating.toml").exists()
+
+
+def test_thresholds_that_contradict_each_other_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from gate_agent.cli import main
+
+    put_frames(tmp_path / "bona_fide" / "anna" / "one")
+    options = ["--presentations", str(tmp_path), "--alarm-score", "0.3", "--doubt-score", "0.5"]
+    assert main(["face", "attacks", *options]) == 3
+    assert "above --alarm-score" in capsys.readouterr().err
 
 
 def test_a_bad_folder_ends_the_command_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
