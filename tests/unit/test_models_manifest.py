@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -176,8 +177,9 @@ def test_a_signature_covers_every_byte_and_no_other_key_or_purpose():
     digit = "0" if line[-2] != "0" else "1"
     for broken in ("", line * 2, line.replace("egate-models-1", "egate-models-2"), line[:-2] + digit, line.upper()):
         assert not is_signed(b"content", broken, trusted)
-    raw = key.sign(b"content").hex()  # the content itself signed, for no purpose
-    assert not is_signed(b"content", f"{' '.join(line.split(' ')[:2])} {raw}\n", trusted)
+    for message in (b"content", hashlib.sha256(b"content").digest()):  # signed for no purpose, or for another
+        assert not is_signed(b"content", f"{line[:-130]} {key.sign(message).hex()}\n", trusted)
+    assert is_signed(b"content", f"{line[:-130]} {line[-129:]}", trusted)
 
 
 def test_unsigned_files_pass_only_where_allowed_and_wrong_signatures_never(tmp_path):

@@ -93,6 +93,15 @@ def test_looking_near_a_place_finds_that_face_in_pixels_of_the_image_and_no_othe
     assert finder.found_near(image, FaceBox(900, 900, 950, 950, 0.9), 0.5) == []
 
 
+def test_a_neighbour_in_the_same_part_is_not_taken_for_the_face_looked_for():
+    image = tiny.scene([(14, 12), (20, 12)], 640, 480)
+    finder = detector(expected_face_px=160)
+    faces = sorted(finder.found(image), key=lambda face: face.box.left_px)
+    assert [face.box.left_px for face in faces] == [92, 140]
+    assert finder.found_near(image, FaceBox(104, 56, 151, 119, 0.9), 0.5) == faces[:1]
+    assert sorted(finder.found_near(image, FaceBox(104, 56, 151, 119, 0.9), 0.8), key=lambda f: f.box.left_px) == faces
+
+
 def test_nothing_on_an_empty_picture_or_a_tiny_one():
     assert detector().found(np.zeros((240, 320, 3), np.uint8)) == []
     assert detector().found(np.full((8, 400, 3), 255, np.uint8)) == []
@@ -289,6 +298,14 @@ def test_crops_keep_their_scale_and_stay_inside(box, corner, size):
 def test_a_box_outside_the_picture_gives_no_result(box):
     image, _ = picture(GREEN, GREEN, GREEN)
     assert AttackModel([attack_network()], is_rated=False).score(image, FaceBox(*box, 1.0)) is None
+
+
+def test_one_network_without_a_crop_leaves_the_whole_ensemble_without_a_result():
+    image, _ = picture(GREEN, GREEN, GREEN)
+    close = attack_network(model_id="close", crop_scale=1.0)
+    model = AttackModel([close, attack_network(model_id="far", crop_scale=4.0)], is_rated=False)
+    assert model.score(image, FaceBox(170, 120, 229, 179, 1.0)) is not None
+    assert model.score(image, FaceBox(170, 120, 179, 129, 1.0)) is None  # ten pixels are nothing to look at
 
 
 def test_detectors_that_do_not_belong_together_are_refused():
