@@ -46,6 +46,8 @@ class Session:
         options.log_severity_level = _ERRORS_ONLY
         # frames differ in size: a remembered memory plan per size would only grow
         options.enable_mem_pattern = False
+        # an arena would keep a face's features after it is forgotten (models.freed_memory)
+        options.enable_cpu_mem_arena = False
         # a model may name further files for its weights, which its hash does not cover: they are looked for where none can be
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         source = content if isinstance(content, bytes) else str(content)

@@ -30,11 +30,12 @@ class CheckName(StrEnum):
     WATCHLIST = "watchlist"
     FACE_COMPARISON = "face_comparison"
     FACE_PRESENTATION = "face_presentation"
+    FACE_WATCHLIST = "face_watchlist"
     SEAL = "seal"
     PASSAGE = "passage"
 
 
-EVALUATORY_CHECKS = frozenset({CheckName.FACE_PRESENTATION})
+EVALUATORY_CHECKS = frozenset({CheckName.FACE_PRESENTATION, CheckName.FACE_WATCHLIST})
 """Checks that are logged, but stand in nobody's way, while they are not supported (evaluatory, TR-03135-2 §4.1)."""
 
 

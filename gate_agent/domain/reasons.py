@@ -55,6 +55,7 @@ class ReasonCode(StrEnum):
     # lists
     WATCHLIST_HIT = "watchlist_hit"  # parameters: list, entry
     WATCHLIST_STALE = "watchlist_stale"
+    FACE_WATCHLIST_LEAD = "face_watchlist_lead"  # parameters: list, entry
     # customs
     CASH_OVER_THRESHOLD = "cash_over_threshold"  # parameters: total, threshold
     CASH_RATE_MISSING = "cash_rate_missing"  # parameters: currency
