@@ -75,7 +75,7 @@ class Calibration:
     score: ScoreDefinition
     cohort: CohortPin | None
     thresholds: tuple[Threshold, ...]
-    non_match_score: float
+    non_match_threshold: float
     minimum_age_years: int
     made_on: date
     evaluations: tuple[Mapping[str, Any], ...] = ()
@@ -107,7 +107,7 @@ class Calibration:
         """Return what a score means at a threshold; the guard band between is undetermined."""
         if score >= threshold.score:
             return ComparisonDecision.MATCH
-        if score < self.non_match_score:
+        if score < self.non_match_threshold:
             return ComparisonDecision.NON_MATCH
         return ComparisonDecision.UNDETERMINED
 
@@ -155,7 +155,7 @@ def _record(table: Mapping[str, Any]) -> Calibration:
             )
             for row in table["threshold"]
         ),
-        non_match_score=float(table["non_match"]["score"]),
+        non_match_threshold=float(table["non_match"]["score"]),
         minimum_age_years=int(table["minimum_age_years"]),
         made_on=date.fromisoformat(str(table["date"])),
         evaluations=tuple(table.get("evaluation", ())),
@@ -177,7 +177,7 @@ def _check(record: Calibration, name: str) -> None:
             problem = "scores do not fall as the false match rate grows"
         if any(not 0 < point.false_match_rate <= point.upper_bound <= 1 for point in ordered):
             problem = "an upper bound lies below its false match rate"
-        if scores and min(scores) < record.non_match_score:
+        if scores and min(scores) < record.non_match_threshold:
             problem = "the guard band ends above a threshold"
     if (record.score.kind is ScoreKind.COSINE) != (record.cohort is None):
         problem = "a normalised score needs a cohort, and a cosine has none"

@@ -60,7 +60,7 @@ class FaceComparer:
             comparison_score=score,
             decision=self.record.decided(score, threshold),
             threshold=threshold.score,
-            non_match_threshold=self.record.non_match_score,
+            non_match_threshold=self.record.non_match_threshold,
             false_match_rate=threshold.false_match_rate,
             calibration_id=self.record.calibration_id,
             model_id=self._model_id,
