@@ -135,6 +135,7 @@ class FeatureFile:
 
     def _read(self, path: Path) -> dict[str, PictureFeatures]:
         try:
+            path.chmod(0o600)  # wherever it was copied from
             with np.load(path, allow_pickle=False) as archive:
                 pipeline, version = str(archive["pipeline"]), str(archive["format"])
                 hashes, findings = archive["hashes"].tolist(), archive["findings"].tolist()

@@ -132,7 +132,9 @@ def compared(pictures: PictureSet, table: FeatureTable, comparing: Comparing) ->
     except EvaluationFault as fault:
         missing = len(pictures.names) - len(names)
         if fault.code == "MD-EVA-002" and missing:
-            raise EvaluationFault(f"{fault}; {missing} of {len(pictures.names)} pictures gave no features") from fault
+            raise EvaluationFault(
+                f"{fault}; {missing} of {len(pictures.names)} pictures gave no features", code=fault.code
+            ) from fault
         raise
     return Compared(comparisons, sum(lost), len(lost) - sum(lost), time.process_time() - started)
 
