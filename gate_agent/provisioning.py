@@ -36,7 +36,7 @@ from gate_agent.lane.authorisation import OfficerRole
 from gate_agent.policy.rulebook import packaged_rulebook_bytes
 from gate_agent.web.officer_keys import create_officer_key
 
-SIGNING_KEYS = ("gate", "centre", "rulebook", "token_issuer")
+SIGNING_KEYS = ("gate", "centre", "rulebook", "token_issuer", "models")
 SEALING_KEY = "centre_seal"
 DEVELOPMENT_OFFICERS: Mapping[str, str] = {
     "guard-1": OfficerRole.GUARD,

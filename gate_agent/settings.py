@@ -110,7 +110,9 @@ class FaceSettings(Section):
         None, description="Folder of the operator's own models, calibration records and cohorts; none by default."
     )
     trusted_keys: tuple[Path, ...] = Field(
-        (), description="Public keys (PEM) that sign the operator's manifests, records and cohorts."
+        (),
+        description="Public keys (PEM) that sign the operator's manifests, records and cohorts; by default `models.pub` of the"
+        " keys folder.",
     )
     allow_unsigned_models: bool = Field(
         default=False, description="Take the operator's manifests and records unsigned: laboratories only."
@@ -287,4 +289,10 @@ def load(path: Path) -> Settings:
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
-    return settings.model_copy(update={"paths": paths})
+    face = settings.face
+    if face.operator_models is not None:
+        keys = face.trusted_keys or (paths.keys / "models.pub",)
+        face = face.model_copy(
+            update={"operator_models": base / face.operator_models, "trusted_keys": tuple(base / key for key in keys)}
+        )
+    return settings.model_copy(update={"paths": paths, "face": face})

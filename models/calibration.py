@@ -7,6 +7,7 @@ the guard band between (capture again, then the guard).
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -168,8 +169,9 @@ def _check(record: Calibration, name: str) -> None:
     by_frames: dict[int, list[Threshold]] = {}
     for point in record.thresholds:
         by_frames.setdefault(point.frames, []).append(point)
-    if 1 not in by_frames:
-        problem = "there is no threshold for a single frame"
+    alone = {point.false_match_rate for point in by_frames.get(1, [])}
+    if not alone or any(point.false_match_rate not in alone for point in record.thresholds):
+        problem = "there is no threshold for a single frame at every rate"
     for points in by_frames.values():
         ordered = sorted(points, key=lambda point: point.false_match_rate)
         scores = [point.score for point in ordered]
@@ -181,8 +183,11 @@ def _check(record: Calibration, name: str) -> None:
             problem = "the guard band ends above a threshold"
     if (record.score.kind is ScoreKind.COSINE) != (record.cohort is None):
         problem = "a normalised score needs a cohort, and a cosine has none"
-    if record.minimum_age_years < 0:
-        problem = "minimum_age_years is negative"
+    if record.minimum_age_years < 0 or min(by_frames, default=1) < 1 or record.score.top < 1:
+        problem = "an age, a number of frames or of cohort vectors is too small"
+    numbers = [record.non_match_threshold, record.score.mean_weight, record.score.deviation_weight]
+    if not all(math.isfinite(number) for number in [*numbers, *(point.score for point in record.thresholds)]):
+        problem = "a score is no number"
     if problem:
         raise CalibrationRefused(f"calibration record {name}: {problem}", code="MD-CAL-004")
 

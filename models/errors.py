@@ -3,7 +3,8 @@
 ModelsError
 ├── ConversionFault     MD-CON-…  a weight file is not the pinned one or does not have the expected layout
 ├── CatalogueFault      MD-CAT-…  the models folder lacks a model or holds an altered one
-├── CalibrationRefused  MD-CAL-…  no calibration record proves a threshold for exactly these models
+├── CalibrationRefused  MD-CAL-…  no calibration record proves a threshold for exactly these models (MD-COH-…: a cohort is refused)
+├── GalleryFault        MD-GAL-…  the gallery of a 1:N search refuses a request, or its sealed file an opening
 ├── ImageRefused        MD-IMG-…  an encoded image is of unknown format, too large, broken or exceeded the decoder's limits
 └── WorkerFault         MD-WRK-…  a request to a worker was malformed
 

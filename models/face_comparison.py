@@ -23,8 +23,10 @@ class FaceComparer:
     def __init__(
         self, record: Calibration, cohort: Cohort | None, dimension: int, model_id: str, false_match_rate: float
     ) -> None:
-        """Prepare. Raises `CalibrationRefused` for a rate the record does not prove or a cohort of other features."""
+        """Prepare. Raises `CalibrationRefused` for a rate the record does not prove, or a cohort that is missing or of other features."""
         record.operating_point(false_match_rate)
+        if cohort is None and record.score.kind is not ScoreKind.COSINE:
+            raise CalibrationRefused(f"record {record.calibration_id} needs its cohort", code="MD-CAL-006")
         if cohort is not None and cohort.vectors.shape[1] != dimension:
             raise CalibrationRefused(f"the cohort {cohort.cohort_id} is not of {dimension} values", code="MD-CAL-006")
         self.record = record

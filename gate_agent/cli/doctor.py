@@ -23,8 +23,9 @@ from central_sync.identity import read_verification_key
 from gate_agent.cache import models_folder
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.clock import Clock, SystemClock
-from gate_agent.settings import SITE_FILE, Settings, load
-from models import catalogue
+from gate_agent.runtime.face_choice import choice_of
+from gate_agent.settings import SITE_FILE, FaceSettings, Settings, load
+from models import verification
 from models.errors import ModelsError
 
 SUMMARY = "look at this machine: Python, packages, models, keys, bundles, disk, sockets"
@@ -79,7 +80,9 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock) -> Ite
     yield from _looks("packages", package_findings(packages_distributions(), locate))
     yield from _looks("sqlite", sqlite_findings(sqlite3.sqlite_version_info))
     yield from _looks("libzbar", library_findings())
-    yield from _looks("models", model_findings(models or default_models_folder(settings)))
+    yield from _looks(
+        "models", model_findings(models or default_models_folder(settings), settings.face if settings else None)
+    )
     site: tuple[tuple[str, Callable[[Settings], list[Finding]]], ...] = (
         ("folders", folder_findings),
         ("keys", key_findings),
@@ -170,13 +173,15 @@ def default_models_folder(settings: Settings | None) -> Path:
     return models_folder()
 
 
-def model_findings(folder: Path) -> list[Finding]:
-    """Find models that were not built, or are not the ones that were built."""
-    remedy = f"Run `egate models build --models {folder}`."
+def model_findings(folder: Path, face: FaceSettings | None = None) -> list[Finding]:
+    """Find whatever would keep the gate from comparing faces: models not built or altered, no calibration record, unsigned files."""
+    remedy = f"Run `egate models build --models {folder}`; docs/biometrics.md says what a calibration record is."
+    choice = choice_of(face or FaceSettings(), folder)
     try:
-        return [Finding(str(folder), text, remedy) for text in catalogue.verify(folder)]
+        found = verification.findings(folder, choice.operator_folder(), choice.embedder or None)
     except ModelsError as error:
-        return [Finding(str(folder), f"{error.code}: {error}", remedy)]
+        found = [f"{error.code}: {error}"]
+    return [Finding(str(folder), text, remedy) for text in found]
 
 
 # ---- the site -----------------------------------------------------------------------------------------------------------

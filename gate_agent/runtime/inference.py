@@ -21,6 +21,7 @@ import structlog
 
 from gate_agent.clock import Clock
 from gate_agent.errors import InferenceFault
+from gate_agent.runtime.face_choice import choice_of, worker_arguments
 from gate_agent.runtime.worker_process import DIED, NONSENSE, REFUSED, TIMED_OUT, WorkerProcess
 from gate_agent.settings import FaceSettings
 from models.image_header import MAXIMUM_CONTENT_BYTES
@@ -55,15 +56,9 @@ class FaceEngine:
         self._clock = clock
         self._command = [
             *(worker_command or (sys.executable, "-I", "-m", "models.worker")),
-            "--models",
-            str(models_folder.absolute()),
             "--memory-bytes",
             str(settings.worker_memory_bytes),
-            "--expected-face-px",
-            str(settings.expected_face_px),
-            "--false-match-rate",
-            str(settings.false_match_rate),
-            *_chosen(settings),
+            *worker_arguments(choice_of(settings, models_folder)),
         ]
         self._workers: set[WorkerProcess] = set()
         self._holders: dict[uuid.UUID, WorkerProcess] = {}
@@ -300,19 +295,3 @@ class FaceEngine:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, InferenceFault):
             _log.error("inference_task_failed", code=InferenceFault.code, reason=repr(fault))
-
-
-def _chosen(settings: FaceSettings) -> list[str]:
-    """Return the worker's arguments for what a site chose beside the shipped models."""
-    arguments: list[str] = []
-    if settings.operator_models is not None:
-        arguments += ["--operator-models", str(settings.operator_models)]
-        for key in settings.trusted_keys:
-            arguments += ["--trusted-key", str(key)]
-        if settings.allow_unsigned_models:
-            arguments.append("--allow-unsigned")
-    if settings.embedder:
-        arguments += ["--embedder", settings.embedder]
-    if settings.calibration:
-        arguments += ["--calibration", settings.calibration]
-    return arguments

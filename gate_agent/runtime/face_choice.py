@@ -1,0 +1,45 @@
+"""From the site's settings to the face pipeline that it chose: the same for workers, `egate doctor` and the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gate_agent.settings import FaceSettings
+from models.pipeline import PipelineChoice
+
+
+def choice_of(face: FaceSettings, models_folder: Path) -> PipelineChoice:
+    """Return the choice for the models in a folder."""
+    return PipelineChoice(
+        models=models_folder,
+        operator_models=face.operator_models,
+        trusted_keys=face.trusted_keys,
+        allow_unsigned=face.allow_unsigned_models,
+        embedder=face.embedder,
+        calibration=face.calibration,
+        false_match_rate=face.false_match_rate,
+        expected_face_px=face.expected_face_px,
+    )
+
+
+def worker_arguments(choice: PipelineChoice) -> list[str]:
+    """Return a choice as arguments of `models.worker`."""
+    arguments = [
+        "--models",
+        str(choice.models.absolute()),
+        "--expected-face-px",
+        str(choice.expected_face_px),
+        "--false-match-rate",
+        str(choice.false_match_rate),
+    ]
+    if choice.operator_models is not None:
+        arguments += ["--operator-models", str(choice.operator_models)]
+        for key in choice.trusted_keys:
+            arguments += ["--trusted-key", str(key)]
+        if choice.allow_unsigned:
+            arguments.append("--allow-unsigned")
+    if choice.embedder:
+        arguments += ["--embedder", choice.embedder]
+    if choice.calibration:
+        arguments += ["--calibration", choice.calibration]
+    return arguments
