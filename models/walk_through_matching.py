@@ -1,31 +1,24 @@
 """Faces on the move against a small gallery of travellers expected now: follow, compare, and keep the ledger of identities.
 
 One object per lane, in a worker: references and probe features never leave it. Every followed face that is wide enough is compared
-with every entry in every frame; `track_identity` alone says when that proves anything. The false positive identification rate of
-a gallery of n entries is at most n times the calibration record's false match rate, so the rate asked for is divided by the
-largest gallery that is let in.
+with every entry in every frame; `track_identity` alone says when that proves anything. Were nothing better known, the false
+positive identification rate of a gallery of n entries is at most n times the false match rate of one comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from models.errors import CalibrationRefused, ImageRefused
 from models.image_decoding import decode_image
-from models.results import ComparisonDecision, FaceBox, FaceComparison, FaceFinding, Features, Image, TrackedFace
+from models.results import DetectedFace, FaceBox, FaceComparison, FaceFinding, Features, Image, TrackedFace
+from models.score_normalisation import CohortStatistics
 from models.track_identity import IdentityLedger, IdentityRules, Standing, TrackScores
-
-Comparer = Callable[[Features, Features], FaceComparison]
-"""Probe and reference to their comparison, at one stated false match rate."""
 
 SMALLEST_FACE_PX = 72
 """Narrower faces are followed and not compared: their features would only use up tries."""
 _MOST_COMPARED = 4
-_OTHER_FACE_SHARE = 0.5  # on a portrait a second face counts from half the width of the largest on
 
 
 class Tracker(Protocol):
@@ -37,14 +30,32 @@ class Tracker(Protocol):
 
 
 class FaceReader(Protocol):
-    """Finds faces in a still picture and turns a face into features; `models.walk_through_reading`."""
+    """Turns faces into features; `models.walk_through_reading.PipelineReader`."""
 
-    def faces(self, image: Image) -> list[FaceBox]:
-        """Return the faces of a portrait."""
+    def reference(self, image: Image) -> tuple[FaceFinding, Features | None]:
+        """Return what a portrait holds, and the features of its one face."""
         ...
 
-    def features(self, image: Image, box: FaceBox) -> Features:
-        """Return the unit-length features of one face."""
+    def features(self, image: Image, face: DetectedFace) -> Features:
+        """Return the unit-length features of one face of a frame."""
+        ...
+
+
+class Comparer(Protocol):
+    """Compares as a calibration record defines it; `models.face_comparison.FaceComparer`."""
+
+    def statistics(self, features: Features) -> CohortStatistics:
+        """Return what strangers score against these features."""
+        ...
+
+    def compare(
+        self,
+        probe: Features,
+        reference: Features,
+        frames: int = 1,
+        reference_statistics: CohortStatistics | None = None,
+    ) -> FaceComparison:
+        """Return the comparison of a probe with a reference."""
         ...
 
 
@@ -61,6 +72,12 @@ class SeenTrack:
     score: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    features: Features
+    statistics: CohortStatistics
+
+
 def false_match_rate_for(false_positive_identification_rate: float, largest_gallery: int) -> float:
     """Return the false match rate at which a search of that many entries stays below the rate asked for (union bound)."""
     if largest_gallery < 1:
@@ -68,40 +85,28 @@ def false_match_rate_for(false_positive_identification_rate: float, largest_gall
     return false_positive_identification_rate / largest_gallery
 
 
-def rules_of(compare: Comparer, features_size: int = 128) -> IdentityRules:
-    """Return the ledger's rules from a comparison's own thresholds.
+def rules_of(threshold: float, non_match_threshold: float) -> IdentityRules:
+    """Return the ledger's rules from a record's scores: the guard band between both is the margin, and below it is a denial.
 
-    Match: the threshold at the stated rate. Denial: the non-match threshold. Margin: the guard band between the two. They are
-    taken from the comparison of a unit vector with itself. Raises `CalibrationRefused` when even that is no match.
+    Raises `CalibrationRefused` when there is no band: nothing would tell the best entry from the second one then.
     """
-    one = np.full(features_size, features_size**-0.5, dtype=np.float32)
-    itself = compare(one, one)
-    if itself.decision is not ComparisonDecision.MATCH or itself.threshold < itself.non_match_threshold:
-        raise CalibrationRefused("the calibration record's thresholds cannot be used for a gallery", code="MD-CAL-004")
-    return IdentityRules(
-        threshold=itself.threshold,
-        margin=itself.threshold - itself.non_match_threshold,
-        denial_threshold=itself.non_match_threshold,
-    )
+    if not threshold > non_match_threshold:
+        raise CalibrationRefused("a gallery needs a guard band between match and non-match", code="MD-CAL-004")
+    return IdentityRules(threshold, threshold - non_match_threshold, non_match_threshold)
 
 
 class WalkThroughMatcher:
     """The gallery, the tracker and the ledger of one lane. Not for two threads at once."""
 
     def __init__(
-        self,
-        tracker: Tracker,
-        reader: FaceReader,
-        compare: Comparer,
-        rules: IdentityRules,
-        largest_gallery: int,
+        self, tracker: Tracker, reader: FaceReader, comparer: Comparer, rules: IdentityRules, largest_gallery: int
     ) -> None:
         self._tracker = tracker
         self._reader = reader
-        self._compare = compare
+        self._comparer = comparer
         self._largest_gallery = largest_gallery
         self._ledger = IdentityLedger(rules)
-        self._references: dict[str, Features] = {}
+        self._references: dict[str, _Reference] = {}
 
     def enrol(self, entry: str, content: bytes) -> tuple[FaceFinding, str]:
         """Take the chip's portrait into the gallery; return what was found in it, and why it was refused.
@@ -116,20 +121,17 @@ class WalkThroughMatcher:
             image = decode_image(content)
         except ImageRefused as refusal:
             return FaceFinding.REFUSED, refusal.code
-        faces = sorted(self._reader.faces(image), key=_width_px, reverse=True)
-        if not faces:
-            return FaceFinding.NOT_FOUND, ""
-        if any(_width_px(face) >= _OTHER_FACE_SHARE * _width_px(faces[0]) for face in faces[1:]):
-            return FaceFinding.SEVERAL, ""
-        self._references[entry] = self._reader.features(image, faces[0])
-        self._ledger.expect(entry)
-        return FaceFinding.FOUND, ""
+        finding, features = self._reader.reference(image)
+        if finding is FaceFinding.FOUND and features is not None:
+            self._references[entry] = _Reference(features, self._comparer.statistics(features))
+            self._ledger.expect(entry)
+        return finding, ""
 
     def withdraw(self, entry: str) -> None:
         """Overwrite and forget a reference."""
         reference = self._references.pop(entry, None)
         if reference is not None:
-            reference.fill(0)
+            reference.features.fill(0)
         self._ledger.withdraw(entry)
 
     def consume(self, entry: str, proof: int) -> bool:
@@ -154,15 +156,13 @@ class WalkThroughMatcher:
 
     def _scored(self, image: Image, tracked: TrackedFace, rank: int) -> TrackScores:
         box = tracked.face.box
-        if rank >= _MOST_COMPARED or _width_px(box) < SMALLEST_FACE_PX or not self._references:
+        width_px = box.right_px - box.left_px + 1
+        if rank >= _MOST_COMPARED or width_px < SMALLEST_FACE_PX or not self._references:
             return TrackScores(tracked.track_id, box, None)
-        probe = self._reader.features(image, box)
+        probe = self._reader.features(image, tracked.face)
         scores = {
-            entry: self._compare(probe, reference).comparison_score for entry, reference in self._references.items()
+            entry: self._comparer.compare(probe, held.features, 1, held.statistics).comparison_score
+            for entry, held in self._references.items()
         }
         probe.fill(0)
         return TrackScores(tracked.track_id, box, scores)
-
-
-def _width_px(box: FaceBox) -> int:
-    return box.right_px - box.left_px + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.errors import WorkerFault
@@ -25,11 +25,14 @@ _LONGEST_DETAIL = 500
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker has loaded, verified and warmed up its models, and found a calibration record for the rate asked for."""
+    """The worker is warm. `is_proven`: the record proves the identification rate asked for; `detail` says why, or why not."""
 
     calibration_id: str
     false_match_rate: float
     threshold: float
+    minimum_age_years: int
+    is_proven: bool
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +123,8 @@ def time_of(request: Mapping[str, Any]) -> float:
 def encode_answer(answer: Answer) -> bytes:
     """Return an answer packet."""
     match answer:
-        case Ready(calibration_id, rate, threshold):
-            table: dict[str, Any] = {
-                "answer": "ready",
-                "calibration_id": calibration_id,
-                "false_match_rate": rate,
-                "threshold": threshold,
-            }
+        case Ready():
+            table: dict[str, Any] = {"answer": "ready", **asdict(answer)}
         case Enrolled(request_id, finding, detail):
             table = {"answer": "enrolled", "id": request_id, "finding": finding.value, "detail": detail}
         case Looked(request_id, tracks, step_ms):
@@ -156,7 +154,14 @@ def decode_answer(packet: bytes) -> Answer:
 def _answer(table: Mapping[str, Any]) -> Answer:
     match table["answer"]:
         case "ready":
-            return Ready(str(table["calibration_id"]), _real(table["false_match_rate"]), _real(table["threshold"]))
+            return Ready(
+                str(table["calibration_id"]),
+                _real(table["false_match_rate"]),
+                _real(table["threshold"]),
+                int(table["minimum_age_years"]),
+                table["is_proven"] is True,
+                str(table["detail"]),
+            )
         case "enrolled":
             return Enrolled(int(table["id"]), FaceFinding(table["finding"]), str(table["detail"]))
         case "looked":

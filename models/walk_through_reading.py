@@ -1,69 +1,69 @@
-"""The shipped chain of models as walk-through uses it: find, align and embed one face, in a portrait or in a frame."""
+"""The loaded pipeline as walk-through uses it, and the one place that says whether a gallery may be searched on the move.
+
+Without a record that proves a false positive identification rate at the gallery's size nothing is loaded, unless the caller says
+that it only demonstrates; then the record's threshold at the union bound's false match rate stands in, and proves nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 
-import numpy as np
-
-from models import calibration
-from models.catalogue import BuiltModel, arrays_of, content_of, recorded
-from models.face_alignment import aligned_chip
-from models.face_detector import FaceDetector
-from models.face_embedder import FaceEmbedder
-from models.face_finder import ScaledFaceFinder
-from models.face_landmarks import FaceLandmarks
-from models.face_sampling import halved_around
+from models.errors import CalibrationRefused
+from models.face_sampling import FaceSampler
 from models.face_tracker import FaceTracker
-from models.manifest import Role
-from models.results import FaceBox, Features, Image
-from models.session import Session
+from models.identification_policy import identification_allowed
+from models.pipeline import PipelineChoice, load_pipeline
+from models.results import DetectedFace, FaceFinding, Features, Image
 from models.walk_through_matching import WalkThroughMatcher, false_match_rate_for, rules_of
 from models.walk_through_messages import Ready
 
 _LONGEST_GAP_S = 1.0  # as the ledger's: the tracker may follow as long as the ledger believes it
 
 
-class ShippedFaceReader:
-    """Detector, landmarks and embedder, loaded once."""
+class PipelineReader:
+    """Portraits and frames to features, by the sampler that gate and evaluation use."""
 
-    def __init__(self, models: Mapping[Role, BuiltModel], expected_face_px: int) -> None:
-        """Load and verify the models. Raises `CatalogueFault` when one is missing or altered."""
-        self.detector = FaceDetector(Session(content_of(models[Role.DETECTOR])))
-        self.finder = ScaledFaceFinder(self.detector, expected_face_px)
-        self._closer = ScaledFaceFinder(self.detector, 2 * expected_face_px)
-        self._landmarks = FaceLandmarks(arrays_of(models[Role.LANDMARKS]))
-        self._embedder = FaceEmbedder(Session(content_of(models[Role.EMBEDDER])))
+    def __init__(self, sampler: FaceSampler) -> None:
+        self._sampler = sampler
 
-    def faces(self, image: Image) -> list[FaceBox]:
-        """Return the faces of a portrait, strongest first; it is looked at more closely when none is found."""
-        found = self.finder.found(image) or self._closer.found(image)
-        return [face.box for face in found]
+    def reference(self, image: Image) -> tuple[FaceFinding, Features | None]:
+        """Return what a portrait holds, and the features of its one face."""
+        sample = self._sampler.sample(image, search_closer=True).sample
+        return sample.finding, sample.features
 
-    def features(self, image: Image, box: FaceBox) -> Features:
-        """Return the unit-length features of one face of a BGR image."""
-        part, moved, _ = halved_around(image, box)
-        return self._embedder.features(aligned_chip(part, self._landmarks.locate(part, moved)))
+    def features(self, image: Image, face: DetectedFace) -> Features:
+        """Return the unit-length features of one of several faces of a BGR image."""
+        return self._sampler.features(self._sampler.chain.align(image, face))
 
 
 def load_matcher(
-    folder: Path, expected_face_px: int, largest_gallery: int, false_positive_identification_rate: float
+    choice: PipelineChoice, largest_gallery: int, false_positive_identification_rate: float, *, is_demonstration: bool
 ) -> tuple[WalkThroughMatcher, Ready]:
-    """Return a matcher that is warm, and what it answers when it is asked for its thresholds.
+    """Return a matcher that is warm, and what it says of its thresholds. `choice.false_match_rate` is not used.
 
-    Raises `CatalogueFault` for missing or altered models, `CalibrationRefused` when no record holds for them at this rate.
+    Raises `CatalogueFault` for missing or altered models; `CalibrationRefused` when no record holds for them, or (MD-CAL-003) when
+    it proves no false positive identification rate for a gallery of this size and this is no demonstration.
     """
-    reader = ShippedFaceReader(recorded(folder), expected_face_px)
-    record = calibration.calibration_for(calibration.shipped_identity())
-    rate = false_match_rate_for(false_positive_identification_rate, largest_gallery)
-    compare = partial(calibration.compare, record=record, false_match_rate=rate)
-    rules = rules_of(compare)
-    proven_rate, _ = record.operating_point(rate)
-    tracker = FaceTracker(reader.finder, longest_gap_s=_LONGEST_GAP_S)
-    blank = np.full((360, 640, 3), 128, dtype=np.uint8)
-    reader.faces(blank)
-    reader.features(blank, FaceBox(200, 100, 319, 219, 0.0))
-    matcher = WalkThroughMatcher(tracker, reader, compare, rules, largest_gallery)
-    return matcher, Ready(record.calibration_id, proven_rate, rules.threshold)
+    union_rate = false_match_rate_for(false_positive_identification_rate, largest_gallery)
+    pipeline = load_pipeline(replace(choice, false_match_rate=union_rate))
+    record = pipeline.record
+    if record is None or pipeline.comparer is None:
+        raise CalibrationRefused(pipeline.refusal)
+    allowance = identification_allowed(record, largest_gallery, false_positive_identification_rate)
+    point = record.operating_point(union_rate)
+    threshold = point.score if allowance.threshold is None else allowance.threshold
+    if not allowance.is_allowed and not is_demonstration:
+        raise CalibrationRefused(f"walk-through is off: {allowance.detail}", code="MD-CAL-003")
+    pipeline.sampler.warm_up()
+    tracker = FaceTracker(pipeline.chain.finder, longest_gap_s=_LONGEST_GAP_S)
+    rules = rules_of(threshold, record.non_match_threshold)
+    matcher = WalkThroughMatcher(tracker, PipelineReader(pipeline.sampler), pipeline.comparer, rules, largest_gallery)
+    ready = Ready(
+        calibration_id=record.calibration_id,
+        false_match_rate=point.false_match_rate,
+        threshold=threshold,
+        minimum_age_years=record.minimum_age_years,
+        is_proven=allowance.is_allowed,
+        detail=allowance.detail,
+    )
+    return matcher, ready

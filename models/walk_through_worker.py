@@ -8,7 +8,6 @@ is limited before anything is loaded; encoded portraits are decoded in disposabl
 from __future__ import annotations
 
 import argparse
-import mmap
 import os
 import resource
 import signal
@@ -21,9 +20,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from models.errors import ModelsError, WorkerFault
+from models.freed_memory import wipe_freed
 from models.image_header import MAXIMUM_CONTENT_BYTES, MAXIMUM_PIXELS
+from models.pipeline import PipelineChoice
 from models.results import Image
 from models.walk_through_matching import WalkThroughMatcher
 from models.walk_through_messages import (
@@ -46,25 +48,39 @@ _CHANNELS = 3
 _LARGEST_PROOF = 2**53
 
 
-def _shared_bytes(descriptors: Sequence[int], size_bytes: int) -> bytes:
-    """Return a copy of a memory file's first bytes: its owner may overwrite it meanwhile."""
-    if len(descriptors) != 1:
-        raise WorkerFault("this request needs exactly one descriptor", code="MD-WRK-003")
-    if os.fstat(descriptors[0]).st_size < size_bytes:
-        raise WorkerFault(f"the memory file holds fewer than {size_bytes} bytes", code="MD-WRK-003")
-    with mmap.mmap(descriptors[0], size_bytes, prot=mmap.PROT_READ) as shared:
-        return shared[:]
+class Buffer:
+    """The one place that frames and portraits are copied to, because their owner may overwrite them meanwhile; scrubbed after use."""
+
+    def __init__(self) -> None:
+        self._bytes: NDArray[np.uint8] = np.zeros(0, dtype=np.uint8)
+
+    def taken(self, descriptors: Sequence[int], size_bytes: int) -> NDArray[np.uint8]:
+        """Return the first bytes of the memory file. Raises `WorkerFault` when it is shorter, or not the only one."""
+        if len(descriptors) != 1:
+            raise WorkerFault("this request needs exactly one descriptor", code="MD-WRK-003")
+        if os.fstat(descriptors[0]).st_size < size_bytes:
+            raise WorkerFault(f"the memory file holds fewer than {size_bytes} bytes", code="MD-WRK-003")
+        if len(self._bytes) < size_bytes:
+            self._bytes = np.zeros(size_bytes, dtype=np.uint8)
+        part = self._bytes[:size_bytes]
+        if os.preadv(descriptors[0], [part.data], 0) != size_bytes:
+            raise WorkerFault("the memory file could not be read whole", code="MD-WRK-003")
+        return part
+
+    def scrub(self) -> None:
+        """Overwrite what was copied, and what the array library keeps of freed blocks."""
+        self._bytes.fill(0)
+        wipe_freed()
 
 
-def _frame(request: Mapping[str, Any], descriptors: Sequence[int]) -> Image:
+def _frame(request: Mapping[str, Any], descriptors: Sequence[int], buffer: Buffer) -> Image:
     width, height = whole(request, "width_px", 16384), whole(request, "height_px", 16384)
     if width * height > 4 * MAXIMUM_PIXELS:
         raise WorkerFault(f"a frame of {width} x {height} pixels", code="MD-WRK-003")
-    content = _shared_bytes(descriptors, width * height * _CHANNELS)
-    return np.frombuffer(content, dtype=np.uint8).reshape(height, width, _CHANNELS)
+    return buffer.taken(descriptors, width * height * _CHANNELS).reshape(height, width, _CHANNELS)
 
 
-def answer_to(matcher: WalkThroughMatcher, packet: bytes, descriptors: Sequence[int]) -> Answer:
+def answer_to(matcher: WalkThroughMatcher, buffer: Buffer, packet: bytes, descriptors: Sequence[int]) -> Answer:
     """Return the answer to one request; a fault of the request is an answer, too."""
     request_id = 0
     try:
@@ -72,16 +88,17 @@ def answer_to(matcher: WalkThroughMatcher, packet: bytes, descriptors: Sequence[
         match operation:
             case "look":
                 started = time.perf_counter()
-                tracks = matcher.look(_frame(request, descriptors), time_of(request))
+                tracks = matcher.look(_frame(request, descriptors, buffer), time_of(request))
                 return Looked(request_id, tracks, round((time.perf_counter() - started) * 1000, 2))
             case "enrol":
-                content = _shared_bytes(descriptors, whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES))
-                return Enrolled(request_id, *matcher.enrol(entry_of(request), content))
+                content = buffer.taken(descriptors, whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES))
+                return Enrolled(request_id, *matcher.enrol(entry_of(request), content.tobytes()))
             case "consume":
                 granted = matcher.consume(entry_of(request), whole(request, "proof", _LARGEST_PROOF))
                 return Consumed(request_id, granted)
             case "withdraw":
                 matcher.withdraw(entry_of(request))
+                buffer.scrub()
                 return Withdrawn(request_id)
             case _:
                 raise WorkerFault(f"there is no operation {operation[:20]!r}")
@@ -95,12 +112,13 @@ def answer_to(matcher: WalkThroughMatcher, packet: bytes, descriptors: Sequence[
 
 def serve(matcher: WalkThroughMatcher, channel: socket.socket) -> None:
     """Answer requests until the other end closes."""
+    buffer = Buffer()
     while True:
         packet, descriptors, _, _ = socket.recv_fds(channel, LARGEST_MESSAGE_BYTES, 4)
         if not packet and not descriptors:
             return
         try:
-            answer = answer_to(matcher, packet, descriptors)
+            answer = answer_to(matcher, buffer, packet, descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -118,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--false-positive-identification-rate", type=float, default=1e-3, help="rate the threshold is chosen for"
     )
+    parser.add_argument("--demonstration", action="store_true", help="search although nothing is proven")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the lane ends its worker; a terminal must not do it first
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold a face
@@ -129,10 +148,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             try:
                 matcher, ready = load_matcher(
-                    arguments.models,
-                    arguments.expected_face_px,
+                    PipelineChoice(models=arguments.models, expected_face_px=arguments.expected_face_px),
                     arguments.largest_gallery,
                     arguments.false_positive_identification_rate,
+                    is_demonstration=arguments.demonstration,
                 )
             except ModelsError as error:
                 channel.send(encode_answer(Faulted(0, error.code, str(error))))

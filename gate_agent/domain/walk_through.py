@@ -66,7 +66,7 @@ class _Stepper:
             case ev.StoreReturned():
                 self.store_returned()
             case ev.GuardCleared():
-                self.set(unknown_referred=False, waiting_for=None)
+                self.set(unknown_referred=False, waiting_since_s=None)
             case _:
                 traveller = self.state.travellers.get(event.transaction_id)
                 if traveller is not None:
@@ -149,13 +149,13 @@ class _Stepper:
         self.watch_release()
         state = self.state
         if state.is_shut:
-            self.set(waiting_for=None)
+            self.set(waiting_since_s=None)
         elif state.occupancy > 1 or (state.occupancy == 1 and len(state.zone) > 1):
-            self.wait_for(("crowd", 0), _SECOND_PERSON)
+            self.wait(_SECOND_PERSON)
         elif state.occupancy == 0:
-            self.set(waiting_for=None)
+            self.set(waiting_since_s=None)
         elif not state.zone:
-            self.wait_for(("no_face", 0), Reason(ReasonCode.FACE_NOT_FOUND))
+            self.wait(Reason(ReasonCode.FACE_NOT_FOUND))
         else:
             self.consider(state.zone[0])
 
@@ -163,9 +163,9 @@ class _Stepper:
         """Look at the one face of the one body in the zone."""
         traveller = None if face.transaction_id is None else self.state.travellers.get(face.transaction_id)
         if face.proof == self.state.leaving_proof:
-            self.set(waiting_for=None)  # the next body is in, and its face is not seen yet
+            self.set(waiting_since_s=None)  # the next body is in, and its face is not seen yet
         elif traveller is not None and self.state.may_pass(traveller):
-            self.set(active=traveller.transaction_id, waiting_for=None)
+            self.set(active=traveller.transaction_id, waiting_since_s=None)
             self.put(traveller, phase=TravellerPhase.DECIDING)
             self.emit(ev.AskPolicy(traveller.transaction_id, traveller.proof))
         elif traveller is not None and face.standing in {FaceStanding.CONTESTED, FaceStanding.IDENTIFIED}:
@@ -174,19 +174,19 @@ class _Stepper:
             cause = "already_released" if face.standing is FaceStanding.IDENTIFIED else face.standing.value
             self.call_to_unknown(_undetermined(cause))
         else:
-            self.wait_for(("face", face.proof), _undetermined("not_recognised"))
+            self.wait(_undetermined("not_recognised"))
 
-    def wait_for(self, kind: tuple[str, int], reason: Reason) -> None:
-        """Have patience, then call the guard."""
+    def wait(self, reason: Reason) -> None:
+        """Have patience with whoever is in the zone, then call the guard for what is wrong at that moment."""
         state = self.state
-        if state.waiting_for != kind:
-            self.set(waiting_for=kind, waiting_since_s=state.seen_s)
+        if state.waiting_since_s is None:
+            self.set(waiting_since_s=state.seen_s)
         elif state.seen_s - state.waiting_since_s >= self.rules.patience_s:
             self.call_to_unknown(reason)
 
     def call_to_unknown(self, reason: Reason) -> None:
         """Call the guard to somebody of whom nothing is known; nobody is released until he was there."""
-        self.set(unknown_referred=True, waiting_for=None)
+        self.set(unknown_referred=True, waiting_since_s=None)
         self.emit(ev.CallGuard(None, (reason,)))
 
     # deciding -------------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class _Stepper:
         """Ask policy again, which can only refer; a running release ends."""
         if traveller.phase is TravellerPhase.RELEASED:
             self.emit(ev.SecureExit())
-        self.set(active=traveller.transaction_id, waiting_for=None)
+        self.set(active=traveller.transaction_id, waiting_since_s=None)
         self.put(traveller, phase=TravellerPhase.DECIDING, pending=None, referral=reasons)
         self.emit(ev.AskPolicy(traveller.transaction_id, traveller.proof, reasons))
 

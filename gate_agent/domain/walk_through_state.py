@@ -67,8 +67,7 @@ class LaneState:
     unknown_referred: bool = False  # a guard was called to somebody without a transaction
     faces: tuple[SeenFace, ...] = ()
     seen_s: float = float("-inf")
-    waiting_for: tuple[str, int] | None = None  # what keeps the zone undecided: a kind, and the face's proof
-    waiting_since_s: float = 0.0
+    waiting_since_s: float | None = None  # since when somebody stands in the zone whom nothing can be decided on
     leaving_proof: int | None = None  # the face of the traveller who passed last, perhaps still in view
     occupancy: int = 0
     exit_open: bool = False
