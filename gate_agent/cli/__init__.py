@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "check-config": "gate_agent.cli.check_config",
     "console": "gate_agent.cli.console",
     "demo": "gate_agent.cli.demo",
+    "demo walk-through": "gate_agent.cli.demo_walk_through",
     "devices": "gate_agent.cli.devices",
     "doctor": "gate_agent.cli.doctor",
     "face attacks": "gate_agent.cli.face_attacks",
