@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -122,10 +122,62 @@ class FaceSettings(Section):
         "", description="Calibration record by id; by default the newest that holds for the models in use."
     )
 
+    monitoring_window_days: int = Field(
+        30, ge=1, le=400, description="Days over which the gate's own error rates are counted."
+    )
+    monitoring_groups: tuple[Literal["age_band", "sex", "nationality", "issuing_state"], ...] = Field(
+        (),
+        description="Groups that error rates are also counted by: `age_band`, `sex`, `nationality`, `issuing_state`; none by"
+        " default.",
+    )
+    monitoring_smallest_group: int = Field(
+        100, ge=10, le=1_000_000, description="Travellers that a group needs before its rates are shown."
+    )
+    monitoring_least_design_effect: float = Field(
+        3.0,
+        ge=1,
+        le=100,
+        description="By how much zero-effort comparisons are discounted at least, because they share probes and references"
+        " (3 was measured with the shipped models).",
+    )
+    monitoring_ruling_window_h: float = Field(
+        12.0,
+        ge=0,
+        le=24,
+        description="Hours for which a transaction stays linked with its counts in memory, so that a guard's ruling can take it"
+        " back; 0: only rulings before its end count.",
+    )
+    monitoring_false_match_rates: tuple[Annotated[float, Field(gt=0, le=1e-3)], ...] = Field(
+        (),
+        max_length=4,
+        description="Further stated false match rates that error rates are counted at; they decide nothing.",
+    )
+    non_mated_cache: int = Field(
+        0,
+        ge=0,
+        le=20_000,
+        description="Document portraits of earlier travellers whose features are kept in worker memory to count false matches;"
+        " 0, the default, keeps none. Declared in docs/data-inventory.md.",
+    )
+    non_mated_cache_age_h: float = Field(
+        24.0, gt=0, le=24, description="Longest life of what that cache keeps; a restart empties it."
+    )
+    short_term_references: bool = Field(
+        default=False,
+        description="Keep the document's portrait of a short stay, sealed, from entry to exit, for an exit where the document's"
+        " portrait cannot be read. Off destroys what was kept. Declared in docs/data-inventory.md.",
+    )
+    short_term_reference_days: int = Field(90, ge=1, le=90, description="Longest life of a short-term reference.")
+
     @model_validator(mode="after")
-    def _doubt_lies_below_alarm(self) -> FaceSettings:
+    def _settings_agree(self) -> FaceSettings:
         if self.attack_doubt_score > self.attack_alarm_score:
             raise ValueError("attack_doubt_score lies above attack_alarm_score")
+        if len(set(self.monitoring_groups)) != len(self.monitoring_groups):
+            raise ValueError("monitoring_groups names a group twice")
+        rates = (self.false_match_rate, *self.monitoring_false_match_rates)
+        if len(set(rates)) != len(rates):
+            raise ValueError("monitoring_false_match_rates names a rate twice, or the one that decides")
         return self
 
 

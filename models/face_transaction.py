@@ -100,6 +100,11 @@ class FaceTransaction:
         """Return the fused probe, None while there is none."""
         return fused([frame.features for frame in self._frames]) if self._frames else None
 
+    @property
+    def probe_frames(self) -> int:
+        """How many frames the probe is fused from."""
+        return len(self._frames)
+
     def wipe(self) -> None:
         """Overwrite every feature and forget the rest."""
         _overwrite(self.reference_features)

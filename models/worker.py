@@ -12,6 +12,7 @@ import argparse
 import mmap
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from models.image_decoding import decode_image
 from models.image_header import MAXIMUM_CONTENT_BYTES, MAXIMUM_PIXELS
 from models.pipeline import FacePipeline, PipelineChoice, load_pipeline
 from models.results import FaceComparison, FaceFinding, FaceSample, Image
+from models.worker_evaluation import WorkerEvaluation, add_arguments
 from models.worker_messages import (
     LARGEST_REQUEST_BYTES,
     Done,
@@ -108,12 +110,16 @@ def _looked(
     return replace(look, sample=replace(look.sample, step_ms=step_ms)), comparison
 
 
-def _answer(faces: BorrowedFaces, packet: bytes, descriptors: Sequence[int]) -> Sampled | Done | Faulted:
+def _answer(
+    faces: BorrowedFaces, evaluation: WorkerEvaluation, packet: bytes, descriptors: Sequence[int]
+) -> Sampled | Done | Faulted:
     request_id = 0
     try:
         request_id, operation, request = decode_request(packet)
         if operation == "forget":
             return Done(request_id, {"forgotten": int(faces.forget(_transaction(request)))})
+        if operation == "evaluate":
+            return Done(request_id, evaluation.answer(faces, _transaction(request), request))
         if operation not in {"reference", "picture", "probe"}:
             raise WorkerFault(f"there is no operation {operation!r}")
         if len(descriptors) != 1:
@@ -126,15 +132,18 @@ def _answer(faces: BorrowedFaces, packet: bytes, descriptors: Sequence[int]) -> 
         return Faulted(request_id, "MD-WRK-004", "the worker's memory limit was reached")
 
 
-def serve(faces: BorrowedFaces, channel: socket.socket) -> None:
+def serve(faces: BorrowedFaces, evaluation: WorkerEvaluation, channel: socket.socket) -> None:
     """Answer requests until the other end closes, then forget everybody."""
     while True:
+        while not select.select([channel], [], [], evaluation.waits_s)[0]:
+            evaluation.drop_old()
         packet, descriptors, _, _ = socket.recv_fds(channel, LARGEST_REQUEST_BYTES, 4)
         if not packet and not descriptors:
             faces.forget_all()
+            evaluation.wipe()
             return
         try:
-            answer = _answer(faces, packet, descriptors)
+            answer = _answer(faces, evaluation, packet, descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -155,10 +164,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
     parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
     parser.add_argument("--expected-face-px", type=int, default=120, help="width to which the expected face is scaled")
+    add_arguments(parser)
     return parser.parse_args(argv)
 
 
-def _ready(pipeline: FacePipeline, started_s: float) -> Ready:
+def _ready(pipeline: FacePipeline, evaluation: WorkerEvaluation, started_s: float) -> Ready:
     record = pipeline.record
     return Ready(
         os.getpid(),
@@ -167,6 +177,7 @@ def _ready(pipeline: FacePipeline, started_s: float) -> Ready:
         minimum_age_years=0 if record is None else record.minimum_age_years,
         attack_detection_rated=any(model.is_rated for model in pipeline.chain.attack_models),
         refusal=pipeline.refusal,
+        watched_thresholds=evaluation.thresholds,
     )
 
 
@@ -194,6 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             try:
                 pipeline = load_pipeline(choice)
+                evaluation = WorkerEvaluation(arguments, pipeline, time.monotonic)
                 pipeline.sampler.warm_up()
             except ModelsError as error:
                 channel.send(encode_answer(Faulted(0, error.code, str(error))))
@@ -202,8 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 message = "the models do not fit into the worker's memory limit"
                 channel.send(encode_answer(Faulted(0, "MD-WRK-004", message)))
                 return 3
-            channel.send(encode_answer(_ready(pipeline, started_s)))
-            serve(BorrowedFaces(pipeline.sampler, pipeline.comparer, time.monotonic), channel)
+            channel.send(encode_answer(_ready(pipeline, evaluation, started_s)))
+            serve(BorrowedFaces(pipeline.sampler, pipeline.comparer, time.monotonic), evaluation, channel)
         except (BrokenPipeError, ConnectionResetError):
             return 0  # the agent went away
     return 0

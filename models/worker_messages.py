@@ -1,7 +1,8 @@
 """What the agent and a worker say to each other over a SOCK_SEQPACKET pair, one message per packet.
 
-Request: JSON with `id`, `op`, `transaction`, and for all but `forget` one descriptor by SCM_RIGHTS: a memory file with an encoded
-image (`reference`, `picture`: size_bytes) or with BGR uint8 pixels (`probe`: width_px, height_px, t_mono_s).
+Request: JSON with `id`, `op`, `transaction`; for images one descriptor by SCM_RIGHTS: a memory file with an encoded image
+(`reference`, `picture`: size_bytes) or with BGR uint8 pixels (`probe`: width_px, height_px, t_mono_s). `evaluate` (own_key, groups)
+and `forget` come without.
 Answer: length of the JSON (4 bytes, big-endian), the JSON, then the portrait JPEG. No feature of a face ever crosses.
 """
 
@@ -29,6 +30,10 @@ LARGEST_REQUEST_BYTES = 4096
 LARGEST_ANSWER_BYTES = 163_840  # below the default send buffer of a Unix socket (212 992)
 _LENGTH = struct.Struct(">I")
 _LONGEST_DETAIL = 500
+_NONSENSE = (
+    struct.error, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError
+)  # fmt: skip
+"""What taking a hostile packet apart may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Ready:
     """The worker has loaded, verified and warmed up its models.
 
     Without a calibration record `calibration_id` is empty and `refusal` says why; such a worker samples and never compares.
+    `watched_thresholds`: for each rate that is counted at, the deciding one first, the score of a match of one and of several frames.
     """
 
     process_id: int
@@ -44,6 +50,7 @@ class Ready:
     minimum_age_years: int = 0
     attack_detection_rated: bool = False
     refusal: str = ""
+    watched_thresholds: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class Faulted:
 Answer = Ready | Sampled | Done | Faulted
 
 
-def encode_request(request_id: int, operation: str, **values: float | str) -> bytes:
+def encode_request(request_id: int, operation: str, **values: float | str | list[int]) -> bytes:
     """Return a request packet."""
     return json.dumps({"id": request_id, "op": operation, **values}).encode("ascii")
 
@@ -85,7 +92,7 @@ def decode_request(packet: bytes) -> tuple[int, str, Mapping[str, Any]]:
     """Return id, operation and the whole table of a request. Raises `WorkerFault` when it is malformed."""
     try:
         table = json.loads(packet)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WorkerFault("a request that is no JSON") from error
     if not isinstance(table, dict) or type(table.get("id")) is not int or not isinstance(table.get("op"), str):
         raise WorkerFault("a request without id or operation")
@@ -136,7 +143,8 @@ def decode_answer(packet: bytes) -> Answer:
         rest = packet[_LENGTH.size + length :]
         kind = header.pop("answer")
         if kind == "ready":
-            return Ready(**header)
+            pairs = header.pop("watched_thresholds", ())
+            return Ready(**header, watched_thresholds=tuple((float(one), float(several)) for one, several in pairs))
         if kind == "done":
             return Done(int(header["id"]), dict(header["counts"]))
         if kind == "fault":
@@ -144,7 +152,7 @@ def decode_answer(packet: bytes) -> Answer:
         if kind != "sampled":
             raise ValueError("an unknown kind of answer")  # noqa: TRY301 - answered below like any other nonsense
         return _sampled(header, rest)
-    except (struct.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except _NONSENSE as error:
         raise WorkerFault(f"an answer that makes no sense: {error}", code="MD-WRK-002") from error
 
 
@@ -189,8 +197,10 @@ def _comparison(table: Any, finding: FaceFinding) -> FaceComparison | None:
     if finding is not FaceFinding.FOUND:
         raise ValueError("a comparison without a face")
     comparison = FaceComparison(**{**table, "decision": ComparisonDecision(table["decision"])})
-    values = (comparison.comparison_score, comparison.threshold, comparison.non_match_threshold)
-    if not all(math.isfinite(value) for value in values) or not 0 < comparison.false_match_rate < 1:
+    values = [comparison.comparison_score, comparison.threshold, comparison.non_match_threshold]
+    values += [] if comparison.cosine is None else [comparison.cosine]
+    is_counted = type(comparison.frames) is int and comparison.frames >= 1
+    if not all(math.isfinite(value) for value in values) or not 0 < comparison.false_match_rate < 1 or not is_counted:
         raise ValueError("a comparison whose numbers make no sense")
     if (comparison.decision is ComparisonDecision.MATCH) != (comparison.comparison_score >= comparison.threshold):
         raise ValueError("a decision that its own score contradicts")

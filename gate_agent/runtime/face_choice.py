@@ -7,6 +7,8 @@ from pathlib import Path
 from gate_agent.settings import FaceSettings
 from models.pipeline import PipelineChoice
 
+_HOUR_S = 3600.0
+
 
 def choice_of(face: FaceSettings, models_folder: Path) -> PipelineChoice:
     """Return the choice for the models in a folder."""
@@ -42,4 +44,22 @@ def worker_arguments(choice: PipelineChoice) -> list[str]:
         arguments += ["--embedder", choice.embedder]
     if choice.calibration:
         arguments += ["--calibration", choice.calibration]
+    return arguments
+
+
+def evaluation_arguments(face: FaceSettings) -> list[str]:
+    """Return continuous evaluation as arguments of `models.worker`: nothing is cached unless the site switched it on.
+
+    The cache's size is the gate's; several workers share it.
+    """
+    arguments = [word for rate in face.monitoring_false_match_rates for word in ("--watched-rate", str(rate))]
+    if face.non_mated_cache:
+        arguments += [
+            "--non-mated-cache",
+            str(max(1, face.non_mated_cache // face.workers)),
+            "--non-mated-cache-age-s",
+            str(face.non_mated_cache_age_h * _HOUR_S),
+            "--group-numbers",
+            str(len(face.monitoring_groups)),
+        ]
     return arguments

@@ -21,10 +21,11 @@ import structlog
 
 from gate_agent.clock import Clock
 from gate_agent.errors import InferenceFault
-from gate_agent.runtime.face_choice import choice_of, worker_arguments
+from gate_agent.runtime.face_choice import choice_of, evaluation_arguments, worker_arguments
 from gate_agent.runtime.worker_process import DIED, NONSENSE, REFUSED, TIMED_OUT, WorkerProcess
 from gate_agent.settings import FaceSettings
 from models.image_header import MAXIMUM_CONTENT_BYTES
+from models.non_mated_cache import NonMatedCounts
 from models.results import FaceComparison, FaceFinding, FaceSample
 from models.worker_messages import Done, Ready, Sampled
 
@@ -59,6 +60,7 @@ class FaceEngine:
             "--memory-bytes",
             str(settings.worker_memory_bytes),
             *worker_arguments(choice_of(settings, models_folder)),
+            *evaluation_arguments(settings),
         ]
         self._workers: set[WorkerProcess] = set()
         self._holders: dict[uuid.UUID, WorkerProcess] = {}
@@ -78,6 +80,11 @@ class FaceEngine:
     def minimum_age_years(self) -> int:
         """The youngest age that the calibration record covers."""
         return self._ready.minimum_age_years if self._ready else 0
+
+    @property
+    def watched_thresholds(self) -> tuple[tuple[float, float], ...]:
+        """The scores from which probes of one frame, and of several, match: at each rate that is counted at, the deciding one first."""
+        return self._ready.watched_thresholds if self._ready else ()
 
     @property
     def worker_process_ids(self) -> tuple[int, ...]:
@@ -129,6 +136,28 @@ class FaceEngine:
         return await self._looked(
             "probe", transaction_id, memfd, width_px=width_px, height_px=height_px, t_mono_s=t_mono_s
         )
+
+    async def evaluate(
+        self, transaction_id: uuid.UUID, own_key: bytes, groups: Sequence[int] = ()
+    ) -> NonMatedCounts | None:
+        """Return what the transaction's probe gave against cached references of others; its own joins them.
+
+        None where there is nothing to compare any more, and where its worker is busy: evaluation waits for nobody. `own_key` are
+        16 to 64 opaque bytes that stand for the document's holder, `groups` one number per dimension.
+        """
+        worker = self._holders.get(transaction_id)
+        if worker is None or worker not in self._workers or worker.turn.locked():
+            return None
+        asked: dict[str, str | list[int]] = {"own_key": own_key.hex(), "groups": list(groups)}
+        answer = await self._exchanged(worker, "evaluate", transaction_id, None, **asked)
+        if not isinstance(answer, Done):
+            raise InferenceFault("the worker answered another question", code=NONSENSE)
+        if answer.counts.get("evaluated") == 0:
+            return None
+        try:
+            return NonMatedCounts.of_table(answer.counts)
+        except ValueError as error:
+            raise InferenceFault(f"the worker counted nonsense: {error}", code=NONSENSE) from error
 
     async def forget(self, transaction_id: uuid.UUID) -> None:
         """Have the worker overwrite what it holds of a transaction; a worker that cannot is ended, which forgets as well."""
@@ -194,7 +223,7 @@ class FaceEngine:
         operation: str,
         transaction_id: uuid.UUID,
         descriptor: int | None,
-        **values: float,
+        **values: float | str | list[int],
     ) -> Sampled | Done:
         if not self._is_running:
             raise InferenceFault("the face engine is not running", code=NOT_RUNNING)
@@ -215,7 +244,7 @@ class FaceEngine:
         operation: str,
         transaction_id: uuid.UUID,
         descriptor: int | None,
-        values: dict[str, float],
+        values: dict[str, float | str | list[int]],
     ) -> Sampled | Done:
         try:
             try:

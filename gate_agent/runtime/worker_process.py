@@ -81,7 +81,7 @@ class WorkerProcess:
         worker.ready = answer
         return worker
 
-    def submit(self, operation: str, descriptor: int | None, **values: float | str) -> None:
+    def submit(self, operation: str, descriptor: int | None, **values: float | str | list[int]) -> None:
         """Hand a request, and a descriptor where it needs one, over without waiting. Raises `InferenceFault` for a worker that is dead or stuck."""
         self._last_request += 1
         packet = encode_request(self._last_request, operation, **values)
