@@ -22,7 +22,7 @@ from models.results import ComparisonDecision
 from models.score_normalisation import ScoreDefinition, ScoreKind
 
 BOX_RULE = "unclipped"
-RULES = "2"
+RULES = "3"
 """Version of everything between image and chip that is not a model file: scaling, halving, chip and view rules."""
 CEILING_FALSE_MATCH_RATE = 1e-3
 

