@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ VECTORS = 5000
 """Cohort vectors drawn by default."""
 _KMEANS_STARTS, _KMEANS_ROUNDS = 4, 60
 _FORMAT = "egate-cohort-1"
-_RIDGE = 1e-9
+_RIDGE, _FEW_PEOPLE_RIDGE = 1e-9, 1e-7
 
 Vectors = NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class CohortModel:
         component = np.searchsorted(np.cumsum(self.weights)[:-1], uniform[:count], side="right")
         radius, turn = uniform[count:].reshape(2, count, -1)
         normal = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * turn)
-        factor = np.linalg.cholesky(self.covariance + _RIDGE * np.eye(len(self.covariance)))
+        factor = _root(self.covariance)
         drawn = self.means[component] + normal @ factor.T
         drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
         return Cohort(f"{self.model_hash()[:16]}-{count}-{seed}", np.ascontiguousarray(drawn, dtype=np.float32))
@@ -60,6 +61,11 @@ class CohortModel:
     def model_hash(self) -> str:
         """Return the SHA-256 of the mixture as it is saved."""
         return hashlib.sha256(dump(self)).hexdigest()
+
+
+def _root(covariance: Vectors) -> Vectors:
+    root: Vectors = np.linalg.cholesky(covariance + _RIDGE * np.eye(len(covariance)))
+    return root
 
 
 def _uniform(seed: int, count: int) -> Vectors:
@@ -102,14 +108,11 @@ class CohortSums:
     def model(self) -> CohortModel:
         """Return the mixture. Components below 15 people are joined with the nearest other one.
 
-        Raises `CalibrationRefused` when there are too few people for a covariance (fewer than 15, or not more than components).
+        Raises `CalibrationRefused` for fewer than 15 people.
         """
         counts, sums = self.counts.astype(np.float64), self.sums.copy()
         people = int(counts.sum())
-        if people < SMALLEST_COMPONENT:
-            raise CalibrationRefused(
-                f"a cohort of {people} people; a component covers at least {SMALLEST_COMPONENT}", code="MD-COH-001"
-            )
+        _enough(people)
         while len(counts) > 1 and counts.min() < SMALLEST_COMPONENT:
             smallest = int(counts.argmin())
             directions = _unit(np.where(counts[:, None] > 0, sums, self.anchors[: len(sums)]))
@@ -121,7 +124,11 @@ class CohortSums:
             counts, sums = np.delete(counts, smallest), np.delete(sums, smallest, axis=0)
         means = sums / counts[:, None]
         scatter = self.products - (means * counts[:, None]).T @ means
-        return CohortModel(means, counts / people, scatter / max(people - len(counts), 1), people)
+        freedom = people - len(counts)
+        covariance = scatter / max(freedom, 1)
+        if freedom < len(covariance):  # fewer people than directions: rounding alone could leave it without a root
+            covariance += _FEW_PEOPLE_RIDGE * np.eye(len(covariance))
+        return CohortModel(means, counts / people, covariance, people)
 
 
 def fit(features: NDArray[Any], components: int = 16, seed: int = 0) -> CohortModel:
@@ -130,23 +137,31 @@ def fit(features: NDArray[Any], components: int = 16, seed: int = 0) -> CohortMo
     Raises `CalibrationRefused` for fewer than 15 people or rows that are no unit vectors.
     """
     vectors = _checked(features, features.shape[1] if features.ndim == 2 else 0)
+    _enough(len(vectors))
     components = max(1, min(components, len(vectors) // SMALLEST_COMPONENT))
     rng = np.random.default_rng(seed)
     best: tuple[float, Vectors] | None = None
     for _ in range(_KMEANS_STARTS):
-        centres = vectors[rng.choice(len(vectors), components, replace=False)] if len(vectors) else vectors
+        centres = vectors[rng.choice(len(vectors), components, replace=False)]
         for _ in range(_KMEANS_ROUNDS):
             moved = _moved(vectors, centres)
             if np.allclose(moved, centres):
                 break
             centres = moved
-        fitness = float((vectors @ centres.T).max(axis=1).sum()) if len(vectors) else 0.0
+        fitness = float((vectors @ centres.T).max(axis=1).sum())
         if best is None or fitness > best[0]:
             best = (fitness, centres)
     assert best is not None, "there is at least one start"
     sums = CohortSums.around(best[1])
     sums.add(vectors)
     return sums.model()
+
+
+def _enough(people: int) -> None:
+    if people < SMALLEST_COMPONENT:
+        raise CalibrationRefused(
+            f"a cohort of {people} people; a component covers at least {SMALLEST_COMPONENT}", code="MD-COH-001"
+        )
 
 
 def _moved(vectors: Vectors, centres: Vectors) -> Vectors:
@@ -199,7 +214,7 @@ def parse(content: bytes, name: str) -> CohortModel:
                 archive["covariance"].astype(np.float64),
                 int(archive["people"]),
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise CalibrationRefused(f"cohort {name}: {error}", code="MD-COH-003") from error
     components, dimension = model.means.shape if model.means.ndim == 2 else (0, 0)
     is_consistent = (
@@ -211,6 +226,10 @@ def parse(content: bytes, name: str) -> CohortModel:
         and abs(model.weights.sum() - 1) < 1e-6
         and model.weights.min() * model.people >= SMALLEST_COMPONENT - 0.5
     )
+    try:
+        is_consistent = is_consistent and bool(np.isfinite(_root(model.covariance)).all())
+    except np.linalg.LinAlgError:
+        is_consistent = False  # no covariance
     if not is_consistent:
         raise CalibrationRefused(
             f"cohort {name}: its format or parts contradict each other, or a component covers fewer than {SMALLEST_COMPONENT} people",

@@ -155,7 +155,6 @@ class FaceTransaction:
         for frame in self._frames:
             _overwrite(frame.features)
         self._frames = []
-        self._track_id = 0
         self._attacks.reset()
 
 

@@ -150,7 +150,7 @@ def decode_answer(packet: bytes) -> Answer:
         if kind == "fault":
             return Faulted(int(header["id"]), str(header["code"]), str(header["message"]))
         if kind != "sampled":
-            raise ValueError("an unknown kind of answer")  # noqa: TRY301 - answered below like any other nonsense
+            raise ValueError("an unknown kind of answer")
         return _sampled(header, rest)
     except _NONSENSE as error:
         raise WorkerFault(f"an answer that makes no sense: {error}", code="MD-WRK-002") from error
