@@ -1,6 +1,7 @@
 """Making the keys and first bundles of a site: what a gate, a centre and a portal need before they can trust each other.
 
     keys/            gate, centre, rulebook, token_issuer (Ed25519) · centre_seal (X25519): `.key` PKCS #8, 0600 · `.pub`
+    keys/            face_reference.key: the site key of short-term references, used only where they are switched on
     keys/officers/   <officer id>.json, the officer's key under a password
     bundles/         rulebook, officers, watchlist, stays: signed, ready for `central_sync.downlink`
     directory.json   the gates that the centre takes records from
@@ -34,6 +35,8 @@ from gate_agent.clock import Clock
 from gate_agent.errors import EgateError
 from gate_agent.lane.authorisation import OfficerRole
 from gate_agent.policy.rulebook import packaged_rulebook_bytes
+from gate_agent.store.reference_keys import FILE_NAME as REFERENCE_KEY
+from gate_agent.store.reference_keys import make_site_key
 from gate_agent.web.officer_keys import create_officer_key
 
 SIGNING_KEYS = ("gate", "centre", "rulebook", "token_issuer", "models")
@@ -102,6 +105,9 @@ def provision(
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     signing = {name: _signing_key(keys, name, force=force) for name in SIGNING_KEYS}
     _sealing_key(keys, force=force)
+    if force:
+        (keys / REFERENCE_KEY).unlink(missing_ok=True)  # whatever was kept under the old one is given up
+    make_site_key(keys)
 
     passwords = {officer_id: _password() for officer_id in officers}
     roll = dict(existing)

@@ -12,6 +12,7 @@ from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import build as build_driver
 from drivers.seal_tracker.events import TAMPER_KINDS
+from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
@@ -97,12 +98,16 @@ class Agent:
             await self._reconcile(store)
             await self._import_stays(store)
             await engine.start()
-            await self._serve(store, engine)
+            faces = await FaceSide.open(settings, engine, self._clock)
+            try:
+                await self._serve(store, engine, faces)
+            finally:
+                await faces.close()
         finally:
             await engine.stop()
             await store.close()
 
-    async def _serve(self, store: Store, engine: FaceEngine) -> None:
+    async def _serve(self, store: Store, engine: FaceEngine, faces: FaceSide) -> None:
         settings = self._settings
         for device in settings.device:
             driver = build_driver(device.name, device.driver, self._options(device), self._dispatch, self._clock)
@@ -111,12 +116,19 @@ class Agent:
         desk = StoredDesk(store)
         await desk.refresh()
         for lane in settings.lane:
-            self._lanes[lane.lane_id] = self._controller(lane, store, engine)
+            self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces)
         verifier = AuthorisationVerifier(
             settings.gate.gate_id, self._knowledge.officers, self._clock, store.remember_nonce
         )
         self._source = source = GateSource(
-            settings, self._lanes, self._statuses, verifier, self._knowledge, desk, self._clock
+            settings,
+            self._lanes,
+            self._statuses,
+            verifier,
+            self._knowledge,
+            desk,
+            self._clock,
+            face_rates=lambda: faces.rates,
         )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -131,6 +143,8 @@ class Agent:
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
+            alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
+            tasks.append(group.create_task(faces.run(alarms, self._changed)))
             for task in tasks:
                 task.add_done_callback(
                     lambda _ended: stop.set()
@@ -146,7 +160,7 @@ class Agent:
         reads = any(lane.camera == device.name and lane.read_barcode_from_camera for lane in self._settings.lane)
         return {**device.options, **({"read_barcodes": True} if reads else {})}
 
-    def _controller(self, lane: LaneSettings, store: Store, engine: FaceEngine) -> LaneController:
+    def _controller(self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide) -> LaneController:
         return LaneController(
             self._settings,
             lane,
@@ -158,6 +172,8 @@ class Agent:
             knowledge=self._knowledge,
             clock=self._clock,
             changed=self._changed,
+            monitor=faces.monitor,
+            references=faces.references,
         )
 
     def _of_class(self, name: str, device_class: dc.DeviceClass) -> dc.Driver:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -27,6 +27,7 @@ from gate_agent.web.lane_api_messages import (
     ActionAnswer,
     CustomsTaskView,
     DeviceView,
+    FaceRatesView,
     GateSnapshot,
     ImageKind,
     LinkView,
@@ -80,6 +81,7 @@ class GateSource:
         knowledge: KnowledgeSource,
         desk: CustomsDesk,
         clock: Clock,
+        face_rates: Callable[[], list[FaceRatesView]] = list,
     ) -> None:
         self.link = LinkView(
             centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
@@ -91,6 +93,7 @@ class GateSource:
         self._knowledge = knowledge
         self._desk = desk
         self._clock = clock
+        self._face_rates = face_rates
         self._sequence = 0
         self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
         self._changes: Broadcaster[int] = Broadcaster()
@@ -126,6 +129,7 @@ class GateSource:
             customs_tasks=self._desk.tasks(),
             link=self.link,
             recent=[views.ended(summary) for summary in ended[:50]],
+            face_rates=self._face_rates(),
         )
 
     def _devices_of(self, lane: LaneController) -> list[DeviceView]:

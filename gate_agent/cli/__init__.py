@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "face attacks": "gate_agent.cli.face_attacks",
     "face compare": "gate_agent.cli.face_compare",
     "face evaluate": "gate_agent.cli.face_evaluate",
+    "face monitor": "gate_agent.cli.face_monitor",
     "inspect barcode": "gate_agent.cli.inspect_barcode",
     "inspect mrz-text": "gate_agent.cli.inspect_mrz_text",
     "inspect seal-frame": "gate_agent.cli.inspect_seal_frame",

@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+from models import freed_memory
+
 _RESTART_S = 0.2
 _STOP_S = 8.0
 
@@ -30,6 +32,8 @@ class KeptProcess:
 
     async def _keep(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EGATE_")}
+        if self.name == "agent":
+            environment |= freed_memory.ENVIRONMENT
         while not self._stopping:
             with self._log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(

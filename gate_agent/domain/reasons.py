@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+OTHER_PERSON = "face_other_person"
+"""The guard's reason for handing over somebody who is not the document's holder: a ruling on the face comparison."""
+
 
 class ReasonCode(StrEnum):
     """Stable codes; a catalogue entry for guard and inspector exists for each, and one safe text for the traveller."""
@@ -31,6 +34,8 @@ class ReasonCode(StrEnum):
     FACE_NO_CALIBRATION = "face_no_calibration"
     FACE_OUT_OF_RANGE = "face_out_of_range"
     FACE_AGE_NOT_COVERED = "face_age_not_covered"  # parameters: minimum
+    FACE_SHORT_TERM_REFERENCE = "face_short_term_reference"
+    FACE_FALSE_MATCH_RATE_HIGH = "face_false_match_rate_high"  # parameters: bound, limit
     PRESENTATION_ATTACK_SUSPECTED = "presentation_attack_suspected"
     PRESENTATION_ATTACK_DOUBTFUL = "presentation_attack_doubtful"
     PRESENTATION_ATTACK_NO_RESULT = "presentation_attack_no_result"

@@ -9,9 +9,10 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gate_agent.domain.crossing import PolicyAnswer
+from gate_agent.domain.crossing import Admission, PassageOutcome, PolicyAnswer
 from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.mrz import MrzReading
+from gate_agent.domain.reasons import OTHER_PERSON, ReasonCode
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.inspection.declaration_token import TokenReading
 from models.results import AttackAssessment, FaceComparison
@@ -36,6 +37,8 @@ class Borrowed:
     comparison: FaceComparison | None = None
     attack: AttackAssessment | None = None
     attack_suspected: bool = False
+    is_acquired: bool = False
+    is_short_term_reference: bool = False
     referred_at: datetime | None = None
     last_input_mono_s: float = 0.0
     decided_mono_s: float = 0.0
@@ -43,6 +46,7 @@ class Borrowed:
     step_ms: dict[str, float] = field(default_factory=dict)
     decision_id: uuid.UUID | None = None
     answer: PolicyAnswer | None = None
+    passage: PassageOutcome | None = None
     is_over: bool = False
 
     @property
@@ -54,6 +58,19 @@ class Borrowed:
     def declaration(self) -> Declaration | None:
         """The verified declaration, once it was bound to this document."""
         return self.token.declaration if self.token and self.token_accepted else None
+
+    @property
+    def is_other_person(self) -> bool:
+        """Whether a guard handed the traveller over because the face is not the document holder's."""
+        answer = self.answer
+        return (
+            answer is not None
+            and answer.admission is Admission.HAND_OVER
+            and any(
+                reason.code is ReasonCode.GUARD_DECISION and reason.parameters.get("reason") == OTHER_PERSON
+                for reason in answer.admission_reasons
+            )
+        )
 
     def show_probe(self, jpeg: bytes | bytearray) -> None:
         """Put the live picture that a guard would see; the one before is overwritten."""

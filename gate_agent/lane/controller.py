@@ -30,9 +30,18 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.declaration import Declarations
 from gate_agent.lane.document import inspect_reading
 from gate_agent.lane.doors import Doors
-from gate_agent.lane.face import FaceWork
+from gate_agent.lane.face import FaceWork, ShortStays
 from gate_agent.lane.intake import HOLDS, Intake
-from gate_agent.lane.ports import FaceMatcher, KnowledgeSource, LaneBarrier, LaneCamera, LaneReader, LaneStore
+from gate_agent.lane.ports import (
+    FaceMatcher,
+    FaceMonitor,
+    KnowledgeSource,
+    LaneBarrier,
+    LaneCamera,
+    LaneReader,
+    LaneStore,
+    StayReferences,
+)
 from gate_agent.lane.recording import crossing_of, decision_of
 from gate_agent.lane.summary import TransactionSummary
 from gate_agent.lane.timers import LaneTimers
@@ -61,6 +70,8 @@ class LaneController:
         knowledge: KnowledgeSource,
         clock: Clock,
         changed: Callable[[], None],
+        monitor: FaceMonitor | None = None,
+        references: StayReferences | None = None,
     ) -> None:
         self.lane = lane
         self.state = TransactionState(phase=Phase.SUSPENDED, holds=frozenset(HOLDS.values()))
@@ -81,7 +92,17 @@ class LaneController:
         self._doors = Doors(barrier, lane.release_ttl_s, self.feed)
         self.timers = LaneTimers(lane, self.feed)
         self._declarations = Declarations(store, clock, settings.policy)
-        self.face = FaceWork(settings.face, matcher, camera, clock, job=self._job, report=self._report, changed=changed)
+        self.face = FaceWork(
+            settings.face,
+            matcher,
+            camera,
+            clock,
+            job=self._job,
+            report=self._report,
+            changed=changed,
+            monitor=monitor,
+            stays=None if references is None else ShortStays(lane.direction, references, knowledge),
+        )
         self._group: asyncio.TaskGroup | None = None
 
     # what others call -------------------------------------------------------------------------------------------------
@@ -161,7 +182,8 @@ class LaneController:
                 self._job(self._commit_entrance(self._here()))
             case ev.CommitDecision():
                 self._job(self._commit_decision(self._here(), effect))
-            case ev.CommitCrossing():
+            case ev.CommitCrossing(passage):
+                self._here().passage = passage
                 self._job(self._commit_crossing(self._here(), effect))
             case ev.OpenDoor() | ev.SecureDoors():
                 self._doors.command(effect)
@@ -198,8 +220,8 @@ class LaneController:
         self.recent.append(TransactionSummary.of(self.lane, borrowed, effect, self._clock))
         log.info("transaction_closed", outcome=effect.outcome, decided_by=effect.decided_by)
         self._read_codes(on=False)
+        self.face.end(borrowed, self.lane.lane_id, self.today)
         borrowed.wipe()
-        self.face.end(borrowed)
         self.borrowed = None
         structlog.contextvars.unbind_contextvars("transaction_id")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,6 +15,7 @@ from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.crossing import Crossing, Decision
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
+from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.policy.rulebook import Rulebook
 from models.results import FaceComparison, FaceSample
@@ -84,7 +85,7 @@ class FaceMatcher(Protocol):
         """The youngest age that the calibration record covers; 0: every age."""
         ...
 
-    async def reference(self, transaction_id: uuid.UUID, content: bytes) -> Capture:
+    async def reference(self, transaction_id: uuid.UUID, content: bytes | bytearray) -> Capture:
         """Decode an encoded image, find the one face in it and keep its features for this transaction."""
         ...
 
@@ -96,6 +97,46 @@ class FaceMatcher(Protocol):
 
     async def forget(self, transaction_id: uuid.UUID) -> None:
         """Destroy what the worker keeps of a transaction; returns when it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FaceConclusion:
+    """What is known of a face comparison whose transaction ends; it names the holder and dies with the call it is handed to.
+
+    `comparison` is None when an acquisition ran to its end and none came about. `is_other_person`: a guard ruled that the face is
+    not the document holder's.
+    """
+
+    transaction_id: uuid.UUID
+    lane_id: int
+    document: TravelDocument | None
+    comparison: FaceComparison | None
+    is_other_person: bool
+    today: date
+
+
+class FaceMonitor(Protocol):
+    """Counts how well the face comparison does."""
+
+    def concluding(self, end: FaceConclusion) -> Coroutine[object, object, None]:
+        """Take at once what is needed of a transaction that ends; return the work that is done before its worker forgets it."""
+        ...
+
+
+class StayReferences(Protocol):
+    """References that are kept from entry to exit, each sealed; a site switches them on."""
+
+    async def entered(self, issuing_state: str, document_number: str, content: bytes | bytearray) -> bool:
+        """Keep a reference of a holder who has entered; the content stays the caller's to overwrite."""
+        ...
+
+    async def reference_of(self, issuing_state: str, document_number: str) -> bytearray | None:
+        """Return what is kept of a holder, the caller's to overwrite; None when there is nothing that can be used."""
+        ...
+
+    async def left(self, issuing_state: str, document_number: str) -> None:
+        """Destroy what is kept of a holder who has left."""
         ...
 
 

@@ -10,7 +10,7 @@ from gate_agent.lane.ports import FaceMatcher
 from models.results import FaceFinding
 
 
-async def take_reference(matcher: FaceMatcher, borrowed: Borrowed, content: bytes) -> ev.Event:
+async def take_reference(matcher: FaceMatcher, borrowed: Borrowed, content: bytes | bytearray) -> ev.Event:
     """Have the worker keep the reference of this transaction and put its picture into `borrowed`.
 
     Answers that it is ready, or why the document has to be presented again.

@@ -118,7 +118,7 @@ class FaceEngine:
         for worker in workers:
             await worker.end()
 
-    async def reference(self, transaction_id: uuid.UUID, content: bytes) -> FaceCapture:
+    async def reference(self, transaction_id: uuid.UUID, content: bytes | bytearray) -> FaceCapture:
         """Return the look at an encoded image (JPEG, PNG, JPEG 2000) such as a document's portrait, kept as the reference.
 
         An image that is refused or broken is the finding REFUSED, not a fault.
@@ -170,7 +170,7 @@ class FaceEngine:
             if fault.code != NOT_RUNNING:
                 self._failed(worker, fault)
 
-    async def _encoded(self, operation: str, transaction_id: uuid.UUID, content: bytes) -> FaceCapture:
+    async def _encoded(self, operation: str, transaction_id: uuid.UUID, content: bytes | bytearray) -> FaceCapture:
         if not 0 < len(content) <= MAXIMUM_CONTENT_BYTES:
             sample = FaceSample(
                 FaceFinding.REFUSED, None, None, {}, {}, "MD-IMG-003 the encoded image is empty or too large"

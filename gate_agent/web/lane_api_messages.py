@@ -193,6 +193,42 @@ class LinkView(Message):
     last_ack_at: datetime | None
 
 
+class RateView(Message):
+    """A counted error rate with its 95 % bounds."""
+
+    errors: int
+    trials: int
+    rate: float
+    lower_bound: float
+    upper_bound: float
+
+
+class GroupRatioView(Message):
+    """Worst to best group of a dimension; `ratio` None: the best shows no error. `at_least` is what the bounds prove."""
+
+    dimension: Literal["age_band", "sex", "nationality", "issuing_state"]
+    rate: Literal["false_match", "false_non_match"]
+    worst: str
+    best: str
+    ratio: float | None
+    at_least: float
+
+
+class FaceRatesView(Message):
+    """What a lane's own traffic says about its face comparison; counts only, for supervisors. None: nothing counted."""
+
+    lane_id: int
+    window_days: int
+    false_match_limit: float
+    false_non_match: RateView | None
+    false_match: RateView | None
+    failure_to_acquire: RateView | None
+    verdict: Literal["not_enough", "within", "above"]
+    comparisons: int
+    needed_comparisons: int
+    groups: list[GroupRatioView] = []
+
+
 class GateSnapshot(Message):
     """Everything a console shows, whole, after each change."""
 
@@ -208,6 +244,7 @@ class GateSnapshot(Message):
     customs_tasks: list[CustomsTaskView]
     link: LinkView
     recent: list[TransactionView] = Field([], description="the last transactions that ended, newest first")
+    face_rates: list[FaceRatesView] = Field([], description="one row a lane; a console shows them to supervisors")
 
 
 class Instruction(StrEnum):

@@ -2,6 +2,7 @@
 
 from gate_agent.lane.face.acquisition import FaceAcquisition
 from gate_agent.lane.face.cues import Cue
+from gate_agent.lane.face.stays import ShortStays
 from gate_agent.lane.face.work import FaceWork
 
-__all__ = ["Cue", "FaceAcquisition", "FaceWork"]
+__all__ = ["Cue", "FaceAcquisition", "FaceWork", "ShortStays"]

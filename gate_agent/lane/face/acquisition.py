@@ -116,6 +116,7 @@ class FaceAcquisition:
         self._camera.set_active(active=True)
         try:
             results = await self._acquired(borrowed)
+            borrowed.is_acquired = True
             self._hand_over(borrowed, results)
         finally:
             self._camera.set_active(active=False)

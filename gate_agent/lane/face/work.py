@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import date
 
 import structlog
@@ -12,12 +13,14 @@ import structlog
 from drivers.contracts import FrameCaptured
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
+from gate_agent.domain.check import CheckName, CheckResult
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.acquisition import FaceAcquisition
 from gate_agent.lane.face.cues import Cue
-from gate_agent.lane.ports import FaceMatcher, LaneCamera
+from gate_agent.lane.face.stays import ShortStays
+from gate_agent.lane.ports import FaceConclusion, FaceMatcher, FaceMonitor, LaneCamera
 from gate_agent.lane.reference import take_reference
 from gate_agent.settings import FaceSettings
 
@@ -25,6 +28,8 @@ log = structlog.get_logger()
 
 FORGOTTEN_WITHIN_S = 5.0
 """Promise 4: what was borrowed is gone this long after the transaction's end."""
+CONCLUDED_WITHIN_S = 2.0
+"""The part of it that counting may take."""
 
 Job = Callable[[Coroutine[object, object, object]], asyncio.Task[object]]
 Report = Callable[[Borrowed, ev.Event], None]
@@ -43,6 +48,8 @@ class FaceWork:
         job: Job,
         report: Report,
         changed: Callable[[], None],
+        monitor: FaceMonitor | None = None,
+        stays: ShortStays | None = None,
     ) -> None:
         self.settings = settings
         self._matcher = matcher
@@ -51,6 +58,8 @@ class FaceWork:
         self._job = job
         self._report = report
         self._changed = changed
+        self._monitor = monitor
+        self._stays = stays
         self._acquisition: FaceAcquisition | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -91,13 +100,29 @@ class FaceWork:
             self._task.cancel()
         self._acquisition = self._task = None
 
-    def end(self, borrowed: Borrowed) -> None:
-        """Have the worker forget a transaction that is over."""
+    def end(self, borrowed: Borrowed, lane_id: int, today: date) -> None:
+        """Count what is over and have the worker forget it; what is needed of `borrowed` is taken before this returns."""
+        kept = None if self._stays is None else self._stays.ended(borrowed, today)
+        if kept is not None:
+            self._job(_unharmed(kept, "short_term_reference_failed"))
         if borrowed.reference_requested:
-            self._job(self._forget(borrowed.transaction_id))
+            self._job(self._end(borrowed.transaction_id, self._conclusion(borrowed, lane_id, today)))
+
+    def _conclusion(self, borrowed: Borrowed, lane_id: int, today: date) -> Coroutine[object, object, None] | None:
+        if self._monitor is None or not borrowed.is_acquired:
+            return None
+        document, comparison = borrowed.document, borrowed.comparison
+        end = FaceConclusion(borrowed.transaction_id, lane_id, document, comparison, borrowed.is_other_person, today)
+        try:
+            return self._monitor.concluding(end)
+        except Exception:
+            log.exception("face_not_counted")
+            return None
 
     async def _reference(self, borrowed: Borrowed, content: bytes) -> None:
-        found = await take_reference(self._matcher, borrowed, content)
+        found: ev.Event = await take_reference(self._matcher, borrowed, content)
+        if self._stays is not None:
+            found = await self._stays.instead(self._matcher, borrowed, found)
         if borrowed.is_over:  # it ended while the worker looked: what came too late is forgotten once more
             borrowed.wipe()
             await self._forget(borrowed.transaction_id)
@@ -111,14 +136,20 @@ class FaceWork:
             self._report(borrowed, ev.StepAborted(ev.Step.FACE, Reason(ReasonCode.FACE_ENGINE_FAULT)))
         else:
             borrowed.step_ms["face"] = results[0].duration_ms
-            self._report(borrowed, ev.ChecksCompleted(results))
+            self._report(borrowed, ev.ChecksCompleted(_with_origin(results, borrowed)))
         finally:
             if self._acquisition is acquisition:
                 self._acquisition = self._task = None
 
-    async def _forget(self, transaction_id: uuid.UUID) -> None:
+    async def _end(self, transaction_id: uuid.UUID, conclusion: Coroutine[object, object, None] | None) -> None:
+        begun_s = self._clock.monotonic_s()
+        if conclusion is not None:
+            await _unharmed(conclusion, "face_not_counted", CONCLUDED_WITHIN_S)
+        await self._forget(transaction_id, FORGOTTEN_WITHIN_S - (self._clock.monotonic_s() - begun_s))
+
+    async def _forget(self, transaction_id: uuid.UUID, within_s: float | None = None) -> None:
         try:
-            async with asyncio.timeout(FORGOTTEN_WITHIN_S):
+            async with asyncio.timeout(FORGOTTEN_WITHIN_S if within_s is None else within_s):
                 await self._matcher.forget(transaction_id)
         except InferenceFault as fault:
             log.warning(
@@ -126,3 +157,23 @@ class FaceWork:
             )  # a worker that fails is ended: nothing of it stays
         except TimeoutError:
             log.error("face_not_forgotten_in_time")
+
+
+async def _unharmed(work: Coroutine[object, object, None], failed: str, within_s: float | None = None) -> None:
+    """Do work that no traveller depends on; whatever becomes of it, the lane goes on and the face is forgotten."""
+    try:
+        async with asyncio.timeout(within_s):
+            await work
+    except Exception:
+        log.exception(failed)
+
+
+def _with_origin(results: tuple[CheckResult, ...], borrowed: Borrowed) -> tuple[CheckResult, ...]:
+    """Say in the comparison's result where its reference is from, unless it is the document's own portrait."""
+    if not borrowed.is_short_term_reference:
+        return results
+    origin = Reason(ReasonCode.FACE_SHORT_TERM_REFERENCE)
+    return tuple(
+        replace(result, reasons=(*result.reasons, origin)) if result.check is CheckName.FACE_COMPARISON else result
+        for result in results
+    )

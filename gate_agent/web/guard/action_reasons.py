@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gate_agent.domain.reasons import OTHER_PERSON
 from gate_agent.web.lane_api_messages import GuardAction
 
 OTHER = "other"
@@ -21,6 +22,7 @@ ACTION_REASONS: Mapping[GuardAction, tuple[str, ...]] = MappingProxyType(
             OTHER,
         ),
         GuardAction.HAND_OVER: (
+            OTHER_PERSON,
             "face_doubt",
             "document_doubt",
             "list_to_verify",

@@ -49,6 +49,7 @@ from gate_agent.web.lane_api_messages import ActionAnswer, ImageKind
 from gate_agent.web.pages import page_templates
 
 LANGUAGE_COOKIE = "egate_language"
+_SUPERVISOR = "supervisor"
 
 
 class NotSignedIn(Exception):
@@ -83,7 +84,8 @@ class GuardDesk:
         snapshot = self.link.snapshot_now()
         if snapshot is None:
             return None
-        viewer = Viewer(session.officer.actions, self.assessments.of(session.officer.officer_id))
+        officer = session.officer
+        viewer = Viewer(officer.actions, self.assessments.of(officer.officer_id), officer.role == _SUPERVISOR)
         return console_view(snapshot, self.catalogue(session.language), viewer)
 
 

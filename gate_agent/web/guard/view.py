@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
+from gate_agent.web.guard.rates import rates_table
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
     AlarmView,
@@ -46,6 +47,7 @@ class Viewer:
 
     actions: frozenset[str]
     assessments: Mapping[uuid.UUID, Assessment]
+    is_supervisor: bool = False
 
 
 def needs_assessment(referral: ReferralView) -> bool:
@@ -93,6 +95,7 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
             if not task.closed_by
         ],
         "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
+        "rates": rates_table(snapshot.face_rates, catalogue) if viewer.is_supervisor else None,
     }
 
 

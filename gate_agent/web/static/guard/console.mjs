@@ -5,6 +5,7 @@ import { askAction, dialogOpen, send, showShortcuts } from "./dialogs.mjs";
 import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, start, ui } from "./gate.mjs";
 import { renderLanes, tickLanes } from "./lanes.mjs";
 import { renderAlarms, renderQueue, renderRecent, renderTasks, tickList } from "./queue.mjs";
+import { renderRates } from "./rates.mjs";
 import { assess, renderReferral, zoomPictures } from "./referral.mjs";
 import { mutedUntilText, wireHeader } from "./header.mjs";
 import { toggleMute, tone } from "./sound.mjs";
@@ -50,6 +51,7 @@ function render(state) {
   renderAlarms(lists.alarms, state.alarms, acknowledge);
   renderTasks(lists.tasks, state.tasks, askAction);
   renderRecent(at("recent"), state.recent);
+  renderRates(state.rates);
   renderReferral(openedReferral(), askAction);
   count("queue-count", state.referrals.length);
   count("alarms-count", state.alarms.filter((alarm) => !alarm.acknowledged).length);
