@@ -1,10 +1,9 @@
 """Error rates of a set of comparisons (ISO/IEC 19795-1): FNMR at a stated FMR, FMR at a threshold, DET curve, equal error rate.
 
 A comparison is a match when its score is at or above the threshold; larger scores are more alike. **The threshold of a false
-match rate f** is the smallest score of a non-mated comparison such that the share of non-mated comparisons at or above it is at
-most f. Equal scores fall together, so ties can only raise it; when even the largest score is too frequent (fewer than 1/f
-non-mated comparisons, say), it is the next number above the largest. Mated scores play no part in choosing it. Nothing is
-interpolated: no rate here is better than one that a gate with this threshold would have shown on this set.
+match rate f** is the smallest number such that the share of non-mated comparisons at or above it is at most f: the next number
+above the largest non-mated score that has to fall. Equal scores fall together, so ties can only raise it. Mated scores play no
+part in choosing it. Nothing is interpolated: no rate here is better than one that a gate with this threshold would have shown.
 """
 
 from __future__ import annotations
@@ -131,10 +130,7 @@ def threshold_at(non_mated: Scores, false_match_rate: float) -> float:
     allowed = min(math.floor(false_match_rate * count * (1 + _SLACK)), count)
     if allowed == count:
         return float(non_mated[0])
-    place = int(np.searchsorted(non_mated, non_mated[count - allowed - 1], side="right"))
-    if place < count:
-        return float(non_mated[place])
-    return float(np.nextafter(non_mated[-1], non_mated.dtype.type(np.inf)))
+    return float(np.nextafter(non_mated[count - allowed - 1], non_mated.dtype.type(np.inf)))
 
 
 def errors_at(comparisons: ScoreSet, threshold: float, stated_rate: float | None = None) -> OperatingPoint:

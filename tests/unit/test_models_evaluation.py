@@ -57,12 +57,12 @@ def crowd(seed, people=40, pictures=4):
 def test_a_set_counted_by_hand():
     comparisons = score_set([0.95, 0.85, 0.62, 0.58], [0.9, 0.6, 0.55, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.0])
     strict = operating_point(comparisons, 0.1)
-    assert (strict.threshold, strict.false_matches, strict.false_non_matches) == (0.9, 1, 3)
-    assert (strict.false_match_rate, strict.false_non_match_rate) == (0.1, 0.75)
+    assert (strict.threshold, strict.false_matches, strict.false_non_matches) == (np.nextafter(0.6, 1), 1, 1)
+    assert (strict.false_match_rate, strict.false_non_match_rate) == (0.1, 0.25)
     loose = operating_point(comparisons, 0.2)
-    assert (loose.threshold, loose.false_matches, loose.false_non_matches) == (0.6, 2, 1)
+    assert (loose.threshold, loose.false_matches, loose.false_non_matches) == (np.nextafter(0.55, 1), 2, 0)
     between = operating_point(comparisons, 0.29)  # two of ten are allowed, not 2.9
-    assert between.threshold == 0.6
+    assert between.threshold == loose.threshold
     nobody = operating_point(comparisons, 0.05)
     assert (nobody.false_matches, nobody.false_non_matches) == (0, 3)
     assert nobody.threshold == np.nextafter(0.9, 1)
@@ -71,11 +71,12 @@ def test_a_set_counted_by_hand():
 
 def test_equal_scores_fall_together():
     non_mated = np.array([0.1] * 6 + [0.5] * 3 + [0.7])
-    assert threshold_at(non_mated, 0.1) == 0.7
+    above = np.nextafter(0.5, 1)
+    assert threshold_at(non_mated, 0.1) == above
     assert (
-        threshold_at(non_mated, 0.3) == 0.7
+        threshold_at(non_mated, 0.3) == above
     )  # three would be allowed, but the three at 0.5 come as four with the one above
-    assert threshold_at(non_mated, 0.4) == 0.5
+    assert threshold_at(non_mated, 0.4) == np.nextafter(0.1, 1)
     assert threshold_at(np.full(10, 0.5), 0.9) == np.nextafter(0.5, 1)
     assert threshold_at(np.full(10, 0.5), 1.0) == 0.5
 
@@ -103,7 +104,7 @@ def test_how_many_comparisons_a_stated_rate_needs():
 @given(FEW_SCORES, FEW_SCORES, st.floats(0, 1))
 def test_the_threshold_is_what_brute_force_finds(mated, non_mated, rate):
     comparisons = score_set(mated, non_mated)
-    candidates = [*sorted(set(non_mated)), float(np.nextafter(max(non_mated), math.inf))]
+    candidates = [min(non_mated), *(float(np.nextafter(score, math.inf)) for score in sorted(set(non_mated)))]
     expected = next(
         candidate
         for candidate in candidates
