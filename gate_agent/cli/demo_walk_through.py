@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run(arguments: argparse.Namespace) -> int:
     from gate_agent.cache import cache_folder
     from gate_agent.clock import SystemClock
-    from gate_agent.demo.walk_through import LABEL, WalkerLine, opened_hall
+    from gate_agent.demo.walk_through import opened_hall
+    from gate_agent.demo.walk_through_play import LABEL, WalkerLine
     from gate_agent.demo.walk_through_scripts import SCENARIOS
 
     wanted = set(arguments.scenario or [scenario.number for scenario in SCENARIOS])
@@ -54,7 +55,7 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 
 def _sentence(line: object) -> str:
-    from gate_agent.demo.walk_through import WalkerLine
+    from gate_agent.demo.walk_through_play import WalkerLine
 
     assert isinstance(line, WalkerLine), "a line of the demonstration"
     mark = " " if line.as_expected else "!"

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import statistics
 import tempfile
-import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -26,64 +24,26 @@ from gate_agent.app.agent import BarrierPort
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.clock import Clock
 from gate_agent.demo.performance import DemoFault
-from gate_agent.demo.specimens import specimen
-from gate_agent.demo.walk_through_cast import Performer
+from gate_agent.demo.walk_through_guard import OFFICER, WalkThroughGuard
 from gate_agent.demo.walk_through_matcher import WalkThroughWorker
-from gate_agent.demo.walk_through_scene import cut_out, hall, load_portrait, render
-from gate_agent.demo.walk_through_scripts import ZONE_FACE_PX, Scenario
+from gate_agent.demo.walk_through_play import FPS, LABEL, Play, WalkerLine
+from gate_agent.demo.walk_through_scene import hall
+from gate_agent.demo.walk_through_scripts import Scenario
 from gate_agent.domain import walk_through_events as ev
 from gate_agent.domain.walk_through_state import WalkThroughRules
+from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.walk_through import Permission, WalkThroughLane
 from gate_agent.lane.walk_through_ports import ReleaseZone
 from gate_agent.provisioning import provision
 from gate_agent.settings import LaneSettings, Settings
 from gate_agent.store import Store
 
-LABEL = "demonstration: the shipped model proves no false positive identification rate"
 _CAMERA, _BARRIER = "hall-camera", "exit-barrier"
-_FPS = 20.0
-_SCENE_STEP_S = 0.1
 _PATIENT_S = 30.0
-_PAUSE_S = 5.0  # of the scene's time between two scenarios: no track lives that long
-_NEAR_SHARE = 0.85  # whom the camera already sees in the zone when the floor does not yet
-_LOOK_TIMEOUT_S = 60.0
 _READY_TIMEOUT_S = 60.0
-_PASSAGE_TIMEOUT_S = 30.0
 _RULES = WalkThroughRules(patience_s=2.0)
 _ZONE = ReleaseZone(smallest_face_ratio=0.145)
 _TIME_ZONE = "Asia/Tashkent"
-
-
-@dataclass(frozen=True, slots=True)
-class WalkerLine:
-    """What became of one walker."""
-
-    scenario: int
-    title: str
-    traveller: str
-    enrolled: bool
-    outcome: str
-    decided_by: str
-    reasons: tuple[str, ...]
-    released_as_himself: bool | None
-    seconds: float
-    as_expected: bool
-
-    def fields(self) -> dict[str, object]:
-        """Return the JSON fields of one line."""
-        return {
-            "scenario": self.scenario,
-            "title": self.title,
-            "traveller": self.traveller,
-            "enrolled": self.enrolled,
-            "outcome": self.outcome,
-            "decided_by": self.decided_by,
-            "reasons": list(self.reasons),
-            "released_as_himself": self.released_as_himself,
-            "seconds": round(self.seconds, 1),
-            "as_expected": self.as_expected,
-            "label": LABEL,
-        }
 
 
 @dataclass(slots=True)
@@ -98,6 +58,7 @@ class Hall:
     store: Store
     knowledge: GateKnowledge
     portraits: Path
+    guard: WalkThroughGuard
     drivers: dict[str, dc.Driver] = field(default_factory=dict)
     lane: WalkThroughLane | None = None
     frames: int = 0
@@ -116,7 +77,7 @@ class Hall:
     def shown(self, scene_s: float) -> None:
         """Note that the camera shows a new moment of the scene from now on."""
         self._scene_before_s, self.scene_s = self.scene_s, scene_s
-        self._shown_s = self.clock.monotonic_s() + 1 / _FPS  # the picture on its way is the one before
+        self._shown_s = self.clock.monotonic_s() + 1 / FPS  # the picture on its way is the one before
 
     def dispatch(self, event: dc.DeviceEvent) -> None:
         """Hand a device's event to the lane that runs now; frames carry the moment of the scene that they show."""
@@ -151,7 +112,7 @@ class Hall:
             lane.feed(
                 ev.ZoneChanged(inputs.exit_open, inputs.occupancy, inputs.exit_passages, inputs.fire, inputs.tamper)
             )
-            playing = asyncio.create_task(_Play(self, lane, scenario).run(), name="walk-through-play")
+            playing = asyncio.create_task(Play(self, lane, scenario).run(), name="walk-through-play")
             await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 playing.cancel()
@@ -186,128 +147,6 @@ class Hall:
         }
 
 
-class _Play:
-    """One scenario being played."""
-
-    def __init__(self, hall_: Hall, lane: WalkThroughLane, scenario: Scenario) -> None:
-        self._hall = hall_
-        self._lane = lane
-        self._scenario = scenario
-        self._background = hall()
-        self._calls = 0
-        self._now_s = 0.0
-        self._begun_s = hall_.scene_s + _PAUSE_S
-        self._performers = [
-            Performer(
-                walker,
-                number,
-                None if walker.live is None else cut_out(load_portrait(hall_.portraits, walker.live), walker.live),
-            )
-            for number, walker in enumerate(scenario.walkers)
-        ]
-
-    async def run(self) -> list[WalkerLine]:
-        begun_s = time.monotonic()
-        await self._enrol()
-        while self._now_s < self._scenario.longest_s and not all(one.is_done for one in self._performers):
-            gone = {one.walker.name for one in self._performers if one.is_gone}
-            for one in self._performers:
-                one.advance(self._now_s, gone)
-            self._hall.exit.set_occupancy(len(self._in_zone()))
-            await self._show()
-            await self._watch_calls()
-            await self._watch_door()
-            self._now_s += _SCENE_STEP_S
-        seconds = time.monotonic() - begun_s
-        return [self._line(one, seconds) for one in self._performers]
-
-    async def _enrol(self) -> None:
-        """Let everybody who is expected pass the kiosk."""
-        for number, one in enumerate(self._performers):
-            reference = one.walker.reference
-            if reference is None:
-                continue
-            document = specimen(20 + 3 * self._scenario.number + number, self._lane.kiosk.today)
-            portrait = load_portrait(self._hall.portraits, reference)
-            enrolment = await self._lane.enrol(document.lines(), portrait)
-            if enrolment.prepared is None:
-                raise DemoFault(f"{one.walker.name} was not enrolled: {[r.code.value for r in enrolment.reasons]}")
-            one.transaction_id = enrolment.transaction_id
-
-    def _in_zone(self) -> list[Performer]:
-        return [one for one in self._performers if one.is_in_zone]
-
-    async def _show(self) -> None:
-        """Show this moment and wait until the lane has looked at a frame that was taken after it was shown."""
-        figures = [figure for one in self._performers if (figure := one.figure()) is not None]
-        frame = render(self._background, figures, self._now_s)
-        await asyncio.to_thread(self._hall.camera.show, frame)
-        self._hall.shown(self._begun_s + self._now_s)
-        try:
-            async with asyncio.timeout(_LOOK_TIMEOUT_S):
-                while self._lane.last_frame_s < self._hall.scene_s:  # noqa: ASYNC110 - the lane tells nobody about single frames
-                    await asyncio.sleep(0.005)
-        except TimeoutError as error:
-            raise DemoFault("the lane saw no frame; is the camera or the worker gone?") from error
-
-    async def _watch_calls(self) -> None:
-        """Note whom a guard was called to; he leads everybody out of the zone."""
-        calls = list(self._lane.calls)[self._calls :]
-        self._calls += len(calls)
-        for call in calls:
-            reasons = tuple(dict.fromkeys(reason.code.value for reason in call.reasons))
-            for one in self._performers:
-                if one.is_near(_NEAR_SHARE * ZONE_FACE_PX):
-                    one.end("referred", "machine", reasons)
-            self._hall.exit.set_occupancy(0)
-            if call.transaction_id is None:
-                await self._lane.guard(ev.GuardCleared())
-
-    async def _watch_door(self) -> None:
-        """Let whoever stands before the released door walk out, and see for whom it was released."""
-        if not self._hall.exit.is_released(dc.Door.EXIT):
-            return
-        released_for = self._lane.state.active
-        zone = self._in_zone()
-        for one in zone:
-            one.released_as = released_for
-        if any(one.walker.lingers for one in zone) or not zone:
-            return
-        self._hall.exit.walk_out(len(zone))
-        await self._ended(released_for)
-        for one in zone:
-            one.end("released", "machine", ())
-
-    async def _ended(self, transaction_id: uuid.UUID | None) -> None:
-        try:
-            async with asyncio.timeout(_PASSAGE_TIMEOUT_S):
-                while all(one.transaction_id != transaction_id for one in self._lane.ended):  # noqa: ASYNC110 - as above
-                    await asyncio.sleep(0.005)
-        except TimeoutError as error:
-            phases = [one.phase.value for one in self._lane.state.travellers.values()]
-            raise DemoFault(f"the passage was not confirmed; travellers are {', '.join(phases)}") from error
-
-    def _line(self, one: Performer, seconds: float) -> WalkerLine:
-        walker = one.walker
-        if not one.outcome:
-            waits = one.transaction_id in self._lane.state.travellers
-            one.end("expected" if walker.live is None and waits else "not_decided", "", ())
-        himself = None if one.released_as is None else one.released_as == one.transaction_id
-        expected = one.outcome == walker.outcome and (not walker.reason or walker.reason in one.reasons)
-        return WalkerLine(
-            self._scenario.number,
-            self._scenario.title,
-            walker.name,
-            walker.reference is not None,
-            one.outcome,
-            one.decided_by,
-            one.reasons,
-            himself,
-            seconds,
-            expected and himself is not False,
-        )
-
-
 @asynccontextmanager
 async def opened_hall(clock: Clock, cache: Path) -> AsyncIterator[Hall]:
     """Start camera, exit, worker and store of a throw-away site, and stop them in the opposite order.
@@ -316,9 +155,11 @@ async def opened_hall(clock: Clock, cache: Path) -> AsyncIterator[Hall]:
     """
     with tempfile.TemporaryDirectory(prefix="egate-walk-through-") as folder:
         site = Path(folder)
-        provisioned = provision(site, country="UTO", site="demo", gate_id="gate-1", officers={}, clock=clock)
+        provisioned = provision(
+            site, country="UTO", site="demo", gate_id="gate-1", officers={OFFICER: "guard"}, clock=clock
+        )
         async with (
-            CameraTwin(fps=_FPS, variants=2) as camera,
+            CameraTwin(fps=FPS, variants=2) as camera,
             WalkThroughWorker(cache / "models") as worker,
         ):
             barrier = ModbusBarrierTwin(watchdog_s=_PATIENT_S)
@@ -334,7 +175,9 @@ async def opened_hall(clock: Clock, cache: Path) -> AsyncIterator[Hall]:
             )
             try:
                 knowledge = GateKnowledge(provisioned.bundles, provisioned.keys, clock)
-                opened = Hall(settings, clock, camera, barrier, worker, store, knowledge, cache / "portraits")
+                verifier = AuthorisationVerifier(settings.gate.gate_id, knowledge.officers, clock, store.remember_nonce)
+                guard = WalkThroughGuard(provisioned, verifier, clock)
+                opened = Hall(settings, clock, camera, barrier, worker, store, knowledge, cache / "portraits", guard)
                 async with _driven(opened):
                     yield opened
             finally:
@@ -362,7 +205,7 @@ def _settings(camera: CameraTwin, barrier: ModbusBarrierTwin) -> Settings:
     }
     devices = [
         {"name": "kiosk", "driver": "mrz_serial", "options": {"path": "/dev/null"}},
-        {"name": _CAMERA, "driver": "opencv_camera", "options": {"source": camera.url, "fps": _FPS}},
+        {"name": _CAMERA, "driver": "opencv_camera", "options": {"source": camera.url, "fps": FPS}},
         {"name": _BARRIER, "driver": "modbus_barrier", "options": patient},
     ]
     gate = {"country": "UTO", "site": "demo", "gate_id": "gate-1", "time_zone": _TIME_ZONE}

@@ -20,7 +20,7 @@ from drivers import contracts as dc
 from gate_agent.clock import Clock
 from gate_agent.domain import events as mantrap
 from gate_agent.domain import walk_through_events as ev
-from gate_agent.domain.crossing import DecidedBy, Decision, Outcome
+from gate_agent.domain.crossing import Admission, DecidedBy, Decision, Outcome, PassageOutcome
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.walk_through import step
 from gate_agent.domain.walk_through_events import FaceStanding
@@ -325,7 +325,12 @@ class WalkThroughLane:
             self.kiosk.today,
         )
         done = ev.DecisionCommitted(effect.transaction_id, effect.number)
-        await self._commit(effect.transaction_id, self._store.commit_decision(self._labelled(decision)), done)
+        await self._commit(effect.transaction_id, self._decide(prepared, self._labelled(decision)), done)
+
+    async def _decide(self, prepared: Prepared, decision: Decision) -> None:
+        await self._store.commit_decision(decision)
+        if decision.answer.admission is Admission.RELEASE:
+            prepared.releases.append(decision.decision_id)
 
     def _labelled(self, decision: Decision) -> Decision:
         sources = {**decision.source_states, "lane_mode": f"walk_through:{self._permission.value}"}
@@ -334,10 +339,19 @@ class WalkThroughLane:
         return replace(decision, source_states=sources)
 
     async def _commit_crossing(self, effect: ev.CommitCrossing) -> None:
-        borrowed = self._prepared[effect.transaction_id].borrowed
-        crossing = crossing_of(self.lane, borrowed, self.kiosk.new_id(), effect.passage, self._clock, self.kiosk.today)
+        prepared = self._prepared[effect.transaction_id]
         done = ev.CrossingCommitted(effect.transaction_id)
-        await self._commit(effect.transaction_id, self._store.commit_crossing(crossing), done)
+        await self._commit(effect.transaction_id, self._settle(prepared, effect.passage), done)
+
+    async def _settle(self, prepared: Prepared, passage: PassageOutcome) -> None:
+        """Write a crossing for every release of this traveller: what became of the last one; the withdrawn ones were not used."""
+        while prepared.releases:
+            outcome = passage if len(prepared.releases) == 1 else PassageOutcome.NOT_PASSED
+            crossing = crossing_of(
+                self.lane, prepared.borrowed, self.kiosk.new_id(), outcome, self._clock, self.kiosk.today
+            )
+            await self._store.commit_crossing(replace(crossing, decision_id=prepared.releases[0]))
+            prepared.releases.pop(0)
 
     async def _commit(self, transaction_id: uuid.UUID, commit: Coroutine[object, object, None], done: ev.Event) -> None:
         try:

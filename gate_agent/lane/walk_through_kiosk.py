@@ -36,10 +36,14 @@ _NOT_ENROLLED = {
 
 @dataclass(slots=True)
 class Prepared:
-    """One traveller between kiosk and exit: what was borrowed from him, and what the checks said so far."""
+    """One traveller between kiosk and exit: what was borrowed from him, and what the checks said so far.
+
+    `releases` are the decisions to release that are on disk and not settled by a crossing yet, oldest first.
+    """
 
     borrowed: Borrowed
     results: dict[CheckName, CheckResult] = field(default_factory=dict)
+    releases: list[uuid.UUID] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

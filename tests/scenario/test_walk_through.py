@@ -43,12 +43,12 @@ def one_before_the_other(step: int) -> tuple[Place, Place]:
 
 
 def at_once(step: int) -> tuple[Place, Place]:
-    """They exchange their places between two frames, as on a camera that lost frames."""
+    """They exchange their places between two frames, as on a camera that lost frames: any tracker must be fooled."""
     left, right = (400.0, 160.0), (880.0, 160.0)
     return (left, right) if step < 18 else (right, left)
 
 
-WALKS = [side_by_side, one_before_the_other, at_once]
+WALKS = [side_by_side, one_before_the_other]
 STEPS = 44
 
 
@@ -100,12 +100,13 @@ def test_two_who_swap_places_keep_their_identities(matcher: WalkThroughMatcher, 
         assert before[entry].track_id != after[entry].track_id
 
 
+@pytest.mark.parametrize("walk", [side_by_side, at_once], ids=lambda walk: walk.__name__)
 def test_a_tracker_that_follows_places_leads_to_nobody_being_identified(
-    matcher: WalkThroughMatcher, portraits: Path
+    matcher: WalkThroughMatcher, portraits: Path, walk: Walk
 ) -> None:
     matcher._tracker = PlaceTracker(matcher._tracker)
-    found = watched(matcher, portraits, at_once)
-    assert found[12].keys() == {ONE, TWO}
+    found = watched(matcher, portraits, walk)
+    assert found[7].keys() == {ONE, TWO}
     assert found[-1] == {}, "two identities on one track are none"
 
 

@@ -270,6 +270,25 @@ async def test_a_refused_consumption_refers_and_opens_nothing() -> None:
     assert world.crossings[0].passage is PassageOutcome.NOT_PASSED
 
 
+async def test_every_release_gets_a_crossing_the_withdrawn_ones_too() -> None:
+    world = World()
+    async with running(world) as lane:
+        who = await enrolled(lane)
+        lane.feed(zone(1))
+        await shown(lane, world, face(who))
+        await until(lambda: "release exit" in world.log)
+        lane.feed(zone(2))
+        await until(lambda: lane.calls)
+        lane.feed(zone(1))
+        assert await lane.guard(ev.GuardDecided(who, Admission.RELEASE, (), "identity_checked", "")) is True
+        await until(lambda: world.log.count("release exit") == 2)
+        lane.feed(zone(0, 1))
+        await until(lambda: lane.ended)
+    releases = [one.decision_id for one in world.decisions if one.answer.admission is Admission.RELEASE]
+    assert [one.decision_id for one in world.crossings] == releases
+    assert [one.passage for one in world.crossings] == [PassageOutcome.NOT_PASSED, PassageOutcome.PASSED]
+
+
 async def test_a_disk_that_refuses_opens_nothing_until_it_is_back() -> None:
     world = World()
     async with running(world) as lane:
