@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import sys
 
 SUMMARY = "show walk-through recognition on synthetic video (demonstration only; the shipped model may not do it)"
 
@@ -34,7 +35,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     wanted = set(arguments.scenario or [scenario.number for scenario in SCENARIOS])
     unknown = wanted - {scenario.number for scenario in SCENARIOS}
     if unknown:
-        print(f"egate demo walk-through: there is no scenario {min(unknown)}; there are 1 to {len(SCENARIOS)}")
+        print(f"egate demo walk-through: scenario {min(unknown)} is none of 1 to {len(SCENARIOS)}", file=sys.stderr)
         return 2
     if arguments.text:
         print(LABEL, flush=True)
