@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,7 @@ def rate_bands(
     comparisons: ScoreSet, false_match_rates: Sequence[float], seed: int, draws: int = DRAWS
 ) -> list[Bounds]:
     """Return, per stated false match rate, the 95 % bounds of the false non-match rate at it, its threshold's choice included."""
-    drawn = np.vstack(list(_drawn_rates(comparisons, np.asarray(false_match_rates, dtype=np.float64), seed, draws)))
+    drawn = np.stack(list(_drawn_rates(comparisons, np.asarray(false_match_rates, dtype=np.float64), seed, draws)))
     bands: list[Bounds] = []
     for column, rate in enumerate(false_match_rates):
         low, high = false_non_match_bounds(comparisons, operating_point(comparisons, rate).threshold)
@@ -136,45 +137,48 @@ def rate_bands(
 def _drawn_rates(
     comparisons: ScoreSet, rates: NDArray[np.float64], seed: int, draws: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield blocks of (draws, rates): the false non-match rate at each stated rate, threshold chosen in the draw."""
+    """Yield per draw the false non-match rate at each stated rate, threshold chosen in the draw."""
     non_mated, mated = comparisons.non_mated, comparisons.mated
     length = min(math.ceil(_TAIL_RATIO * float(rates.max()) * len(non_mated)) + _SMALLEST_TAIL, len(non_mated))
     tail = non_mated[len(non_mated) - length :][::-1]  # closest first; the rest cannot become a threshold
-    first, second = comparisons.non_mated_first[-length:][::-1], comparisons.non_mated_second[-length:][::-1]
-    # a threshold may stand where a run of equal scores ends; it misses the mated scores below that score
+    first = np.ascontiguousarray(comparisons.non_mated_first[-length:][::-1])
+    second = np.ascontiguousarray(comparisons.non_mated_second[-length:][::-1])
+    # a threshold stands just above a score that has to fall, and misses the mated scores up to it; equal scores fall together
     ends = np.flatnonzero(np.append(tail[1:] != tail[:-1], True))
-    missed = np.searchsorted(mated, tail[ends], side="left")
-    missed_above = np.searchsorted(mated, tail[ends], side="right")
+    missed = np.append(np.searchsorted(mated, tail[ends], side="right"), np.searchsorted(mated, tail[-1], side="left"))
+    apart = comparisons.mated_first != comparisons.mated_second
+    people_drawn = _drawn_people(comparisons.people, seed, draws)
+    totals = pair_sums(people_drawn, comparisons.non_mated_first, comparisons.non_mated_second)
+    for drawn, total in zip(people_drawn, totals, strict=True):
+        weights = drawn.astype(np.int64)
+        allowed = total * rates
+        closer = np.cumsum(weights[first] * weights[second])
+        if len(ends) < length:
+            closer = closer[ends]
+        # the first run of scores that is too much; none in the tail: at the tail's end, which misses too many rather than too few
+        lost = missed[np.searchsorted(closer, allowed * (1 + _SLACK), side="right")]
+        mated_weights = weights[comparisons.mated_first]
+        mated_weights[apart] *= weights[comparisons.mated_second[apart]]
+        misses = np.append(0, np.cumsum(mated_weights))
+        yield misses[lost] / misses[-1] if misses[-1] and total else np.full(len(rates), np.nan)
+
+
+def _drawn_people(people: int, seed: int, draws: int) -> NDArray[np.uint8]:
+    """Return (draws, people): how many times each person was drawn when as many are drawn as there are, with replacement."""
     generator = np.random.default_rng(seed)
-    people = comparisons.people
-    block = max(1, _LARGEST_BLOCK // max(length, len(mated), people))
-    for start in range(0, draws, block):
-        size = min(block, draws - start)
-        weights = generator.multinomial(people, np.full(people, 1 / people), size=size).astype(np.float64)
-        allowed = pair_sums(weights, comparisons.non_mated_first, comparisons.non_mated_second)[:, None] * rates
-        closer = np.cumsum(weights[:, first] * weights[:, second], axis=1)[:, ends]
-        mated_weights = weights[:, comparisons.mated_first]
-        apart = comparisons.mated_first != comparisons.mated_second
-        mated_weights[:, apart] *= weights[:, comparisons.mated_second[apart]]
-        misses = np.concatenate((np.zeros((size, 1)), np.cumsum(mated_weights, axis=1)), axis=1)
-        found = np.empty((size, len(rates)))
-        for row in range(size):
-            place = np.searchsorted(closer[row], allowed[row] * (1 + _SLACK), side="right") - 1
-            reached = np.where(place >= 0, closer[row][place], 0.0)
-            # the comparison that brought the sum there: those after it that weigh nothing are not part of this draw
-            place = np.searchsorted(closer[row], reached, side="left")
-            nearest = min(int(np.searchsorted(closer[row], 0.0, side="right")), len(ends) - 1)
-            lost = np.where(reached > 0, missed[place], missed_above[nearest])
-            total = misses[row, -1]
-            found[row] = misses[row, lost] / total if total > 0 and allowed[row].max() > 0 else np.nan
-        yield found
-
-
-def pair_sums(weights: NDArray[np.float64], first: Subjects, second: Subjects) -> NDArray[np.float64]:
-    """Return, per row of weights (draws, people), the sum of w_i·w_j over all comparisons (i, j), in bounded memory."""
-    people = weights.shape[1]
+    drawn = np.empty((draws, people), dtype=np.uint8)  # nobody is drawn 256 times: a chance below 1e-500
     rows = max(1, _LARGEST_BLOCK // people)
-    sums = np.zeros(len(weights))
+    for start in range(0, draws, rows):
+        size = min(rows, draws - start)
+        drawn[start : start + size] = generator.multinomial(people, np.full(people, 1 / people), size=size)
+    return drawn
+
+
+def pair_sums(weights: NDArray[Any], first: Subjects, second: Subjects) -> NDArray[np.float64]:
+    """Return, per row of weights (draws, people), the sum of w_i·w_j over all comparisons (i, j), in bounded memory."""
+    draws, people = weights.shape
+    rows = max(1, _LARGEST_BLOCK // people)
+    sums = np.zeros(draws)
     for start in range(0, people, rows):
         stop = min(start + rows, people)
         if (start, stop) == (0, people):
@@ -183,6 +187,10 @@ def pair_sums(weights: NDArray[np.float64], first: Subjects, second: Subjects) -
             chosen = (first >= start) & (first < stop)
             inside, other = first[chosen] - start, second[chosen]
         codes = inside.astype(np.int64) * people + other
-        counts = np.bincount(codes, minlength=(stop - start) * people).reshape(stop - start, people)
-        sums += ((weights @ counts.T.astype(np.float64)) * weights[:, start:stop]).sum(axis=1)
+        counts = (
+            np.bincount(codes, minlength=(stop - start) * people).reshape(stop - start, people).T.astype(np.float64)
+        )
+        for row in range(0, draws, rows):
+            part = weights[row : row + rows].astype(np.float64)
+            sums[row : row + rows] += ((part @ counts) * part[:, start:stop]).sum(axis=1)
     return sums

@@ -4,6 +4,8 @@ A comparison is a match when its score is at or above the threshold; larger scor
 match rate f** is the smallest number such that the share of non-mated comparisons at or above it is at most f: the next number
 above the largest non-mated score that has to fall. Equal scores fall together, so ties can only raise it. Mated scores play no
 part in choosing it. Nothing is interpolated: no rate here is better than one that a gate with this threshold would have shown.
+On other pictures of the same kind the threshold is expected to let (k+1)/(N+1) pass where k of N were allowed here: one comparison
+more. At small k that matters, and the upper bound, not the stated rate, is what has been shown.
 """
 
 from __future__ import annotations

@@ -126,13 +126,15 @@ def at_thresholds(
 
 
 def _people(comparisons: ScoreSet) -> int:
-    sides = (
+    seen = np.zeros(comparisons.people, dtype=bool)
+    for people in (
         comparisons.mated_first,
         comparisons.mated_second,
         comparisons.non_mated_first,
         comparisons.non_mated_second,
-    )
-    return len(np.unique(np.concatenate([np.unique(side) for side in sides])))
+    ):
+        seen[people] = True
+    return int(seen.sum())
 
 
 def _row(comparisons: ScoreSet, acquisition: Acquisition, point: OperatingPoint, band: Bounds | None) -> dict[str, Any]:

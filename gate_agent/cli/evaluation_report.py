@@ -124,12 +124,12 @@ def lines_of(record: dict[str, Any]) -> Sequence[str]:
         f"failure to acquire {record['failure_to_acquire_rate']:.2%} (95 %: {low:.2%} to {high:.2%})"
         + (f": {failures}" if failures else ""),
         "",
-        *_table("FMR stated", record["operating_points"]),
+        *_table(record["operating_points"]),
         f"equal error rate {record['equal_error_rate']:.2%}",
     ]
     if "given_thresholds" in record:
         given = record["given_thresholds"]
-        lines += ["", *_table(f"thresholds of {given['from']}", given["points"])]
+        lines += ["", f"with the thresholds of {given['from']}", *_table(given["points"])]
     if "mated_not_compared" in record and (record["mated_not_compared"] or record["non_mated_not_compared"]):
         lines.append(
             f"not compared for want of a face: {record['mated_not_compared']} mated, "
@@ -139,13 +139,13 @@ def lines_of(record: dict[str, Any]) -> Sequence[str]:
     return [*lines, f"CPU ms: {costs}; {record['seconds']:g} s in all"]
 
 
-def _table(heading: str, points: Sequence[dict[str, Any]]) -> list[str]:
-    lines = [f"{heading:<24} {'threshold':>10}   {'FMR (95 %)':<34} {'FNMR (95 %)':<28} {'with FTA':>8}"]
+def _table(points: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [f"{'FMR stated':<12} {'threshold':>10}   {'FMR (95 %)':<34} {'FNMR (95 %)':<28} {'with FTA':>8}"]
     for point in points:
         fmr = f"{point['fmr']:.2e} ({point['fmr_bounds'][0]:.1e} to {point['fmr_bounds'][1]:.1e})"
         fnmr = f"{point['fnmr']:.2%} ({point['fnmr_bounds'][0]:.2%} to {point['fnmr_bounds'][1]:.2%})"
         doubt = "" if point["is_shown"] else "   too few comparisons to show this rate"
         lines.append(
-            f"{point['stated_fmr']:<24g} {point['threshold']:>10.5f}   {fmr:<34} {fnmr:<28} {point['generalised_fnmr']:>8.2%}{doubt}"
+            f"{point['stated_fmr']:<12g} {point['threshold']:>10.5f}   {fmr:<34} {fnmr:<28} {point['generalised_fnmr']:>8.2%}{doubt}"
         )
     return lines

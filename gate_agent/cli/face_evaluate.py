@@ -21,7 +21,7 @@ from gate_agent.cli.evaluation_report import (
 )
 from gate_agent.cli.models import ensured
 from models import cohort as cohorts
-from models.calibration import Calibration
+from models.calibration import Calibration, ModelIdentity
 from models.calibration_shelf import all_records, cohort_of
 from models.chosen_models import chosen_models
 from models.cohort import Cohort
@@ -193,6 +193,8 @@ def _evaluated(arguments: argparse.Namespace) -> dict[str, Any]:
     comparing, record = _comparing(arguments, operator)
     comparing.fields()
     chain = FaceChain(chosen_models(choice.models, operator, choice.embedder or None), choice.expected_face_px)
+    if record is not None and record.identity != ModelIdentity.of(chain.identity):
+        raise EvaluateFault(f"the record {record.calibration_id} is of other models or rules", code="MD-EVA-011")
     pipeline = pipeline_fields(chain, comparing.fusion, choice.expected_face_px)
     sampler = ChainSampler(chain, comparing.fusion, arguments.several, choice.expected_face_px)
     kept = FeatureFile(arguments.resume, sampler)

@@ -6,6 +6,7 @@ import json
 import shutil
 import stat
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 
 from gate_agent.cli import COMMANDS, evaluation_report, face_evaluate, main
 from models import cohort as cohorts
+from models.calibration_shelf import released_records
 from models.evaluation_sampling import ChainSampler
+from models.face_fusion import Fusion
 
 COMMAND = ("face", "evaluate")
 PEOPLE, PICTURES = ("s1", "s2", "s3", "s4"), 3
@@ -105,7 +108,7 @@ def test_table_record_and_pictures_of_the_curve(evaluate, few, tmp_path):
     words = ("--frames", 2, "--plot", png, "--beside", record, "--thresholds-from", record)
     code, out, _ = evaluate(*all_of(few), *words)
     assert code == 0
-    assert "thresholds of record.json" in out
+    assert "with the thresholds of record.json" in out
     assert cv2.imread(str(png)).shape == (1120, 1520, 3)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
@@ -145,6 +148,34 @@ def test_a_cohort_from_a_file_and_too_few_people_for_one_across(evaluate, few, t
     code, _, err = evaluate(*all_of(few), "--cohort", path)
     assert code == 3
     assert "MD-COH-003" in err
+
+
+@pytest.mark.weights
+@pytest.mark.shared_data
+def test_as_the_gate_uses_it(evaluate, few, monkeypatch):
+    record = released_records()[0]
+    assert record.fusion is Fusion.FLIP
+    code, out, _ = evaluate(*all_of(few), "--calibration", record.calibration_id, "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["given_thresholds"]["from"] == record.calibration_id
+    given = {row["stated_fmr"]: row["threshold"] for row in answer["given_thresholds"]["points"]}
+    assert given == {rate: record.operating_point(rate).score for rate in given}
+    assert answer["pipeline"]["score"]["kind"] == record.score.kind
+    code, out, _ = evaluate(*all_of(few), "--calibration", record.calibration_id, "--frames", 2)
+    assert code == 0
+    assert f"with the thresholds of {record.calibration_id}" in out
+    if record.cohort is not None:
+        code, out, _ = evaluate(*all_of(few), "--cohort", record.calibration_id, "--json")
+        assert json.loads(out)["pipeline"]["cohort"] == answer["pipeline"]["cohort"]
+    code, _, err = evaluate(*all_of(few), "--calibration", "nobody")
+    assert code == 2
+    assert record.calibration_id in err
+    other = replace(record, identity=replace(record.identity, rules="0"))
+    monkeypatch.setattr(face_evaluate, "all_records", lambda _: [other])
+    code, _, err = evaluate(*all_of(few), "--calibration", record.calibration_id)
+    assert code == 3
+    assert "other models or rules" in err
 
 
 @pytest.mark.weights

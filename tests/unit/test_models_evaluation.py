@@ -274,7 +274,7 @@ def test_a_draw_is_what_brute_force_finds():
         of_mated = drawn[comparisons.mated_first]
         for column, rate in enumerate(rates):
             here = comparisons.non_mated[of_non_mated > 0]
-            candidates = [*np.unique(here), np.nextafter(here.max(), np.inf)]
+            candidates = [here.min(), *np.nextafter(np.unique(here), np.inf)]
             threshold = next(
                 candidate
                 for candidate in candidates
