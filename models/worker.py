@@ -134,8 +134,10 @@ def _answer(
 
 def serve(faces: BorrowedFaces, evaluation: WorkerEvaluation, channel: socket.socket) -> None:
     """Answer requests until the other end closes, then forget everybody."""
+    ready = select.poll()
+    ready.register(channel, select.POLLIN)
     while True:
-        while not select.select([channel], [], [], evaluation.waits_s)[0]:
+        while not ready.poll(evaluation.waits_ms):
             evaluation.drop_old()
         packet, descriptors, _, _ = socket.recv_fds(channel, LARGEST_REQUEST_BYTES, 4)
         if not packet and not descriptors:

@@ -17,7 +17,7 @@ from models.non_mated_cache import MAXIMUM_AGE_S, REFUSED, NonMatedCache
 from models.pipeline import FacePipeline
 from models.zero_effort import STATISTICS, evaluate
 
-DROP_EVERY_S = 30.0
+DROP_EVERY_MS = 30_000.0
 """How often what is too old is dropped while nobody crosses."""
 
 _SEVERAL = 2
@@ -52,9 +52,9 @@ class WorkerEvaluation:
         self.thresholds = self._thresholds()
 
     @property
-    def waits_s(self) -> float | None:
+    def waits_ms(self) -> float | None:
         """How long to wait for a request before `drop_old` is due; None: nothing ages."""
-        return None if self._cache is None else DROP_EVERY_S
+        return None if self._cache is None else DROP_EVERY_MS
 
     def answer(self, faces: BorrowedFaces, transaction: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the counts of a transaction's probe. Raises `WorkerFault` for a malformed request, or while nothing is cached."""

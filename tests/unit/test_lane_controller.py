@@ -21,6 +21,7 @@ from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
 from gate_agent.domain.events import GuardDecided
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.stay import Stay
 from gate_agent.domain.transaction_state import Phase
 from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
 from gate_agent.inspection.watchlist import Watchlist
@@ -28,7 +29,7 @@ from gate_agent.lane.controller import LaneController
 from gate_agent.lane.face import Cue
 from gate_agent.lane.face import acquisition as face_acquisition
 from gate_agent.lane.face import work as face_work
-from gate_agent.lane.ports import Knowledge
+from gate_agent.lane.ports import FaceMonitor, Knowledge, StayReferences
 from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from gate_agent.web.lane_api_messages import CaptureCue, Instruction
@@ -71,6 +72,8 @@ class House:
     box: FaceBox | None = None
     attack: AttackAssessment | None = None
     forget_hangs: bool = False
+    stay: Stay | None = None
+    picture: bytes = b"jpeg"
     reference_waits: asyncio.Event | None = None
     asked: list[str] = field(default_factory=list)
     kept: set[uuid.UUID] = field(default_factory=set)
@@ -100,7 +103,7 @@ class House:
         if content == b"bomb":
             return FakeCapture(FaceSample(FaceFinding.REFUSED, None, None, {}, {}), None)
         self.kept.add(transaction_id)
-        return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}))
+        return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), self.picture)
 
     async def probe(
         self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
@@ -147,8 +150,9 @@ class House:
         self._disk()
         return False
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> None:
+    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
         self._disk()
+        return self.stay
 
     def current(self) -> Knowledge:
         import json
@@ -205,16 +209,27 @@ class Lane:
 
 
 @contextlib.asynccontextmanager
-async def lane(**face: object) -> AsyncIterator[Lane]:
+async def lane(
+    *, direction: str = "entry", monitor: FaceMonitor | None = None, references: StayReferences | None = None,
+    **face: object,
+) -> AsyncIterator[Lane]:  # fmt: skip
     settings = Settings(
         device=[{"name": n, "driver": "x"} for n in ("reader-1", "camera-1", "barrier-1")],
-        lane=[{"lane_id": 1, "document_reader": "reader-1", "camera": "camera-1", "barrier": "barrier-1"}],
+        lane=[
+            {
+                "lane_id": 1,
+                "direction": direction,
+                "document_reader": "reader-1",
+                "camera": "camera-1",
+                "barrier": "barrier-1",
+            }
+        ],
         face={"capture_timeout_s": 0.5, "capture_timeout_with_attack_detection_s": 0.5, **face},
     )
     house = House()
     controller = LaneController(
         settings, settings.lane[0], reader=house, camera=house, barrier=house, matcher=house, store=house,
-        knowledge=house, clock=SystemClock(), changed=lambda: None,
+        knowledge=house, clock=SystemClock(), changed=lambda: None, monitor=monitor, references=references,
     )  # fmt: skip
     task = asyncio.create_task(controller.run())
     walk = Lane(house, controller)
