@@ -64,7 +64,7 @@ class CohortModel:
 
 
 def _root(covariance: Vectors) -> Vectors:
-    root: Vectors = np.linalg.cholesky(covariance + _RIDGE * np.eye(len(covariance)))
+    root: Vectors = np.linalg.cholesky(covariance + _RIDGE * np.eye(len(covariance))).astype(np.float64)
     return root
 
 
@@ -127,7 +127,7 @@ class CohortSums:
         freedom = people - len(counts)
         covariance = scatter / max(freedom, 1)
         if freedom < len(covariance):  # fewer people than directions: rounding alone could leave it without a root
-            covariance += _FEW_PEOPLE_RIDGE * np.eye(len(covariance))
+            covariance = covariance + _FEW_PEOPLE_RIDGE * np.eye(len(covariance))
         return CohortModel(means, counts / people, covariance, people)
 
 

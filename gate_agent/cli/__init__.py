@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "devices": "gate_agent.cli.devices",
     "doctor": "gate_agent.cli.doctor",
     "face attacks": "gate_agent.cli.face_attacks",
+    "face calibrate": "gate_agent.cli.face_calibrate",
     "face compare": "gate_agent.cli.face_compare",
     "face evaluate": "gate_agent.cli.face_evaluate",
     "face monitor": "gate_agent.cli.face_monitor",
