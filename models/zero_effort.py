@@ -49,11 +49,3 @@ def evaluate(
     own = comparer.statistics(reference)
     cache.add(own_key, reference, now_mono_s, groups=groups, statistics=(float(own.mean[0]), float(own.deviation[0])))
     return counts
-
-
-def own_matches(
-    comparer: FaceComparer, probe: Features, frames: int, reference: Features, false_match_rates: Sequence[float]
-) -> tuple[bool, ...]:
-    """Return whether the probe matches its own document's reference at the threshold of each stated rate."""
-    score = comparer.compare(probe, reference, frames).comparison_score
-    return tuple(score >= comparer.record.operating_point(rate, frames).score for rate in false_match_rates)

@@ -42,7 +42,7 @@ from models.field_evaluation import (
 from models.non_mated_cache import MAXIMUM_AGE_S, NonMatedCache, NonMatedCounts
 from models.results import ComparisonDecision
 from models.score_normalisation import ScoreDefinition, ScoreKind
-from models.zero_effort import STATISTICS, evaluate, own_matches
+from models.zero_effort import STATISTICS, evaluate
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 LIMIT = 1e-3
@@ -398,17 +398,6 @@ def test_zero_effort_counts_are_those_of_the_comparison_that_decides():
     assert total.false_matches > 0  # the test's threshold is low: unlike vectors match now and then
 
 
-def test_own_matches_are_the_decisions_at_each_rate():
-    record = calibration_record()
-    comparer = FaceComparer(record, Cohort("test", unlike(300, seed=9)), 128, "model", 1e-3)
-    faces = unlike(30)
-    for face in faces:
-        score = comparer.compare(faces[0], face, 2).comparison_score
-        assert own_matches(comparer, faces[0], 2, face, (1e-3, 1e-3)) == (score >= 0.8,) * 2
-        assert own_matches(comparer, faces[0], 1, face, (1e-3,)) == (score >= 0.5,)
-    assert own_matches(comparer, faces[0], 1, faces[0], (1e-3,)) == (True,)
-
-
 def calibration_record():
     return Calibration(
         calibration_id="test",
@@ -417,7 +406,7 @@ def calibration_record():
         score=ScoreDefinition(ScoreKind.AS_NORM, 50),
         cohort=None,
         thresholds=(Threshold(1e-3, 0.5, 1, 1e-3, "set"), Threshold(1e-3, 0.8, 2, 1e-3, "set")),
-        non_match_score=-3.0,
+        non_match_threshold=-3.0,
         minimum_age_years=0,
         made_on=date(2026, 5, 1),
     )
