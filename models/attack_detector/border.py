@@ -34,7 +34,8 @@ _LEAST_SIDE_COVERED = 0.4
 _SHORTEST_LINE_RATIO = 0.45  # of the face's width
 _MOVED_RATIO = 0.08  # of the face's width: from here on it can be told whether a border moves along
 _STAYS_RATIO, _FOLLOWS_RATIO = 0.25, 0.6  # of the face's own way
-_UNCONFIRMED = 0.6  # nothing has moved: it may be a door
+_UNCONFIRMED = 0.25  # nothing has moved yet: it may be a door, so it does not accuse by itself
+_ACROSS = 0.5  # cosine between a side's normal and the way
 _REMEMBERED_S = 2.0
 _RECENT_FRAMES = 5
 
@@ -89,17 +90,28 @@ class Border:
         """Return which share of the face's way the border went, None while the face has not moved since one was seen."""
         while self._seen and frame.t_mono_s - self._seen[0].t_mono_s > _REMEMBERED_S:
             self._seen.popleft()
-        here = np.array(frame.face.centre)
-        shares = []
-        for seen in self._seen:
-            way = here - np.array(seen.face)
-            length = float(np.hypot(*way))
-            if length < _MOVED_RATIO * frame.face.width_px:
-                continue
-            # the middle of the border along the face's way
-            moved = (corners.mean(axis=0) - seen.corners.mean(axis=0)) @ way / length
-            shares.append(float(moved) / length)
-        return float(np.median(shares)) if shares else None
+        shares = [_share_of_the_way(corners, frame, seen) for seen in self._seen]
+        known = [share for share in shares if share is not None]
+        return float(np.median(known)) if known else None
+
+
+def _share_of_the_way(corners: Quadrilateral, frame: WorkingFrame, seen: _Seen) -> float | None:
+    """Return which share of the face's way the side went that went least of it; None when the face hardly moved.
+
+    Only sides across the way tell: a side moved along itself looks as before. Two lines of the room that are taken one for the
+    other seem to move, but hardly on both sides of the face at once.
+    """
+    way = np.array(frame.face.centre) - np.array(seen.face)
+    length = float(np.hypot(*way))
+    if length < _MOVED_RATIO * frame.face.width_px:
+        return None
+    along = np.roll(seen.corners, -1, axis=0) - seen.corners
+    normal = np.column_stack([-along[:, 1], along[:, 0]]) / np.linalg.norm(along, axis=1, keepdims=True)
+    due = normal @ way
+    middles = (corners + np.roll(corners, -1, axis=0)) / 2
+    went = ((middles - seen.corners) * normal).sum(axis=1)
+    telling = np.abs(due) > _ACROSS * length
+    return float((went[telling] / due[telling]).min()) if telling.any() else None
 
 
 def enclosing_quadrilateral(frame: WorkingFrame) -> tuple[Quadrilateral, float] | None:

@@ -6,10 +6,10 @@
 | infrared | both ways: 0 (the face shows) weakly | +3.0, -0.5 |
 | border | towards attack only | 2.2 |
 | surround | towards attack only | 1.2 |
-| moire, highlights, chroma | towards attack only, advisory | 0.3 each |
+| moire, highlights, chroma | towards attack only, advisory | 0.25 each |
 
-score = 1 / (1 + exp(-sum)). A log-odds of 2.2 is a score of 0.90, 1.2 of 0.77. All advisory cues together reach 0.71, below
-`ALARM_FROM`: they never alarm alone. Without a result of planarity, depth, infrared or model, and without a border or
+score = 1 / (1 + exp(-sum)). A log-odds of 2.2 is a score of 0.90, 1.2 of 0.77. All advisory cues together reach 0.68, with
+a border that has not moved yet 0.79, below `ALARM_FROM`: they never alarm alone. Without a result of planarity, depth, infrared or model, and without a border or
 surroundings that move along, there is no score: nothing that could clear or accuse a face has spoken.
 """
 
@@ -49,9 +49,9 @@ WEIGHTS: Mapping[str, Weight] = {
     "depth": Weight(3.5, 3.5, neutral=0.5),
     "infrared": Weight(3.0, 0.5, neutral=0.3),
     "model": Weight(3.0, 3.0, neutral=0.5),
-    "moire": Weight(0.3, is_advisory=True),
-    "highlights": Weight(0.3, is_advisory=True),
-    "chroma": Weight(0.3, is_advisory=True),
+    "moire": Weight(0.25, is_advisory=True),
+    "highlights": Weight(0.25, is_advisory=True),
+    "chroma": Weight(0.25, is_advisory=True),
 }
 
 

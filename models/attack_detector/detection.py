@@ -16,7 +16,7 @@ from models.attack_detector.depth_plane import depth_plane
 from models.attack_detector.infrared import infrared as infrared_cue
 from models.attack_detector.model_slot import AttackModel
 from models.attack_detector.moire import moire
-from models.attack_detector.planarity import FOCAL_RATIO, Planarity
+from models.attack_detector.planarity import Planarity
 from models.attack_detector.working_frame import WorkingFrame, scale_for, suits, working_frame
 from models.results import AttackAssessment, FaceBox, Image
 
@@ -31,9 +31,9 @@ class AttackDetection:
     """
 
     def __init__(
-        self, model: AttackModel | None = None, *, focal_ratio: float = FOCAL_RATIO, rated_configuration_id: str = ""
+        self, model: AttackModel | None = None, *, focal_ratio: float | None = None, rated_configuration_id: str = ""
     ) -> None:
-        """`focal_ratio`: the camera's focal length in longer sides of its frame."""
+        """`focal_ratio`: the camera's focal length in longer sides of its frame; None takes no lens for granted, and sees less."""
         self._model = model
         self._planarity = Planarity(focal_ratio)
         self._border = Border()

@@ -21,8 +21,10 @@ from models.attack_detector.working_frame import WorkingFrame
 # What no homography can explain of a face's depth, in widths of the detector's box, as a deviation of one coordinate. Chosen on the
 # tests' rendered head, where the ratio of found to expected comes out between 0.4 and 1; not measured on people.
 FACE_RELIEF_RATIO = 0.04
-# Focal length in longer sides of the frame where the lane does not state it: a narrow lens, so that relief is rather under-expected.
-FOCAL_RATIO = 1.2
+# Focal length in longer sides of the frame where the lane does not state it: lenses from 35 to 71 degrees across. Relief is expected
+# only where it would be with each of them, for a wrong one makes a motion that shows none look as if it did.
+FOCAL_RATIOS = (0.7, 0.9, 1.2, 1.6)
+_STATED_WITHIN = (0.95, 1.05)
 _LEAST_EXPECTED_OVER_NOISE = 3.5
 _CLEAR_RELIEF_OVER_NOISE = 2.5
 _CLEAR_RELIEF_PX = 0.3
@@ -61,37 +63,54 @@ class _View:
     weight: float
 
 
+def _facing(ray: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation that turns a ray to the optical axis, about the axis across both."""
+    x, y, z = ray / np.linalg.norm(ray)
+    return np.array(
+        [[1 - x * x / (1 + z), -x * y / (1 + z), -x], [-x * y / (1 + z), 1 - y * y / (1 + z), -y], [x, y, z]]
+    )
+
+
 def expected_relief_px(
-    matrix: NDArray[np.float64], centre: tuple[float, float], width_px: float, focal_px: float
+    matrix: NDArray[np.float64],
+    centre: tuple[float, float],
+    width_px: float,
+    focal_px: float,
+    frame_px: tuple[int, int],
 ) -> float:
     """Return the disparity that a face would show under the motion that moved a plane by this homography.
 
-    Sideways motion and approach show relief by parallax, a turn out of the picture's plane by its sine; roll shows none.
-    All lengths in pixels of the working frame.
+    What counts is how far the object turned against the line of sight. So both views are first turned, as if the camera had followed
+    the face: somebody who walks and keeps facing the camera shows no relief, and none is expected. Roll shows none either.
+    `centre` of the face in the first view; all lengths in pixels of the working frame of `frame_px` width and height.
     """
-    x, y = centre
-    here = np.array([x, y, 1.0])
-    mapped = matrix @ here
-    place = mapped[:2] / mapped[2]
-    shift = float(np.hypot(*(place - here[:2])))
-    # derivative of the map at the face: rotation, scale, foreshortening
-    jacobian = (matrix[:2, :2] - np.outer(place, matrix[2, :2])) / mapped[2]
-    larger, smaller = np.linalg.svd(jacobian, compute_uv=False)
+    camera = np.array([[focal_px, 0, frame_px[0] / 2], [0, focal_px, frame_px[1] / 2], [0, 0, 1]])
+    normalised = np.linalg.inv(camera)
+    before = normalised @ np.array([*centre, 1.0])
+    after = normalised @ matrix @ np.array([*centre, 1.0])
+    after /= after[2]
+    followed = _facing(after) @ normalised @ matrix @ camera @ _facing(before).T
+    followed /= followed[2, 2]
+    larger, smaller = np.linalg.svd(followed[:2, :2], compute_uv=False)
     growth = abs(float(np.sqrt(larger * smaller)) - 1.0)
-    # a plane that turns is foreshortened and becomes a trapezium; a head's relief forges either, so the smaller counts
-    trapezium = float(np.hypot(*(matrix[2, :2] / mapped[2]))) * focal_px
-    foreshortening = max(1 - (smaller / larger) ** 2 - _FORESHORTENING_NOISE**2, 0.0)
-    turn = min(trapezium, float(np.sqrt(foreshortening)))
-    parallax = (shift + growth * width_px / 2) * width_px / focal_px
-    return float(FACE_RELIEF_RATIO * (parallax + turn * width_px))
+    # a plane that turns is foreshortened and becomes a trapezium; a head's relief forges the trapezium, so it counts no further
+    # than foreshortening, or the way across the picture, can account for
+    trapezium = float(np.hypot(followed[2, 0], followed[2, 1]))
+    foreshortening = float(np.sqrt(max(1 - (smaller / larger) ** 2 - _FORESHORTENING_NOISE**2, 0.0)))
+    across = float(np.hypot(*(after - before / before[2])[:2]))
+    turn = min(trapezium, foreshortening + across)
+    approach = growth * width_px / 2 / focal_px
+    return FACE_RELIEF_RATIO * width_px * (turn + approach)
 
 
 class Planarity:
     """Follows one face; feed it frame by frame."""
 
-    def __init__(self, focal_ratio: float = FOCAL_RATIO) -> None:
-        """`focal_ratio`: the camera's focal length in longer sides of its frame (1 / (2·tan(half the field of view)))."""
-        self._focal_ratio = focal_ratio
+    def __init__(self, focal_ratio: float | None = None) -> None:
+        """`focal_ratio`: the camera's focal length in longer sides of its frame (1 / (2·tan(half the field of view))), if known."""
+        self._focal_ratios = (
+            FOCAL_RATIOS if focal_ratio is None else tuple(focal_ratio * part for part in _STATED_WITHIN)
+        )
         self._tracks: CornerTracks | None = None
         self._views: deque[_View] = deque()
         self._last_s = 0.0
@@ -121,8 +140,9 @@ class Planarity:
         )
         surround = None
         if views is not None:
-            self._weigh(views, frame, tracks)
-            surround = _surround(views, tracks)
+            over_noise = self._weigh(views, frame, tracks)
+            # shoulders and hair go along, too; only where relief would show do they part from the face's plane
+            surround = _surround(views, tracks) if over_noise >= _LEAST_EXPECTED_OVER_NOISE else None
         age_s = frame.t_mono_s - tracks.anchor.t_mono_s
         if tracks.frames >= _ANCHOR_FRAMES or age_s > _ANCHOR_S or tracks.face_share < _LEAST_FACE_SHARE:
             self._tracks = CornerTracks(frame)  # the same object, followed without a break: what was seen still holds
@@ -135,17 +155,23 @@ class Planarity:
         few = self._tracks.is_face.sum() < FEWEST_CORNERS
         return PlanarityResult(None, None, "too_few_corners" if few else "too_few_frames")
 
-    def _weigh(self, views: TwoViews, frame: WorkingFrame, tracks: CornerTracks) -> None:
+    def _weigh(self, views: TwoViews, frame: WorkingFrame, tracks: CornerTracks) -> float:
+        """Remember what two views tell, if anything; return how far above the noise a face's relief would stand."""
         width = tracks.anchor.face.width_px
-        focal = self._focal_ratio * max(frame.grey.shape)
-        expected = expected_relief_px(views.homography, tracks.anchor.face.centre, width, focal)
+        side = max(frame.grey.shape)
+        frame_px = (frame.grey.shape[1], frame.grey.shape[0])
+        expected = min(
+            expected_relief_px(views.homography, tracks.anchor.face.centre, width, ratio * side, frame_px)
+            for ratio in self._focal_ratios
+        )
         over_noise = expected / views.noise_px
         is_clear = views.relief_px > max(_CLEAR_RELIEF_OVER_NOISE * views.noise_px, _CLEAR_RELIEF_PX)
         if over_noise < _LEAST_EXPECTED_OVER_NOISE and not is_clear:
-            return
+            return over_noise
         ratio = min(views.relief_px / max(expected, 1e-6), 1.5)
         weight = min(max(over_noise, views.relief_px / views.noise_px) / _LEAST_EXPECTED_OVER_NOISE, 4.0)
         self._views.append(_View(frame.t_mono_s, ratio, weight))
+        return over_noise
 
     def _result(self, now_s: float, surround: float | None) -> PlanarityResult:
         while self._views and now_s - self._views[0].t_mono_s > _HELD_S:

@@ -229,26 +229,35 @@ class Scene:
 
 
 def trajectory(seed: int, frames: int, motion: str = "sway", base: Pose | None = None) -> list[Pose]:
-    """Poses of a presentation: still, walk (towards and sideways), turn (the head's yaw and pitch), or sway (both, smaller)."""
+    """Poses of a presentation: still, walk (towards and sideways), turn (the head's yaw and pitch), sway (both, smaller), or approach:
+    a walk with the face kept to the camera, which shows no other side of it."""
     rng = np.random.default_rng(seed + 500)
     start = base or Pose(x_mm=float(rng.uniform(-30, 30)), y_mm=float(rng.uniform(-20, 20)))
-    reach = {"still": (0.0, 0.0), "walk": (80.0, 3.0), "turn": (10.0, 14.0), "sway": (50.0, 7.0)}[motion]
+    reach = {
+        "still": (0.0, 0.0),
+        "walk": (80.0, 3.0),
+        "turn": (10.0, 14.0),
+        "sway": (50.0, 7.0),
+        "approach": (110.0, 0.0),
+    }[motion]
     side = rng.choice([-1.0, 1.0], 5)
     poses = []
     for index in range(frames):
         share = index / max(frames - 1, 1)
         swing = np.sin(np.pi / 2 * share)
-        poses.append(
-            replace(
-                start,
-                yaw_deg=side[0] * reach[1] * swing,
-                pitch_deg=side[1] * 0.5 * reach[1] * swing,
-                roll_deg=side[2] * 2 * swing,
-                x_mm=start.x_mm + side[3] * reach[0] * share,
-                y_mm=start.y_mm + side[4] * 0.2 * reach[0] * share,
-                z_mm=start.z_mm - 0.8 * reach[0] * share,
-            )
+        pose = replace(
+            start,
+            yaw_deg=side[0] * reach[1] * swing,
+            pitch_deg=side[1] * 0.5 * reach[1] * swing,
+            roll_deg=side[2] * 2 * swing,
+            x_mm=start.x_mm + side[3] * reach[0] * share,
+            y_mm=start.y_mm + side[4] * 0.2 * reach[0] * share,
+            z_mm=start.z_mm - 0.8 * reach[0] * share,
         )
+        if motion == "approach":
+            yaw, pitch = np.degrees(np.arctan2([pose.x_mm, -pose.y_mm], pose.z_mm))
+            pose = replace(pose, yaw_deg=float(yaw), pitch_deg=float(pitch))
+        poses.append(pose)
     return poses
 
 

@@ -211,6 +211,12 @@ def test_advisory_cues_never_alarm_alone(cues: dict[str, float], planarity: floa
     assert score < ALARM_FROM
 
 
+def test_advisory_cues_do_not_make_an_alarm_of_a_door() -> None:
+    door = {"border": 0.25, **dict.fromkeys(ADVISORY, 1.0)}
+    assert combined(door) is None
+    assert (combined({**door, "planarity": 0.5}) or 1.0) < ALARM_FROM
+
+
 @pytest.mark.parametrize(("cues", "at_least"), [({"planarity": 1.0}, ALARM_FROM), ({"border": 1.0}, ALARM_FROM)])
 def test_one_strong_cue_alarms(cues: dict[str, float], at_least: float) -> None:
     assert (combined(cues) or 0) >= at_least
