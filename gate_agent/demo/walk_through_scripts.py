@@ -63,7 +63,7 @@ def _last_steps(x_from: float, *, after: tuple[str, ...] = ()) -> Leg:
 
 def _changing_places(x_from: float, x_to: float) -> Leg:
     """Two of these, mirrored: they come closer side by side, cross before the camera, and stand where the other one stood."""
-    return Leg(((0.0, x_from, FAR_PX), (1.8, x_from, MIDDLE_PX), (4.4, x_to, MIDDLE_PX), (6.0, x_to, MIDDLE_PX)))
+    return Leg(((0.0, x_from, FAR_PX), (1.8, x_from, MIDDLE_PX), (4.8, x_to, MIDDLE_PX), (6.2, x_to, MIDDLE_PX)))
 
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -94,14 +94,14 @@ SCENARIOS: tuple[Scenario, ...] = (
                 "TRAVELLER ONE",
                 "obama2",
                 "obama",
-                (_changing_places(380.0, 900.0), _last_steps(900.0, after=("TRAVELLER TWO",))),
+                (_changing_places(300.0, 1000.0), _last_steps(1000.0, after=("TRAVELLER TWO",))),
                 "released",
             ),
             Walker(
                 "TRAVELLER TWO",
                 "biden",
                 "biden",
-                (_changing_places(900.0, 380.0), _last_steps(380.0)),
+                (_changing_places(1000.0, 300.0), _last_steps(300.0)),
                 "released",
             ),
         ),
