@@ -121,6 +121,11 @@ class FaceSettings(Section):
     calibration: str = Field(
         "", description="Calibration record by id; by default the newest that holds for the models in use."
     )
+    cohort_sums: bool = Field(
+        default=False,
+        description="Sum up the features of references that matched, for a score normalisation fitted to this site's travellers"
+        " (`egate face cohort`). Sums leave a worker only over so many people that nobody can be recognised in them.",
+    )
 
     monitoring_window_days: int = Field(
         30, ge=1, le=400, description="Days over which the gate's own error rates are counted."

@@ -15,6 +15,7 @@ from models.face_comparison import FaceComparer
 from models.face_sampling import FaceSampler
 from models.face_transaction import FaceTransaction
 from models.freed_memory import wipe_freed
+from models.site_cohort import SiteCohort
 
 LARGEST_NUMBER = 16
 LONGEST_IDLE_S = 900.0
@@ -23,7 +24,15 @@ LONGEST_IDLE_S = 900.0
 class BorrowedFaces:
     """The transactions of one worker. `now_s` is a monotonic clock."""
 
-    def __init__(self, sampler: FaceSampler, comparer: FaceComparer | None, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        sampler: FaceSampler,
+        comparer: FaceComparer | None,
+        now_s: Callable[[], float],
+        site_cohort: SiteCohort | None = None,
+    ) -> None:
+        """Begin with nobody. References that matched are added to a `site_cohort` when they are forgotten."""
+        self.site_cohort = site_cohort
         self._sampler = sampler
         self._comparer = comparer
         self._now_s = now_s
@@ -62,6 +71,9 @@ class BorrowedFaces:
         held = self._held.pop(transaction, None)
         if held is None:
             return False
+        features = held[0].reference_features
+        if self.site_cohort is not None and held[0].has_matched and features is not None:
+            self.site_cohort.add(features)
         held[0].wipe()
         self.scrub()
         return True

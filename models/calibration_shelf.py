@@ -6,7 +6,7 @@ import hashlib
 
 from models import cohort as cohorts
 from models.calibration import Calibration, parse_calibration
-from models.cohort import Cohort
+from models.cohort import Cohort, CohortModel
 from models.errors import CalibrationRefused, CatalogueFault
 from models.operator_folder import OperatorFolder
 from models.pins import pinned_content, pinned_names, pinned_text
@@ -33,7 +33,13 @@ def all_records(operator: OperatorFolder | None = None) -> list[Calibration]:
 
 
 def cohort_of(record: Calibration, operator: OperatorFolder | None = None) -> Cohort | None:
-    """Return the cohort that a record names, drawn; None for one that needs none.
+    """Return the cohort that a record names, drawn; None for one that needs none. Raises as `cohort_model_of`."""
+    model, pin = cohort_model_of(record, operator), record.cohort
+    return None if model is None or pin is None else model.sample(pin.vectors, pin.seed)
+
+
+def cohort_model_of(record: Calibration, operator: OperatorFolder | None = None) -> CohortModel | None:
+    """Return the mixture that a record's cohort is drawn from; None for one that needs none.
 
     Raises `CatalogueFault` when the file is absent or altered, `CalibrationRefused` when it is not the one the record names.
     """
@@ -51,4 +57,4 @@ def cohort_of(record: Calibration, operator: OperatorFolder | None = None) -> Co
         raise CalibrationRefused(
             f"the cohort {pin.file} is not the one that {record.calibration_id} names", code="MD-CAL-006"
         )
-    return cohorts.parse(content, pin.file).sample(pin.vectors, pin.seed)
+    return cohorts.parse(content, pin.file)

@@ -57,13 +57,15 @@ class FaceTransaction:
         self._frames: list[_Frame] = []
         self._statistics: CohortStatistics | None = None
         self.reference_features: Features | None = None
+        self.has_matched = False
+        """Whether a camera frame has matched this reference."""
 
     def take_reference(self, image: Image) -> Look:
         """Return the look at the document's portrait and keep its features; a second portrait takes the first one's place."""
         look = self._sampler.sample(image, search_closer=True)
         if look.sample.features is not None:
             _overwrite(self.reference_features)
-            self.reference_features = look.sample.features.copy()
+            self.reference_features, self.has_matched = look.sample.features.copy(), False
             self._statistics = self._comparer.statistics(self.reference_features) if self._comparer else None
             self._forget_probe()
         return look
@@ -84,6 +86,7 @@ class FaceTransaction:
         attack = self._attacks.observe(image, look.sample.box, look.points, t_mono_s)
         watch.lap("attack_detection")
         comparison = self._compared(look.sample, attack)
+        self.has_matched |= comparison is not None and comparison.decision is ComparisonDecision.MATCH
         watch.lap("comparison")
         worst = self._worst_attack(attack)
         return replace(look, sample=replace(look.sample, attack=worst, step_ms=watch.step_ms)), comparison
@@ -109,6 +112,7 @@ class FaceTransaction:
         """Overwrite every feature and forget the rest."""
         _overwrite(self.reference_features)
         self.reference_features = self._statistics = None
+        self.has_matched = False
         self._forget_probe()
         self._tracker.reset()
 

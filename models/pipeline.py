@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.calibration import Calibration, ModelIdentity, record_for
-from models.calibration_shelf import all_records, cohort_of
+from models.calibration_shelf import all_records, cohort_model_of
 from models.chosen_models import chosen_models
+from models.cohort import CohortModel
 from models.errors import CalibrationRefused
 from models.face_chain import FaceChain
 from models.face_comparison import FaceComparer
@@ -53,6 +54,7 @@ class FacePipeline:
     record: Calibration | None
     comparer: FaceComparer | None
     refusal: str = ""
+    cohort_model: CohortModel | None = None
 
 
 def load_pipeline(choice: PipelineChoice) -> FacePipeline:
@@ -66,7 +68,7 @@ def load_pipeline(choice: PipelineChoice) -> FacePipeline:
         if refusal.code != NO_RECORD:
             raise
         return FacePipeline(chain, FaceSampler(chain, Fusion.FLIP), None, None, str(refusal))
-    comparer = FaceComparer(
-        record, cohort_of(record, operator), chain.dimension, chain.embedder_id, choice.false_match_rate
-    )
-    return FacePipeline(chain, FaceSampler(chain, record.fusion), record, comparer)
+    mixture, pin = cohort_model_of(record, operator), record.cohort
+    cohort = mixture.sample(pin.vectors, pin.seed) if mixture is not None and pin is not None else None
+    comparer = FaceComparer(record, cohort, chain.dimension, chain.embedder_id, choice.false_match_rate)
+    return FacePipeline(chain, FaceSampler(chain, record.fusion), record, comparer, cohort_model=mixture)

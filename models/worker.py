@@ -31,6 +31,7 @@ from models.image_decoding import decode_image
 from models.image_header import MAXIMUM_CONTENT_BYTES, MAXIMUM_PIXELS
 from models.pipeline import FacePipeline, PipelineChoice, load_pipeline
 from models.results import FaceComparison, FaceFinding, FaceSample, Image
+from models.site_cohort import SiteCohort
 from models.worker_evaluation import WorkerEvaluation, add_arguments
 from models.worker_messages import (
     LARGEST_REQUEST_BYTES,
@@ -117,13 +118,19 @@ def _answer(
     try:
         request_id, operation, request = decode_request(packet)
         if operation == "forget":
-            return Done(request_id, {"forgotten": int(faces.forget(_transaction(request)))})
+            forgotten, cohort = faces.forget(_transaction(request)), faces.site_cohort
+            return Done(
+                request_id, {"forgotten": int(forgotten), "sums_due": int(cohort is not None and cohort.is_due)}
+            )
         if operation == "evaluate":
             return Done(request_id, evaluation.answer(faces, _transaction(request), request))
-        if operation not in {"reference", "picture", "probe"}:
+        if operation not in {"reference", "picture", "probe", "sums"}:
             raise WorkerFault(f"there is no operation {operation!r}")
         if len(descriptors) != 1:
             raise WorkerFault("this request needs exactly one descriptor", code="MD-WRK-003")
+        if operation == "sums":
+            content = b"" if faces.site_cohort is None else faces.site_cohort.taken()
+            return Done(request_id, {"sums_bytes": os.pwrite(descriptors[0], content, 0)})
         look, comparison = _looked(faces, operation, request, descriptors[0])
         return Sampled(request_id, replace(look.sample, features=None), look.portrait_jpeg, comparison)
     except ModelsError as error:
@@ -166,6 +173,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
     parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
     parser.add_argument("--expected-face-px", type=int, default=120, help="width to which the expected face is scaled")
+    parser.add_argument("--cohort-sums", action="store_true", help="sum up matched references for a cohort of the site")
     add_arguments(parser)
     return parser.parse_args(argv)
 
@@ -217,7 +225,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 channel.send(encode_answer(Faulted(0, "MD-WRK-004", message)))
                 return 3
             channel.send(encode_answer(_ready(pipeline, evaluation, started_s)))
-            serve(BorrowedFaces(pipeline.sampler, pipeline.comparer, time.monotonic), evaluation, channel)
+            mixture = pipeline.cohort_model if arguments.cohort_sums else None
+            site_cohort = None if mixture is None else SiteCohort(mixture.means)
+            serve(BorrowedFaces(pipeline.sampler, pipeline.comparer, time.monotonic, site_cohort), evaluation, channel)
         except (BrokenPipeError, ConnectionResetError):
             return 0  # the agent went away
     return 0

@@ -93,7 +93,7 @@ class Agent:
             settings.store,
             centre_public_key=read_verification_key(settings.paths.keys / "centre.pub"),
         )
-        engine = FaceEngine(settings.face, settings.paths.models, self._clock)
+        engine = FaceEngine(settings.face, settings.paths.models, self._clock, state_folder=settings.paths.state)
         try:
             await self._reconcile(store)
             await self._import_stays(store)

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "gate_agent.cli.doctor",
     "face attacks": "gate_agent.cli.face_attacks",
     "face calibrate": "gate_agent.cli.face_calibrate",
+    "face cohort": "gate_agent.cli.face_cohort",
     "face compare": "gate_agent.cli.face_compare",
     "face evaluate": "gate_agent.cli.face_evaluate",
     "face monitor": "gate_agent.cli.face_monitor",

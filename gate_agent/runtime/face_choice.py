@@ -48,7 +48,7 @@ def worker_arguments(choice: PipelineChoice) -> list[str]:
 
 
 def evaluation_arguments(face: FaceSettings) -> list[str]:
-    """Return continuous evaluation as arguments of `models.worker`: nothing is cached unless the site switched it on.
+    """Return continuous evaluation as arguments of `models.worker`: nothing is cached or summed up unless the site switched it on.
 
     The cache's size is the gate's; several workers share it.
     """
@@ -62,4 +62,6 @@ def evaluation_arguments(face: FaceSettings) -> list[str]:
             "--group-numbers",
             str(len(face.monitoring_groups)),
         ]
+    if face.cohort_sums:
+        arguments.append("--cohort-sums")
     return arguments

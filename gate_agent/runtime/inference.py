@@ -21,12 +21,15 @@ import structlog
 
 from gate_agent.clock import Clock
 from gate_agent.errors import InferenceFault
+from gate_agent.runtime.cohort_sums import CohortSumsFolder
 from gate_agent.runtime.face_choice import choice_of, evaluation_arguments, worker_arguments
 from gate_agent.runtime.worker_process import DIED, NONSENSE, REFUSED, TIMED_OUT, WorkerProcess
 from gate_agent.settings import FaceSettings
+from models.errors import CalibrationRefused
 from models.image_header import MAXIMUM_CONTENT_BYTES
 from models.non_mated_cache import NonMatedCounts
 from models.results import FaceComparison, FaceFinding, FaceSample
+from models.site_cohort import LARGEST_SUMS_BYTES
 from models.worker_messages import Done, Ready, Sampled
 
 _START_TIMEOUT_S = 30.0
@@ -51,9 +54,17 @@ class FaceEngine:
     """Samples and compares faces. `start` first; every coroutine may raise `InferenceFault`."""
 
     def __init__(
-        self, settings: FaceSettings, models_folder: Path, clock: Clock, *, worker_command: Sequence[str] | None = None
+        self,
+        settings: FaceSettings,
+        models_folder: Path,
+        clock: Clock,
+        *,
+        state_folder: Path | None = None,
+        worker_command: Sequence[str] | None = None,
     ) -> None:
+        """Prepare. Sums of the site's cohort, where they are switched on, are kept in `state_folder`."""
         self._settings = settings
+        self._sums = None if state_folder is None else CohortSumsFolder(state_folder)
         self._clock = clock
         self._command = [
             *(worker_command or (sys.executable, "-I", "-m", "models.worker")),
@@ -165,10 +176,29 @@ class FaceEngine:
         if worker is None or worker not in self._workers:
             return
         try:
-            await self._exchanged(worker, "forget", transaction_id, None)
+            answer = await self._exchanged(worker, "forget", transaction_id, None)
         except InferenceFault as fault:
             if fault.code != NOT_RUNNING:
                 self._failed(worker, fault)
+            return
+        if self._sums is not None and isinstance(answer, Done) and answer.counts.get("sums_due"):
+            self._spawn(self._collected(worker, self._sums))
+
+    async def _collected(self, worker: WorkerProcess, folder: CohortSumsFolder) -> None:
+        """Add a worker's sums to the site's; sums that cannot be kept are lost, and said to be."""
+        descriptor = os.memfd_create("sums", os.MFD_CLOEXEC)
+        try:
+            answer = await self._exchanged(worker, "sums", uuid.UUID(int=0), descriptor)
+            size_bytes = answer.counts.get("sums_bytes") if isinstance(answer, Done) else None
+            if type(size_bytes) is not int or not 0 <= size_bytes <= LARGEST_SUMS_BYTES:
+                raise InferenceFault("the worker answered another question", code=NONSENSE)
+            if size_bytes:
+                people = await asyncio.to_thread(folder.add, os.pread(descriptor, size_bytes, 0))
+                _log.info("cohort_sums_added", people=people)
+        except (CalibrationRefused, OSError) as error:
+            _log.warning("cohort_sums_lost", why=str(error))
+        finally:
+            os.close(descriptor)
 
     async def _encoded(self, operation: str, transaction_id: uuid.UUID, content: bytes | bytearray) -> FaceCapture:
         if not 0 < len(content) <= MAXIMUM_CONTENT_BYTES:
