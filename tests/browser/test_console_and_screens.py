@@ -74,6 +74,13 @@ def document(primary: str = "MUSTERPERSON", secondary: str = "ERIKA") -> m.Docum
     )  # fmt: skip
 
 
+def rate(errors: int, trials: int) -> m.RateView:
+    share = errors / trials
+    return m.RateView(
+        errors=errors, trials=trials, rate=share, lower_bound=0.8 * share, upper_bound=1.3 * share or 3 / trials
+    )
+
+
 class Gate:
     """A gate of eight lanes in realistic states; answers the lane API and believes only signed authorisations."""
 
@@ -149,6 +156,24 @@ class Gate:
                 1,
             )
         ]  # fmt: skip
+        self.rates = [
+            m.FaceRatesView(
+                lane_id=number, window_days=30, false_match_limit=0.001, verdict=verdict, comparisons=comparisons,
+                needed_comparisons=9000, failure_to_acquire=rate(17, 2817),
+                false_non_match=rate(34, 2800), false_match=rate(errors, comparisons) if comparisons else None,
+                groups=[
+                    m.GroupRatioView(
+                        dimension="sex", rate="false_non_match", worst="F", best="M", ratio=2.4, at_least=1.3
+                    ),
+                    m.GroupRatioView(
+                        dimension="nationality", rate="false_match", worst="UTO", best="XXK", ratio=None, at_least=0.2
+                    ),
+                ] if number == 1 else [],
+            )
+            for number, (verdict, comparisons, errors) in enumerate(
+                [("within", 412_800, 38), ("not_enough", 320, 0), ("above", 96_000, 171), ("not_enough", 0, 0)], 1
+            )
+        ]  # fmt: skip
         self.link = m.LinkView(
             centre_online=True, since=now, backlog_records=0, oldest_age_s=0.0, last_ack_at=now - timedelta(seconds=3)
         )
@@ -215,7 +240,7 @@ class Gate:
         return m.GateSnapshot(
             sequence=self.sequence, gate_id="gate-1", site="utopia-north", now=datetime.now(UTC),
             software_version="0.1.0", rulebook_version=12, watchlist_version=318, lanes=self.lanes, alarms=self.alarms,
-            customs_tasks=self.tasks, link=self.link, recent=self.recent,
+            customs_tasks=self.tasks, link=self.link, recent=self.recent, face_rates=self.rates,
         )  # fmt: skip
 
     def screen(self, lane_id: int) -> m.ScreenState:
@@ -729,6 +754,44 @@ def test_recently_ended_transactions_are_listed(site, browser, problems, signed_
     assert page.locator("#recent-table").is_hidden()
     page.keyboard.press("Escape")
     assert page.locator("#recent-table").is_visible()
+
+
+@pytest.mark.parametrize("language", [*GUARD_LANGUAGES, PSEUDO_LANGUAGE])
+def test_the_supervisor_sees_the_error_rates_of_each_lane(site, browser, problems, signed_in, language):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, "supervisor-1", language)
+    summary = page.locator("#rates-title")
+    assert summary.is_visible()
+    assert not page.locator("#rates-rows tr").first.is_visible(), "closed until it is asked for"
+    summary.focus()
+    page.keyboard.press("Enter")
+    rows = page.locator("#rates-rows tr")
+    assert rows.count() == 4
+    assert [row.get_attribute("class") or "" for row in rows.all()] == ["", "", "above", ""]
+    if language == "en":
+        assert " ".join(rows.nth(0).inner_text().split()) == (
+            "1 1.2% 0.971% to 1.6% · 34 of 2800 0.009% 0.007% to 0.012% · 38 of 412800 within 0.100%"
+            " 0.603% 0.483% to 0.785% · 17 of 2817"
+            " Holder not recognised, sex: women / men: 2.4 times (at least 1.3 times)"
+            " Stranger accepted, nationality: UTO / XXK: best without any error (no difference proven)"
+        )
+        assert "not enough: 320 of 9000 comparisons" in rows.nth(1).inner_text()
+        assert "above 0.100%" in rows.nth(2).inner_text()
+        assert "not counted" in rows.nth(3).inner_text()
+    assert max(overflows(page)) <= 0
+    assert axe(page) == []
+    shot(page, f"console-{language}-rates")
+    site.change(rates=[])
+    until(page, "() => document.getElementById('rates').hidden")
+
+
+def test_nobody_but_a_supervisor_is_sent_error_rates(site, browser, problems, signed_in):
+    for officer_id, role in ROLES.items():
+        answer = httpx.get(f"{site.address}/guard/state", cookies={"egate_session": signed_in[officer_id]["cookie"]})
+        assert (answer.json()["rates"] is not None) is (role == "supervisor"), role
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in)
+    assert not page.locator("#rates").is_visible()
 
 
 def test_a_page_opened_in_a_quiet_hour_shows_the_gates_time_of_now(site, browser, problems, signed_in):

@@ -428,7 +428,7 @@ async def test_the_table_says_when_there_is_not_enough_and_how_unlike_groups_are
     assert table["title"] == "Face comparison: error rates of 30 days"
     (row,) = table["rows"]
     assert row["verdict"] == "not enough: 1600 of 9000 comparisons"
-    assert row["non_match"].startswith("25.0% (")
-    assert row["non_match"].endswith("10 of 40")
-    assert row["groups"] == ["Holder not recognised, sex: men to women: best without any error (at least 2.0 times)"]
+    assert row["non_match"]["value"] == "25.0%"
+    assert row["non_match"]["bounds"].endswith(" · 10 of 40")
+    assert row["groups"] == ["Holder not recognised, sex: men / women: best without any error (at least 2.0 times)"]
     assert rates_table([], load_catalogue("guard", "en")) is None

@@ -22,8 +22,8 @@ ACTION_REASONS: Mapping[GuardAction, tuple[str, ...]] = MappingProxyType(
             OTHER,
         ),
         GuardAction.HAND_OVER: (
-            OTHER_PERSON,
             "face_doubt",
+            OTHER_PERSON,
             "document_doubt",
             "list_to_verify",
             "stay_to_verify",

@@ -9,6 +9,7 @@ from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import FaceRatesView, GroupRatioView, RateView
 
 _PROVEN_FROM = 1.0
+_SMALL = 0.01
 
 
 def rates_table(rates: Sequence[FaceRatesView], catalogue: Catalogue) -> dict[str, Any] | None:
@@ -20,7 +21,6 @@ def rates_table(rates: Sequence[FaceRatesView], catalogue: Catalogue) -> dict[st
         "rows": [
             {
                 "lane_id": row.lane_id,
-                "lane": catalogue.text("ui.lane", lane=str(row.lane_id)),
                 "non_match": _rate(row.false_non_match, catalogue),
                 "match": _rate(row.false_match, catalogue),
                 "verdict": _verdict(row, catalogue),
@@ -35,20 +35,22 @@ def rates_table(rates: Sequence[FaceRatesView], catalogue: Catalogue) -> dict[st
 
 def _percent(ratio: float) -> str:
     """Return a share of errors as per cent, with as many decimals as small rates need."""
-    return f"{ratio:.3%}" if ratio < 0.01 else f"{ratio:.1%}"
+    if ratio == 0:
+        return "0%"
+    return f"{ratio:.3%}" if ratio < _SMALL else f"{ratio:.1%}"
 
 
-def _rate(rate: RateView | None, catalogue: Catalogue) -> str:
+def _rate(rate: RateView | None, catalogue: Catalogue) -> dict[str, str]:
     if rate is None:
-        return catalogue.text("ui.rates_none")
-    return catalogue.text(
-        "ui.rates_value",
-        rate=_percent(rate.rate),
+        return {"value": catalogue.text("ui.rates_none"), "bounds": ""}
+    bounds = catalogue.text(
+        "ui.rates_bounds",
         lower=_percent(rate.lower_bound),
         upper=_percent(rate.upper_bound),
         errors=str(rate.errors),
         trials=str(rate.trials),
     )
+    return {"value": _percent(rate.rate), "bounds": bounds}
 
 
 def _verdict(row: FaceRatesView, catalogue: Catalogue) -> str:
@@ -61,22 +63,16 @@ def _verdict(row: FaceRatesView, catalogue: Catalogue) -> str:
 
 
 def _group(group: GroupRatioView, catalogue: Catalogue) -> str:
-    proven = (
-        catalogue.text("ui.rates_at_least", ratio=f"{group.at_least:.1f}")
-        if group.at_least > _PROVEN_FROM
-        else catalogue.text("ui.rates_unproven")
-    )
-    return catalogue.text(
-        "ui.rates_group",
-        rate=catalogue.text("ui.rates_match" if group.rate == "false_match" else "ui.rates_non_match"),
-        dimension=catalogue.text(f"dimension.{group.dimension}"),
-        worst=_label(group.dimension, group.worst, catalogue),
-        best=_label(group.dimension, group.best, catalogue),
-        ratio=catalogue.text("ui.rates_best_without")
-        if group.ratio is None
-        else catalogue.text("ui.rates_times", ratio=f"{group.ratio:.1f}"),
-        proven=proven,
-    )
+    rate = catalogue.text("ui.rates_match" if group.rate == "false_match" else "ui.rates_non_match")
+    dimension = catalogue.text(f"dimension.{group.dimension}")
+    worst, best = (_label(group.dimension, label, catalogue) for label in (group.worst, group.best))
+    ratio = catalogue.text("ui.rates_best_without")
+    if group.ratio is not None:
+        ratio = catalogue.text("ui.rates_times", ratio=f"{group.ratio:.1f}")
+    proven = catalogue.text("ui.rates_unproven")
+    if group.at_least > _PROVEN_FROM:
+        proven = catalogue.text("ui.rates_at_least", ratio=f"{group.at_least:.1f}")
+    return f"{rate}, {dimension}: {worst} / {best}: {ratio} ({proven})"
 
 
 def _label(dimension: str, label: str, catalogue: Catalogue) -> str:

@@ -3,6 +3,7 @@
 import { element, keyed, setText } from "./dom.mjs";
 
 const at = (id) => document.getElementById(id);
+const RATES = ["non_match", "match", "failure"];
 
 export function renderRates(rates) {
   at("rates").hidden = rates === null;
@@ -10,16 +11,16 @@ export function renderRates(rates) {
   keyed(at("rates-rows"), rates?.rows ?? [], (row) => row.lane_id, create, update);
 }
 
-function create() {
-  const parts = {
-    lane: element("th", { scope: "row" }),
-    nonMatch: element("td", { class: "number" }),
-    match: element("span", { class: "number" }),
-    verdict: element("strong"),
-    failure: element("td", { class: "number" }),
-    groups: element("td"),
-  };
-  const node = element("tr", {}, parts.lane, parts.nonMatch, element("td", {}, parts.match, " ", parts.verdict), parts.failure, parts.groups);
+function create(row) {
+  const parts = { verdict: element("p", { class: "verdict" }), groups: element("td", { class: "groups" }) };
+  const node = element("tr", {}, element("th", { scope: "row", class: "number", text: String(row.lane_id) }));
+  for (const name of RATES) {
+    parts[name] = { value: element("strong", { class: "number" }), bounds: element("span", { class: "soft number" }) };
+    const cell = element("td", {}, element("p", {}, parts[name].value), element("p", {}, parts[name].bounds));
+    if (name === "match") cell.append(parts.verdict);
+    node.append(cell);
+  }
+  node.append(parts.groups);
   node.parts = parts;
   return node;
 }
@@ -27,10 +28,10 @@ function create() {
 function update(node, row) {
   const { parts } = node;
   node.classList.toggle("above", row.is_above);
-  setText(parts.lane, row.lane);
-  setText(parts.nonMatch, row.non_match);
-  setText(parts.match, row.match);
+  for (const name of RATES) {
+    setText(parts[name].value, row[name].value);
+    setText(parts[name].bounds, row[name].bounds);
+  }
   setText(parts.verdict, row.verdict);
-  setText(parts.failure, row.failure);
   parts.groups.replaceChildren(...row.groups.map((text) => element("p", { text })));
 }
