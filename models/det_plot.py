@@ -168,12 +168,13 @@ def _shapes(curves: Sequence[Curve], title: str, subtitle: str) -> list[_Shape]:
         y = top + 22 + 20 * place
         shapes.append(_Shape("line", ((right - 34, y - 4), (right - 12, y - 4)), f"line{place}", 3))
         shapes.append(_Shape("text", ((right - 42, y),), "ink", text=curve.label, anchor="end"))
+    shaded = "Shaded: 95 % bounds by person" + ("" if banded is curves else ", of the first curve")
     middle = (_LEFT + WIDTH_PX - _RIGHT) / 2
     return [
         *shapes,
         _Shape("text", ((_LEFT, 34),), "ink", text=title, size=19, is_bold=True),
         _Shape("text", ((_LEFT, 58),), "quiet", text=subtitle),
-        _Shape("text", ((_LEFT, 77),), "quiet", text="Shaded: 95 % bounds by person", size=12),
+        _Shape("text", ((_LEFT, 77),), "quiet", text=shaded, size=12),
         _Shape("text", ((middle, HEIGHT_PX - 20),), "ink", text="False match rate (FMR)", anchor="middle", size=14),
         _Shape(
             "text",
