@@ -85,9 +85,9 @@ class Calibration:
     def operating_point(self, false_match_rate: float, frames: int = 1) -> Threshold:
         """Return the threshold in force for a probe of so many frames.
 
-        It is the recorded rate next below the wanted one; for several frames the strictest of the thresholds of fewer or as many,
-        because frames of one capture lie between one picture and independent ones. Raises `CalibrationRefused` for a rate above
-        the ceiling of 1e-3 or below everything the record proves.
+        It is the recorded rate next below the wanted one; for several frames the strictest threshold at it or at a larger rate,
+        whatever its number of frames, because frames of one capture lie between one picture and independent ones. Raises
+        `CalibrationRefused` for a rate above the ceiling of 1e-3 or below everything the record proves.
         """
         if not 0 < false_match_rate <= CEILING_FALSE_MATCH_RATE:
             raise CalibrationRefused(
@@ -98,11 +98,16 @@ class Calibration:
             raise CalibrationRefused(
                 f"record {self.calibration_id} proves no false match rate of {false_match_rate:g}", code="MD-CAL-003"
             )
-        rate = max(point.false_match_rate for point in proven)
-        at_rate = [point for point in proven if point.false_match_rate == rate]
-        first = min(point.frames for point in at_rate)
-        several = [point for point in at_rate if frames > 1 or point.frames == first]
-        return max(several, key=lambda point: point.score)
+        single = max((point for point in proven if point.frames == 1), key=lambda point: point.false_match_rate)
+        if frames == 1:
+            return single
+        as_loose = [point for point in self.thresholds if point.false_match_rate >= single.false_match_rate]
+        return max(as_loose, key=lambda point: point.score)
+
+    def proven_frames(self, false_match_rate: float) -> int:
+        """Return how many frames a probe may be fused from: as many as there is a threshold for at the rate in force."""
+        rate = self.operating_point(false_match_rate).false_match_rate
+        return max(point.frames for point in self.thresholds if point.false_match_rate == rate)
 
     def decided(self, score: float, threshold: Threshold) -> ComparisonDecision:
         """Return what a score means at a threshold; the guard band between is undetermined."""

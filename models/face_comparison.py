@@ -35,6 +35,11 @@ class FaceComparer:
         self._model_id = model_id
         self._false_match_rate = false_match_rate
 
+    @property
+    def proven_frames(self) -> int:
+        """How many frames a probe may be fused from: scores of more have no threshold at this rate."""
+        return self.record.proven_frames(self._false_match_rate)
+
     def statistics(self, features: Features) -> CohortStatistics:
         """Return what strangers score against these features (1 row); worth keeping for a reference."""
         vector = self._checked(features)

@@ -46,10 +46,10 @@ class FaceTransaction:
     def __init__(
         self, sampler: FaceSampler, comparer: FaceComparer | None, *, fused_frames: int = FUSED_FRAMES
     ) -> None:
-        """Begin with nothing. Without a comparer nothing is ever compared."""
+        """Begin with nothing. Without a comparer nothing is ever compared; no more frames are fused than its record proves."""
         self._sampler = sampler
         self._comparer = comparer
-        self._fused_frames = fused_frames
+        self._fused_frames = fused_frames if comparer is None else min(fused_frames, comparer.proven_frames)
         self._tracker = FaceTracker(sampler.chain.finder)
         models = sampler.chain.attack_models
         self._attacks = AttackDetection(models[0] if models else None)
@@ -144,7 +144,8 @@ class FaceTransaction:
         for left_out in range(len(self._frames) - 1):
             kept = [frame for index, frame in enumerate(self._frames) if index != left_out]
             vectors = np.stack([frame.features for frame in kept])
-            alike = float((vectors @ vectors.T)[np.triu_indices(len(kept), 1)].mean())
+            pairs = (vectors @ vectors.T)[np.triu_indices(len(kept), 1)]
+            alike = float(pairs.mean()) if len(pairs) else 0.0
             worth.append(sum(frame.quality for frame in kept) / len(kept) - _DIFFERENCE_WEIGHT * alike)
         gone = self._frames.pop(int(np.argmax(worth)))
         _overwrite(gone.features)

@@ -33,7 +33,11 @@ RECORD = Calibration(
     fusion=Fusion.FLIP,
     score=ScoreDefinition(),
     cohort=None,
-    thresholds=(Threshold(1e-4, 0.8, 1, 3e-4, "one"),),
+    thresholds=(
+        Threshold(1e-3, 0.79, 1, 2e-3, "one"),
+        Threshold(1e-4, 0.8, 1, 3e-4, "one"),
+        Threshold(1e-4, 0.8, 3, 3e-4, "one"),
+    ),
     non_match_threshold=0.5,
     minimum_age_years=18,
     made_on=date(2026, 11, 25),
@@ -143,6 +147,17 @@ def test_frames_of_one_track_are_fused_up_to_three(frames, transaction):
         assert comparison.cosine == pytest.approx(float(fused(seen) @ person(0)), abs=1e-6)
     for number in range(5):
         assert frames.next(features=person(0, 0.05, number + 3))[1].frames == FUSED_FRAMES
+
+
+def test_no_more_frames_are_fused_than_the_record_has_thresholds_for(scene):
+    """At 1e-3 it has one for single frames only: fused probes of strangers score higher, and nothing says how much."""
+    made = with_parts(FaceTransaction(scene, FaceComparer(RECORD, None, DIMENSION, "tiny", 1e-3)), scene)
+    made.take_reference(IMAGE)
+    frames = Frames(scene, made)
+    for number in range(3):
+        seen = person(0, 0.2, 4 + number)
+        assert frames.next(features=seen)[1].frames == 1
+        assert made.probe() == pytest.approx(seen, abs=1e-6)
 
 
 def test_the_newest_frame_is_always_among_those_compared(frames, transaction):

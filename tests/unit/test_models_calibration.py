@@ -115,6 +115,20 @@ def test_the_threshold_in_force(rate, frames, score):
     assert record().operating_point(rate, frames).score == score
 
 
+def test_several_frames_never_have_a_looser_threshold_than_at_a_larger_rate():
+    """Where 1e-5 is known for single frames only, theirs may lie below what several frames need at 1e-4."""
+    thresholds = (
+        Threshold(1e-4, 0.95, 1, 1e-4, "a"),
+        Threshold(1e-5, 0.955, 1, 1e-5, "a"),
+        Threshold(1e-4, 0.96, 3, 1e-4, "a"),
+    )
+    for ordered in (thresholds, thresholds[::-1]):
+        held = record(thresholds=ordered)
+        assert held.operating_point(1e-4).score == 0.95
+    assert [held.operating_point(1e-5, frames).score for frames in (1, 2, 3)] == [0.955, 0.96, 0.96]
+    assert [held.proven_frames(rate) for rate in (1e-3, 1e-4, 5e-5, 1e-5)] == [3, 3, 1, 1]
+
+
 @pytest.mark.parametrize("rate", [1e-5, 9.9e-5, 0, -1, 2e-3, 0.5, float("nan")])
 def test_unproven_rates_are_refused(rate):
     with pytest.raises(CalibrationRefused) as refusal:
