@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from models import cohort as cohorts
-from models.calibration import Calibration, parse_calibration
+from models.calibration import Calibration, ModelIdentity, parse_calibration, record_for
 from models.cohort import Cohort, CohortModel
 from models.errors import CalibrationRefused, CatalogueFault
 from models.operator_folder import OperatorFolder
@@ -30,6 +30,24 @@ def all_records(operator: OperatorFolder | None = None) -> list[Calibration]:
             raise CalibrationRefused(f"the calibration id {record.calibration_id} is used twice", code="MD-CAL-004")
         known.add(record.calibration_id)
     return [*records, *own]
+
+
+def chosen_record(
+    identity: ModelIdentity, named_by_embedder: str, operator: OperatorFolder | None = None, wanted_id: str = ""
+) -> Calibration:
+    """Return the record that a gate uses for its models.
+
+    The one it asks for by id; else the operator's newest that holds for them; else the one that the embedder's manifest names;
+    else the newest. Raises `CalibrationRefused` (MD-CAL-001) when none holds, `CatalogueFault` for an altered one.
+    """
+    records = all_records(operator)
+    released = {record.calibration_id for record in released_records()}
+    fitting = [record for record in records if record.identity == identity]
+    if not wanted_id and all(record.calibration_id in released for record in fitting):
+        ids = {record.calibration_id for record in fitting}
+        return record_for(identity, records, named_by_embedder if named_by_embedder in ids else "")
+    own = records if wanted_id else [record for record in records if record.calibration_id not in released]
+    return record_for(identity, own, wanted_id)
 
 
 def cohort_of(record: Calibration, operator: OperatorFolder | None = None) -> Cohort | None:

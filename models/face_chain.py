@@ -51,6 +51,7 @@ class FaceChain:
         self.attack_models: tuple[AttackModel, ...] = _attack_models(models)
         self.quality_model, self.morph_model = _quality_model(chosen), _morph_model(chosen)
         self.embedder_id: str = embedder.manifest.model_id
+        self.calibration_id: str = embedder.manifest.calibration
         self.detector_id: str = chosen[Role.DETECTOR].manifest.model_id
         self.dimension: int = self._embedder.dimension
         self.chip_px: int = self._aligner.chip_px

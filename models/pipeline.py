@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.calibration import Calibration, ModelIdentity, record_for
-from models.calibration_shelf import all_records, cohort_model_of
+from models.calibration import Calibration, ModelIdentity
+from models.calibration_shelf import cohort_model_of
 from models.chosen_models import chosen_models
 from models.cohort import CohortModel
 from models.errors import CalibrationRefused
@@ -61,9 +61,8 @@ def load_pipeline(choice: PipelineChoice) -> FacePipeline:
     """Return the pipeline. Raises `CatalogueFault` or `CalibrationRefused` for anything altered, malformed or contradictory."""
     operator = choice.operator_folder()
     chain = FaceChain(chosen_models(choice.models, operator, choice.embedder or None), choice.expected_face_px)
-    records = all_records(operator)
     try:
-        record = record_for(ModelIdentity.of(chain.identity), records, choice.calibration)
+        record = chosen_record(ModelIdentity.of(chain.identity), chain.calibration_id, operator, choice.calibration)
     except CalibrationRefused as refusal:
         if refusal.code != NO_RECORD:
             raise

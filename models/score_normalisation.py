@@ -57,8 +57,8 @@ class ScoreDefinition:
 
     kind: ScoreKind = ScoreKind.COSINE
     top: int = 800
-    mean_weight: float = 0.4
-    deviation_weight: float = 3.0
+    mean_weight: float = 0.25
+    deviation_weight: float = 2.5
 
     def scores(self, cosines: NDArray[Any], probes: CohortStatistics, references: CohortStatistics) -> Scores:
         """Return scores (p, r) of cosines (p, r) from the statistics of p probes and r references."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from models import catalogue
-from models.calibration import ModelIdentity, record_for
-from models.calibration_shelf import all_records, cohort_of
+from models.calibration import ModelIdentity
+from models.calibration_shelf import chosen_record, cohort_of
 from models.catalogue import BuiltModel
 from models.chosen_models import chosen_models
 from models.errors import CalibrationRefused, CatalogueFault, ModelsError
@@ -40,7 +40,7 @@ def findings(folder: Path, operator: OperatorFolder | None = None, embedder: str
     try:
         chain = FaceChain(chosen_models(folder, operator, embedder))
         chain.warm_up()
-        record = record_for(ModelIdentity.of(chain.identity), all_records(operator))
+        record = chosen_record(ModelIdentity.of(chain.identity), chain.calibration_id, operator)
         cohort_of(record, operator)
     except ModelsError as fault:
         found.append(f"{fault}: the green path is refused" if fault.code == CalibrationRefused.code else str(fault))

@@ -255,8 +255,8 @@ def test_an_attack_detector_is_rated_only_by_a_signed_record_for_that_very_file(
 
 
 def test_a_record_of_the_operators_counts_until_a_byte_of_it_is_flipped(models_folder, operator):
-    released = resources.files("models") / "calibrations" / "dlib-flip-additive-fp32-2.toml"
-    text = released.read_text().replace("dlib-flip-additive-fp32-2", "site-1", 1)
+    released = resources.files("models") / "calibrations" / "dlib-flip-additive-fp32-3.toml"
+    text = released.read_text().replace("dlib-flip-additive-fp32-3", "site-1", 1)
     folder = operator.path / "calibrations"
     folder.mkdir()
     record = folder / "site-1.toml"
