@@ -155,9 +155,9 @@ def test_a_cohort_from_a_file_and_too_few_people_for_one_across(evaluate, few, t
 def test_as_the_gate_uses_it(evaluate, few, monkeypatch):
     record = released_records()[0]
     assert record.fusion is Fusion.FLIP
-    code, out, _ = evaluate(*all_of(few), "--calibration", record.calibration_id, "--json")
+    code, out, err = evaluate(*all_of(few), "--calibration", record.calibration_id, "--json")
+    assert code == 0, err
     answer = json.loads(out)
-    assert code == 0
     assert answer["given_thresholds"]["from"] == record.calibration_id
     given = {row["stated_fmr"]: row["threshold"] for row in answer["given_thresholds"]["points"]}
     assert given == {rate: record.operating_point(rate).score for rate in given}
