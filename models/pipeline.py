@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.calibration import Calibration, ModelIdentity
-from models.calibration_shelf import chosen_record
+from models.calibration_shelf import chosen_record, cohort_model_of
 from models.chosen_models import chosen_models
 from models.cohort import CohortModel
 from models.errors import CalibrationRefused
