@@ -24,7 +24,7 @@ def clock():
 
 @pytest.fixture
 def faces(clock):
-    sampler = SimpleNamespace(chain=SimpleNamespace(finder=None, attack_models=()))
+    sampler = SimpleNamespace(chain=SimpleNamespace(finder=None, attack_models=(), morph_model=None))
     return BorrowedFaces(sampler, None, clock)
 
 

@@ -61,7 +61,7 @@ class Scene:
         self.track_id = 1
         self.finding = FaceFinding.FOUND
         self.resets = {"tracker": 0, "attacks": 0}
-        self.chain = SimpleNamespace(finder=None, attack_models=())
+        self.chain = SimpleNamespace(finder=None, attack_models=(), morph_model=None)
 
     def watch(self):
         return Stopwatch(lambda: 0.0)

@@ -240,7 +240,7 @@ def test_workers_that_hand_over_at_once_lose_nobody(tmp_path):
 
 @pytest.fixture
 def faces():
-    sampler = SimpleNamespace(chain=SimpleNamespace(finder=None, attack_models=()))
+    sampler = SimpleNamespace(chain=SimpleNamespace(finder=None, attack_models=(), morph_model=None))
     return BorrowedFaces(sampler, None, lambda: 0.0, SiteCohort(ANCHORS))
 
 
