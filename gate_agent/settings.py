@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gate_agent.domain.declaration import Direction, TravelMode
@@ -101,6 +101,15 @@ class FaceSettings(Section):
     )
     attack_doubt_score: float = Field(
         0.35, gt=0, le=1, description="Attack score from which a frame is doubtful; at most the alarm score."
+    )
+    attack_evaluation: Path | None = Field(
+        None, description="Record of `egate face attacks` that rates the attack detection in use; unrated without one."
+    )
+    focal_ratio: float | None = Field(
+        None,
+        gt=0.2,
+        le=10,
+        description="The camera's focal length in longer sides of its frame; unknown by default, and attack detection sees less.",
     )
     expected_face_px: int = Field(
         120, ge=80, le=400, description="Width to which the expected face is scaled for detection."
@@ -212,6 +221,16 @@ class LaneSettings(Section):
     idle_timeout_s: float = Field(
         20.0, gt=0, le=300, description="A transaction nobody continues is abandoned after this time."
     )
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _nobody_is_searched_for(cls, mode: object) -> object:
+        if mode == "walk_through":
+            raise ValueError(
+                "walk_through searches one-to-many, and no calibration record proves a false positive identification rate for it;"
+                " only `egate demo walk-through` shows it"
+            )
+        return mode
 
 
 class DeviceSettings(Section):
@@ -347,6 +366,8 @@ def load(path: Path) -> Settings:
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
     face = settings.face
+    if face.attack_evaluation is not None:
+        face = face.model_copy(update={"attack_evaluation": base / face.attack_evaluation})
     if face.operator_models is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)
         face = face.model_copy(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.face_comparison import FaceComparer
 from models.face_sampling import FaceSampler
-from models.face_transaction import FaceTransaction
+from models.face_transaction import AttackRules, FaceTransaction
 from models.freed_memory import wipe_freed
 from models.site_cohort import SiteCohort
 
@@ -30,9 +30,11 @@ class BorrowedFaces:
         comparer: FaceComparer | None,
         now_s: Callable[[], float],
         site_cohort: SiteCohort | None = None,
+        attacks: AttackRules | None = None,
     ) -> None:
         """Begin with nobody. References that matched are added to a `site_cohort` when they are forgotten."""
         self.site_cohort = site_cohort
+        self._attacks = attacks
         self._sampler = sampler
         self._comparer = comparer
         self._now_s = now_s
@@ -48,7 +50,7 @@ class BorrowedFaces:
         for name in [name for name, (_, used_s) in self._held.items() if now_s - used_s > LONGEST_IDLE_S]:
             self.forget(name)
         held = self._held.pop(transaction, None)
-        found = held[0] if held else FaceTransaction(self._sampler, self._comparer)
+        found = held[0] if held else FaceTransaction(self._sampler, self._comparer, attacks=self._attacks)
         self._held[transaction] = (found, now_s)
         while len(self._held) > LARGEST_NUMBER:
             self.forget(next(iter(self._held)))

@@ -135,6 +135,17 @@ def threshold_at(non_mated: Scores, false_match_rate: float) -> float:
     return float(np.nextafter(non_mated[count - allowed - 1], non_mated.dtype.type(np.inf)))
 
 
+def cautious_threshold_at(non_mated: Scores, false_match_rate: float) -> float:
+    """Return a threshold to keep for other pictures: the smallest non-mated score that has the rate, not just below it.
+
+    `threshold_at` lies just above the closest stranger that has to fall, so that others like these would pass it a little more often
+    than stated: (k + 1) / (N + 1) is expected of k in N.
+    """
+    least = threshold_at(non_mated, false_match_rate)
+    place = first_at_or_above(non_mated, least)
+    return float(non_mated[place]) if place < len(non_mated) else least
+
+
 def errors_at(comparisons: ScoreSet, threshold: float, stated_rate: float | None = None) -> OperatingPoint:
     """Return the errors of a threshold, wherever it comes from."""
     non_mated, mated = len(comparisons.non_mated), len(comparisons.mated)

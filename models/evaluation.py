@@ -26,6 +26,7 @@ from models.error_rates import (
     EvaluationFault,
     OperatingPoint,
     ScoreSet,
+    cautious_threshold_at,
     det_curve,
     errors_at,
     operating_point,
@@ -96,6 +97,7 @@ def evaluated(comparisons: ScoreSet, acquisition: Acquisition, seed: int) -> dic
     for rate, band in zip(STATED_RATES, bands, strict=True):
         point = operating_point(comparisons, rate)
         row = _row(comparisons, acquisition, point, band)
+        row["cautious_threshold"] = cautious_threshold_at(comparisons.non_mated, rate)
         points.append(row)
         key = key_of(rate)
         record[f"fnmr_at_fmr_{key}"] = row["fnmr"]

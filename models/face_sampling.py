@@ -43,11 +43,12 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A sample, the portrait of its largest face, and the points (n, 2) that its chip was aligned by; for inside a worker only."""
+    """A sample, the portrait of its largest face, its chip and the points (n, 2) that it was aligned by; inside a worker only."""
 
     sample: FaceSample
     portrait_jpeg: bytes | None = None
     points: Points | None = None
+    chip: Image | None = None
 
 
 class FaceSampler:
@@ -111,7 +112,7 @@ class FaceSampler:
         pose, quality = self._described(image, face.box, aligned, [one.box for one in faces])
         watch.lap("quality")
         sample = FaceSample(FaceFinding.FOUND, face.box, features, quality, watch.step_ms, "", 1, frame_px, pose)
-        return Look(sample, portrait, aligned.points)
+        return Look(sample, portrait, aligned.points, aligned.chip)
 
     def features(self, chip: Image) -> Features:
         """Return the fused unit-length features of one BGR chip, float32."""

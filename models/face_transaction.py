@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.attack_detector import AttackDetection
+from models.face_chain import FaceChain
 from models.face_comparison import FaceComparer
 from models.face_fusion import fused
 from models.face_sampling import FaceSampler, Look
 from models.face_tracker import FaceTracker
+from models.morph_slot import MorphSlot
 from models.results import (
     AttackAssessment,
     ComparisonDecision,
@@ -40,19 +42,37 @@ class _Frame:
     attack: AttackAssessment | None
 
 
+@dataclass(frozen=True, slots=True)
+class AttackRules:
+    """How attack detection is set up: the camera's focal length in longer sides of its frame, and what an evaluation has rated."""
+
+    focal_ratio: float | None = None
+    rated_configuration_id: str = ""
+
+    def detection(self, chain: FaceChain) -> AttackDetection:
+        """Return a detection that has seen nothing yet."""
+        model = chain.attack_models[0] if chain.attack_models else None
+        return AttackDetection(model, focal_ratio=self.focal_ratio, rated_configuration_id=self.rated_configuration_id)
+
+
 class FaceTransaction:
     """The face part of one transaction inside a worker."""
 
     def __init__(
-        self, sampler: FaceSampler, comparer: FaceComparer | None, *, fused_frames: int = FUSED_FRAMES
+        self,
+        sampler: FaceSampler,
+        comparer: FaceComparer | None,
+        *,
+        fused_frames: int = FUSED_FRAMES,
+        attacks: AttackRules | None = None,
     ) -> None:
         """Begin with nothing. Without a comparer nothing is ever compared; no more frames are fused than its record proves."""
         self._sampler = sampler
         self._comparer = comparer
         self._fused_frames = fused_frames if comparer is None else min(fused_frames, comparer.proven_frames)
         self._tracker = FaceTracker(sampler.chain.finder)
-        models = sampler.chain.attack_models
-        self._attacks = AttackDetection(models[0] if models else None)
+        self._attacks = (attacks or AttackRules()).detection(sampler.chain)
+        self._morphs = MorphSlot(sampler.chain.morph_model)
         self._track_id = 0
         self._frames: list[_Frame] = []
         self._statistics: CohortStatistics | None = None
@@ -68,6 +88,8 @@ class FaceTransaction:
             self.reference_features, self.has_matched = look.sample.features.copy(), False
             self._statistics = self._comparer.statistics(self.reference_features) if self._comparer else None
             self._forget_probe()
+            if look.chip is not None:
+                self._morphs.take_reference(look.chip)
         return look
 
     def take_frame(self, image: Image, t_mono_s: float) -> tuple[Look, FaceComparison | None]:
@@ -84,6 +106,7 @@ class FaceTransaction:
             self._forget_probe()
             self._track_id = track_id
         attack = self._attacks.observe(image, look.sample.box, look.points, t_mono_s)
+        attack = self._with_morph(attack, look)
         watch.lap("attack_detection")
         comparison = self._compared(look.sample, attack)
         self.has_matched |= comparison is not None and comparison.decision is ComparisonDecision.MATCH
@@ -112,6 +135,7 @@ class FaceTransaction:
         """Overwrite every feature and forget the rest."""
         _overwrite(self.reference_features)
         self.reference_features = self._statistics = None
+        self._morphs.forget()
         self.has_matched = False
         self._forget_probe()
         self._tracker.reset()
@@ -149,6 +173,13 @@ class FaceTransaction:
             worth.append(sum(frame.quality for frame in kept) / len(kept) - _DIFFERENCE_WEIGHT * alike)
         gone = self._frames.pop(int(np.argmax(worth)))
         _overwrite(gone.features)
+
+    def _with_morph(self, attack: AttackAssessment, look: Look) -> AttackAssessment:
+        """Return the assessment with the morph model's score beside its cues: shown to the guard, part of no decision."""
+        if self._sampler.chain.morph_model is None or look.chip is None:
+            return attack
+        found = self._morphs.assess(look.chip).score
+        return attack if found is None else replace(attack, cues={**attack.cues, "morph": round(found, 3)})
 
     def _worst_attack(self, newest: AttackAssessment) -> AttackAssessment:
         scored = [frame.attack for frame in self._frames if frame.attack and frame.attack.score is not None]

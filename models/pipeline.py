@@ -6,9 +6,11 @@ models is no fault: faces are found and described, and never compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.attack_detector import ALARM_FROM, DOUBTFUL_FROM
+from models.attack_evaluation import rated_configuration_id
 from models.calibration import Calibration, ModelIdentity
 from models.calibration_shelf import chosen_record, cohort_model_of
 from models.chosen_models import chosen_models
@@ -18,6 +20,7 @@ from models.face_chain import FaceChain
 from models.face_comparison import FaceComparer
 from models.face_fusion import Fusion
 from models.face_sampling import FaceSampler
+from models.face_transaction import AttackRules
 from models.operator_folder import OperatorFolder
 from models.signatures import read_public_key
 
@@ -36,6 +39,10 @@ class PipelineChoice:
     calibration: str = ""
     false_match_rate: float = 1e-4
     expected_face_px: int = 120
+    attack_evaluation: Path | None = None
+    attack_alarm_score: float = ALARM_FROM
+    attack_doubt_score: float = DOUBTFUL_FROM
+    focal_ratio: float | None = None
 
     def operator_folder(self) -> OperatorFolder | None:
         """Return the operator's folder with the keys trusted to sign what lies in it."""
@@ -43,6 +50,17 @@ class PipelineChoice:
             return None
         keys = tuple(read_public_key(path) for path in self.trusted_keys)
         return OperatorFolder(self.operator_models, keys, self.allow_unsigned)
+
+    def attacks(self) -> AttackRules:
+        """Return how attack detection is set up; raises `CalibrationRefused` for an evaluation that rates nothing here."""
+        if self.attack_evaluation is None:
+            return AttackRules(self.focal_ratio)
+        try:
+            text = self.attack_evaluation.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CalibrationRefused(f"the attack evaluation cannot be read: {error}", code="MD-CAL-004") from error
+        rated = rated_configuration_id(text, self.attack_alarm_score, self.attack_doubt_score)
+        return AttackRules(self.focal_ratio, rated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,12 @@ class FacePipeline:
     comparer: FaceComparer | None
     refusal: str = ""
     cohort_model: CohortModel | None = None
+    attacks: AttackRules = field(default_factory=AttackRules)
+
+    @property
+    def is_attack_detection_rated(self) -> bool:
+        """Whether error rates have been measured for exactly this attack detection."""
+        return self.attacks.detection(self.chain).is_rated
 
 
 def load_pipeline(choice: PipelineChoice) -> FacePipeline:
@@ -66,8 +90,10 @@ def load_pipeline(choice: PipelineChoice) -> FacePipeline:
     except CalibrationRefused as refusal:
         if refusal.code != NO_RECORD:
             raise
-        return FacePipeline(chain, FaceSampler(chain, Fusion.FLIP), None, None, str(refusal))
+        return FacePipeline(chain, FaceSampler(chain, Fusion.FLIP), None, None, str(refusal), attacks=choice.attacks())
     mixture, pin = cohort_model_of(record, operator), record.cohort
     cohort = mixture.sample(pin.vectors, pin.seed) if mixture is not None and pin is not None else None
     comparer = FaceComparer(record, cohort, chain.dimension, chain.embedder_id, choice.false_match_rate)
-    return FacePipeline(chain, FaceSampler(chain, record.fusion), record, comparer, cohort_model=mixture)
+    return FacePipeline(
+        chain, FaceSampler(chain, record.fusion), record, comparer, cohort_model=mixture, attacks=choice.attacks()
+    )

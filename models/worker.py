@@ -24,6 +24,7 @@ from typing import Any
 
 import cv2
 
+from models.attack_detector import ALARM_FROM, DOUBTFUL_FROM
 from models.borrowed_faces import BorrowedFaces
 from models.errors import ImageRefused, ModelsError, WorkerFault
 from models.face_sampling import Look
@@ -173,6 +174,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
     parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
     parser.add_argument("--expected-face-px", type=int, default=120, help="width to which the expected face is scaled")
+    parser.add_argument("--attack-evaluation", type=Path, help="record that rates attack detection")
+    parser.add_argument("--attack-alarm-score", type=float, default=ALARM_FROM, help="score of an alarm")
+    parser.add_argument("--attack-doubt-score", type=float, default=DOUBTFUL_FROM, help="score of a doubt")
+    parser.add_argument("--focal-ratio", type=float, default=0.0, help="focal length in longer frame sides; 0: unknown")
     parser.add_argument("--cohort-sums", action="store_true", help="sum up matched references for a cohort of the site")
     add_arguments(parser)
     return parser.parse_args(argv)
@@ -185,7 +190,7 @@ def _ready(pipeline: FacePipeline, evaluation: WorkerEvaluation, started_s: floa
         round((time.monotonic() - started_s) * 1000, 1),
         calibration_id="" if record is None else record.calibration_id,
         minimum_age_years=0 if record is None else record.minimum_age_years,
-        attack_detection_rated=any(model.is_rated for model in pipeline.chain.attack_models),
+        attack_detection_rated=pipeline.is_attack_detection_rated,
         refusal=pipeline.refusal,
         watched_thresholds=evaluation.thresholds,
     )
@@ -209,6 +214,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         calibration=arguments.calibration,
         false_match_rate=arguments.false_match_rate,
         expected_face_px=arguments.expected_face_px,
+        attack_evaluation=arguments.attack_evaluation,
+        attack_alarm_score=arguments.attack_alarm_score,
+        attack_doubt_score=arguments.attack_doubt_score,
+        focal_ratio=arguments.focal_ratio or None,
     )
     with socket.socket(fileno=arguments.socket_fd) as channel:
         channel.setblocking(True)
@@ -227,7 +236,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             channel.send(encode_answer(_ready(pipeline, evaluation, started_s)))
             mixture = pipeline.cohort_model if arguments.cohort_sums else None
             site_cohort = None if mixture is None else SiteCohort(mixture.means)
-            serve(BorrowedFaces(pipeline.sampler, pipeline.comparer, time.monotonic, site_cohort), evaluation, channel)
+            faces = BorrowedFaces(pipeline.sampler, pipeline.comparer, time.monotonic, site_cohort, pipeline.attacks)
+            serve(faces, evaluation, channel)
         except (BrokenPipeError, ConnectionResetError):
             return 0  # the agent went away
     return 0

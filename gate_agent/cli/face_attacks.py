@@ -235,5 +235,5 @@ def _lines(configuration_id: str, evaluation: AttackEvaluation) -> list[str]:
         lines.append(
             f"bona fide ({len(evaluation.subjects)} subjects): BPCER {evaluation.bpcer}, BPNRR {evaluation.bpnrr}"
         )
-    lines.append(f"TC-PAD-FI-APP-002: {evaluation.verdict.value.replace('_', ' ')}")
+    lines.append(f"trial of TR-03122-3: {evaluation.verdict.value.replace('_', ' ')}")
     return [*lines, *(f"  {reason}" for reason in evaluation.reasons)]

@@ -21,6 +21,10 @@ def choice_of(face: FaceSettings, models_folder: Path) -> PipelineChoice:
         calibration=face.calibration,
         false_match_rate=face.false_match_rate,
         expected_face_px=face.expected_face_px,
+        attack_evaluation=face.attack_evaluation,
+        attack_alarm_score=face.attack_alarm_score,
+        attack_doubt_score=face.attack_doubt_score,
+        focal_ratio=face.focal_ratio,
     )
 
 
@@ -33,6 +37,10 @@ def worker_arguments(choice: PipelineChoice) -> list[str]:
         str(choice.expected_face_px),
         "--false-match-rate",
         str(choice.false_match_rate),
+        "--attack-alarm-score",
+        str(choice.attack_alarm_score),
+        "--attack-doubt-score",
+        str(choice.attack_doubt_score),
     ]
     if choice.operator_models is not None:
         arguments += ["--operator-models", str(choice.operator_models)]
@@ -42,6 +50,10 @@ def worker_arguments(choice: PipelineChoice) -> list[str]:
             arguments.append("--allow-unsigned")
     if choice.embedder:
         arguments += ["--embedder", choice.embedder]
+    if choice.attack_evaluation is not None:
+        arguments += ["--attack-evaluation", str(choice.attack_evaluation)]
+    if choice.focal_ratio is not None:
+        arguments += ["--focal-ratio", str(choice.focal_ratio)]
     if choice.calibration:
         arguments += ["--calibration", choice.calibration]
     return arguments

@@ -348,7 +348,7 @@ def test_the_command_runs_presentations_through_the_gates_own_steps(
     assert main(["face", "attacks", *options]) == 0
     text = capsys.readouterr().out
     assert "worst species" in text
-    assert "TC-PAD-FI-APP-002: not enough presentations" in text
+    assert "trial of TR-03122-3: not enough presentations" in text
     rating = ["--rating", str(tmp_path / "rating.toml"), "--rating-id", "x"]
     assert main(["face", "attacks", *options, *rating]) == 3
     assert "nothing that a manifest could prove" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from models.error_bounds import (
 from models.error_rates import (
     EvaluationFault,
     ScoreSet,
+    cautious_threshold_at,
     det_curve,
     errors_at,
     operating_point,
@@ -52,6 +53,13 @@ def crowd(seed, people=40, pictures=4):
 
 
 # ---- rates --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_threshold_to_keep_is_a_strangers_score():
+    non_mated = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert cautious_threshold_at(non_mated, 0.2) == 0.5
+    assert cautious_threshold_at(non_mated, 0.4) == 0.4
+    assert cautious_threshold_at(non_mated, 0.1) == np.nextafter(0.5, 1)  # nobody may pass: above everybody
 
 
 def test_a_set_counted_by_hand():
