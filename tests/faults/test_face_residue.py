@@ -110,7 +110,8 @@ async def serve(models, state, reference, descriptors):
     logs.configure("agent")
     clock = SystemClock()
     store = await Store.open(state, clock, GATE, SEALING.public_key(), StoreSettings(), centre_public_key=CENTRE.public_key())
-    engine = FaceEngine(FaceSettings(), models, clock)
+    cache = int(os.environ.get("TEST_NON_MATED_CACHE", "0"))
+    engine = FaceEngine(FaceSettings(non_mated_cache=cache), models, clock)
     await engine.start()
     say(worker=engine.worker_process_ids[0])
     await told()
@@ -125,6 +126,8 @@ async def serve(models, state, reference, descriptors):
     say(decision=comparison.decision, frames=comparison.frames)
     await told()
     del capture
+    if cache:
+        assert await engine.evaluate(transaction_id, os.urandom(32)) is not None
     await engine.forget(transaction_id)
     say(forgotten=True)
     await told()
@@ -264,6 +267,39 @@ def test_nothing_of_a_face_outlives_its_transaction(models_folder, portraits, tr
     assert b"inference_worker_ready" in (tmp_path / "log").read_bytes()
     assert files_with(traces, tmp_path.rglob("*")) == []
     assert [path.name for path in tmp_path.rglob("core*")] == []
+
+
+@pytest.mark.weights
+@pytest.mark.portraits
+def test_a_cache_that_is_on_keeps_the_reference_and_nothing_else(
+    models_folder, portraits, traces, memory_files, tmp_path, monkeypatch
+):
+    """What docs/data-inventory.md declares: features of the document's portrait, in the worker's memory alone."""
+    monkeypatch.setenv("TEST_NON_MATED_CACHE", "5")
+    with (tmp_path / "log").open("wb") as log:
+        arguments = [str(models_folder), str(tmp_path / "state"), str(portraits / "obama.jpg")]
+        agent = Agent(arguments, memory_files, log)
+        try:
+            worker = agent.says()["worker"]
+            try:
+                worker_before, agent_before = page_marks(worker), page_marks(agent.process.pid)
+            except PermissionError:
+                pytest.skip("this machine does not let a process read its child's memory")
+            agent.go_on()
+            assert agent.says() == {"decision": "match", "frames": 3}
+            agent.go_on()
+            assert agent.says() == {"forgotten": True}
+            found = residue(worker, traces.vectors, traces.texts, worker_before)
+            assert set(found) == {"reference"}
+            places = [int(place.split()[0], 16) for place in found["reference"]]
+            assert max(places) - min(places) < traces.vectors["reference"].nbytes, "there is more than one copy"
+            assert residue(agent.process.pid, traces.vectors, traces.texts, agent_before) == {}
+            agent.go_on()
+            assert agent.process.wait(20) == 0
+        finally:
+            agent.process.kill()
+            agent.process.wait(10)
+    assert files_with(traces, tmp_path.rglob("*")) == []
 
 
 def files_with(traces, paths):
