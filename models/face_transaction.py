@@ -182,10 +182,9 @@ class FaceTransaction:
         return attack if found is None else replace(attack, cues={**attack.cues, "morph": round(found, 3)})
 
     def _worst_attack(self, newest: AttackAssessment) -> AttackAssessment:
+        """Return the worst of the fused frames' assessments; a frame without a result hides no other frame's."""
         scored = [frame.attack for frame in self._frames if frame.attack and frame.attack.score is not None]
-        if newest.score is None or not scored:
-            return newest
-        return max(scored, key=lambda attack: attack.score or 0.0)
+        return max(scored, key=lambda attack: attack.score or 0.0, default=newest)
 
     def _forget_probe(self) -> None:
         for frame in self._frames:

@@ -6,8 +6,9 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gate_agent.domain.crossing import Admission, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
-from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain import events
+from gate_agent.domain.crossing import Admission, DecidedBy, Officer, PassageOutcome, PolicyAnswer
+from gate_agent.domain.reasons import Reason
 
 
 class FaceStanding(StrEnum):
@@ -237,27 +238,10 @@ class CallGuard:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RaiseAlarm:
-    """A guard has to know, whatever becomes of anybody."""
-
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class ClearAlarm:
-    """The cause of an alarm is gone."""
-
-    code: ReasonCode
-
-
-@dataclass(frozen=True, slots=True)
-class CloseTransaction:
-    """A traveller's transaction ended: take his reference out of the gallery and destroy what was borrowed."""
-
-    transaction_id: uuid.UUID
-    outcome: Outcome
-    decided_by: DecidedBy
+# The same three effects as in the mantrap; closing also takes the traveller's reference out of the gallery.
+RaiseAlarm = events.RaiseAlarm
+ClearAlarm = events.ClearAlarm
+CloseTransaction = events.CloseTransaction
 
 
 Effect = (

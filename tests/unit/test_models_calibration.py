@@ -211,7 +211,7 @@ COHORT = '\n[cohort]\nfile = "a.cohort"\nsha256 = "{}"\nvectors = 100\nseed = 1\
         ("minimum_age_years = 18", "minimum_age_years = -1", "too small"),
         ("date = 2026-11-25", 'date = "someday"', "someday"),
         ("[non_match]\nscore = 0.90", "[non_match]\n", "score"),
-        ("calibration_id", 'threshhold = "x"\ncalibration_id', "unknown keys threshhold"),
+        ("calibration_id", 'threshold_again = "x"\ncalibration_id', "unknown keys threshold_again"),
         ('kind = "cosine"', 'kind = "cosine"\nmean_wait = 1.0', "mean_wait"),
         ('kind = "cosine"', 'kind = "cosine"\ntop = 0', "too small"),
         ('kind = "cosine"', 'kind = "cosine"\nmean_weight = nan', "no number"),
