@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.attack_detector import AttackDetection
+from models.attack_detector import ALARM_FROM, AttackDetection
 from models.face_chain import FaceChain
 from models.face_comparison import FaceComparer
 from models.face_fusion import fused
@@ -182,9 +182,10 @@ class FaceTransaction:
         return attack if found is None else replace(attack, cues={**attack.cues, "morph": round(found, 3)})
 
     def _worst_attack(self, newest: AttackAssessment) -> AttackAssessment:
-        """Return the worst of the fused frames' assessments; a frame without a result hides no other frame's."""
+        """Return the worst of the fused frames' assessments; a newest frame without a result hides nothing but what clears."""
         scored = [frame.attack for frame in self._frames if frame.attack and frame.attack.score is not None]
-        return max(scored, key=lambda attack: attack.score or 0.0, default=newest)
+        worst = max(scored, key=lambda attack: attack.score or 0.0, default=newest)
+        return newest if newest.score is None and (worst.score or 0.0) < ALARM_FROM else worst
 
     def _forget_probe(self) -> None:
         for frame in self._frames:
