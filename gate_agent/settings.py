@@ -103,7 +103,8 @@ class FaceSettings(Section):
         0.35, gt=0, le=1, description="Attack score from which a frame is doubtful; at most the alarm score."
     )
     attack_evaluation: Path | None = Field(
-        None, description="Record of `egate face attacks` that rates the attack detection in use; unrated without one."
+        None,
+        description="Signed record of `egate face attacks` that rates the attack detection in use; unrated without one.",
     )
     focal_ratio: float | None = Field(
         None,
@@ -366,11 +367,11 @@ def load(path: Path) -> Settings:
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
     face = settings.face
-    if face.attack_evaluation is not None:
-        face = face.model_copy(update={"attack_evaluation": base / face.attack_evaluation})
-    if face.operator_models is not None:
+    if face.operator_models is not None or face.attack_evaluation is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)
-        face = face.model_copy(
-            update={"operator_models": base / face.operator_models, "trusted_keys": tuple(base / key for key in keys)}
-        )
+        update: dict[str, object] = {"trusted_keys": tuple(base / key for key in keys)}
+        for name in ("operator_models", "attack_evaluation"):
+            if getattr(face, name) is not None:
+                update[name] = base / getattr(face, name)
+        face = face.model_copy(update=update)
     return settings.model_copy(update={"paths": paths, "face": face})

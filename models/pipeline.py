@@ -22,7 +22,7 @@ from models.face_fusion import Fusion
 from models.face_sampling import FaceSampler
 from models.face_transaction import AttackRules
 from models.operator_folder import OperatorFolder
-from models.signatures import read_public_key
+from models.signatures import read_public_key, verified_content
 
 NO_RECORD = CalibrationRefused.code
 
@@ -52,13 +52,18 @@ class PipelineChoice:
         return OperatorFolder(self.operator_models, keys, self.allow_unsigned)
 
     def attacks(self) -> AttackRules:
-        """Return how attack detection is set up; raises `CalibrationRefused` for an evaluation that rates nothing here."""
+        """Return how attack detection is set up.
+
+        Raises `CatalogueFault` for an evaluation that nobody trusted signed, `CalibrationRefused` for one that rates nothing here.
+        """
         if self.attack_evaluation is None:
             return AttackRules(self.focal_ratio)
+        keys = tuple(read_public_key(path) for path in self.trusted_keys)
+        content = verified_content(self.attack_evaluation, keys, allow_unsigned=self.allow_unsigned)
         try:
-            text = self.attack_evaluation.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CalibrationRefused(f"the attack evaluation cannot be read: {error}", code="MD-CAL-004") from error
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CalibrationRefused("the attack evaluation is no text", code="MD-CAL-004") from error
         rated = rated_configuration_id(text, self.attack_alarm_score, self.attack_doubt_score)
         return AttackRules(self.focal_ratio, rated)
 

@@ -44,10 +44,10 @@ def worker_arguments(choice: PipelineChoice) -> list[str]:
     ]
     if choice.operator_models is not None:
         arguments += ["--operator-models", str(choice.operator_models)]
-        for key in choice.trusted_keys:
-            arguments += ["--trusted-key", str(key)]
-        if choice.allow_unsigned:
-            arguments.append("--allow-unsigned")
+    for key in choice.trusted_keys:
+        arguments += ["--trusted-key", str(key)]
+    if choice.allow_unsigned:
+        arguments.append("--allow-unsigned")
     if choice.embedder:
         arguments += ["--embedder", choice.embedder]
     if choice.attack_evaluation is not None:
