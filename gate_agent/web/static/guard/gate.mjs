@@ -1,6 +1,6 @@
 // What this page knows of the gate: the newest state, the gate's clock, and whether the gate is still heard.
 
-const STALE_AFTER_MS = 4500; // the agent gives a sign of life every 2 s; older than this is shown as lost (limit 5 s)
+const STALE_AFTER_MS = 4200; // the agent gives a sign of life every 2 s; two missed ones are shown as lost (limit 5 s)
 
 export const page = JSON.parse(document.getElementById("page").textContent);
 export const ui = page.ui;
