@@ -68,14 +68,14 @@ class BorrowedFaces:
             self._buffer = np.zeros(size_bytes, dtype=np.uint8)
         return self._buffer[:size_bytes]
 
-    def forget(self, transaction: str) -> bool:
-        """Wipe a transaction; False when it is not held."""
+    def forget(self, transaction: str, holder: str = "") -> bool:
+        """Wipe a transaction; False when it is not held. `holder` names its document's holder opaquely, for a cohort of the site."""
         held = self._held.pop(transaction, None)
         if held is None:
             return False
         features = held[0].reference_features
         if self.site_cohort is not None and held[0].has_matched and features is not None:
-            self.site_cohort.add(features)
+            self.site_cohort.add(features, holder)
         held[0].wipe()
         self.scrub()
         return True

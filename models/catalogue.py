@@ -112,6 +112,12 @@ def _entry(folder: Path, listed: Mapping[str, Any], manifest: Manifest) -> Built
         raise CatalogueFault(f"{manifest.model_id} was built from other weights", code="MD-CAT-003")
     if not isinstance(sha256, str) or not sha256.isalnum() or not isinstance(size_bytes, int):
         raise CatalogueFault(f"{manifest.model_id}: {_RECORD} states no hash and size", code="MD-CAT-003")
+    if manifest.converted_sha256 and sha256 != manifest.converted_sha256:
+        raise CatalogueFault(
+            f"{manifest.model_id} is not what this release converts its weights to: altered, or built by another release; run "
+            "`egate models build`",
+            code="MD-CAT-003",
+        )
     return BuiltModel(manifest, folder / f"{sha256}.{manifest.format}", sha256, size_bytes)
 
 

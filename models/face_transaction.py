@@ -44,10 +44,11 @@ class _Frame:
 
 @dataclass(frozen=True, slots=True)
 class AttackRules:
-    """How attack detection is set up: the camera's focal length in longer sides of its frame, and what an evaluation has rated."""
+    """How attack detection is set up: focal length in longer sides of the frame, what an evaluation rated, score of an alarm."""
 
     focal_ratio: float | None = None
     rated_configuration_id: str = ""
+    alarm_score: float = ALARM_FROM
 
     def detection(self, chain: FaceChain) -> AttackDetection:
         """Return a detection that has seen nothing yet."""
@@ -71,7 +72,8 @@ class FaceTransaction:
         self._comparer = comparer
         self._fused_frames = fused_frames if comparer is None else min(fused_frames, comparer.proven_frames)
         self._tracker = FaceTracker(sampler.chain.finder)
-        self._attacks = (attacks or AttackRules()).detection(sampler.chain)
+        attacks = attacks or AttackRules()
+        self._attacks, self._alarm_score = attacks.detection(sampler.chain), attacks.alarm_score
         self._morphs = MorphSlot(sampler.chain.morph_model)
         self._track_id = 0
         self._frames: list[_Frame] = []
@@ -105,6 +107,8 @@ class FaceTransaction:
         if track_id != self._track_id:
             self._forget_probe()
             self._track_id = track_id
+        elif self._frames and self._is_somebody_else(look.sample.features):
+            self._forget_probe()  # before attack detection: nobody is judged by the frames of another
         attack = self._attacks.observe(image, look.sample.box, look.points, t_mono_s)
         attack = self._with_morph(attack, look)
         watch.lap("attack_detection")
@@ -145,8 +149,6 @@ class FaceTransaction:
         assert features is not None, "a face that was found has features"
         if self._comparer is None:
             return None
-        if self._frames and self._is_somebody_else(features):
-            self._forget_probe()
         self._frames.append(_Frame(features.copy(), _quality(sample), attack))
         if len(self._frames) > self._fused_frames:
             self._drop_one()
@@ -156,10 +158,11 @@ class FaceTransaction:
         assert probe is not None, "there is at least this frame"
         return self._comparer.compare(probe, self.reference_features, len(self._frames), self._statistics)
 
-    def _is_somebody_else(self, features: Features) -> bool:
+    def _is_somebody_else(self, features: Features | None) -> bool:
         probe = self.probe()
-        assert self._comparer is not None, "asked only where there is one"
+        assert self._comparer is not None, "frames are kept only where there is one"
         assert probe is not None, "asked only while there are frames"
+        assert features is not None, "a face that was found has features"
         return self._comparer.compare(features, probe).decision is ComparisonDecision.NON_MATCH
 
     def _drop_one(self) -> None:
@@ -185,7 +188,8 @@ class FaceTransaction:
         """Return the worst of the fused frames' assessments; a newest frame without a result hides nothing but what clears."""
         scored = [frame.attack for frame in self._frames if frame.attack and frame.attack.score is not None]
         worst = max(scored, key=lambda attack: attack.score or 0.0, default=newest)
-        return newest if newest.score is None and (worst.score or 0.0) < ALARM_FROM else worst
+        is_alarm = (worst.score or 0.0) >= self._alarm_score
+        return newest if newest.score is None and not is_alarm else worst
 
     def _forget_probe(self) -> None:
         for frame in self._frames:

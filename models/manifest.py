@@ -110,7 +110,8 @@ class Manifest:
     """One model as written down: nothing here depends on the machine.
 
     Shipped models name the weight file they are converted from (`source_file`, `source_sha256`), an operator's his ONNX file
-    (`file`, `sha256`); the other pair is empty. `variant_of` names the shipped model whose place this one may take by a setting.
+    (`file`, `sha256`); the other pair is empty. `converted_sha256` is the one file that the conversion of this release gives: a built
+    model that is another is refused, whatever the folder's own list says of it. `variant_of` names the shipped model whose place this one may take by a setting.
     """
 
     model_id: str
@@ -125,6 +126,7 @@ class Manifest:
     precision: str
     calibration: str
     variant_of: str
+    converted_sha256: str
     ranges_sha256: str
     input: InputLayout | None
     alignment: Alignment | None
@@ -158,6 +160,7 @@ def parse_manifest(text: str, name: str) -> Manifest:
         precision=table.text("precision", "fp32", ("fp32", "fp16", "int8")),
         calibration=_calibration(table),
         variant_of=table.text("variant_of", ""),
+        converted_sha256=table.sha256("converted_sha256", ""),
         ranges_sha256=table.sha256("ranges_sha256", ""),
         input=None if role is Role.LANDMARKS else _input(table.table("input")),
         alignment=_alignment(table.table("alignment")) if role in _ON_CHIPS else None,

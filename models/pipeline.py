@@ -57,7 +57,7 @@ class PipelineChoice:
         Raises `CatalogueFault` for an evaluation that nobody trusted signed, `CalibrationRefused` for one that rates nothing here.
         """
         if self.attack_evaluation is None:
-            return AttackRules(self.focal_ratio)
+            return AttackRules(self.focal_ratio, alarm_score=self.attack_alarm_score)
         keys = tuple(read_public_key(path) for path in self.trusted_keys)
         content = verified_content(self.attack_evaluation, keys, allow_unsigned=self.allow_unsigned)
         try:
@@ -65,7 +65,7 @@ class PipelineChoice:
         except UnicodeDecodeError as error:
             raise CalibrationRefused("the attack evaluation is no text", code="MD-CAL-004") from error
         rated = rated_configuration_id(text, self.attack_alarm_score, self.attack_doubt_score)
-        return AttackRules(self.focal_ratio, rated)
+        return AttackRules(self.focal_ratio, rated, self.attack_alarm_score)
 
 
 @dataclass(frozen=True, slots=True)

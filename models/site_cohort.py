@@ -31,6 +31,7 @@ class SiteCohort:
 
     def __init__(self, components: Vectors) -> None:
         self._sums = CohortSums.around(components)
+        self._holders: set[str] = set()
         self._smallest = max(SMALLEST_RELEASE, 2 * components.shape[1])
 
     @property
@@ -44,9 +45,16 @@ class SiteCohort:
         waits = _has_small_component(self._sums) and self.people < _PATIENCE * self._smallest
         return self.people >= self._smallest and not waits
 
-    def add(self, features: NDArray[Any]) -> None:
-        """Add one person's unit-length features (d,); they can not be taken out again."""
+    def add(self, features: NDArray[Any], holder: str) -> bool:
+        """Add one person's unit-length features (d,); they can not be taken out again. False for a holder who is in already.
+
+        `holder` is an opaque name of the document's holder: whoever crosses often must not weigh more, or the sums would be his.
+        """
+        if not holder or holder in self._holders:
+            return False
+        self._holders.add(holder)
         self._sums.add(features[None])
+        return True
 
     def taken(self) -> bytes:
         """Return the sums as a file, and begin with nothing; empty while they may not leave."""
@@ -60,6 +68,7 @@ class SiteCohort:
         """Overwrite the sums."""
         for values in (self._sums.counts, self._sums.sums, self._sums.products):
             values.fill(0)
+        self._holders = set()
 
 
 def _has_small_component(sums: CohortSums) -> bool:

@@ -119,7 +119,8 @@ def _answer(
     try:
         request_id, operation, request = decode_request(packet)
         if operation == "forget":
-            forgotten, cohort = faces.forget(_transaction(request)), faces.site_cohort
+            holder = str(request.get("holder", ""))[:_LONGEST_NAME]
+            forgotten, cohort = faces.forget(_transaction(request), holder), faces.site_cohort
             return Done(
                 request_id, {"forgotten": int(forgotten), "sums_due": int(cohort is not None and cohort.is_due)}
             )

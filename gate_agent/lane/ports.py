@@ -95,8 +95,11 @@ class FaceMatcher(Protocol):
         """Find the face in a camera frame and compare it with the transaction's reference."""
         ...
 
-    async def forget(self, transaction_id: uuid.UUID) -> None:
-        """Destroy what the worker keeps of a transaction; returns when it is gone."""
+    async def forget(self, transaction_id: uuid.UUID, holder: tuple[str, str] | None = None) -> None:
+        """Destroy what the worker keeps of a transaction; returns when it is gone.
+
+        `holder` is the document's issuing state and number: a site that sums up a cohort counts nobody twice.
+        """
         ...
 
 

@@ -23,6 +23,7 @@ from gate_agent.clock import Clock
 from gate_agent.errors import InferenceFault
 from gate_agent.runtime.cohort_sums import CohortSumsFolder
 from gate_agent.runtime.face_choice import choice_of, evaluation_arguments, worker_arguments
+from gate_agent.runtime.face_monitoring import PersonKeys
 from gate_agent.runtime.worker_process import DIED, NONSENSE, REFUSED, TIMED_OUT, WorkerProcess
 from gate_agent.settings import FaceSettings
 from models.errors import CalibrationRefused
@@ -77,6 +78,7 @@ class FaceEngine:
         self._holders: dict[uuid.UUID, WorkerProcess] = {}
         self._arrived = asyncio.Event()
         self._ready: Ready | None = None
+        self._person_keys = PersonKeys()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watches: dict[WorkerProcess, asyncio.Task[Any]] = {}
         self._failures = 0
@@ -170,13 +172,15 @@ class FaceEngine:
         except ValueError as error:
             raise InferenceFault(f"the worker counted nonsense: {error}", code=NONSENSE) from error
 
-    async def forget(self, transaction_id: uuid.UUID) -> None:
+    async def forget(self, transaction_id: uuid.UUID, holder: tuple[str, str] | None = None) -> None:
         """Have the worker overwrite what it holds of a transaction; a worker that cannot is ended, which forgets as well."""
         worker = self._holders.pop(transaction_id, None)
         if worker is None or worker not in self._workers:
             return
         try:
-            answer = await self._exchanged(worker, "forget", transaction_id, None)
+            counted = self._sums is not None and holder is not None
+            name = self._person_keys.key_of(*holder).hex() if counted and holder else ""
+            answer = await self._exchanged(worker, "forget", transaction_id, None, holder=name)
         except InferenceFault as fault:
             if fault.code != NOT_RUNNING:
                 self._failed(worker, fault)

@@ -50,7 +50,8 @@ def convert(manifest: Manifest, content: bytes, progress: Callable[[float], None
     progress(0.0)
     if manifest.role is Role.LANDMARKS:
         stream = io.BytesIO()
-        np.savez_compressed(stream, allow_pickle=False, **read_landmarks(content, lambda share: progress(0.9 * share)))
+        # not compressed: the same bytes on every machine, whatever compression library it has
+        np.savez(stream, allow_pickle=False, **read_landmarks(content, lambda share: progress(0.9 * share)))
         converted = stream.getvalue()
     elif manifest.role is Role.DETECTOR:
         converted = detector_graph(read_detector(content))

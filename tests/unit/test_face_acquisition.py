@@ -166,7 +166,7 @@ class Lane:
     async def reference(self, transaction_id: uuid.UUID, content: bytes) -> FakeCapture:
         raise AssertionError
 
-    async def forget(self, transaction_id: uuid.UUID) -> None:
+    async def forget(self, transaction_id: uuid.UUID, holder: tuple[str, str] | None = None) -> None:
         raise AssertionError
 
     def set_active(self, *, active: bool) -> None:

@@ -61,6 +61,7 @@ class Scene:
         self.track_id = 1
         self.finding = FaceFinding.FOUND
         self.resets = {"tracker": 0, "attacks": 0}
+        self.frames_needed, self.seen_since_reset = 1, 0
         self.chain = SimpleNamespace(finder=None, attack_models=(), morph_model=None)
 
     def watch(self):
@@ -95,10 +96,12 @@ class Attacks:
         self.scene = scene
 
     def observe(self, image, box, points, t_mono_s):
-        return self.scene.attack
+        self.scene.seen_since_reset += 1
+        return self.scene.attack if self.scene.seen_since_reset >= self.scene.frames_needed else AttackAssessment(None)
 
     def reset(self):
         self.scene.resets["attacks"] += 1
+        self.scene.seen_since_reset = 0
 
 
 @pytest.fixture
@@ -221,6 +224,16 @@ def test_a_stranger_who_takes_the_place_within_a_track_begins_anew(frames, trans
     _, comparison = frames.next(features=stranger)
     assert (comparison.frames, comparison.decision) == (2, ComparisonDecision.NON_MATCH)
     assert frames.next(features=person(0))[1].frames == 1  # and back
+
+
+def test_nobody_is_cleared_by_the_frames_of_another_on_the_same_track(frames, scene):
+    """A live stranger is seen long enough to be cleared, then the holder's print takes his place between two frames."""
+    scene.frames_needed = 3
+    for _ in range(5):
+        sample, comparison = frames.next(features=person(1))
+    assert (comparison.decision, sample.attack.score) == (ComparisonDecision.NON_MATCH, 0.1)
+    sample, comparison = frames.next(features=person(0))
+    assert (comparison.decision, sample.attack.score) == (ComparisonDecision.MATCH, None)
 
 
 @pytest.mark.parametrize("finding", [FaceFinding.NOT_FOUND, FaceFinding.SEVERAL])

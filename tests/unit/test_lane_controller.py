@@ -121,7 +121,7 @@ class House:
         comparison = FaceComparison(0.95, self.decision, 0.94, 0.91, 1e-4, "fake") if found else None
         return FakeCapture(sample, comparison=comparison)
 
-    async def forget(self, transaction_id: uuid.UUID) -> None:
+    async def forget(self, transaction_id: uuid.UUID, holder: tuple[str, str] | None = None) -> None:
         self.asked.append("forget")
         if self.forget_hangs:
             await asyncio.sleep(60)

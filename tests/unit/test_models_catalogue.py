@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from importlib import resources
 
 import numpy as np
@@ -305,3 +307,20 @@ def test_sign_list_and_verify_by_hand(models_folder, operator, tmp_path, capsys)
     assert rows["dlib-mmod-human-face"]["rating"] is None
     assert main(["models", "sign", str(operator.path / "tiny-yunet.toml"), "--key", str(public)]) == 3
     assert "no readable private key" in capsys.readouterr().err
+
+
+@pytest.mark.weights
+def test_a_model_altered_together_with_the_folders_own_list_is_refused_by_name(models_folder, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models_folder, folder)
+    record = json.loads((folder / "built.json").read_text())
+    entry = record["models"]["dlib-face-recognition-resnet-v1"]
+    content = (folder / f"{entry['sha256']}.onnx").read_bytes() + b"\x00"
+    entry["sha256"], entry["size_bytes"] = hashlib.sha256(content).hexdigest(), len(content)
+    (folder / f"{entry['sha256']}.onnx").write_bytes(content)
+    (folder / "built.json").write_text(json.dumps(record))
+    with pytest.raises(
+        CatalogueFault, match="dlib-face-recognition-resnet-v1 is not what this release converts"
+    ) as refused:
+        load_pipeline(PipelineChoice(folder))
+    assert refused.value.code == "MD-CAT-003"

@@ -37,10 +37,15 @@ DIMENSION = 8  # 50 people are more than twice as many
 ANCHORS = people(3, 5, DIMENSION)
 
 
+def add(cohort, row):
+    """Add somebody who was never here before."""
+    assert cohort.add(np.asarray(row, dtype=np.float32), uuid.uuid4().hex)
+
+
 def filled(count, seed=1, anchors=ANCHORS):
     cohort = SiteCohort(anchors)
     for row in people(count, seed, anchors.shape[1]):
-        cohort.add(row.astype(np.float32))
+        add(cohort, row)
     return cohort
 
 
@@ -66,9 +71,9 @@ def test_fewer_people_than_twice_the_values_do_not_leave():
     anchors = people(2, 5, 128)
     cohort = SiteCohort(anchors)
     for row in close_to(anchors, (127, 128)):
-        cohort.add(row)
+        add(cohort, row)
     assert (cohort.people, cohort.taken()) == (255, b"")
-    cohort.add(anchors[0])
+    add(cohort, anchors[0])
     assert parse_sums(cohort.taken(), "left").counts.sum() == 256
 
 
@@ -76,10 +81,10 @@ def test_a_component_of_few_people_keeps_everybody_waiting_and_is_joined_in_the_
     anchors = np.eye(DIMENSION)[:3]
     cohort = SiteCohort(anchors)
     for row in close_to(anchors, (60, 38, 1)):
-        cohort.add(row)
+        add(cohort, row)
     assert not cohort.is_due  # one person alone in the third component: its sum would be his features
     for row in close_to(anchors, (1, 0, 0)):
-        cohort.add(row)
+        add(cohort, row)
     sums = parse_sums(cohort.taken(), "left")
     assert sorted(sums.counts.tolist()) in ([0, 38, 62], [0, 39, 61])
     assert cohort.people == 0
@@ -90,11 +95,22 @@ def test_components_that_are_large_enough_leave_as_they_are():
     cohort = SiteCohort(anchors)
     rows = close_to(anchors, (20, 15, 15))
     for row in rows:
-        cohort.add(row)
+        add(cohort, row)
     sums = parse_sums(cohort.taken(), "left")
     assert sums.counts.tolist() == [20, 15, 15]
-    assert sums.products == pytest.approx(rows.T @ rows)
+    assert sums.products == pytest.approx(rows.T @ rows, abs=1e-6)
     assert (cohort.people, cohort.taken()) == (0, b"")
+
+
+def test_whoever_crosses_often_is_in_once_and_nobody_without_a_name():
+    cohort = SiteCohort(ANCHORS)
+    commuter = people(1, 7, DIMENSION)[0].astype(np.float32)
+    assert cohort.add(commuter, "a")
+    assert not any(cohort.add(commuter, "a") for _ in range(400))
+    assert not cohort.add(commuter, "")
+    assert (cohort.people, cohort.is_due) == (1, False)
+    cohort.wipe()
+    assert cohort.add(commuter, "a")  # the next sums count everybody afresh
 
 
 @settings(max_examples=30)
@@ -257,15 +273,16 @@ def test_matched_references_are_added_when_they_are_forgotten_and_no_others(face
     faces.of("c").has_matched = True  # without a reference
     assert faces.site_cohort.people == 0
     for name in "abc":
-        faces.forget(name)
+        faces.forget(name, f"holder of {name}")
     assert faces.site_cohort.people == 1
     assert not matched.any()
-    faces.forget("a")
+    faces.forget("a", "another")
     assert faces.site_cohort.people == 1
 
 
 def asked(channel, operation, *descriptors):
-    socket.send_fds(channel, [encode_request(1, operation, transaction="t")], descriptors)
+    request = encode_request(1, operation, transaction="t", holder=uuid.uuid4().hex)
+    socket.send_fds(channel, [request], descriptors)
     return decode_answer(channel.recv(65536))
 
 

@@ -37,7 +37,7 @@ class Faces:
             return None
         return SimpleNamespace(probe=face.copy, reference_features=face, probe_frames=2)
 
-    def forget(self, transaction: str) -> bool:
+    def forget(self, transaction: str, holder: str = "") -> bool:
         return self.held.pop(transaction, None) is not None
 
     def forget_all(self) -> None:

@@ -106,7 +106,9 @@ class FaceWork:
         if kept is not None:
             self._job(_unharmed(kept, "short_term_reference_failed"))
         if borrowed.reference_requested:
-            self._job(self._end(borrowed.transaction_id, self._conclusion(borrowed, lane_id, today)))
+            document = borrowed.document
+            holder = None if document is None else (document.issuing_state, document.document_number)
+            self._job(self._end(borrowed.transaction_id, self._conclusion(borrowed, lane_id, today), holder))
 
     def _conclusion(self, borrowed: Borrowed, lane_id: int, today: date) -> Coroutine[object, object, None] | None:
         if self._monitor is None or not borrowed.is_acquired:
@@ -141,16 +143,23 @@ class FaceWork:
             if self._acquisition is acquisition:
                 self._acquisition = self._task = None
 
-    async def _end(self, transaction_id: uuid.UUID, conclusion: Coroutine[object, object, None] | None) -> None:
+    async def _end(
+        self,
+        transaction_id: uuid.UUID,
+        conclusion: Coroutine[object, object, None] | None,
+        holder: tuple[str, str] | None,
+    ) -> None:
         begun_s = self._clock.monotonic_s()
         if conclusion is not None:
             await _unharmed(conclusion, "face_not_counted", CONCLUDED_WITHIN_S)
-        await self._forget(transaction_id, FORGOTTEN_WITHIN_S - (self._clock.monotonic_s() - begun_s))
+        await self._forget(transaction_id, FORGOTTEN_WITHIN_S - (self._clock.monotonic_s() - begun_s), holder)
 
-    async def _forget(self, transaction_id: uuid.UUID, within_s: float | None = None) -> None:
+    async def _forget(
+        self, transaction_id: uuid.UUID, within_s: float | None = None, holder: tuple[str, str] | None = None
+    ) -> None:
         try:
             async with asyncio.timeout(FORGOTTEN_WITHIN_S if within_s is None else within_s):
-                await self._matcher.forget(transaction_id)
+                await self._matcher.forget(transaction_id, holder)
         except InferenceFault as fault:
             log.warning(
                 "face_forgotten_with_its_worker", code=fault.code
