@@ -1,11 +1,13 @@
 """Decoding of untrusted images: header gate first, then a disposable child under memory, time and descriptor limits.
 
 The child is forked from the warm caller (a worker with one thread), decodes into shared memory and ends; whatever a hostile image
-does to the decoder dies with it. The caller gets pixels or `ImageRefused`, never a crash.
+does to the decoder dies with it, and it dies with its caller. It holds no descriptor of the caller: neither what the caller is
+asked through nor anybody's picture. The caller gets pixels or `ImageRefused`, never a crash.
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import resource
@@ -27,6 +29,8 @@ _DECODED, _UNDECODABLE, _OUT_OF_MEMORY = 0, 3, 4
 _SHAPE = struct.Struct("<II")
 _DESCRIPTORS = 8
 _GRACE_S = 0.5
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class DecodeLimits:
 
 
 def decode_image(content: bytes, limits: DecodeLimits | None = None) -> Image:
-    """Return the image as BGR uint8. Raises `ImageRefused` with the reason when it is unknown, too large, broken or too costly."""
+    """Return the image as BGR uint8. Raises `ImageRefused` with the reason when it is unknown, too large, broken or too costly.
+
+    `MemoryError`: not the image, but the caller's own address-space limit left the decoder less than `limits` allow.
+    """
     limits = limits or DecodeLimits()
     header = read_header(content, limits.maximum_pixels)
     size_bytes = header.width_px * header.height_px * 3
@@ -59,7 +66,10 @@ def decode_image(content: bytes, limits: DecodeLimits | None = None) -> Image:
 
 def _decode_in_child(content: bytes, header: ImageHeader, limits: DecodeLimits, shared: mmap.mmap) -> None:
     """Run the decoder in a forked child and wait for it, at most the time limit and a grace."""
-    memory = _own_size_bytes() + limits.memory_bytes
+    wanted = _own_size_bytes() + limits.memory_bytes
+    own_limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    memory = wanted if own_limit == resource.RLIM_INFINITY else min(wanted, own_limit)
+    caller = os.getpid()
     cv2.setNumThreads(
         1
     )  # a pool of threads would not survive the fork: the child would wait for it until its time is up
@@ -70,17 +80,27 @@ def _decode_in_child(content: bytes, header: ImageHeader, limits: DecodeLimits, 
     if child == 0:
         status = _UNDECODABLE
         try:
-            status = _child(content, header, limits, memory, shared)
+            if _dies_with(caller):
+                status = _child(content, header, limits, memory, shared)
         finally:
             os._exit(status)
     status = _ended(child, limits.time_s + _GRACE_S)
     if status < 0:
         name = signal.Signals(-status).name
         raise ImageRefused(f"the decoder was ended by {name}: the image exceeds its limits", code="MD-IMG-005")
+    if status == _OUT_OF_MEMORY and memory < wanted:
+        raise MemoryError("this process's own limit leaves the decoder too little")
     if status == _OUT_OF_MEMORY:
         raise ImageRefused("the image needs more memory than the decoder may use", code="MD-IMG-005")
     if status != _DECODED:
         raise ImageRefused(f"the {header.format} image is broken", code="MD-IMG-004")
+
+
+def _dies_with(caller: int) -> bool:
+    """Have this process killed when its parent ends; False when that has ended already."""
+    if _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    return os.getppid() == caller
 
 
 def _child(content: bytes, header: ImageHeader, limits: DecodeLimits, memory_bytes: int, shared: mmap.mmap) -> int:
@@ -88,14 +108,14 @@ def _child(content: bytes, header: ImageHeader, limits: DecodeLimits, memory_byt
     for ending in (signal.SIGALRM, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE):
         signal.signal(ending, signal.SIG_DFL)  # the caller's handlers must not run here
     signal.setitimer(signal.ITIMER_REAL, limits.time_s)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
+    silence = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(silence, standard)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.closerange(3, most if most != resource.RLIM_INFINITY else 1 << 20)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    memory = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     try:
         image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
         if image is None or image.size != header.width_px * header.height_px * 3:

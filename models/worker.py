@@ -9,6 +9,7 @@ the process, and the agent starts another.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import mmap
 import os
 import resource
@@ -46,6 +47,7 @@ from models.worker_messages import (
 
 _CHANNELS = 3
 _LONGEST_NAME = 64
+_OUT_OF_MEMORY = "MD-WRK-004"
 
 
 def _shared_bytes(descriptor: int, size_bytes: int) -> bytes:
@@ -138,11 +140,11 @@ def _answer(
     except ModelsError as error:
         return Faulted(request_id, error.code, str(error))
     except MemoryError:
-        return Faulted(request_id, "MD-WRK-004", "the worker's memory limit was reached")
+        return Faulted(request_id, _OUT_OF_MEMORY, "the worker's memory limit was reached")
 
 
 def serve(faces: BorrowedFaces, evaluation: WorkerEvaluation, channel: socket.socket) -> None:
-    """Answer requests until the other end closes, then forget everybody."""
+    """Answer requests until the other end closes or memory does not suffice for one, then forget everybody."""
     ready = select.poll()
     ready.register(channel, select.POLLIN)
     while True:
@@ -150,15 +152,17 @@ def serve(faces: BorrowedFaces, evaluation: WorkerEvaluation, channel: socket.so
             evaluation.drop_old()
         packet, descriptors, _, _ = socket.recv_fds(channel, LARGEST_REQUEST_BYTES, 4)
         if not packet and not descriptors:
-            faces.forget_all()
-            evaluation.wipe()
-            return
+            break
         try:
             answer = _answer(faces, evaluation, packet, descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         channel.send(encode_answer(answer))
+        if isinstance(answer, Faulted) and answer.code == _OUT_OF_MEMORY:
+            break  # it will not get more by being asked again, and what it was doing is half done: another takes its place
+    faces.forget_all()
+    evaluation.wipe()
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -194,7 +198,16 @@ def _ready(pipeline: FacePipeline, evaluation: WorkerEvaluation, started_s: floa
         attack_detection_rated=pipeline.is_attack_detection_rated,
         refusal=pipeline.refusal,
         watched_thresholds=evaluation.thresholds,
+        pipeline_sha256=_pipeline_sha256(pipeline),
     )
+
+
+def _pipeline_sha256(pipeline: FacePipeline) -> str:
+    """Return what two workers have in common exactly when the same models, record and attack detection are loaded in both."""
+    chain = pipeline.chain
+    attacks = pipeline.attacks.detection(chain).configuration_id
+    parts = (sorted(chain.identity.items()), pipeline.record, attacks, pipeline.attacks)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -232,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 3
             except MemoryError:
                 message = "the models do not fit into the worker's memory limit"
-                channel.send(encode_answer(Faulted(0, "MD-WRK-004", message)))
+                channel.send(encode_answer(Faulted(0, _OUT_OF_MEMORY, message)))
                 return 3
             channel.send(encode_answer(_ready(pipeline, evaluation, started_s)))
             mixture = pipeline.cohort_model if arguments.cohort_sums else None

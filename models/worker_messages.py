@@ -41,6 +41,7 @@ class Ready:
     """The worker has loaded, verified and warmed up its models.
 
     Without a calibration record `calibration_id` is empty and `refusal` says why; such a worker samples and never compares.
+    `pipeline_sha256` stands for models, record and attack detection; workers of one engine have it in common.
     `watched_thresholds`: for each rate that is counted at, the deciding one first, the score of a match of one and of several frames.
     """
 
@@ -51,6 +52,7 @@ class Ready:
     attack_detection_rated: bool = False
     refusal: str = ""
     watched_thresholds: tuple[tuple[float, float], ...] = ()
+    pipeline_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Features never come here: a transaction's reference and probe live in one worker, which compares them and is told to forget them. So
 a transaction stays with the worker that took its reference. A worker that dies, hangs or talks nonsense costs the transactions it
-held (`InferenceFault`) and is replaced at once; repeated failures are spaced by at most a second. Nothing here blocks the loop:
-frames travel as descriptors, answers as small packets.
+held (`InferenceFault`, until they are forgotten or take their reference again) and is replaced at once by one with the same models
+and thresholds; repeated failures are spaced by at most a second. Nothing here blocks the loop: frames travel as descriptors,
+answers as small packets.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gate_agent.errors import InferenceFault
 from gate_agent.runtime.cohort_sums import CohortSumsFolder
 from gate_agent.runtime.face_choice import choice_of, evaluation_arguments, worker_arguments
 from gate_agent.runtime.face_monitoring import PersonKeys
-from gate_agent.runtime.worker_process import DIED, NONSENSE, REFUSED, TIMED_OUT, WorkerProcess
+from gate_agent.runtime.worker_process import DIED, NONSENSE, NOT_STARTED, REFUSED, TIMED_OUT, WorkerProcess
 from gate_agent.settings import FaceSettings
 from models.errors import CalibrationRefused
 from models.image_header import MAXIMUM_CONTENT_BYTES
@@ -106,7 +107,7 @@ class FaceEngine:
 
     async def start(self) -> None:
         """Start all workers; return when they are ready. Raises `InferenceFault` when one cannot start (models absent or altered)."""
-        self._is_running = True
+        self._is_running, self._ready = True, None
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settings.workers):
@@ -145,10 +146,17 @@ class FaceEngine:
     async def probe(
         self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
     ) -> FaceCapture:
-        """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read."""
-        return await self._looked(
+        """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read.
+
+        While a calibration record is in force, a face that was not compared under it is a fault: the reference is gone.
+        """
+        capture = await self._looked(
             "probe", transaction_id, memfd, width_px=width_px, height_px=height_px, t_mono_s=t_mono_s
         )
+        record_id = capture.comparison.calibration_id if capture.comparison else None
+        if capture.sample.finding is FaceFinding.FOUND and record_id != self.calibration_id:
+            raise InferenceFault("a face was not compared under the record in force", code=NONSENSE)
+        return capture
 
     async def evaluate(
         self, transaction_id: uuid.UUID, own_key: bytes, groups: Sequence[int] = ()
@@ -236,8 +244,7 @@ class FaceEngine:
         held = self._holders.get(transaction_id)
         if held in self._workers:
             return held
-        if held is not None and not takes_reference:
-            self._holders.pop(transaction_id)
+        if held is not None and not takes_reference:  # again and again: nothing else brings the reference back
             raise InferenceFault("the worker that held the reference died", code=DIED)
         try:
             async with asyncio.timeout(self._settings.worker_timeout_s):
@@ -285,23 +292,34 @@ class FaceEngine:
                 async with asyncio.timeout(self._settings.worker_timeout_s):
                     await worker.turn.acquire()
             except TimeoutError as error:
-                raise InferenceFault("the worker did not become free in time", code=TIMED_OUT) from error
+                fault = InferenceFault("the worker did not become free in time", code=TIMED_OUT)
+                self._failed(worker, fault)
+                raise fault from error
             try:
+                self._check_serves(worker)
                 worker.submit(operation, descriptor, transaction=transaction_id.hex, **values)
                 answer = await worker.answer(self._settings.worker_timeout_s)
+            except InferenceFault as fault:
+                if fault.code != REFUSED:
+                    self._failed(
+                        worker, fault
+                    )  # before the turn goes on: nobody may get it for a worker that is given up
+                raise
             finally:
                 worker.turn.release()
-        except InferenceFault as fault:
-            if fault.code != REFUSED:
-                self._failed(worker, fault)
-            raise
         finally:
             if descriptor is not None:
                 os.close(descriptor)
         self._failures = 0
         return answer
 
+    def _check_serves(self, worker: WorkerProcess) -> None:
+        if worker not in self._workers:
+            raise InferenceFault("the worker died while its turn was waited for", code=DIED)
+
     def _failed(self, worker: WorkerProcess, fault: InferenceFault) -> None:
+        if worker not in self._workers:
+            return
         self._replace(worker)
         _log.warning("inference_worker_failed", code=fault.code, reason=str(fault), process_id=worker.process_id)
 
@@ -312,9 +330,15 @@ class FaceEngine:
         if not self._is_running:
             await worker.end()
             return
+        ready = replace(worker.ready, process_id=0, load_ms=0.0)
+        if (
+            self._ready is not None and self._ready != ready
+        ):  # checks that began with one threshold do not go on with another
+            await worker.end()
+            raise InferenceFault("a worker has another calibration record or other models", code=NOT_STARTED)
+        self._ready = ready
         self._workers.add(worker)
         self._watches[worker] = self._spawn(self._watch(worker))
-        self._ready = worker.ready
         if worker.ready.refusal:
             _log.warning("face_calibration_refused", reason=worker.ready.refusal)
         self._arrived.set()

@@ -23,6 +23,7 @@ from models.worker_messages import (
 )
 
 DIED, TIMED_OUT, NONSENSE, NOT_STARTED, REFUSED = "EG-INF-001", "EG-INF-002", "EG-INF-003", "EG-INF-004", "EG-INF-007"
+_OUT_OF_MEMORY = "MD-WRK-004"
 _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -38,6 +39,7 @@ class WorkerProcess:
         self._process = process
         self._channel = channel
         self._last_request = 0
+        self._receiving = asyncio.Lock()
         self.turn = asyncio.Lock()
         """Held by whoever waits for an answer: one request at a time."""
         self.ready = Ready(0, 0.0)
@@ -99,6 +101,8 @@ class WorkerProcess:
         """Return the answer to the request submitted last. Raises `InferenceFault` for a dead, silent or nonsensical worker."""
         answer = await self._received(timeout_s)
         if isinstance(answer, Faulted) and answer.request_id == self._last_request:
+            if answer.code == _OUT_OF_MEMORY:  # what did not fit this time will not fit the next time either
+                raise InferenceFault(f"the worker is to be replaced: {answer.code}: {answer.message}", code=DIED)
             raise InferenceFault(f"the worker refused the request: {answer.code}: {answer.message}", code=REFUSED)
         if not isinstance(answer, Sampled | Done) or answer.request_id != self._last_request:
             raise InferenceFault("the worker answered another question", code=NONSENSE)
@@ -107,7 +111,7 @@ class WorkerProcess:
     async def _received(self, timeout_s: float) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), self._receiving:
                 packet = await loop.sock_recv(self._channel, LARGEST_ANSWER_BYTES)
         except TimeoutError as error:
             raise InferenceFault(f"the worker did not answer within {timeout_s:g} s", code=TIMED_OUT) from error
@@ -125,8 +129,22 @@ class WorkerProcess:
         return await self._process.wait()
 
     async def end(self) -> None:
-        """Kill the process, close the socket, and leave no zombie behind."""
-        self._channel.close()
+        """Kill the process, close the socket, and leave no zombie behind. Whoever waits for an answer hears that the worker died.
+
+        A descriptor is closed only once nobody listens to it: the next worker's socket gets its number, and a loop that still has the
+        number registered would never hear that worker.
+        """
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(
+                socket.SHUT_RDWR
+            )  # ends a pending receive, although a child of the worker may hold its end
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        await self._process.wait()
+        try:
+            async with self._receiving:
+                pass
+            await self._process.wait()
+        finally:
+            if self._channel.fileno() >= 0:
+                asyncio.get_running_loop().remove_reader(self._channel.fileno())
+                self._channel.close()

@@ -69,8 +69,12 @@ def run() -> list[BenchRow]:
     return [*rows, *bench.costs(), *asyncio.run(_loop_lag(folder, bench.frames))]
 
 
+def _portrait_path() -> Path:
+    return cache_folder() / "portraits" / "obama.jpg"
+
+
 def _portrait() -> np.ndarray:
-    path = cache_folder() / "portraits" / "obama.jpg"
+    path = _portrait_path()
     picture = cv2.imread(str(path)) if path.is_file() else None
     if picture is None:
         raise BenchFault(f"{path} is missing; the set-up fetches the test portraits")
@@ -336,6 +340,7 @@ async def _load(engine: FaceEngine, descriptors: list[int]) -> int:
     """Keep the worker busy until cancelled; return the number of frames it served."""
     transaction, served = uuid.uuid4(), 0
     with contextlib.suppress(asyncio.CancelledError):
+        await engine.reference(transaction, _portrait_path().read_bytes())
         while True:
             descriptor = descriptors[served % len(descriptors)]
             await engine.probe(transaction, descriptor, _WIDTH, _HEIGHT, served * FRAME_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import struct
 import sys
@@ -435,3 +436,245 @@ async def test_a_rate_that_no_record_proves_stops_the_start(folder):
     with pytest.raises(InferenceFault, match="MD-CAL-003"):
         await engine.start()
     assert children() == []
+
+
+# ---- workers made up for one fault --------------------------------------------------------------------------------------
+
+# BODY answers a request; `first` is true in the process that was started first, `starts` counts from 0.
+_MADE_UP = """
+import os, resource, signal, socket, sys, time
+channel = socket.socket(fileno=int(sys.argv[sys.argv.index("--socket-fd") + 1]))
+with open("STARTS", "a+") as file:
+    starts = file.tell()
+    file.write("x")
+first = starts == 0
+def say(text):
+    channel.send(len(text).to_bytes(4, "big") + text)
+def sampled(finding, comparison="null"):
+    box = "[0, 0, 9, 9, 1.0]" if finding == "found" else "null"
+    say(('{"answer": "sampled", "id": %d, "finding": "%s", "box": %s, "quality": {}, "step_ms": {}, "detail": "", "faces": 0, '
+         '"frame_px": [1, 1], "pose": null, "attack": null, "comparison": %s, "portrait_bytes": 0}'
+         % (number, finding, box, comparison)).encode())
+def compared(record):
+    return ('{"comparison_score": 0.9, "threshold": 0.5, "non_match_threshold": 0.3, "decision": "match", "frames": 1, '
+            '"false_match_rate": 1e-4, "model_id": "m", "calibration_id": "%s"}' % record)
+def ready(more='"calibration_id": "record"'):
+    say(('{"answer": "ready", "process_id": 1, "load_ms": %d, %s}' % (starts, more)).encode())
+READY
+number = 0
+while True:
+    packet, descriptors, _, _ = socket.recv_fds(channel, 4096, 4)
+    if not packet:
+        break
+    for descriptor in descriptors:
+        os.close(descriptor)
+    number += 1
+    if b'"forget"' in packet:
+        say(b'{"answer": "done", "id": %d, "counts": {"forgotten": 1}}' % number)
+        continue
+    is_probe = b'"probe"' in packet
+BODY
+"""
+
+
+def made_up(tmp_path, body, *, ready="ready()", **settings):
+    """An engine, not yet started, whose workers answer as `body` says."""
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    script = tmp_path / "worker.py"
+    text = _MADE_UP.replace("STARTS", str(tmp_path / "starts")).replace("READY", ready).replace("BODY", lines)
+    script.write_text(text)
+    command = (sys.executable, "-I", "-S", str(script))
+    return FaceEngine(FaceSettings(**settings), tmp_path, SystemClock(), worker_command=command)
+
+
+async def served(engine, frame, within_s):
+    """Ask as successive travellers until one is answered; return the codes of the faults before."""
+    codes = []
+    async with asyncio.timeout(within_s):
+        while True:
+            traveller = Caller(engine)
+            try:
+                assert (await traveller.probe(frame)).sample.finding is FaceFinding.NOT_FOUND
+            except InferenceFault as fault:
+                codes.append(fault.code)
+                await traveller.forget()
+            else:
+                return codes
+
+
+async def test_one_hung_worker_costs_two_lanes_its_timeout_and_no_more(tmp_path, frame):
+    """Whoever waits for its turn neither gets it nor keeps the next worker's socket from being heard."""
+    engine = made_up(tmp_path, 'if first:\n    time.sleep(60)\nsampled("not_found")', worker_timeout_s=0.5)
+    await engine.start()
+    try:
+        started = time.monotonic()
+        lanes = [asyncio.create_task(served(engine, frame, 10))]
+        await asyncio.sleep(0.1)
+        lanes.append(asyncio.create_task(served(engine, frame, 10)))
+        first, second = await asyncio.gather(*lanes)
+        assert time.monotonic() - started < 2.5
+        assert (first, second) == (["EG-INF-002"], ["EG-INF-001"])
+    finally:
+        await engine.stop()
+
+
+async def test_who_waits_for_the_turn_of_a_worker_that_hangs_is_told_when_it_is_ended(tmp_path, frame):
+    engine = made_up(tmp_path, 'if first:\n    time.sleep(60)\nsampled("not_found")', worker_timeout_s=1.0)
+    await engine.start()
+    try:
+        hung = asyncio.create_task(Caller(engine).probe(frame))
+        await asyncio.sleep(0.5)
+        with pytest.raises(InferenceFault, match="while its turn was waited for"):
+            await Caller(engine).probe(frame)
+        with pytest.raises(InferenceFault, match="did not answer"):
+            await hung
+    finally:
+        await engine.stop()
+
+
+async def test_worker_killed_while_a_child_keeps_its_socket_is_noticed_at_once(tmp_path, frame):
+    """As a decoder of an image does: the end of the process counts, not that of its last descriptor."""
+    body = """if first:
+    if os.fork() == 0:
+        time.sleep(2.5)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+sampled("not_found")"""
+    engine = made_up(tmp_path, body, worker_timeout_s=4.0)
+    await engine.start()
+    try:
+        started = time.monotonic()
+        assert await served(engine, frame, 10) == ["EG-INF-001"]
+        assert time.monotonic() - started < 2.0
+    finally:
+        await engine.stop()
+
+
+async def test_every_probe_fails_until_the_document_is_read_again(tmp_path, frame):
+    engine = made_up(tmp_path, 'sampled("not_found")')
+    await engine.start()
+    try:
+        caller = Caller(engine)
+        await caller.reference(b"portrait")
+        (pid,) = engine.worker_process_ids
+        os.kill(pid, signal.SIGKILL)
+        await replaced(engine, pid)
+        for _ in range(3):
+            with pytest.raises(InferenceFault, match="held the reference died") as fault:
+                await caller.probe(frame)
+            assert fault.value.code == "EG-INF-001"
+        await caller.reference(b"portrait")
+        assert (await caller.probe(frame)).sample.finding is FaceFinding.NOT_FOUND
+        (pid,) = engine.worker_process_ids
+        os.kill(pid, signal.SIGKILL)
+        await replaced(engine, pid)
+        with pytest.raises(InferenceFault, match="held the reference died"):
+            await caller.probe(frame)
+        await caller.forget()
+        assert (await caller.probe(frame)).sample.finding is FaceFinding.NOT_FOUND
+    finally:
+        await engine.stop()
+
+
+@pytest.mark.parametrize("answer", ['sampled("found")', 'sampled("found", compared("another"))'])
+async def test_a_face_that_was_not_compared_under_the_record_in_force_is_a_fault(tmp_path, frame, answer):
+    engine = made_up(tmp_path, f'if is_probe:\n    {answer}\nelse:\n    sampled("found")')
+    await engine.start()
+    try:
+        caller = Caller(engine)
+        assert (await caller.reference(b"portrait")).sample.finding is FaceFinding.FOUND
+        for _ in range(2):
+            with pytest.raises(InferenceFault, match="record in force") as fault:
+                await caller.probe(frame)
+            assert fault.value.code == "EG-INF-003"
+    finally:
+        await engine.stop()
+
+
+async def test_a_face_that_was_compared_under_the_record_in_force_is_taken(tmp_path, frame):
+    engine = made_up(tmp_path, 'sampled("found", compared("record") if is_probe else "null")')
+    await engine.start()
+    try:
+        caller = Caller(engine)
+        await caller.reference(b"portrait")
+        assert (await caller.probe(frame)).comparison.decision is ComparisonDecision.MATCH
+    finally:
+        await engine.stop()
+
+
+async def test_worker_at_its_memory_limit_is_replaced(tmp_path, frame):
+    body = """if first:
+    say(b'{"answer": "fault", "id": %d, "code": "MD-WRK-004", "message": "the memory limit was reached"}' % number)
+    continue
+sampled("not_found")"""
+    engine = made_up(tmp_path, body)
+    await engine.start()
+    try:
+        (pid,) = engine.worker_process_ids
+        with pytest.raises(InferenceFault, match="MD-WRK-004") as fault:
+            await Caller(engine).probe(frame)
+        assert fault.value.code == "EG-INF-001"
+        await replaced(engine, pid)
+        assert (await Caller(engine).probe(frame)).sample.finding is FaceFinding.NOT_FOUND
+    finally:
+        await engine.stop()
+
+
+@pytest.mark.parametrize(("is_image", "reason"), [(False, "MD-WRK-004"), (True, "MD-WRK-004|the worker died")])
+async def test_worker_that_cannot_get_memory_any_more_is_replaced(engine, caller, frame, is_image, reason):
+    """The real one has all it is allowed: a frame larger than any before, an image. Inside the runtime it dies of it."""
+    (pid,) = engine.worker_process_ids
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    room = pages * resource.getpagesize() + (16 << 20 if is_image else 0)
+    resource.prlimit(pid, resource.RLIMIT_AS, (room, room))
+    done, content = cv2.imencode(".png", np.zeros((2000, 2000, 3), np.uint8))
+    assert done
+    large = os.memfd_create("large")
+    os.ftruncate(large, 4000 * 3000 * 3)
+    with pytest.raises(InferenceFault, match=reason) as fault:
+        await (caller.reference(content.tobytes()) if is_image else caller.probe(large, 4000, 3000))
+    os.close(large)
+    assert fault.value.code == "EG-INF-001"
+    await replaced(engine, pid)
+    assert (await Caller(engine).probe(frame)).sample.finding is FaceFinding.NOT_FOUND
+
+
+OTHERS = [
+    'ready(\'"calibration_id": "%s"\' % ("another" if starts == 1 else "record"))',
+    'ready(\'"calibration_id": "record", "minimum_age_years": %d\' % (2 if starts == 1 else 18))',
+    'ready(\'"calibration_id": "record", "pipeline_sha256": "%s"\' % ("other" if starts == 1 else "one"))',
+]
+
+
+@pytest.mark.parametrize("ready", OTHERS)
+async def test_a_replacement_with_other_thresholds_or_models_is_refused(tmp_path, frame, ready):
+    """The second worker to start is another; it serves nobody, and the third is as the first."""
+    engine = made_up(tmp_path, 'sampled("not_found")', ready=ready)
+    await engine.start()
+    try:
+        in_force = (engine.calibration_id, engine.minimum_age_years)
+        (pid,) = engine.worker_process_ids
+        os.kill(pid, signal.SIGKILL)
+        await replaced(engine, pid)
+        assert (engine.calibration_id, engine.minimum_age_years) == in_force
+        assert (tmp_path / "starts").stat().st_size == 3
+        assert (await Caller(engine).probe(frame)).sample.finding is FaceFinding.NOT_FOUND
+    finally:
+        await engine.stop()
+
+
+async def test_workers_that_differ_from_each_other_stop_the_start(tmp_path):
+    engine = made_up(tmp_path, "", ready="time.sleep(0.2)\n" + OTHERS[0], workers=2)
+    with pytest.raises(InferenceFault, match="another calibration record or other models") as fault:
+        await engine.start()
+    assert fault.value.code == "EG-INF-004"
+
+
+async def test_workers_of_the_same_models_are_known_by_them(engine):
+    (worker,) = engine._workers
+    assert len(bytes.fromhex(worker.ready.pipeline_sha256)) == 32
+    (pid,) = engine.worker_process_ids
+    os.kill(pid, signal.SIGKILL)
+    await replaced(engine, pid)
+    (another,) = engine._workers
+    assert another.ready.pipeline_sha256 == worker.ready.pipeline_sha256

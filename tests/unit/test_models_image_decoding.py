@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import struct
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import cv2
@@ -101,6 +106,87 @@ def test_caller_keeps_its_limits_and_has_no_child_left():
     assert (resource.getrlimit(resource.RLIMIT_AS), open_descriptors()) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_decoder_holds_no_descriptor_of_the_caller(monkeypatch):
+    """Neither the channel that answers are given on, nor anybody's picture: what is open leads nowhere."""
+    held, other = socket.socketpair()
+
+    def looked(*_):
+        targets = {number: str(Path(f"/proc/self/fd/{number}").readlink()) for number in range(256) if is_open(number)}
+        return np.full(
+            (48, 64, 3), sum(target == os.devnull for target in targets.values()) + 16 * len(targets), np.uint8
+        )
+
+    monkeypatch.setattr(image_decoding.cv2, "imdecode", looked)
+    with held, other:
+        found = int(decode_image(encoded("png"))[0, 0, 0])
+    assert (found % 16, found // 16) == (3, 3)
+
+
+def is_open(descriptor):
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+_DECODES = """
+import os, sys, time
+from pathlib import Path
+from models import image_decoding
+def stuck(*_):
+    Path(sys.argv[2]).write_text(str(os.getpid()))
+    time.sleep(20)
+image_decoding.cv2.imdecode = stuck
+image_decoding.decode_image(Path(sys.argv[1]).read_bytes(), image_decoding.DecodeLimits(time_s=20))
+"""
+
+
+def state_of(process_id):
+    """One letter of /proc, Z for one that has ended and is not reaped, empty for none."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def test_decoder_dies_with_its_caller(tmp_path):
+    picture, said = tmp_path / "picture", tmp_path / "said"
+    picture.write_bytes(encoded("png"))
+    caller = subprocess.Popen([sys.executable, "-c", _DECODES, str(picture), str(said)])
+    try:
+        for _ in range(1000):
+            if said.exists() and said.read_text():
+                break
+            time.sleep(0.01)
+        child = int(said.read_text())
+        assert state_of(child) == "S"
+    finally:
+        caller.kill()
+        caller.wait()
+    for _ in range(200):
+        if state_of(child) in {"", "Z"}:
+            return
+        time.sleep(0.01)
+    pytest.fail("the decoder outlived its caller")
+
+
+def test_decoder_that_the_callers_own_limit_leaves_no_room_is_no_fault_of_the_image():
+    """At its limit a caller would refuse every honest portrait for ever: it has to be told that it is the one to be replaced."""
+    asked = (
+        "import resource, sys; from pathlib import Path; from models.image_decoding import decode_image\n"
+        "content = Path(sys.argv[1]).read_bytes(); pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        "room = pages * resource.getpagesize() + (4 << 20); resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
+        "try: decode_image(content)\n"
+        "except MemoryError: print('memory')\n"
+    )
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        file.write(encoded("png", np.zeros((1000, 1000, 3), np.uint8)))
+        file.flush()
+        done = subprocess.run([sys.executable, "-c", asked, file.name], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("memory\n", 0), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_what_a_worker_answers_is_what_the_agent_reads(answer):
     "answer",
     [
         Ready(7, 312.5, "tried-1", 18, attack_detection_rated=True),
-        Ready(7, 312.5, refusal="no calibration record"),
+        Ready(7, 312.5, refusal="no calibration record", pipeline_sha256="ab" * 32),
         Done(3, {"forgotten": 1}),
         Faulted(0, "MD-CAT-003", "a model is altered: ö"),
     ],
