@@ -85,9 +85,10 @@ class FaceTransaction:
     def take_reference(self, image: Image) -> Look:
         """Return the look at the document's portrait and keep its features; a second portrait takes the first one's place."""
         look = self._sampler.sample(image, search_closer=True)
+        _overwrite(self.reference_features)  # whatever the new picture holds, the old one is not this document's
+        self.reference_features, self._statistics, self.has_matched = None, None, False
         if look.sample.features is not None:
-            _overwrite(self.reference_features)
-            self.reference_features, self.has_matched = look.sample.features.copy(), False
+            self.reference_features = look.sample.features.copy()
             self._statistics = self._comparer.statistics(self.reference_features) if self._comparer else None
             self._forget_probe()
             if look.chip is not None:

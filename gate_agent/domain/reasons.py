@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     DATE_OF_EXPIRY_UNREADABLE = "date_of_expiry_unreadable"
     DOCUMENT_READER_FAULT = "document_reader_fault"
     DOCUMENT_REMOVED_EARLY = "document_removed_early"
+    DOCUMENT_CHANGED = "document_changed"
     # face
     FACE_DIFFERENT = "face_different"
     FACE_UNDETERMINED = "face_undetermined"
