@@ -12,6 +12,7 @@ from gate_agent.lane.challenge import (
     HeadPoseChallenge,
     Instruction,
     Movement,
+    Sight,
     replay_chance,
 )
 from models.results import HeadPose
@@ -49,7 +50,7 @@ def obedient(challenge: HeadPoseChallenge, person: Person, frames: int = 400) ->
             break
         if wanted is not Instruction.FACE_CAMERA and asked[-1:] != [wanted.value]:
             asked.append(wanted.value)
-        challenge.observe(person.pose(wanted), index * FRAME_S)
+        challenge.observe(person.pose(wanted), index * FRAME_S, Sight.HOLDER)
     return challenge.state, asked
 
 
@@ -77,7 +78,8 @@ def replayed(seed: int, recording: list[Movement]) -> ChallengeState:
     for movement in recording * 4:
         script += [Instruction(movement.value)] * 8 + [Instruction.FACE_CAMERA] * 10
     for index, wanted in enumerate(script):
-        challenge.observe(person.pose(wanted), index * FRAME_S)
+        if challenge.observe(person.pose(wanted), index * FRAME_S, Sight.HOLDER) is ChallengeState.PASSED:
+            break
     return challenge.state
 
 
@@ -101,24 +103,24 @@ def test_a_still_picture_never_passes() -> None:
     challenge = HeadPoseChallenge(random.Random(3))
     rng = random.Random(4)
     for index in range(600):
-        challenge.observe(HeadPose(rng.gauss(0, 0.5), rng.gauss(5, 0.5), 0.0), index * FRAME_S)
+        challenge.observe(HeadPose(rng.gauss(0, 0.5), rng.gauss(5, 0.5), 0.0), index * FRAME_S, Sight.HOLDER)
     assert challenge.state is ChallengeState.NOT_COMPLETED
 
 
 @given(st.integers(0, 10**6), st.lists(st.tuples(st.floats(-60, 60), st.floats(-40, 40)), max_size=200))
 def test_whatever_the_head_does_it_ends_in_time_and_stays_ended(seed: int, poses: list[tuple[float, float]]) -> None:
     challenge = HeadPoseChallenge(random.Random(seed), step_timeout_s=4, total_timeout_s=9)
-    challenge.observe(None, 0.0)
+    challenge.observe(None, 0.0, Sight.LOST)
     ended = None
     for index, (yaw, pitch) in enumerate(poses):
-        state = challenge.observe(HeadPose(yaw, pitch, 0.0), index * 0.1)
+        state = challenge.observe(HeadPose(yaw, pitch, 0.0), index * 0.1, Sight.HOLDER)
         assert ended in (None, state)
-        ended = state if state is not ChallengeState.RUNNING else None
-    challenge.observe(None, 30.0)
+        ended = None if state in {ChallengeState.RUNNING, ChallengeState.PASSED} else state
+    challenge.observe(None, 30.0, Sight.LOST)
     final = challenge.state
     assert final is not ChallengeState.RUNNING
     assert challenge.instruction is None
-    assert challenge.observe(HeadPose(0, 0, 0), 31.0) is final
+    assert challenge.observe(HeadPose(0, 0, 0), 31.0, Sight.HOLDER) is final
     assert challenge.skip() is final
 
 
@@ -126,22 +128,22 @@ def test_whatever_the_head_does_it_ends_in_time_and_stays_ended(seed: int, poses
 def test_it_can_be_skipped_at_any_time(seed: int, frames: int) -> None:
     challenge, person = HeadPoseChallenge(random.Random(seed)), Person(seed)
     for index in range(frames):
-        challenge.observe(person.pose(challenge.instruction or Instruction.FACE_CAMERA), index * FRAME_S)
+        challenge.observe(person.pose(challenge.instruction or Instruction.FACE_CAMERA), index * FRAME_S, Sight.HOLDER)
     assert challenge.skip() is ChallengeState.SKIPPED
     assert challenge.instruction is None
 
 
 def test_who_cannot_move_runs_into_the_step_limit() -> None:
     challenge = HeadPoseChallenge(random.Random(1), step_timeout_s=2, total_timeout_s=20)
-    states = [challenge.observe(HeadPose(1.0, 2.0, 0.0), index * FRAME_S) for index in range(200)]
+    states = [challenge.observe(HeadPose(1.0, 2.0, 0.0), index * FRAME_S, Sight.HOLDER) for index in range(200)]
     assert states[-1] is ChallengeState.NOT_COMPLETED
     assert states.count(ChallengeState.RUNNING) * FRAME_S < 3.0
 
 
 def test_no_face_at_all_is_not_completed() -> None:
     challenge = HeadPoseChallenge(random.Random(1))
-    assert challenge.observe(None, 0.0) is ChallengeState.RUNNING
-    assert challenge.observe(None, 6.5) is ChallengeState.NOT_COMPLETED
+    assert challenge.observe(None, 0.0, Sight.LOST) is ChallengeState.RUNNING
+    assert challenge.observe(None, 6.5, Sight.LOST) is ChallengeState.NOT_COMPLETED
 
 
 def test_a_wrong_movement_draws_a_new_order_once() -> None:
@@ -153,7 +155,7 @@ def test_a_wrong_movement_draws_a_new_order_once() -> None:
         if wanted is not Instruction.FACE_CAMERA:
             wanted = Instruction.NOD if wanted is not Instruction.NOD else Instruction.TURN_LEFT
             wrongs += 1
-        challenge.observe(person.pose(wanted), now)
+        challenge.observe(person.pose(wanted), now, Sight.HOLDER)
         now += FRAME_S
     assert challenge.state is ChallengeState.NOT_COMPLETED
     assert now < 8, "it ended by the second wrong movement, not by time"
@@ -162,18 +164,108 @@ def test_a_wrong_movement_draws_a_new_order_once() -> None:
 def test_a_gap_asks_for_a_new_neutral_start() -> None:
     challenge, person, now = HeadPoseChallenge(random.Random(2)), Person(2), 0.0
     while challenge.progress[0] == 0:
-        challenge.observe(person.pose(challenge.instruction or Instruction.FACE_CAMERA), now)
+        challenge.observe(person.pose(challenge.instruction or Instruction.FACE_CAMERA), now, Sight.HOLDER)
         now += FRAME_S
     now += 1.5
-    challenge.observe(person.pose(Instruction.FACE_CAMERA), now)
+    challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.HOLDER)
     assert challenge.progress[0] == 0
     assert challenge.instruction is Instruction.FACE_CAMERA
     for _ in range(15):
-        challenge.observe(person.pose(Instruction.FACE_CAMERA), now)
+        challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.HOLDER)
         now += FRAME_S
     assert challenge.state is ChallengeState.RUNNING
-    challenge.observe(person.pose(Instruction.FACE_CAMERA), now + 1.5)
+    challenge.observe(person.pose(Instruction.FACE_CAMERA), now + 1.5, Sight.HOLDER)
     assert challenge.state is ChallengeState.NOT_COMPLETED, "covering the camera draws no third order"
+
+
+def moved_once(seed: int = 2) -> tuple[HeadPoseChallenge, Person, float]:
+    """A challenge of which one movement is done, the person, and the time."""
+    challenge, person, now = HeadPoseChallenge(random.Random(seed)), Person(seed), 0.0
+    while challenge.progress[0] == 0:
+        challenge.observe(person.pose(challenge.instruction or Instruction.FACE_CAMERA), now, Sight.HOLDER)
+        now += FRAME_S
+    return challenge, person, now
+
+
+def test_nothing_begins_or_goes_on_until_the_face_in_front_is_the_holders() -> None:
+    challenge, person, now = HeadPoseChallenge(random.Random(2)), Person(2), 0.0
+    for _ in range(40):
+        challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.UNCLEAR)
+        now += FRAME_S
+    assert challenge.instruction is Instruction.FACE_CAMERA
+    challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.HOLDER)
+    assert challenge.instruction is not Instruction.FACE_CAMERA
+    challenge, person, now = moved_once()
+    for _ in range(40):
+        challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.UNCLEAR)
+        now += FRAME_S
+    assert challenge.instruction is Instruction.FACE_CAMERA
+    challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.HOLDER)
+    assert challenge.instruction is not Instruction.FACE_CAMERA
+
+
+@pytest.mark.parametrize("sight", [Sight.OTHER, Sight.SEVERAL])
+def test_somebody_else_ends_it(sight: Sight) -> None:
+    challenge, person, now = moved_once()
+    for _ in range(12):
+        challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.HOLDER)
+        now += FRAME_S
+    assert challenge.observe(person.pose(Instruction.FACE_CAMERA), now, sight) is ChallengeState.NOT_COMPLETED
+    fresh = HeadPoseChallenge(random.Random(1))
+    assert fresh.observe(HeadPose(2.0, 3.0, 0.0), 0.0, sight) is ChallengeState.NOT_COMPLETED
+
+
+def test_a_turned_head_may_look_like_somebody_else() -> None:
+    challenge = HeadPoseChallenge(random.Random(1))
+    assert challenge.observe(HeadPose(24.0, 3.0, 0.0), 0.0, Sight.OTHER) is ChallengeState.RUNNING
+
+
+@pytest.mark.parametrize("has_pose", [True, False])
+def test_a_face_that_is_lost_begins_from_nothing_twice_at_most(has_pose: bool) -> None:
+    challenge, person, now = moved_once()
+    pose = person.pose(Instruction.FACE_CAMERA) if has_pose else None
+    challenge.observe(pose, now, Sight.LOST)
+    assert (challenge.progress[0], challenge.instruction) == (0, Instruction.FACE_CAMERA)
+    for _ in range(15):
+        now += FRAME_S
+        challenge.observe(person.pose(Instruction.FACE_CAMERA), now, Sight.HOLDER)
+    assert challenge.state is ChallengeState.RUNNING
+    challenge.observe(pose, now + FRAME_S, Sight.LOST)
+    assert challenge.state is ChallengeState.NOT_COMPLETED
+
+
+def test_a_neutral_pose_is_taken_without_a_gap() -> None:
+    challenge = HeadPoseChallenge(random.Random(1))
+    for number in range(6):
+        challenge.observe(HeadPose(0.0, 0.0, 0.0), number * 1.2, Sight.HOLDER)
+        assert challenge.instruction is Instruction.FACE_CAMERA
+    challenge = HeadPoseChallenge(random.Random(1), step_timeout_s=60, total_timeout_s=60)
+    for number in range(40):  # lost every few frames: never steady for long enough
+        challenge.observe(HeadPose(0.0, 0.0, 0.0), number * 0.1, Sight.LOST if number % 4 == 3 else Sight.HOLDER)
+        assert challenge.instruction is Instruction.FACE_CAMERA
+
+
+@pytest.mark.parametrize(
+    ("sight", "after_s", "holds"),
+    [
+        (Sight.HOLDER, 0.1, True), (Sight.UNCLEAR, 0.1, True), (Sight.OTHER, 0.1, False), (Sight.SEVERAL, 0.1, False),
+        (Sight.LOST, 0.1, False), (Sight.HOLDER, 1.2, False),
+    ],
+)  # fmt: skip
+def test_a_pass_is_void_without_the_face_that_earned_it_and_after_a_while(
+    sight: Sight, after_s: float, holds: bool
+) -> None:
+    challenge, person, now = HeadPoseChallenge(random.Random(4)), Person(4), 0.0
+    while challenge.state is ChallengeState.RUNNING:
+        challenge.observe(person.pose(challenge.instruction or Instruction.FACE_CAMERA), now, Sight.HOLDER)
+        now += FRAME_S
+    passed_s = now - FRAME_S
+    assert challenge.state is ChallengeState.PASSED
+    state = challenge.observe(person.pose(Instruction.FACE_CAMERA), passed_s + after_s, sight)
+    assert state is (ChallengeState.PASSED if holds else ChallengeState.NOT_COMPLETED)
+    for number in range(1, 16):
+        state = challenge.observe(person.pose(Instruction.FACE_CAMERA), passed_s + after_s + number * 0.1, Sight.HOLDER)
+    assert state is ChallengeState.NOT_COMPLETED, "a pass expires"
 
 
 def test_trembling_at_the_limit_counts_as_one_movement() -> None:
@@ -181,13 +273,13 @@ def test_trembling_at_the_limit_counts_as_one_movement() -> None:
     challenge = HeadPoseChallenge(random.Random(0), steps=2, attempts=1)
     now = 0.0
     for _ in range(12):
-        challenge.observe(HeadPose(0, 0, 0), now)
+        challenge.observe(HeadPose(0, 0, 0), now, Sight.HOLDER)
         now += FRAME_S
     yaw, pitch = POSES[challenge.instruction or Instruction.FACE_CAMERA]
     share = 18.5 / 28 if yaw > 5 or yaw < -5 else 10.5 / 17
     for index in range(20):
         wobble = 1.0 if index % 4 < 2 else 0.9
-        challenge.observe(HeadPose(yaw * share * wobble, pitch * share * wobble, 0), now)
+        challenge.observe(HeadPose(yaw * share * wobble, pitch * share * wobble, 0), now, Sight.HOLDER)
         now += FRAME_S
     assert challenge.progress[0] == 1
     assert challenge.state is ChallengeState.RUNNING

@@ -1,8 +1,8 @@
 """One face acquisition: newest frame in, cues meanwhile, check results out.
 
 A match ends it at once, where attack detection is required only on a frame that is clear by itself. A non-match needs
-`NON_MATCH_FRAMES` compared frames that all lie beyond the guard band; what stays between is undetermined, and so is a face that
-was not found in time (biometrics §12, inspection §4). Every decision uses the comparison of the frames fused so far. A doubtful
+`NON_MATCH_FRAMES` compared frames of a face that stands still and faces the camera, over `NON_MATCH_SPAN_S`, all beyond the guard
+band; what stays between is undetermined, and so is a face that was not found in time (biometrics §12, inspection §4). Every decision uses the comparison of the frames fused so far. A doubtful
 frame, and nothing else, starts a challenge. Nobody within the camera's height range calls the guard in at most 3 s.
 """
 
@@ -17,6 +17,7 @@ from drivers.contracts import FrameCaptured
 from gate_agent.clock import Clock
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.face.best_shot import KeptShots, Shot, best_and_different, best_capture
@@ -28,6 +29,8 @@ from gate_agent.settings import AttackDetection, FaceSettings
 from models.results import AttackAssessment, ComparisonDecision, FaceComparison, FaceFinding
 
 NON_MATCH_FRAMES = 3
+NON_MATCH_SPAN_S = 1.0
+"""Nobody is called another person faster than a blink, a shadow or a last step passes."""
 ALARM_FRAMES = 8
 """Most frames of an alarmed acquisition that go to the guard."""
 REFERRAL_FRAMES = 3
@@ -52,6 +55,7 @@ class _Tally:
     frames: int = 0
     compared: int = 0
     non_matches: int = 0
+    non_match_since_s: float = 0.0
     between: int = 0
     last_finding: FaceFinding = FaceFinding.NOT_FOUND
     comparison: FaceComparison | None = None
@@ -181,16 +185,18 @@ class FaceAcquisition:
             borrowed.show_probe(capture.portrait_jpeg)
         before = self.cue
         self._guide.observe(sample, t_mono_s)
-        self._questioning.observe(sample.pose, t_mono_s)
-        results = self._decided(capture, borrowed)
+        self._questioning.observe(sample, capture.comparison, t_mono_s)
+        results = self._decided(capture, t_mono_s, borrowed)
         if self.cue is not before:
             self._changed()
         return results
 
-    def _decided(self, capture: Capture, borrowed: Borrowed) -> Results | None:
+    def _decided(self, capture: Capture, t_mono_s: float, borrowed: Borrowed) -> Results | None:
         sample, comparison, tally = capture.sample, capture.comparison, self._tally
-        if sample.finding is not FaceFinding.FOUND or comparison is None:
+        if sample.finding is not FaceFinding.FOUND:
             return None
+        if comparison is None:  # there is a record and somebody to compare, but the worker has no reference any more
+            raise InferenceFault("a face was found and not compared")
         tally.compared += 1
         tally.comparison = borrowed.comparison = comparison
         tally.attack = borrowed.attack = sample.attack
@@ -199,12 +205,21 @@ class FaceAcquisition:
         if self._questioning.is_running:
             return None  # a head that turns because it was asked to proves no difference
         if comparison.decision is ComparisonDecision.NON_MATCH:
-            tally.non_matches += 1
+            self._count_non_match(t_mono_s)
         else:
             tally.between += 1
-        if tally.non_matches >= NON_MATCH_FRAMES and tally.between == 0:
+        is_for_long = t_mono_s - tally.non_match_since_s >= NON_MATCH_SPAN_S
+        if tally.non_matches >= NON_MATCH_FRAMES and is_for_long and tally.between == 0:
             return self._both(CheckOutcome.FAILED, ReasonCode.FACE_DIFFERENT, self._presentation())
         return None
+
+    def _count_non_match(self, t_mono_s: float) -> None:
+        """Count a frame that does not match, unless the face is turned or moves: that proves no difference."""
+        if not self._guide.is_still_and_frontal:
+            return
+        if self._tally.non_matches == 0:
+            self._tally.non_match_since_s = t_mono_s
+        self._tally.non_matches += 1
 
     def _matched(self) -> Results | None:
         """Return the results of a frame that matches; None where attack detection has to see more first."""

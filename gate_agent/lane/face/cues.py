@@ -108,11 +108,18 @@ class CueGuide:
         self._motion = Motion()
         self._seen_s: float | None = None
         self._begun_s = begun_s
+        self._is_measured = False
+
+    @property
+    def is_still_and_frontal(self) -> bool:
+        """Whether the newest face is known to stand still and to face the camera, whatever is shown."""
+        return self._is_measured and not self._due & {Cue.MOVING, Cue.NOT_FRONTAL}
 
     def observe(self, sample: FaceSample, t_mono_s: float) -> Cue | None:
         """Take one frame's sample and return the cue to show now, None when nothing is wrong."""
         has_face = sample.box is not None and sample.finding in {FaceFinding.FOUND, FaceFinding.SEVERAL}
         speed = self._motion.observe(sample, t_mono_s)
+        self._is_measured = has_face and speed is not None and sample.pose is not None
         if has_face:
             self._seen_s = t_mono_s
             for cue, value in _measures(sample, speed).items():

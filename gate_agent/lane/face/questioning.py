@@ -7,9 +7,15 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from gate_agent.lane.challenge import ChallengeState, HeadPoseChallenge
+from gate_agent.lane.challenge import ChallengeState, HeadPoseChallenge, Sight
 from gate_agent.lane.face.cues import Cue
-from models.results import HeadPose
+from models.results import ComparisonDecision, FaceComparison, FaceFinding, FaceSample, HeadPose
+
+_SIGHTS = {
+    ComparisonDecision.MATCH: Sight.HOLDER,
+    ComparisonDecision.NON_MATCH: Sight.OTHER,
+    ComparisonDecision.UNDETERMINED: Sight.UNCLEAR,
+}
 
 
 class Challenge(Protocol):
@@ -20,8 +26,8 @@ class Challenge(Protocol):
         """What to show now, by the name of its cue; None when it is over."""
         ...
 
-    def observe(self, pose: HeadPose | None, t_mono_s: float) -> ChallengeState:
-        """Take one frame's pose, None without a face; return where the challenge stands."""
+    def observe(self, pose: HeadPose | None, t_mono_s: float, sight: Sight) -> ChallengeState:
+        """Take one frame's pose, None without a face, and whom it shows; return where the challenge stands."""
         ...
 
     def skip(self) -> ChallengeState:
@@ -44,6 +50,7 @@ class Questioning:
         self._make = make
         self._challenge: Challenge | None = None
         self._state = ChallengeState.RUNNING
+        self._probe_frames = 0
 
     @property
     def ended_as(self) -> str:
@@ -67,7 +74,7 @@ class Questioning:
 
     @property
     def is_passed(self) -> bool:
-        """Whether the traveller did what was asked."""
+        """Whether the traveller did what was asked, and is still there."""
         return self._state is ChallengeState.PASSED
 
     @property
@@ -83,10 +90,20 @@ class Questioning:
             self._challenge = self._make()
         return self.is_running
 
-    def observe(self, pose: HeadPose | None, t_mono_s: float) -> None:
-        """Take one frame's pose, if a challenge runs."""
-        if self._challenge is not None and self.is_running:
-            self._state = self._challenge.observe(pose, t_mono_s)
+    def observe(self, sample: FaceSample, comparison: FaceComparison | None, t_mono_s: float) -> None:
+        """Take one frame, whether or not a challenge runs: one that was passed is void when the face that passed it is gone."""
+        sight = self._sight(sample, comparison)
+        if self._challenge is not None and not self.is_failed:
+            self._state = self._challenge.observe(sample.pose, t_mono_s, sight)
+
+    def _sight(self, sample: FaceSample, comparison: FaceComparison | None) -> Sight:
+        """Return whom a frame shows. A probe of fewer frames than before began anew: another track, or a face unlike the last."""
+        before, self._probe_frames = self._probe_frames, 0 if comparison is None else comparison.frames
+        if sample.finding is FaceFinding.SEVERAL:
+            return Sight.SEVERAL
+        if sample.finding is not FaceFinding.FOUND or comparison is None or comparison.frames < before:
+            return Sight.LOST
+        return _SIGHTS[comparison.decision]
 
     def skip(self) -> bool:
         """End a running challenge; False when none runs."""
