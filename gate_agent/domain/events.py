@@ -64,6 +64,16 @@ class ReferenceReady:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceDropped:
+    """The reference came with a document that could not be read, and another presentation could: it has to come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChanged:
+    """Another document was read than the one that this transaction is about."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenPresented:
     """A declaration token is being verified. It begins a transaction when none runs."""
 
@@ -206,6 +216,8 @@ Event = (
     | DocumentRemoved
     | MrzChecked
     | ReferenceReady
+    | ReferenceDropped
+    | DocumentChanged
     | TokenPresented
     | CheckCompleted
     | ChecksCompleted

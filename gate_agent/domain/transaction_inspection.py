@@ -44,6 +44,14 @@ class Inspection(Stepping):
                     self.completed(result)
             case ev.ReferenceReady():
                 self.set(has_reference=True)
+            case ev.ReferenceDropped():
+                if self.state.permit is Permit.NONE:
+                    self.set(has_reference=False)
+                return
+            case ev.DocumentChanged():
+                if not self.state.entered:  # who is inside is judged by what let him in; the next one may be impatient
+                    self.ask((Reason(ReasonCode.DOCUMENT_CHANGED),))
+                return
             case ev.NotServed(reasons):
                 self.ask(reasons)
                 return

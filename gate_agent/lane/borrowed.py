@@ -5,6 +5,7 @@ Features are not among it: they never leave the worker, which is told to forget 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from gate_agent.domain.mrz import MrzReading
 from gate_agent.domain.reasons import OTHER_PERSON, ReasonCode
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.inspection.declaration_token import TokenReading
+from gate_agent.lane.presented import PresentedDocument
 from models.results import AttackAssessment, FaceComparison
 
 
@@ -28,8 +30,10 @@ class Borrowed:
     reading: MrzReading | None = None
     token: TokenReading | None = None
     token_accepted: bool = False
-    document_presented: bool = False
+    presented: PresentedDocument = field(default_factory=PresentedDocument)
     reference_requested: bool = False
+    reference_round: int = 0
+    reference_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     reference_ready: bool = False
     reference_jpeg: bytearray | None = None
     probe_jpeg: bytearray | None = None
@@ -78,6 +82,18 @@ class Borrowed:
             self.probe_jpeg[:] = bytes(len(self.probe_jpeg))
         self.probe_jpeg = bytearray(jpeg)
 
+    def waits_for_reference(self, round_: int) -> bool:
+        """Tell whether a reference that was asked for in a round is still wanted."""
+        return not self.is_over and not self.reference_ready and self.reference_round == round_
+
+    def drop_reference(self) -> None:
+        """Forget a reference that is another document's; one that is still looked at counts no more."""
+        self.reference_round += 1
+        self.reference_ready = self.is_short_term_reference = False
+        if self.reference_jpeg is not None:
+            self.reference_jpeg[:] = bytes(len(self.reference_jpeg))
+        self.reference_jpeg = None
+
     def wipe(self) -> None:
         """Destroy images and document data: the transaction is over."""
         self.is_over = True
@@ -87,4 +103,5 @@ class Borrowed:
         self.reference_jpeg = self.probe_jpeg = None
         self.frame_jpegs = []
         self.reference_ready = False
+        self.presented = PresentedDocument()
         self.reading = self.token = self.comparison = self.attack = None

@@ -21,6 +21,7 @@ from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName
 from gate_agent.domain.crossing import PolicyAnswer
 from gate_agent.domain.identifiers import uuid7
+from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
 from gate_agent.domain.transaction_state import Phase, TransactionState
@@ -28,7 +29,7 @@ from gate_agent.errors import DeviceFault, StoreFault
 from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.declaration import Declarations
-from gate_agent.lane.document import inspect_reading
+from gate_agent.lane.document import inspect_reading, take_reading
 from gate_agent.lane.doors import Doors
 from gate_agent.lane.face import FaceWork, ShortStays
 from gate_agent.lane.intake import HOLDS, Intake
@@ -153,6 +154,8 @@ class LaneController:
 
     def _step(self, event: ev.Event) -> None:
         before = self.state
+        if isinstance(event, ev.ReferenceReady) and (self.borrowed is None or not self.borrowed.reference_ready):
+            return  # dropped before its turn came
         if isinstance(event, ev.ReleaseConfirmed) and event.door is ev.DoorName.EXIT:
             self._released()
         self.state, effects = step(before, event)
@@ -249,9 +252,13 @@ class LaneController:
         """Turn a device event into machine events, or into a job that will."""
         if self.borrowed is not None and not isinstance(event.data, dc.StateChanged | dc.BarrierInputs):
             self.borrowed.last_input_mono_s = max(self.borrowed.last_input_mono_s, event.t_mono_s)
+            if isinstance(event.data, dc.DocumentPresented | dc.DocumentRemoved):
+                self.borrowed.presented.moved()
         match event.data:
             case dc.StateChanged(state):
                 self._changed()
+                if self.borrowed is not None and event.device == self.lane.document_reader:
+                    self.borrowed.presented.moved()  # what lies there now was not seen coming
                 return self.intake.device_state(event.device, ready=state is dc.DeviceState.READY)
             case dc.DocumentPresented():
                 return self.intake.presented()
@@ -260,10 +267,7 @@ class LaneController:
                 return self.intake.removed(was_read=self._document_read())
             case dc.MrzRead(lines):
                 self._begin_if_idle(ev.DocumentPresented(self.new_id()))
-                if self.borrowed is not None and self.state.phase is Phase.INSPECTING:
-                    self.borrowed.document_presented = True
-                    self._job(self._inspect(self.borrowed, lines))
-                return ()
+                return () if self.borrowed is None else self._read(self.borrowed, lines)
             case dc.ReadFailed():
                 return (ev.StepAborted(ev.Step.DOCUMENT, Reason(ReasonCode.MRZ_UNREADABLE)),)
             case dc.DocumentImage(role, _, content):
@@ -282,15 +286,22 @@ class LaneController:
         """Tell whether nothing more is expected of the document on the reader."""
         if self.borrowed is None:
             return True
-        return self.borrowed.reference_requested and CheckName.MRZ_CHECK_DIGITS in self.state.results
+        return self.borrowed.presented.has_portrait and CheckName.MRZ_CHECK_DIGITS in self.state.results
 
     def _portrait(self, role: str, content: bytes) -> None:
-        """Take the portrait of a document that was presented in this transaction; a late one belongs to somebody else."""
+        """Take the portrait of the document that was read in this transaction; any other belongs to somebody else."""
         borrowed = self.borrowed
-        if role != "portrait" or borrowed is None or not borrowed.document_presented:
+        if role != "portrait" or borrowed is None or borrowed.reference_ready:
             return
-        if not borrowed.reference_ready:
+        if borrowed.presented.takes_portrait():
             self.face.take_reference(borrowed, content)
+
+    def _read(self, borrowed: Borrowed, lines: tuple[str, ...]) -> tuple[ev.Event, ...]:
+        reading = read_mrz(lines, self.today)
+        is_inspected, found = take_reading(borrowed, reading, self.state)
+        if is_inspected:
+            self._job(self._inspect(borrowed, reading, lines))
+        return found
 
     def _begin_if_idle(self, event: ev.Event) -> None:
         if self.state.phase is Phase.IDLE:
@@ -304,10 +315,10 @@ class LaneController:
         except (DeviceFault, dc.Unsupported) as error:
             log.warning("read_again_refused", reason=type(error).__name__)
 
-    async def _inspect(self, borrowed: Borrowed, lines: tuple[str, ...]) -> None:
+    async def _inspect(self, borrowed: Borrowed, reading: MrzReading, lines: tuple[str, ...]) -> None:
         begun = self._clock.monotonic_s()
         try:
-            reading, found = await inspect_reading(
+            _, found = await inspect_reading(
                 lines,
                 self.lane.direction,
                 self.today,
@@ -320,9 +331,8 @@ class LaneController:
         except StoreFault:
             self._report(borrowed, *self._store_fault())
             return
-        if self.borrowed is not borrowed:
+        if self.borrowed is not borrowed or borrowed.reading is not reading:
             return
-        borrowed.reading = reading
         borrowed.step_ms["document"] = (self._clock.monotonic_s() - begun) * 1000
         await self._bind_token(borrowed)
         self._report(borrowed, *found)

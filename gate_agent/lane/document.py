@@ -6,16 +6,23 @@ import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
+import structlog
+
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.document_checks import check_expiry, check_mrz_digits
 from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.transaction_state import Phase, TransactionState
+from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.ports import Knowledge, LaneStore
+from gate_agent.lane.presented import Taken
 from gate_agent.policy.eligibility import not_served
 from gate_agent.policy.stay_rules import check_stay
+
+log = structlog.get_logger()
 
 _NOT_READ = (Reason(ReasonCode.MRZ_UNREADABLE),)
 
@@ -23,6 +30,25 @@ _NOT_READ = (Reason(ReasonCode.MRZ_UNREADABLE),)
 def reading_key(lines: Sequence[str]) -> str:
     """Return what two reads of the same lines share, without keeping the lines."""
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def take_reading(borrowed: Borrowed, reading: MrzReading, state: TransactionState) -> tuple[bool, tuple[ev.Event, ...]]:
+    """Say whether a read is of this transaction's document and has to be inspected, and what the machine has to know at once."""
+    is_inspecting = state.phase is Phase.INSPECTING and not state.asked
+    is_open = is_inspecting and CheckName.MRZ_CHECK_DIGITS not in state.results
+    match borrowed.presented.take(reading, is_open=is_open):
+        case Taken.INSPECT:
+            borrowed.reading = reading
+            if not borrowed.presented.drops_portrait():
+                return True, ()
+            borrowed.drop_reference()
+            return True, (ev.ReferenceDropped(),)
+        case Taken.OTHER:
+            log.warning("another_document_read", phase=state.phase, is_inside=state.entered)
+            return False, (ev.DocumentChanged(),)
+        case Taken.UNCLEAR if is_inspecting and not borrowed.presented.has_portrait:
+            return False, (ev.StepAborted(ev.Step.DOCUMENT, Reason(ReasonCode.MRZ_UNREADABLE)),)
+    return False, ()
 
 
 def watchlist_result(reading: MrzReading, knowledge: Knowledge, now: datetime, age_limit_h: float) -> CheckResult:

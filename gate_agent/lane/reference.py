@@ -10,16 +10,19 @@ from gate_agent.lane.ports import FaceMatcher
 from models.results import FaceFinding
 
 
-async def take_reference(matcher: FaceMatcher, borrowed: Borrowed, content: bytes | bytearray) -> ev.Event:
+async def take_reference(matcher: FaceMatcher, borrowed: Borrowed, content: bytes | bytearray) -> ev.Event | None:
     """Have the worker keep the reference of this transaction and put its picture into `borrowed`.
 
-    Answers that it is ready, or why the document has to be presented again.
+    Answers that it is ready, or why the document has to be presented again; None when another document was read meanwhile.
     """
     borrowed.reference_requested = True
+    round_ = borrowed.reference_round
     try:
         capture = await matcher.reference(borrowed.transaction_id, content)
     except InferenceFault:
         return _aborted(ReasonCode.FACE_ENGINE_FAULT)
+    if borrowed.reference_round != round_:
+        return None
     sample = capture.sample
     if sample.finding is FaceFinding.FOUND:
         borrowed.reference_ready = True

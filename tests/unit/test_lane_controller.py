@@ -40,6 +40,7 @@ from models.results import (
     FaceComparison,
     FaceFinding,
     FaceSample,
+    HeadPose,
 )
 
 TODAY = date(2026, 11, 23)
@@ -70,12 +71,15 @@ class House:
     active: bool = False
     minimum_age_years: int = 0
     box: FaceBox | None = None
+    pose: HeadPose | None = None
+    has_lost_reference: bool = False
     attack: AttackAssessment | None = None
     forget_hangs: bool = False
     stay: Stay | None = None
     picture: bytes = b"jpeg"
     reference_waits: asyncio.Event | None = None
     asked: list[str] = field(default_factory=list)
+    portraits: list[bytes] = field(default_factory=list)
     kept: set[uuid.UUID] = field(default_factory=set)
 
     async def release(self, door: dc.Door, ttl_s: float) -> None:
@@ -98,6 +102,7 @@ class House:
 
     async def reference(self, transaction_id: uuid.UUID, content: bytes) -> FakeCapture:
         self.asked.append("reference")
+        self.portraits.append(bytes(content))
         if self.reference_waits is not None:
             await self.reference_waits.wait()
         if content == b"bomb":
@@ -115,9 +120,9 @@ class House:
             raise InferenceFault("worker died")
         sample = FaceSample(
             self.finding, self.box, None, {}, {"embedding": 1.0},
-            faces=1, frame_px=(width_px, height_px), attack=self.attack,
+            faces=1, frame_px=(width_px, height_px), pose=self.pose, attack=self.attack,
         )  # fmt: skip
-        found = self.finding is FaceFinding.FOUND
+        found = self.finding is FaceFinding.FOUND and not self.has_lost_reference
         comparison = FaceComparison(0.95, self.decision, 0.94, 0.91, 1e-4, "fake") if found else None
         return FakeCapture(sample, comparison=comparison)
 
@@ -293,13 +298,15 @@ async def test_a_wrong_check_digit_is_read_again_and_then_referred() -> None:
     ],
 )
 async def test_a_face_that_does_not_match_is_referred(decision: ComparisonDecision, code: ReasonCode) -> None:
-    async with lane() as walk:
-        walk.house.decision = decision
+    async with lane(capture_timeout_s=2.5) as walk:
+        walk.house.decision, walk.house.box, walk.house.pose = decision, FaceBox(3, 3, 6, 6, 1.0), HeadPose(0, 0, 0)
         await walk.present()
         await walk.inputs(1)
-        await walk.look(3)
-        if walk.phase is not Phase.REFERRED:
-            await asyncio.sleep(0.6)
+        for _ in range(30):
+            await walk.look()
+            if walk.phase is Phase.REFERRED:
+                break
+            await asyncio.sleep(0.1)
         assert walk.phase is Phase.REFERRED
         assert code in {reason.code for reason in walk.house.decisions[-1].answer.admission_reasons}
         assert dc.Door.EXIT not in walk.house.releases
@@ -314,6 +321,17 @@ async def test_an_engine_fault_is_repeated_once_and_then_the_guard_is_called() -
         assert walk.phase is Phase.INSPECTING
         await walk.look()
         assert walk.phase is Phase.REFERRED
+
+
+async def test_a_worker_without_the_reference_is_a_fault_of_the_engine() -> None:
+    async with lane() as walk:
+        walk.house.has_lost_reference = True
+        await walk.present()
+        await walk.inputs(1)
+        await walk.look(2)
+        assert walk.phase is Phase.REFERRED, "at once, not when the time has run out"
+        codes = [reason.code for reason in walk.house.decisions[-1].answer.admission_reasons]
+        assert codes == [ReasonCode.ABORTED_TWICE, ReasonCode.FACE_ENGINE_FAULT]
 
 
 async def test_an_image_bomb_in_the_document_is_a_referral_not_a_crash() -> None:
@@ -384,6 +402,163 @@ async def test_garbage_from_the_barcode_reader_is_a_referral() -> None:
         assert ReasonCode.TOKEN_MALFORMED in {r.code for r in walk.house.decisions[-1].answer.admission_reasons}
 
 
+# one document, one transaction ---------------------------------------------------------------------------------------
+
+
+async def lay(walk: Lane, lines: tuple[str, ...], portrait: bytes | None = None, *, is_new: bool = True) -> None:
+    """Take away what lies on the reader and lay another document there; `is_new`: else it is only read once more."""
+    if is_new:
+        walk.event("reader-1", dc.DocumentRemoved())
+        walk.event("reader-1", dc.DocumentPresented())
+    walk.event("reader-1", dc.MrzRead(lines))
+    if portrait is not None:
+        walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", portrait))
+    await walk.settle()
+
+
+def number_of(walk: Lane) -> str:
+    assert walk.controller.borrowed is not None
+    document = walk.controller.borrowed.document
+    assert document is not None
+    return document.document_number
+
+
+A, B, A_WRONG = (
+    specimen(1, TODAY).lines(), specimen(2, TODAY).lines(), specimen(1, TODAY).lines(wrong_digit=True),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("has_portrait", [True, False])
+async def test_another_document_before_the_entrance_is_used_calls_the_guard(is_new: bool, has_portrait: bool) -> None:
+    async with lane() as walk:
+        if has_portrait:
+            await walk.present(portrait=b"of A")
+        else:
+            await lay(walk, A)
+        await lay(walk, B, b"of B", is_new=is_new)
+        assert walk.phase is Phase.REFERRED
+        decision = walk.house.decisions[-1]
+        assert decision.answer.admission is Admission.REFER
+        assert [reason.code for reason in decision.answer.admission_reasons] == [ReasonCode.DOCUMENT_CHANGED]
+        assert number_of(walk) == "U01SPECIM", "the guard sees the document that began"
+        assert b"of B" not in walk.house.portraits
+        await walk.inputs(1)
+        await walk.look()
+        assert dc.Door.EXIT not in walk.house.releases
+
+
+async def test_another_document_after_the_entry_is_dropped_and_said_without_a_name() -> None:
+    async with lane() as walk:
+        await walk.present(portrait=b"of A")
+        await walk.inputs(1)
+        with structlog.testing.capture_logs() as entries:
+            await lay(walk, B, b"of B")
+        (entry,) = [entry for entry in entries if entry["event"] == "another_document_read"]
+        assert "SPECIM" not in str(entry)
+        assert walk.phase is Phase.INSPECTING
+        await walk.look()
+        assert walk.house.releases == [dc.Door.ENTRANCE, dc.Door.EXIT]
+        await lay(walk, B, b"of B")
+        assert number_of(walk) == "U01SPECIM"
+        await walk.inputs(0, passed=True)
+        decision, crossing = walk.house.decisions[-1], walk.house.crossings[-1]
+        assert decision.document is not None
+        assert crossing.document is not None
+        assert {decision.document.document_number, crossing.document.document_number} == {"U01SPECIM"}
+        assert walk.house.portraits == [b"of A"]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_the_same_document_may_be_read_as_often_as_the_reader_likes(is_new: bool) -> None:
+    async with lane() as walk:
+        await lay(walk, A, is_new=is_new)
+        await lay(walk, A, is_new=False)
+        await lay(walk, A, b"of A", is_new=is_new)
+        assert walk.house.releases == [dc.Door.ENTRANCE]
+        await lay(walk, A, b"of A again", is_new=is_new)
+        await walk.inputs(1)
+        await lay(walk, A, b"of A again", is_new=is_new)
+        await walk.look()
+        assert walk.house.releases == [dc.Door.ENTRANCE, dc.Door.EXIT]
+        assert walk.house.portraits == [b"of A"]
+
+
+async def test_a_second_read_that_is_right_goes_on_with_the_portrait_of_the_first() -> None:
+    async with lane() as walk:
+        await walk.present(portrait=b"of A", wrong_digit=True)
+        assert walk.house.read_again_calls == 1
+        await lay(walk, A, is_new=False)
+        assert walk.house.releases == [dc.Door.ENTRANCE]
+        assert walk.house.portraits == [b"of A"]
+
+
+@pytest.mark.parametrize("first", [A_WRONG, ("unreadable", "lines"), B[:1] + A_WRONG[1:]])
+async def test_the_portrait_of_what_could_not_be_read_is_not_kept_for_the_next_document(first: tuple[str, ...]) -> None:
+    async with lane() as walk:
+        await lay(walk, first, b"of the first")
+        assert walk.phase is Phase.INSPECTING
+        await lay(walk, B)
+        assert walk.house.releases == [], "the reference was another document's"
+        walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", b"of B"))
+        await walk.settle()
+        assert walk.house.releases == [dc.Door.ENTRANCE]
+        assert walk.house.portraits[-1] == b"of B"
+        assert number_of(walk) == "U02SPECIM"
+
+
+async def test_a_portrait_that_was_still_looked_at_does_not_count_for_the_next_document() -> None:
+    async with lane() as walk:
+        walk.house.reference_waits = asyncio.Event()
+        await lay(walk, A_WRONG, b"of the first")
+        await lay(walk, B)
+        walk.house.reference_waits.set()
+        await walk.settle()
+        assert walk.house.releases == []
+        walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", b"of B"))
+        await walk.settle()
+        assert walk.house.releases == [dc.Door.ENTRANCE]
+
+
+@pytest.mark.parametrize("between", ["nothing", "unreadable", "wrong", "reader_lost"])
+async def test_a_portrait_without_its_machine_readable_zone_is_nobodys(between: str) -> None:
+    async with lane() as walk:
+        await lay(walk, A)
+        if between == "reader_lost":
+            walk.event("reader-1", dc.StateChanged(dc.DeviceState.ABSENT))
+            walk.event("reader-1", dc.StateChanged(dc.DeviceState.READY))
+        else:
+            walk.event("reader-1", dc.DocumentRemoved())
+            walk.event("reader-1", dc.DocumentPresented())
+        if between in {"unreadable", "wrong"}:
+            walk.event("reader-1", dc.MrzRead(("x",) if between == "unreadable" else A_WRONG))
+        walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", b"of nobody"))
+        await walk.settle()
+        assert walk.house.portraits == []
+        assert walk.house.releases == []
+
+
+async def test_reads_that_overtake_each_other_leave_the_last_one() -> None:
+    async with lane() as walk:
+        walk.event("reader-1", dc.DocumentPresented())
+        walk.event("reader-1", dc.MrzRead(A_WRONG))
+        walk.event("reader-1", dc.MrzRead(A))
+        walk.event("reader-1", dc.MrzRead(A_WRONG))
+        walk.event("reader-1", dc.MrzRead(A))
+        walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", b"of A"))
+        await walk.settle()
+        assert number_of(walk) == "U01SPECIM"
+        assert walk.house.releases == [dc.Door.ENTRANCE]
+
+
+async def test_a_portrait_of_another_document_is_not_shown_to_the_guard_as_the_holders() -> None:
+    async with lane() as walk:
+        await lay(walk, specimen(1, TODAY, date_of_expiry=TODAY - timedelta(days=1)).lines())
+        assert walk.phase is Phase.REFERRED
+        await lay(walk, B, b"of B")
+        assert walk.house.portraits == []
+
+
 # attack detection, cues and forgetting --------------------------------------------------------------------------------
 
 
@@ -444,7 +619,9 @@ async def test_required_attack_detection_without_a_detector_releases_nobody() ->
         await walk.inputs(1)
         await walk.look(3)
         assert walk.phase is Phase.INSPECTING
-        await asyncio.sleep(0.6)
+        async with asyncio.timeout(10):  # the acquisition's half second is over soon; a busy machine may take longer
+            while walk.phase is Phase.INSPECTING:
+                await asyncio.sleep(0.05)
         assert walk.phase is Phase.REFERRED
         codes = [reason.code for reason in walk.house.decisions[-1].answer.admission_reasons]
         assert codes[0] is ReasonCode.PRESENTATION_ATTACK_NO_RESULT

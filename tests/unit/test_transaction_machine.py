@@ -243,6 +243,8 @@ FAULTS = (
     "document_aborted", "face_aborted", "not_served", "wrong_digit", "face_failed", "guard_release", "guard_hand_over",
     "stray_person", "leave", "hold", "unhold", "timer", "late_commit", "late_policy", "removed", "more_time", "jitter",
 )  # fmt: skip
+RARE = ("document_changed", "reference_dropped")
+"""Faults that the guided walks leave out."""
 
 
 def inject(lane: Lane, fault: str) -> None:
@@ -305,6 +307,10 @@ def inject(lane: Lane, fault: str) -> None:
             lane.feed(ev.PolicyAnswered(PolicyAnswer(Admission.RELEASE, (), Corridor.GREEN, ())))
         case "removed":
             lane.feed(ev.DocumentRemoved())
+        case "document_changed":
+            lane.feed(ev.DocumentChanged())
+        case "reference_dropped":
+            lane.feed(ev.ReferenceDropped())
         case "more_time":
             lane.feed(ev.MoreTimeRequested())
         case _:
@@ -423,8 +429,8 @@ def _reach(lane: Lane, phase: Phase) -> None:
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_fault_in_every_state_and_any_pair_of_them_ends_well(phase: Phase) -> None:
-    for number, fault in enumerate(FAULTS):
-        for second in FAULTS:
+    for number, fault in enumerate((*FAULTS, *RARE)):
+        for second in (*FAULTS, *RARE):
             lane = quiet(number)
             lane.random.random = random.Random(number).random  # type: ignore[method-assign]
             _reach_quietly(lane, phase)
@@ -508,6 +514,30 @@ def test_a_guards_release_walks_the_same_passage(inside: bool) -> None:
     lane.walk_out()
     assert [(closed.outcome, closed.decided_by) for closed in lane.closed] == [(Outcome.RELEASED, DecidedBy.GUARD)]
     assert lane.crossings == [PassageOutcome.PASSED]
+
+
+@pytest.mark.parametrize(("steps", "refers"), [(0, False), (3, True), (7, True), (8, True), (9, False)])
+def test_another_document_calls_the_guard_before_the_entry_and_nobody_after(steps: int, refers: bool) -> None:
+    lane = quiet()
+    walk(lane, steps)
+    assert (DoorName.ENTRANCE in lane.open) is (steps == 8), "the last moment is while the entrance is open"
+    assert lane.state.entered is (steps == 9)
+    lane.feed(ev.DocumentChanged())
+    assert (lane.state.phase is Phase.REFERRED) is refers, lane.story()
+    assert lane.calls == int(refers)
+    assert lane.state.referral == ((Reason(ReasonCode.DOCUMENT_CHANGED),) if refers else ())
+
+
+def test_no_entrance_without_the_reference_that_was_dropped() -> None:
+    lane = quiet()
+    walk(lane, 7)
+    lane.feed(ev.ReferenceDropped())
+    lane.feed(ev.MrzChecked("lines-a", result(CheckName.MRZ_CHECK_DIGITS)))
+    assert not lane.open
+    lane.feed(ev.ReferenceReady())
+    assert DoorName.ENTRANCE in lane.open
+    lane.feed(ev.ReferenceDropped())
+    assert lane.state.has_reference, "the permit was given"
 
 
 def test_nobody_is_released_while_two_people_are_inside() -> None:

@@ -15,6 +15,7 @@ from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.ports import FaceMatcher, KnowledgeSource, StayReferences
+from gate_agent.lane.presented import is_right
 from gate_agent.lane.reference import take_reference
 from gate_agent.policy.stay_rules import is_unlimited
 
@@ -29,11 +30,16 @@ class ShortStays:
         self._references = references
         self._knowledge = knowledge
 
-    async def instead(self, matcher: FaceMatcher, borrowed: Borrowed, found: ev.Event) -> ev.Event:
-        """Return what came of the reference kept at entry where the document's portrait cannot be read at the exit; else `found`."""
+    async def instead(self, matcher: FaceMatcher, borrowed: Borrowed, found: ev.Event | None) -> ev.Event | None:
+        """Return what came of the reference kept at entry where the document's portrait cannot be read at the exit; else `found`.
+
+        Only for a document whose check digits are right: from then on it is the only one of this transaction.
+        """
         document = borrowed.document
         is_missing = isinstance(found, ev.StepAborted) and found.reason.code in _NO_PORTRAIT
         if self._direction is not Direction.EXIT or not is_missing or document is None:
+            return found
+        if borrowed.reading is None or not is_right(borrowed.reading):
             return found
         content = await self._references.reference_of(document.issuing_state, document.document_number)
         if content is None:

@@ -86,7 +86,7 @@ class FaceWork:
 
     def take_reference(self, borrowed: Borrowed, content: bytes) -> None:
         """Take the document's portrait as the reference."""
-        self._job(self._reference(borrowed, content))
+        self._job(self._reference(borrowed, content, borrowed.reference_round))
 
     def start(self, borrowed: Borrowed, today: date) -> None:
         """Begin an acquisition."""
@@ -121,14 +121,18 @@ class FaceWork:
             log.exception("face_not_counted")
             return None
 
-    async def _reference(self, borrowed: Borrowed, content: bytes) -> None:
-        found: ev.Event = await take_reference(self._matcher, borrowed, content)
-        if self._stays is not None:
-            found = await self._stays.instead(self._matcher, borrowed, found)
+    async def _reference(self, borrowed: Borrowed, content: bytes, round_: int) -> None:
+        async with borrowed.reference_turn:  # one after another: the last that the worker took is the one that counts
+            if not borrowed.waits_for_reference(round_):
+                return
+            found = await take_reference(self._matcher, borrowed, content)
+            if self._stays is not None:
+                found = await self._stays.instead(self._matcher, borrowed, found)
         if borrowed.is_over:  # it ended while the worker looked: what came too late is forgotten once more
             borrowed.wipe()
             await self._forget(borrowed.transaction_id)
-        self._report(borrowed, found)
+        if found is not None:
+            self._report(borrowed, found)
 
     async def _acquire(self, borrowed: Borrowed, today: date, acquisition: FaceAcquisition) -> None:
         try:
