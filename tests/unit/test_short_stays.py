@@ -223,3 +223,16 @@ async def test_a_disk_that_refuses_stops_nobody(
     assert len(kept) == 1
     await references.sweep()  # what the disk refused is owed
     assert len(kept) == 0
+
+
+async def test_a_kept_reference_stands_in_only_for_a_number_that_was_read_rightly(
+    kept: FaceReferences, references: ShortTermReferences
+) -> None:
+    await enters(references, kept)
+    async with exit_lane(references) as walk:
+        await walk.present(portrait=b"bomb", wrong_digit=True)
+        await asyncio.sleep(0.2)
+        assert walk.house.portraits == [b"bomb"], "a number with a wrong digit may be somebody else's"
+        await walk.present(portrait=b"bomb")
+        await until(lambda: walk.house.entrances == 1)
+        assert walk.house.portraits == [b"bomb", b"bomb", PICTURE]
