@@ -35,7 +35,7 @@ from gate_agent.web.guard.rates import rates_table
 from gate_agent.web.i18n import load_catalogue
 from models.field_evaluation import FieldCounts
 from models.non_mated_cache import NonMatedCounts
-from models.results import ComparisonDecision, FaceComparison, FaceFinding
+from models.results import ComparisonDecision, FaceBox, FaceComparison, FaceFinding, HeadPose
 from tests.unit.test_lane_controller import House, Lane, lane
 
 
@@ -94,10 +94,14 @@ async def crosses(walk: Lane, frames: int = 1) -> None:
 
 
 async def referred(walk: Lane) -> uuid.UUID:
-    walk.house.decision = ComparisonDecision.NON_MATCH
+    walk.house.decision, walk.house.box = ComparisonDecision.NON_MATCH, FaceBox(3, 3, 6, 6, 1.0)
+    walk.house.pose = HeadPose(0, 0, 0)
     await walk.present()
     await walk.inputs(1)
-    await walk.look(3)
+    async with asyncio.timeout(10):  # a second of still, frontal frames makes a non-match
+        while walk.phase is Phase.INSPECTING:
+            await walk.look()
+            await asyncio.sleep(0.1)
     assert walk.phase is Phase.REFERRED
     assert walk.controller.state.transaction_id is not None
     return walk.controller.state.transaction_id
