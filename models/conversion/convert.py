@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.conversion.landmark_stream import read_landmarks
 from models.conversion.network_stream import read_detector, read_embedder
@@ -49,13 +52,21 @@ def convert(manifest: Manifest, content: bytes, progress: Callable[[float], None
     """Return the converted model: ONNX for the two networks, npz for the landmarks. `progress` hears the share done, 0-1."""
     progress(0.0)
     if manifest.role is Role.LANDMARKS:
-        stream = io.BytesIO()
-        # not compressed: the same bytes on every machine, whatever compression library it has
-        np.savez(stream, allow_pickle=False, **read_landmarks(content, lambda share: progress(0.9 * share)))
-        converted = stream.getvalue()
+        converted = _archive(read_landmarks(content, lambda share: progress(0.9 * share)))
     elif manifest.role is Role.DETECTOR:
         converted = detector_graph(read_detector(content))
     else:
         converted = embedder_graph(read_embedder(content))
     progress(1.0)
     return converted
+
+
+def _archive(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return an npz whose bytes depend on the arrays alone: not on the time, the compression library, or the Python that wrote it."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), version=(1, 0), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), member.getvalue())
+    return stream.getvalue()
