@@ -41,13 +41,12 @@ def chosen_record(
     else the newest. Raises `CalibrationRefused` (MD-CAL-001) when none holds, `CatalogueFault` for an altered one.
     """
     records = all_records(operator)
-    released = {record.calibration_id for record in released_records()}
-    fitting = [record for record in records if record.identity == identity]
-    if not wanted_id and all(record.calibration_id in released for record in fitting):
-        ids = {record.calibration_id for record in fitting}
-        return record_for(identity, records, named_by_embedder if named_by_embedder in ids else "")
-    own = records if wanted_id else [record for record in records if record.calibration_id not in released]
-    return record_for(identity, own, wanted_id)
+    if wanted_id:
+        return record_for(identity, records, wanted_id)
+    released = [record for record in released_records() if record.identity == identity]
+    own = [record for record in records if record.identity == identity and record not in released]
+    is_named = any(record.calibration_id == named_by_embedder for record in released)
+    return record_for(identity, own or released, "" if own or not is_named else named_by_embedder)
 
 
 def cohort_of(record: Calibration, operator: OperatorFolder | None = None) -> Cohort | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from models.catalogue import BuiltModel, Origin, recorded, recorded_variant
+from models.catalogue import BuiltModel, recorded, recorded_variant
 from models.errors import CatalogueFault
 from models.manifest import Role
 
@@ -75,11 +75,3 @@ def comparison_identity(models: Iterable[BuiltModel]) -> Mapping[str, ModelPin]:
         for role in sorted(roles)
         if role in chosen
     }
-
-
-def is_operators(models: Iterable[BuiltModel]) -> bool:
-    """Say whether any model that features depend on is the operator's own."""
-    return any(
-        model.origin is Origin.OPERATOR and model.manifest.role in {Role.DETECTOR, Role.LANDMARKS, Role.EMBEDDER}
-        for model in models
-    )

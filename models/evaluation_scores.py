@@ -7,7 +7,6 @@ between folds a and b uses a cohort of everybody else, so neither of its two peo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from models.cohort import Cohort, fit
 from models.error_rates import EvaluationFault
 from models.evaluation_pairs import Trials
-from models.score_normalisation import CohortStatistics, ScoreDefinition, cohort_statistics
+from models.score_normalisation import CohortStatistics, ScoreDefinition, cohort_statistics, comparison_scores
 
 FOLDS = 10
 _COMPONENTS = 32  # at most: a component covers 15 people or more
@@ -135,16 +134,8 @@ def scores_across(
             for pair in pairs:
                 rows = np.flatnonzero(of_probe == pair // folds)
                 columns = np.flatnonzero(of_reference == pair % folds)
-                matrix = _scored(probes[rows], references[columns], cohort, definition)
+                matrix = comparison_scores(probes[rows], references[columns], cohort, definition)
                 chosen = order[ends[pair] : ends[pair + 1]]
                 row = np.searchsorted(rows, trials.first[chosen])
                 scores[chosen] = matrix[row, np.searchsorted(columns, trials.second[chosen])]
     return scores
-
-
-def _scored(probes: Vectors, references: Vectors, cohort: Cohort, definition: ScoreDefinition) -> NDArray[Any]:
-    return definition.scores(
-        probes.astype(np.float64) @ references.astype(np.float64).T,
-        cohort_statistics(probes, cohort, definition.top),
-        cohort_statistics(references, cohort, definition.top),
-    )

@@ -48,16 +48,8 @@ def views_of(fusion: Fusion) -> tuple[View, ...]:
     return _FIVE if fusion is Fusion.FULL else _AS_ALIGNED
 
 
-def moved_points(points: NDArray[Any], centre: NDArray[Any], view: View) -> NDArray[np.float64]:
-    """Return landmarks (n, 2) from which the aligner cuts the chip of a view: turned about the chip's centre, drawn closer by zoom."""
-    turn = np.deg2rad(view.turn_deg)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    moved: NDArray[np.float64] = (np.asarray(points, dtype=np.float64) - centre) @ rotation.T / view.zoom + centre
-    return moved
-
-
 def viewed(chip: Image, view: View) -> Image:
-    """Return a chip seen another way, resampled from the chip itself: for aligners that give no chip of their own for a view."""
+    """Return a chip seen another way, resampled from the chip itself, which every aligner gives."""
     rows, columns = chip.shape[:2]
     matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), view.turn_deg, view.zoom)
     seen = cv2.warpAffine(chip, matrix, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

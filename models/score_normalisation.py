@@ -93,8 +93,3 @@ def comparison_scores(
         cohort_statistics(probe_rows, cohort, definition.top),
         cohort_statistics(reference_rows, cohort, definition.top),
     )
-
-
-def normalised(cosines: NDArray[Any], probes: CohortStatistics, references: CohortStatistics) -> Scores:
-    """Return AS-norm scores; `ScoreDefinition.scores` is the general form (cosine, as-norm, as-additive)."""
-    return ScoreDefinition(ScoreKind.AS_NORM).scores(cosines, probes, references)

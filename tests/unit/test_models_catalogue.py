@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gate_agent.cli import main
 from models.calibration_shelf import all_records
 from models.catalogue import Origin, recorded
-from models.chosen_models import chosen_models, comparison_identity, is_operators
+from models.chosen_models import chosen_models, comparison_identity
 from models.errors import CatalogueFault
 from models.face_chain import FaceChain
 from models.manifest import Role
@@ -78,8 +78,6 @@ def test_an_operators_models_replace_the_shipped_ones_of_their_roles(models_fold
         "tiny-yunet",
     ]
     assert roles(models)[Role.LANDMARKS] == "dlib-five-point-landmarks"
-    assert is_operators(models)
-    assert not is_operators(chosen_models(models_folder))
     identity = comparison_identity(models)
     assert set(identity) == {
         "detector",

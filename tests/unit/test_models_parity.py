@@ -14,7 +14,6 @@ from models.conversion.convert import weights_folder
 from models.face_alignment import aligned_chip
 from models.face_chain import FaceChain
 from models.face_detector import FaceDetector, tile_layout
-from models.face_embedder import FaceEmbedder
 from models.face_landmarks import FaceLandmarks
 from models.face_sampling import FaceSampler
 from models.face_scaling import detection_scale
@@ -22,6 +21,7 @@ from models.manifest import Role
 from models.results import FaceBox, FaceFinding
 from models.session import Session
 from models.slots.alignment import halved_around
+from models.slots.embedder import Embedder
 
 PORTRAITS = ("obama", "obama2", "obama3", "biden")
 
@@ -36,7 +36,7 @@ def chain(models):
     return (
         FaceDetector(Session(content_of(models[Role.DETECTOR]))),
         FaceLandmarks(arrays_of(models[Role.LANDMARKS])),
-        FaceEmbedder(Session(content_of(models[Role.EMBEDDER]))),
+        Embedder(models[Role.EMBEDDER].manifest, content_of(models[Role.EMBEDDER])),
     )
 
 
@@ -126,7 +126,7 @@ def test_landmarks_chip_and_features_are_dlibs(chain, portraits, peer, name):
         chip = aligned_chip(image, ours)
         theirs = dlib.get_face_chip(rgb(image), shape)
         assert (rgb(chip) == theirs).all()
-        difference = embedder.raw_features(chip) - np.array(network.compute_face_descriptor(theirs))
+        difference = embedder.embed([chip])[0] - np.array(network.compute_face_descriptor(theirs))
         assert np.abs(difference).max() < 1e-6
         assert np.linalg.norm(difference) < 3e-6
 

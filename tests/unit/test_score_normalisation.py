@@ -14,7 +14,6 @@ from models.score_normalisation import (
     ScoreKind,
     cohort_statistics,
     comparison_scores,
-    normalised,
 )
 
 DIMENSION = 12
@@ -58,7 +57,7 @@ def test_statistics_do_not_depend_on_how_many_rows_are_asked_for_at_once():
 def test_strangers_who_all_score_alike_leave_a_deviation_that_can_be_divided_by():
     statistics = cohort_statistics(PROBES[:1], Cohort("one", np.repeat(COHORT.vectors[:1], 9, axis=0)), 5)
     assert statistics.deviation[0] == pytest.approx(1e-4)
-    assert np.isfinite(normalised(np.array([[0.5]]), statistics, statistics)).all()
+    assert np.isfinite(ScoreDefinition(ScoreKind.AS_NORM).scores(np.array([[0.5]]), statistics, statistics)).all()
 
 
 @pytest.mark.parametrize("top", [10, 100, 300])
