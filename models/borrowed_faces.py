@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.face_comparison import FaceComparer
 from models.face_sampling import FaceSampler
-from models.face_transaction import AttackRules, FaceTransaction
+from models.face_transaction import AttackSetup, FaceTransaction
 from models.freed_memory import wipe_freed
 from models.site_cohort import SiteCohort
 
@@ -30,7 +30,7 @@ class BorrowedFaces:
         comparer: FaceComparer | None,
         now_s: Callable[[], float],
         site_cohort: SiteCohort | None = None,
-        attacks: AttackRules | None = None,
+        attacks: AttackSetup | None = None,
     ) -> None:
         """Begin with nobody. References that matched are added to a `site_cohort` when they are forgotten."""
         self.site_cohort = site_cohort

@@ -43,7 +43,7 @@ class _Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class AttackRules:
+class AttackSetup:
     """How attack detection is set up: focal length in longer sides of the frame, what an evaluation rated, score of an alarm."""
 
     focal_ratio: float | None = None
@@ -65,14 +65,14 @@ class FaceTransaction:
         comparer: FaceComparer | None,
         *,
         fused_frames: int = FUSED_FRAMES,
-        attacks: AttackRules | None = None,
+        attacks: AttackSetup | None = None,
     ) -> None:
         """Begin with nothing. Without a comparer nothing is ever compared; no more frames are fused than its record proves."""
         self._sampler = sampler
         self._comparer = comparer
         self._fused_frames = fused_frames if comparer is None else min(fused_frames, comparer.proven_frames)
         self._tracker = FaceTracker(sampler.chain.finder)
-        attacks = attacks or AttackRules()
+        attacks = attacks or AttackSetup()
         self._attacks, self._alarm_score = attacks.detection(sampler.chain), attacks.alarm_score
         self._morphs = MorphSlot(sampler.chain.morph_model)
         self._track_id = 0
@@ -84,16 +84,21 @@ class FaceTransaction:
 
     def take_reference(self, image: Image) -> Look:
         """Return the look at the document's portrait and keep its features; a second portrait takes the first one's place."""
+        self.drop_reference()
         look = self._sampler.sample(image, search_closer=True)
-        _overwrite(self.reference_features)  # whatever the new picture holds, the old one is not this document's
-        self.reference_features, self._statistics, self.has_matched = None, None, False
         if look.sample.features is not None:
             self.reference_features = look.sample.features.copy()
             self._statistics = self._comparer.statistics(self.reference_features) if self._comparer else None
-            self._forget_probe()
             if look.chip is not None:
                 self._morphs.take_reference(look.chip)
         return look
+
+    def drop_reference(self) -> None:
+        """Overwrite the reference and all that was compared with it: whatever the next picture holds, this one is not its document's."""
+        _overwrite(self.reference_features)
+        self.reference_features, self._statistics, self.has_matched = None, None, False
+        self._morphs.forget()
+        self._forget_probe()
 
     def take_frame(self, image: Image, t_mono_s: float) -> tuple[Look, FaceComparison | None]:
         """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none."""
@@ -138,11 +143,7 @@ class FaceTransaction:
 
     def wipe(self) -> None:
         """Overwrite every feature and forget the rest."""
-        _overwrite(self.reference_features)
-        self.reference_features = self._statistics = None
-        self._morphs.forget()
-        self.has_matched = False
-        self._forget_probe()
+        self.drop_reference()
         self._tracker.reset()
 
     def _compared(self, sample: FaceSample, attack: AttackAssessment | None) -> FaceComparison | None:

@@ -20,7 +20,7 @@ from models.face_chain import FaceChain
 from models.face_comparison import FaceComparer
 from models.face_fusion import Fusion
 from models.face_sampling import FaceSampler
-from models.face_transaction import AttackRules
+from models.face_transaction import AttackSetup
 from models.operator_folder import OperatorFolder
 from models.signatures import read_public_key, verified_content
 
@@ -51,13 +51,13 @@ class PipelineChoice:
         keys = tuple(read_public_key(path) for path in self.trusted_keys)
         return OperatorFolder(self.operator_models, keys, self.allow_unsigned)
 
-    def attacks(self) -> AttackRules:
+    def attacks(self) -> AttackSetup:
         """Return how attack detection is set up.
 
         Raises `CatalogueFault` for an evaluation that nobody trusted signed, `CalibrationRefused` for one that rates nothing here.
         """
         if self.attack_evaluation is None:
-            return AttackRules(self.focal_ratio, alarm_score=self.attack_alarm_score)
+            return AttackSetup(self.focal_ratio, alarm_score=self.attack_alarm_score)
         keys = tuple(read_public_key(path) for path in self.trusted_keys)
         content = verified_content(self.attack_evaluation, keys, allow_unsigned=self.allow_unsigned)
         try:
@@ -65,7 +65,7 @@ class PipelineChoice:
         except UnicodeDecodeError as error:
             raise CalibrationRefused("the attack evaluation is no text", code="MD-CAL-004") from error
         rated = rated_configuration_id(text, self.attack_alarm_score, self.attack_doubt_score)
-        return AttackRules(self.focal_ratio, rated, self.attack_alarm_score)
+        return AttackSetup(self.focal_ratio, rated, self.attack_alarm_score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class FacePipeline:
     comparer: FaceComparer | None
     refusal: str = ""
     cohort_model: CohortModel | None = None
-    attacks: AttackRules = field(default_factory=AttackRules)
+    attacks: AttackSetup = field(default_factory=AttackSetup)
 
     @property
     def is_attack_detection_rated(self) -> bool:

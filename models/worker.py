@@ -101,6 +101,9 @@ def _looked(
         t_mono_s = _time_s(request)
         return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s)
     size_bytes = _whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES)
+    held = faces.of(transaction)
+    if operation == "reference":
+        held.drop_reference()  # before anything can refuse the new one
     started = time.perf_counter()
     try:
         image = decode_image(_shared_bytes(descriptor, size_bytes))
@@ -108,7 +111,6 @@ def _looked(
         step_ms = {"decode": round((time.perf_counter() - started) * 1000, 2)}
         return Look(FaceSample(FaceFinding.REFUSED, None, None, {}, step_ms, f"{refusal.code} {refusal}")), None
     decode_ms = round((time.perf_counter() - started) * 1000, 2)
-    held = faces.of(transaction)
     look, comparison = (held.take_reference(image), None) if operation == "reference" else held.take_picture(image)
     step_ms = {"decode": decode_ms, **look.sample.step_ms}
     return replace(look, sample=replace(look.sample, step_ms=step_ms)), comparison

@@ -214,6 +214,8 @@ class FaceEngine:
 
     async def _encoded(self, operation: str, transaction_id: uuid.UUID, content: bytes | bytearray) -> FaceCapture:
         if not 0 < len(content) <= MAXIMUM_CONTENT_BYTES:
+            if operation == "reference":
+                await self.forget(transaction_id)  # no earlier reference stands in for one that is refused
             sample = FaceSample(
                 FaceFinding.REFUSED, None, None, {}, {}, "MD-IMG-003 the encoded image is empty or too large"
             )

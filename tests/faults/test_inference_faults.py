@@ -192,7 +192,20 @@ async def test_bombs_and_broken_images_die_in_the_decoder_and_the_worker_lives(e
             assert found == (FaceFinding.REFUSED, None, None, None)
             assert capture.sample.detail.startswith("MD-IMG-00")
     assert engine.worker_process_ids == before
-    # the reference is still there: nothing of it died with the decoders
+
+
+@pytest.mark.portraits
+@pytest.mark.parametrize("content", [b"", b"not an image", bytes(9_000_000)])
+async def test_a_refused_picture_harms_no_reference_and_a_refused_reference_leaves_none(
+    engine, caller, portrait, framed, content
+):
+    await caller.reference(portrait)
+    await caller.picture(content)
+    assert (await caller.probe(framed)).comparison.decision is ComparisonDecision.MATCH
+    await caller.reference(content)  # another document's, perhaps: the first one does not stand in for it
+    with pytest.raises(InferenceFault):
+        await caller.probe(framed)
+    await caller.reference(portrait)
     assert (await caller.probe(framed)).comparison.decision is ComparisonDecision.MATCH
 
 
