@@ -86,10 +86,15 @@ class FacePipeline:
         return self.attacks.detection(self.chain).is_rated
 
 
+def load_chain(choice: PipelineChoice, operator: OperatorFolder | None) -> FaceChain:
+    """Return the chosen models, verified and tested, without a record. `operator` is `choice.operator_folder()`."""
+    return FaceChain(chosen_models(choice.models, operator, choice.embedder or None), choice.expected_face_px)
+
+
 def load_pipeline(choice: PipelineChoice) -> FacePipeline:
     """Return the pipeline. Raises `CatalogueFault` or `CalibrationRefused` for anything altered, malformed or contradictory."""
     operator = choice.operator_folder()
-    chain = FaceChain(chosen_models(choice.models, operator, choice.embedder or None), choice.expected_face_px)
+    chain = load_chain(choice, operator)
     try:
         record = chosen_record(ModelIdentity.of(chain.identity), chain.calibration_id, operator, choice.calibration)
     except CalibrationRefused as refusal:

@@ -16,18 +16,16 @@ from typing import Any
 
 import cv2
 
-from gate_agent.cache import models_folder
 from gate_agent.cli.attack_folders import FolderPresentation, digest_of, frames_of, presentations_in
 from gate_agent.cli.evaluation_report import EvaluateFault, write_whole
-from gate_agent.cli.models import ensured
+from gate_agent.cli.model_choice import add_model_arguments, chosen
 from gate_agent.clock import SystemClock
 from models.attack_detector import ALARM_FROM, DOUBTFUL_FROM
 from models.attack_evaluation import RECORD_FORMAT, AttackEvaluation, Presentation, Verdict, evaluated
 from models.attack_presentations import FRAMES_PER_S, LONGEST_S, PresentationJudge
-from models.chosen_models import chosen_models
 from models.errors import ModelsError
 from models.face_chain import FaceChain
-from models.pipeline import PipelineChoice
+from models.pipeline import load_chain
 
 SUMMARY = "measure attack detection on labelled presentations: APCER per species, BPCER, no responses, verdict"
 _BAR_WIDTH = 30
@@ -68,12 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--doubt-score", type=_score, default=DOUBTFUL_FROM, help=f"score that is doubtful ({DOUBTFUL_FROM:g})"
     )
-    parser.add_argument("--models", type=Path, help="folder of built models (built on first use)")
-    parser.add_argument("--operator", type=Path, metavar="FOLDER", help="folder of the operator's own models")
-    parser.add_argument(
-        "--trust", type=Path, nargs="+", default=[], metavar="PUB", help="public keys trusted to sign them"
-    )
-    parser.add_argument("--allow-unsigned", action="store_true", help="accept files without signature (laboratory)")
+    add_model_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -119,11 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _chain(arguments: argparse.Namespace) -> FaceChain:
-    choice = PipelineChoice(
-        arguments.models or models_folder(), arguments.operator, tuple(arguments.trust), arguments.allow_unsigned
-    )
-    ensured(choice.models)
-    return FaceChain(chosen_models(choice.models, choice.operator_folder()), choice.expected_face_px)
+    choice = chosen(arguments)
+    return load_chain(choice, choice.operator_folder())
 
 
 def _judged(listed: list[FolderPresentation], judge: PresentationJudge, frame_rate: float) -> list[Presentation]:

@@ -11,18 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gate_agent.cache import models_folder
 from gate_agent.cli.evaluation_report import EvaluateFault, console_progress, write_whole
-from gate_agent.cli.models import ensured
-from models.chosen_models import chosen_models
+from gate_agent.cli.model_choice import add_model_arguments, chosen
 from models.cohort import CohortModel, dump, fit, parse
 from models.errors import ModelsError
 from models.evaluation_features import decoded
 from models.evaluation_pairs import person_of, pictures_in
 from models.evaluation_sampling import ChainSampler, SeveralFaces
-from models.face_chain import FaceChain
 from models.face_fusion import Fusion
-from models.pipeline import PipelineChoice
+from models.pipeline import load_chain
 from models.results import Features
 from models.site_cohort import added, parse_sums
 
@@ -55,15 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SeveralFaces.REFUSE,
         help="pictures with several faces: refuse (the person's next picture is tried), or take the most central",
     )
-    parser.add_argument("--models", type=Path, help="folder of built models (built on first use)")
-    parser.add_argument(
-        "--embedder", default="", metavar="MODEL_ID", help="shipped variant instead of the shipped embedder"
-    )
-    parser.add_argument("--operator", type=Path, metavar="FOLDER", help="folder of the operator's own models")
-    parser.add_argument(
-        "--trust", type=Path, nargs="+", default=[], metavar="PUB", help="public keys trusted to sign them"
-    )
-    parser.add_argument("--allow-unsigned", action="store_true", help="accept files without signature (laboratory)")
+    add_model_arguments(parser)
 
 
 def _positive(text: str) -> int:
@@ -98,17 +87,8 @@ def _of_sums(paths: Sequence[Path]) -> CohortModel:
 
 def _of_pictures(arguments: argparse.Namespace) -> CohortModel:
     names = pictures_in(arguments.images)
-    choice = PipelineChoice(
-        arguments.models or models_folder(),
-        arguments.operator,
-        tuple(arguments.trust),
-        arguments.allow_unsigned,
-        arguments.embedder,
-    )
-    ensured(choice.models)
-    chain = FaceChain(
-        chosen_models(choice.models, choice.operator_folder(), choice.embedder or None), choice.expected_face_px
-    )
+    choice = chosen(arguments)
+    chain = load_chain(choice, choice.operator_folder())
     sampler = ChainSampler(chain, arguments.fusion, arguments.several, choice.expected_face_px)
     people: dict[str, list[str]] = {}
     for name in names:

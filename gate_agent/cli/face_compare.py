@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gate_agent import logs
-from gate_agent.cache import models_folder
-from gate_agent.cli.models import ensured
+from gate_agent.cli.model_choice import add_model_arguments, chosen
 from gate_agent.clock import SystemClock
 from gate_agent.errors import EgateError
 from gate_agent.runtime.inference import FaceCapture, FaceEngine
 from gate_agent.settings import FaceSettings
 from models.calibration import CEILING_FALSE_MATCH_RATE
+from models.pipeline import PipelineChoice
 
 SUMMARY = "compare a reference picture with one or more probes"
 
@@ -50,19 +50,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("probes", type=Path, nargs="+", metavar="probe", help="pictures to compare with it")
     parser.add_argument("--json", action="store_true", help="one JSON object per probe")
     parser.add_argument("--false-match-rate", type=_rate, default=1e-4, help="stated false match rate (default 1e-4)")
-    parser.add_argument("--models", type=Path, help="folder of built models (built on first use)")
+    parser.add_argument(
+        "--calibration", default="", metavar="ID", help="calibration record (default: as the gate does)"
+    )
+    add_model_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one line per probe; return 0 whatever the decision is. Raises `EgateError` for faults."""
-    folder: Path = arguments.models or models_folder()
     logs.configure("face", level="WARNING")
-    ensured(folder)
-    return asyncio.run(_compared(arguments, folder))
+    return asyncio.run(_compared(arguments, chosen(arguments)))
 
 
-async def _compared(arguments: argparse.Namespace, folder: Path) -> int:
-    engine = FaceEngine(FaceSettings(false_match_rate=arguments.false_match_rate), folder, SystemClock())
+async def _compared(arguments: argparse.Namespace, choice: PipelineChoice) -> int:
+    settings = FaceSettings(
+        false_match_rate=arguments.false_match_rate,
+        operator_models=choice.operator_models,
+        trusted_keys=choice.trusted_keys,
+        allow_unsigned_models=choice.allow_unsigned,
+        embedder=choice.embedder,
+        calibration=arguments.calibration,
+    )
+    engine = FaceEngine(settings, choice.models, SystemClock())
     await engine.start()
     transaction_id = uuid.uuid4()
     try:
@@ -90,6 +99,7 @@ async def _looked(
 
 def _row(engine: FaceEngine, reference: _Picture, probe: _Picture) -> dict[str, Any]:
     first, second, comparison = reference.capture.sample, probe.capture.sample, probe.capture.comparison
+    unproven = "" if engine.calibration_id else "no calibration record holds for these models"
     row: dict[str, Any] = {
         "reference": str(reference.path),
         "probe": str(probe.path),
@@ -100,7 +110,7 @@ def _row(engine: FaceEngine, reference: _Picture, probe: _Picture) -> dict[str, 
         "threshold": None,
         "false_match_rate": None,
         "calibration_id": engine.calibration_id,
-        "detail": " ".join(sample.detail for sample in (first, second) if sample.detail),
+        "detail": " ".join(detail for detail in (first.detail, second.detail, unproven) if detail),
         "quality": {"reference": dict(first.quality), "probe": dict(second.quality)},
     }
     if comparison is not None:
@@ -120,7 +130,7 @@ def _row(engine: FaceEngine, reference: _Picture, probe: _Picture) -> dict[str, 
 
 def _line(row: dict[str, Any]) -> str:
     if row["comparison_score"] is None:
-        return f"{row['probe']}: not compared (reference {row['reference_finding']}, probe {row['probe_finding']} {row['detail']})"
+        return f"{row['probe']}: not compared (reference {row['reference_finding']}, probe {row['probe_finding']}; {row['detail']})"
     return (
         f"{row['probe']}: {row['decision']}, score {row['comparison_score']:.4f}, threshold {row['threshold']:.4f} "
         f"at a false match rate of {row['false_match_rate']:g}"

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gate_agent.cache import models_folder
 from gate_agent.cli.evaluation_report import (
     EvaluateFault,
     console_progress,
@@ -19,20 +18,18 @@ from gate_agent.cli.evaluation_report import (
     read_record,
     write_whole,
 )
-from gate_agent.cli.models import ensured
+from gate_agent.cli.model_choice import add_model_arguments, chosen
 from models import cohort as cohorts
 from models.calibration import Calibration, ModelIdentity
 from models.calibration_shelf import all_records, cohort_of
-from models.chosen_models import chosen_models
 from models.cohort import Cohort
 from models.errors import ModelsError
 from models.evaluation_features import FeatureFile, features_of
 from models.evaluation_run import CROSSFIT, CROSSFIT_PEOPLE, Comparing, evaluation_record, picture_set
 from models.evaluation_sampling import ChainSampler, SeveralFaces, pipeline_fields
-from models.face_chain import FaceChain
 from models.face_fusion import Fusion
 from models.operator_folder import OperatorFolder
-from models.pipeline import PipelineChoice
+from models.pipeline import load_chain
 from models.score_normalisation import ScoreDefinition, ScoreKind
 
 SUMMARY = "measure error rates on a set of pictures: FNMR at stated FMRs with bounds, failures to acquire, DET curve"
@@ -103,15 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep-features", action="store_true", help="do not delete the file of --resume at the end")
     parser.add_argument("--seed", type=int, default=1, help="of probe sets, folds and bounds (1)")
-    parser.add_argument("--models", type=Path, help="folder of built models (built on first use)")
-    parser.add_argument(
-        "--embedder", default="", metavar="MODEL_ID", help="shipped variant instead of the shipped embedder"
-    )
-    parser.add_argument("--operator", type=Path, metavar="FOLDER", help="folder of the operator's own models")
-    parser.add_argument(
-        "--trust", type=Path, nargs="+", default=[], metavar="PUB", help="public keys trusted to sign them"
-    )
-    parser.add_argument("--allow-unsigned", action="store_true", help="accept files without signature (laboratory)")
+    add_model_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -181,18 +170,11 @@ def _evaluated(arguments: argparse.Namespace) -> dict[str, Any]:
     earlier = None
     if arguments.thresholds_from:
         earlier = (arguments.thresholds_from.name, read_record(arguments.thresholds_from))
-    choice = PipelineChoice(
-        arguments.models or models_folder(),
-        arguments.operator,
-        tuple(arguments.trust),
-        arguments.allow_unsigned,
-        arguments.embedder,
-    )
-    ensured(choice.models)
+    choice = chosen(arguments)
     operator = choice.operator_folder()
     comparing, record = _comparing(arguments, operator)
     comparing.fields()
-    chain = FaceChain(chosen_models(choice.models, operator, choice.embedder or None), choice.expected_face_px)
+    chain = load_chain(choice, operator)
     if record is not None and record.identity != ModelIdentity.of(chain.identity):
         raise EvaluateFault(f"the record {record.calibration_id} is of other models or rules", code="MD-EVA-011")
     pipeline = pipeline_fields(chain, comparing.fusion, choice.expected_face_px)

@@ -5,52 +5,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gate_agent.cache import models_folder
-from gate_agent.errors import EgateError
+from gate_agent.cli.model_choice import ModelsFault, add_operator_arguments, console_progress
 from models import catalogue
 from models.catalogue import BuiltModel
 from models.errors import ModelsError
 
 SUMMARY = "build, list or verify the models folder; sign and test an operator's own models"
-_BAR_WIDTH = 30
 _DETECTORS_OF_ATTACKS = {"attack_detector", "morph_detector"}
-
-
-class ModelsFault(EgateError):
-    """The models folder could not be built or read; the code is the one of `models.errors`."""
-
-
-def console_progress() -> Callable[[str, float], None]:
-    """Return a progress listener: a bar on a terminal, otherwise one plain line per finished model; both on standard error."""
-    if sys.stderr.isatty():
-        return _draw_bar
-    return _write_line
-
-
-def _draw_bar(model_id: str, share: float) -> None:
-    done = round(_BAR_WIDTH * share)
-    end = "\n" if share >= 1 else ""
-    print(
-        f"\r{model_id:<36} [{'#' * done}{'.' * (_BAR_WIDTH - done)}] {share:4.0%}", end=end, file=sys.stderr, flush=True
-    )
-
-
-def _write_line(model_id: str, share: float) -> None:
-    if share >= 1:
-        print(f"built {model_id}", file=sys.stderr)
-
-
-def ensured(folder: Path) -> None:
-    """Build the models of a folder when they are not there yet. Raises `ModelsFault`."""
-    try:
-        catalogue.ensure(folder, console_progress())
-    except ModelsError as error:
-        raise ModelsFault(str(error), code=error.code) from error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,11 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         action.add_argument("--json", action="store_true", help="one JSON object per model or finding")
     for action in (listing, verify):
-        action.add_argument("--operator", type=Path, metavar="FOLDER", help="folder of the operator's own models")
-        action.add_argument(
-            "--trust", type=Path, nargs="+", default=[], metavar="PUB", help="public keys trusted to sign them"
-        )
-        action.add_argument("--allow-unsigned", action="store_true", help="accept files without signature (laboratory)")
+        add_operator_arguments(action)
     sign = actions.add_parser("sign", help="sign a manifest, calibration record or cohort: writes FILE.sig")
     sign.add_argument("files", type=Path, nargs="+", metavar="FILE")
     sign.add_argument("--key", type=Path, required=True, help="Ed25519 private key (PEM)")

@@ -26,7 +26,7 @@ import numpy as np
 
 from gate_agent.cache import cache_folder, models_folder
 from gate_agent.cli.bench import BenchFault, BenchRow
-from gate_agent.cli.models import ensured
+from gate_agent.cli.model_choice import ensured
 from gate_agent.clock import SystemClock
 from gate_agent.runtime.inference import FaceEngine
 from gate_agent.settings import FaceSettings

@@ -106,3 +106,16 @@ def test_bench_runs_the_modules_of_a_checkout_and_says_when_there_is_none(tmp_pa
     assert "add" in capsys.readouterr().out
     assert main(["bench", "unknown"]) == 3
     assert "there are: sums" in capsys.readouterr().err
+
+
+@pytest.mark.weights
+@pytest.mark.portraits
+def test_compare_uses_the_record_that_is_asked_for_and_refuses_another_by_name(portraits):
+    pictures = (portraits / "obama.jpg", portraits / "obama2.jpg")
+    answer = compared(*pictures, "--json", "--calibration", "dlib-full-additive-fp32-3")
+    (row,) = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert (row["calibration_id"], row["decision"]) == ("dlib-full-additive-fp32-3", "match")
+    answer = compared(*pictures, "--json", "--calibration", "nobodys")
+    (row,) = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert (row["calibration_id"], row["decision"], row["comparison_score"]) == (None, "not_compared", None)
+    assert "no calibration record" in row["detail"]
