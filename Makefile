@@ -16,7 +16,7 @@ ARGS ?=
 export EGATE_CACHE ?= $(CURDIR)/.cache
 PORTRAITS := $(EGATE_CACHE)/portraits
 MODELS := $(EGATE_CACHE)/models
-SOURCES := gate_agent drivers models central_sync
+SOURCES := gate_agent drivers models central_sync emrtd
 INSTALL := $(BIN)/python tools/install_locked.py
 
 .DEFAULT_GOAL := help

@@ -4,6 +4,7 @@ EgateError
 ├── SettingsFault      EG-SET-…  the site file cannot be used
 ├── StoreFault         EG-STO-…  the gate's own disk refused
 ├── InferenceFault     EG-INF-…  a worker died, hung or answered nonsense
+├── InspectionFault    EG-INS-…  the process that judges documents died, hung or answered nonsense
 ├── AuthorityRefused   EG-AUT-…  a guard's authorisation was not accepted
 └── DeviceFault        EG-DEV-…  no device where the lane needs one
 
@@ -41,6 +42,13 @@ class InferenceFault(EgateError):
     """A worker process died, exceeded its limits or answered nonsense."""
 
     code = "EG-INF-001"
+    retryable = True
+
+
+class InspectionFault(EgateError):
+    """The process that judges chips and images died, exceeded its limits or answered nonsense."""
+
+    code = "EG-INS-001"
     retryable = True
 
 

@@ -7,23 +7,37 @@ line and handed down; never a module global. Secrets are paths to files, never v
 from __future__ import annotations
 
 import tomllib
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
+from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, Section
+
+__all__ = [
+    "SITE_FILE",
+    "AttackDetection",
+    "CentreSettings",
+    "ConsoleSettings",
+    "DeviceSettings",
+    "DocumentSettings",
+    "FaceSettings",
+    "GateSettings",
+    "LaneSettings",
+    "PathSettings",
+    "PolicySettings",
+    "PortalSettings",
+    "Section",
+    "Settings",
+    "StoreSettings",
+    "SyncSettings",
+    "load",
+]
 
 SITE_FILE = Path("/etc/egate/gate.toml")
-
-
-class Section(BaseModel):
-    """A frozen table of the site file; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class GateSettings(Section):
@@ -48,152 +62,11 @@ class PathSettings(Section):
         description="Folder of signed bundles: rulebook, watchlist, stay facts, officers.",
     )
     keys: Path = Field(Path("/etc/egate/keys"), description="Folder of the keys that `egate provision` made.")
+    trust: Path = Field(
+        Path("/var/lib/egate/trust"),
+        description="Folder of the trust bundle: master lists, certificates, revocation and defect lists (`egate trust`).",
+    )
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
-
-
-class AttackDetection(StrEnum):
-    """What presentation attack detection may do at this gate."""
-
-    OFF = "off"
-    ADVISORY = "advisory"
-    REQUIRED = "required"
-
-
-class FaceSettings(Section):
-    """One-to-one face comparison."""
-
-    false_match_rate: float = Field(
-        1e-4, gt=0, le=1e-3, description="Stated false match rate; its threshold comes from the calibration record."
-    )
-    workers: int = Field(1, ge=1, le=8, description="Inference worker processes.")
-    worker_timeout_s: float = Field(
-        4.0, gt=0, le=30, description="Longest time one frame may take before the worker is replaced."
-    )
-    worker_memory_bytes: int = Field(
-        1_500_000_000, ge=268_435_456, description="Address-space limit of a worker process."
-    )
-    capture_timeout_s: float = Field(
-        7.0, gt=0, le=60, description="Longest face acquisition before the guard is called (TR-03121: 7 s)."
-    )
-    capture_timeout_with_attack_detection_s: float = Field(
-        10.0,
-        gt=0,
-        le=60,
-        description="The same where presentation attack detection is required (TR-03121: 10 s).",
-    )
-    out_of_range_timeout_s: float = Field(
-        2.8,
-        gt=0,
-        le=3,
-        description="A face above or below what the camera sees, or none at all while somebody is inside, calls the guard"
-        " after this time (at most 3 s).",
-    )
-    maximum_frames: int = Field(
-        100, ge=3, le=600, description="Faces compared in one acquisition before the guard is called."
-    )
-    presentation_attack_detection: AttackDetection = Field(
-        AttackDetection.ADVISORY,
-        description="`off`, `advisory` (score for the guard, decides nothing) or `required` (alarm, doubt or no result call"
-        " the guard). The shipped detectors are unrated.",
-    )
-    attack_alarm_score: float = Field(
-        0.8, gt=0, le=1, description="Attack score from which a frame raises the alarm (0 bona fide, 1 attack)."
-    )
-    attack_doubt_score: float = Field(
-        0.35, gt=0, le=1, description="Attack score from which a frame is doubtful; at most the alarm score."
-    )
-    attack_evaluation: Path | None = Field(
-        None,
-        description="Signed record of `egate face attacks` that rates the attack detection in use; unrated without one.",
-    )
-    focal_ratio: float | None = Field(
-        None,
-        gt=0.2,
-        le=10,
-        description="The camera's focal length in longer sides of its frame; unknown by default, and attack detection sees less.",
-    )
-    expected_face_px: int = Field(
-        120, ge=80, le=400, description="Width to which the expected face is scaled for detection."
-    )
-
-    operator_models: Path | None = Field(
-        None, description="Folder of the operator's own models, calibration records and cohorts; none by default."
-    )
-    trusted_keys: tuple[Path, ...] = Field(
-        (),
-        description="Public keys (PEM) that sign the operator's manifests, records and cohorts; by default `models.pub` of the"
-        " keys folder.",
-    )
-    allow_unsigned_models: bool = Field(
-        default=False, description="Take the operator's manifests and records unsigned: laboratories only."
-    )
-    embedder: str = Field("", description="A shipped variant in place of the shipped embedder, by model id.")
-    calibration: str = Field(
-        "", description="Calibration record by id; by default the newest that holds for the models in use."
-    )
-    cohort_sums: bool = Field(
-        default=False,
-        description="Sum up the features of references that matched, for a score normalisation fitted to this site's travellers"
-        " (`egate face cohort`). Sums leave a worker only over so many people that nobody can be recognised in them.",
-    )
-
-    monitoring_window_days: int = Field(
-        30, ge=1, le=400, description="Days over which the gate's own error rates are counted."
-    )
-    monitoring_groups: tuple[Literal["age_band", "sex", "nationality", "issuing_state"], ...] = Field(
-        (),
-        description="Groups that error rates are also counted by: `age_band`, `sex`, `nationality`, `issuing_state`; none by"
-        " default.",
-    )
-    monitoring_smallest_group: int = Field(
-        100, ge=10, le=1_000_000, description="Travellers that a group needs before its rates are shown."
-    )
-    monitoring_least_design_effect: float = Field(
-        3.0,
-        ge=1,
-        le=100,
-        description="By how much zero-effort comparisons are discounted at least, because they share probes and references"
-        " (3 was measured with the shipped models).",
-    )
-    monitoring_ruling_window_h: float = Field(
-        12.0,
-        ge=0,
-        le=24,
-        description="Hours for which a transaction stays linked with its counts in memory, so that a guard's ruling can take it"
-        " back; 0: only rulings before its end count.",
-    )
-    monitoring_false_match_rates: tuple[Annotated[float, Field(gt=0, le=1e-3)], ...] = Field(
-        (),
-        max_length=4,
-        description="Further stated false match rates that error rates are counted at; they decide nothing.",
-    )
-    non_mated_cache: int = Field(
-        0,
-        ge=0,
-        le=20_000,
-        description="Document portraits of earlier travellers whose features are kept in worker memory to count false matches;"
-        " 0, the default, keeps none. Declared in docs/data-inventory.md.",
-    )
-    non_mated_cache_age_h: float = Field(
-        24.0, gt=0, le=24, description="Longest life of what that cache keeps; a restart empties it."
-    )
-    short_term_references: bool = Field(
-        default=False,
-        description="Keep the document's portrait of a short stay, sealed, from entry to exit, for an exit where the document's"
-        " portrait cannot be read. Off destroys what was kept. Declared in docs/data-inventory.md.",
-    )
-    short_term_reference_days: int = Field(90, ge=1, le=90, description="Longest life of a short-term reference.")
-
-    @model_validator(mode="after")
-    def _settings_agree(self) -> FaceSettings:
-        if self.attack_doubt_score > self.attack_alarm_score:
-            raise ValueError("attack_doubt_score lies above attack_alarm_score")
-        if len(set(self.monitoring_groups)) != len(self.monitoring_groups):
-            raise ValueError("monitoring_groups names a group twice")
-        rates = (self.false_match_rate, *self.monitoring_false_match_rates)
-        if len(set(rates)) != len(rates):
-            raise ValueError("monitoring_false_match_rates names a rate twice, or the one that decides")
-        return self
 
 
 class LaneSettings(Section):
@@ -203,6 +76,10 @@ class LaneSettings(Section):
     direction: Direction = Field(Direction.ENTRY, description="`entry` or `exit`.")
     mode: Literal["mantrap"] = Field("mantrap", description="Document first, face inside.")
     document_reader: str = Field(description="Device that reads the document.")
+    chip_reader: str = Field(
+        "",
+        description="Device that reads the chip; without one the reader's own portrait is the reference, and no chip is proven.",
+    )
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
     barrier: str = Field(description="Device that moves the doors.")
@@ -311,6 +188,7 @@ class Settings(BaseSettings):
 
     gate: GateSettings = Field(default_factory=GateSettings, description="Who this gate is.")
     paths: PathSettings = Field(default_factory=PathSettings, description="Where things lie.")
+    document: DocumentSettings = Field(default_factory=DocumentSettings, description="Authenticity of the document.")
     face: FaceSettings = Field(default_factory=FaceSettings, description="Face comparison.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="Site choices.")
     store: StoreSettings = Field(default_factory=StoreSettings, description="The gate's disk.")
@@ -343,7 +221,8 @@ class Settings(BaseSettings):
         if len(set(lanes)) != len(lanes):
             raise ValueError("lane_id used twice")
         for lane in self.lane:
-            for name in (lane.document_reader, lane.camera, lane.barrier, *lane.barcode):
+            chips = (lane.chip_reader,) if lane.chip_reader else ()
+            for name in (lane.document_reader, lane.camera, lane.barrier, *chips, *lane.barcode):
                 if name not in names:
                     raise ValueError(
                         f"lane {lane.lane_id} names the device {name!r}, which no [[device]] table defines"

@@ -33,6 +33,22 @@ class CheckName(StrEnum):
     FACE_WATCHLIST = "face_watchlist"
     SEAL = "seal"
     PASSAGE = "passage"
+    CHIP_ACCESS = "chip_access"
+    CHIP_CONTENT = "chip_content"
+    SOD_SIGNATURE = "sod_signature"
+    CERTIFICATE_CHAIN = "certificate_chain"
+    CERTIFICATE_REVOCATION = "certificate_revocation"
+    ISSUING_STATE = "issuing_state"
+    CHIP_GENUINENESS = "chip_genuineness"
+    MRZ_AGAINST_DG1 = "mrz_against_dg1"
+    MRZ_READING = "mrz_reading"
+    MRZ_INFRARED = "mrz_infrared"
+    MRZ_INFRARED_AGAINST_VISIBLE = "mrz_infrared_against_visible"
+    ULTRAVIOLET_DULLNESS = "ultraviolet_dullness"
+    PORTRAIT_AGAINST_DG2 = "portrait_against_dg2"
+    SPECIMEN = "specimen"
+    VISIBLE_SEAL = "visible_seal"
+    BOARDING_PASS = "boarding_pass"  # noqa: S105 - a name
 
 
 EVALUATORY_CHECKS = frozenset({CheckName.FACE_PRESENTATION, CheckName.FACE_WATCHLIST})

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drivers.contracts import Door
+from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door
 from gate_agent.domain.alarm import Alarm
+from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Crossing, Decision
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
@@ -50,6 +51,48 @@ class LaneCamera(Protocol):
 
     def set_reading(self, *, active: bool) -> None:
         """Look for bar codes in the frames while active."""
+        ...
+
+
+class LaneChipReader(Protocol):
+    """The contactless chip reader."""
+
+    async def read(self, keys: ChipKeys, report: Callable[[ChipProgress], None]) -> ChipEvidence:
+        """Open and read the chip on the reader; always returns, a fault stands in the evidence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChipInspection:
+    """What was judged of a chip: every electronic check, the zone of DG1 and the portrait of DG2, still encoded."""
+
+    results: tuple[CheckResult, ...]
+    mrz_lines: tuple[str, ...] = ()
+    portrait: bytes | None = None
+
+
+class ChipInspector(Protocol):
+    """Judges chips against the trust bundle, out of process; faults are raised as `InspectionFault`."""
+
+    @property
+    def covered_states(self) -> frozenset[str] | None:
+        """Issuing states (ICAO codes) whose chips can be proven here; None: there is no bundle, nobody can."""
+        ...
+
+    async def security_object(self, content: bytes, now: datetime) -> tuple[CheckResult, ...]:
+        """Judge EF.SOD alone, while the rest of the chip still transfers: signature, chain, revocation."""
+        ...
+
+    async def chip(self, evidence: ChipEvidence, document: TravelDocument | None, now: datetime) -> ChipInspection:
+        """Judge everything a read gave; what was not read is aborted or undetermined, never successful."""
+        ...
+
+
+class OpticalInspector(Protocol):
+    """Judges the pictures of a document page, out of process; faults are raised as `InspectionFault`."""
+
+    async def page(self, images: Mapping[str, bytes], lines: tuple[str, ...]) -> tuple[CheckResult, ...]:
+        """Judge the encoded pictures by role (`white`, `infrared`, `ultraviolet`) against the zone that was read."""
         ...
 
 

@@ -17,7 +17,7 @@ import grimp
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PACKAGES = ("gate_agent", "drivers", "models", "central_sync")
+PACKAGES = ("gate_agent", "drivers", "models", "central_sync", "emrtd")
 PURE = ("gate_agent/domain", "gate_agent/policy")
 CONFIGURATION = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 LONGEST_MODULE_LINES = 400
