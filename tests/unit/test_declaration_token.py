@@ -172,10 +172,10 @@ def test_other_codes_are_malformed(payload: bytes) -> None:
 
 def test_four_megabytes_are_refused_at_once() -> None:
     payload = b"EG1:" + b"A" * 4_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(100):
         assert reason(payload)[1] == [ReasonCode.TOKEN_MALFORMED]
-    assert (time.perf_counter() - started) / 100 < 0.001
+    assert (time.process_time() - started) / 100 < 0.001
 
 
 def test_unknown_issuer_says_nothing_about_the_traveller() -> None:

@@ -136,9 +136,9 @@ def test_contradictory_rules_are_refused():
 def test_a_large_rulebook_is_read_quickly():
     days = [date(1970, 1, 1) + timedelta(days=number) for number in range(20_000)]
     body = book(*(rule(id=f"r.{number}", effective_from=day.isoformat()) for number, day in enumerate(days)))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(parse_rulebook(body).rules) == 20_000
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_the_newest_rule_in_force_wins_and_both_ends_count():

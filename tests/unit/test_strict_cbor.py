@@ -79,7 +79,7 @@ def _for_cbor2(value: object) -> object:
     ],
 )
 def test_refuses(encoded: bytes, why: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(CborRefused, match=why):
         loads(encoded)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05

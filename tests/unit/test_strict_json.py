@@ -82,11 +82,11 @@ def test_limits_are_inclusive_and_brackets_in_strings_do_not_count():
 
 
 def test_hostile_quoting_costs_linear_time():
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ('"\\' * 400_000, '"' + '\\"' * 400_000, '"a' * 400_000):
         with pytest.raises(StrictJsonError):
             loads(text)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
 
 
 def test_only_objects_where_an_object_is_due():

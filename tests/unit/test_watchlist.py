@@ -121,7 +121,7 @@ def test_normalising_twice_changes_nothing(text):
 
 def test_a_look_up_in_a_long_list_takes_less_than_five_milliseconds():
     watchlist = Watchlist.from_bundle(body(*(entry(f"N{number}") for number in range(100_000))))
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(100):
         check(watchlist, f"N{number}")
-    assert (time.perf_counter() - start) / 100 < 0.005
+    assert (time.process_time() - start) / 100 < 0.005
