@@ -51,10 +51,6 @@ class CheckName(StrEnum):
     BOARDING_PASS = "boarding_pass"  # noqa: S105 - a name
 
 
-EVALUATORY_CHECKS = frozenset({CheckName.FACE_PRESENTATION, CheckName.FACE_WATCHLIST})
-"""Checks that are logged, but stand in nobody's way, while they are not supported (evaluatory, TR-03135-2 §4.1)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One pair of values that a check looked at, for the guard: what was read and what was expected or the limit."""
@@ -73,12 +69,6 @@ class CheckResult:
     reasons: tuple[Reason, ...] = ()
     compared: tuple[Compared, ...] = field(default=())
     duration_ms: float = 0.0
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether it stands in nobody's way: successful, or evaluatory and not supported."""
-        evaluated = self.check in EVALUATORY_CHECKS and self.outcome is CheckOutcome.NOT_SUPPORTED
-        return evaluated or self.outcome is CheckOutcome.SUCCESSFUL
 
 
 _RANK = {

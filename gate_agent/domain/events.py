@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Admission, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
+from gate_agent.domain.document_events import DocumentEffect, DocumentEvent
 from gate_agent.domain.reasons import Reason, ReasonCode
 
 
@@ -15,6 +16,9 @@ class Step(StrEnum):
     """Steps that a device fault can abort; each is repeated once, then the guard is called."""
 
     DOCUMENT = "document"
+    CHIP = "chip"
+    PAGE = "page"
+    REFERENCE = "reference"
     FACE = "face"
 
 
@@ -29,6 +33,7 @@ class Timer(StrEnum):
     """Timers the machine starts; the lane's settings say how long each runs."""
 
     IDLE = "idle"
+    CHIP = "chip"
     INSPECTION = "inspection"
     ENTRY = "entry"
     PASSAGE = "passage"
@@ -237,6 +242,7 @@ Event = (
     | TimerExpired
     | Hold
     | Unhold
+    | DocumentEvent
 )
 
 
@@ -368,4 +374,5 @@ Effect = (
     | RaiseAlarm
     | ClearAlarm
     | CloseTransaction
+    | DocumentEffect
 )

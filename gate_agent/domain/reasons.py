@@ -78,6 +78,7 @@ class ReasonCode(StrEnum):
     CHIP_ABORTED = "chip_aborted"  # parameters: fault
     CHIP_ACCESS_REFUSED = "chip_access_refused"  # parameters: protocol
     CHIP_READER_FAULT = "chip_reader_fault"
+    INSPECTION_FAULT = "inspection_fault"
     CHIP_PROTOCOL_NOT_OFFERED = "chip_protocol_not_offered"  # parameters: protocol
     CHIP_AUTHENTICATION_FAILED = "chip_authentication_failed"  # parameters: protocol
     CHIP_AUTHENTICATION_ABSENT = "chip_authentication_absent"

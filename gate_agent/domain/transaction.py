@@ -7,6 +7,7 @@ the effects and feeds their results back. Promises kept here and proved by the s
 * the exit opens for exactly one body, with the entrance shut, and only for a decision to release;
 * the entrance opens for an empty cell, or backwards for somebody who is handed over;
 * nobody stays inside without a running timer, an open door or a guard who was called;
+* nobody enters before every check that the lane demands is there and clear, and the machine releases nobody without them;
 * a late or repeated event changes nothing.
 
 Terms: the machine releases or refers, a guard releases or hands over (ICAO/BSI words in `domain.crossing`).
@@ -23,12 +24,7 @@ from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_inspection import Inspection
 from gate_agent.domain.transaction_passage import Passage
-from gate_agent.domain.transaction_state import (
-    MANDATORY_CHECKS,
-    Permit,
-    Phase,
-    TransactionState,
-)
+from gate_agent.domain.transaction_state import ChipRead, Permit, Phase, TransactionState
 
 
 def step(state: TransactionState, event: ev.Event) -> tuple[TransactionState, tuple[ev.Effect, ...]]:
@@ -82,7 +78,7 @@ class _Stepper(Inspection, Passage):
         state = self.state
         if not state.asked:
             return
-        complete = state.results.keys() >= MANDATORY_CHECKS and all(one.is_clear for one in state.results.values())
+        complete = state.demands.are_met(state.results)
         if answer.admission is not Admission.REFER and (state.referral or not complete):
             answer = replace(answer, admission=Admission.REFER, admission_reasons=state.referral)
         self.set(asked=False)
@@ -163,8 +159,11 @@ class _Stepper(Inspection, Passage):
     def timer_expired(self, timer: Timer) -> None:
         state = self.state
         match timer, state.phase:
+            case Timer.CHIP, Phase.INSPECTING if state.chip is ChipRead.RUNNING and not state.asked:
+                self.chip_aborted(Reason(ReasonCode.STEP_TIMEOUT, {"step": Step.CHIP.value}))
             case Timer.IDLE, Phase.INSPECTING if state.permit is Permit.NONE and not state.asked:
-                self.close(Outcome.FAULTED if state.aborted_steps else Outcome.ABANDONED)
+                if state.chip is not ChipRead.RUNNING:
+                    self.close(Outcome.FAULTED if state.aborted_steps else Outcome.ABANDONED)
             case Timer.ENTRY, Phase.INSPECTING if state.permit is Permit.GRANTED and not state.asked:
                 self.close(Outcome.ABANDONED)
             case Timer.ENTRY, Phase.RELEASED if not state.entered:

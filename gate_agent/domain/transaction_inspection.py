@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import uuid
 
+from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
+from gate_agent.domain.demands import ELECTRONIC_CHECKS
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.domain.transaction_state import (
-    PRE_ENTRY_CHECKS,
-    Permit,
-    Phase,
-    Stepping,
-)
+from gate_agent.domain.transaction_document import DocumentInspection
+from gate_agent.domain.transaction_state import ChipRead, Permit, Phase
 
 _MOST_READS = 3
 
 
-class Inspection(Stepping):
+class Inspection(DocumentInspection):
     """From the first sign of a traveller to the question to policy."""
 
     def presented(self, event: ev.DocumentPresented | ev.TokenPresented, transaction_id: uuid.UUID) -> None:
@@ -29,7 +27,7 @@ class Inspection(Stepping):
             return
         if isinstance(event, ev.TokenPresented):
             self.set(token_pending=True)
-        if self.state.permit is Permit.NONE:
+        if self.state.permit is Permit.NONE and self.state.chip is not ChipRead.RUNNING:
             self.emit(ev.StartTimer(Timer.IDLE))
 
     def inspect(self, event: ev.Event) -> None:
@@ -42,6 +40,18 @@ class Inspection(Stepping):
             case ev.ChecksCompleted(results):
                 for result in results:
                     self.completed(result)
+            case de.DocumentSeenAgain():
+                self.read_chip()
+                return
+            case de.ChipJudged(results):
+                self.chip_judged(results)
+                return
+            case de.PageImaged():
+                self.set(page_is_new=True)
+                self.judge_page()
+                return
+            case de.PageJudged(results):
+                self.page_judged(results)
             case ev.ReferenceReady():
                 self.set(has_reference=True)
             case ev.ReferenceDropped():
@@ -59,12 +69,17 @@ class Inspection(Stepping):
                 self.aborted(aborted_step, reason)
                 return
             case ev.MoreTimeRequested():
-                timer = Timer.INSPECTION if self.state.entered else Timer.IDLE
-                if self.state.permit in {Permit.NONE, Permit.USED}:
-                    self.emit(ev.StartTimer(timer))
+                self.more_time()
             case _:
                 return
         self.progress()
+
+    def more_time(self) -> None:
+        """Start the traveller's time anew; a chip that is being read has its own."""
+        if self.state.permit is Permit.USED:
+            self.emit(ev.StartTimer(Timer.INSPECTION))
+        elif self.state.permit is Permit.NONE and self.state.chip is not ChipRead.RUNNING:
+            self.emit(ev.StartTimer(Timer.IDLE))
 
     def mrz(self, reading_key: str, result: CheckResult) -> None:
         """Count a wrong check digit only after a second read agrees; three different reads stay undetermined."""
@@ -73,6 +88,8 @@ class Inspection(Stepping):
             return
         if result.outcome is CheckOutcome.SUCCESSFUL or reading_key == state.last_reading_key:
             self.set(results={**state.results, result.check: result}, reads=state.reads + 1)
+            self.read_chip()
+            self.judge_page()
         elif state.reads + 1 >= _MOST_READS:
             differing = CheckResult(
                 CheckName.MRZ_CHECK_DIGITS,
@@ -87,7 +104,10 @@ class Inspection(Stepping):
             self.emit(ev.ReadDocumentAgain(), ev.StartTimer(Timer.IDLE))
 
     def completed(self, result: CheckResult) -> None:
-        """Remember a terminated check."""
+        """Remember a terminated check. What the chip is known to say before its read is over is on the way, not there."""
+        if result.check in ELECTRONIC_CHECKS:
+            self.chip_result(result)
+            return
         self.set(results={**self.state.results, result.check: result})
         if result.check is CheckName.DECLARATION_TOKEN:
             self.set(token_pending=False)
@@ -97,7 +117,14 @@ class Inspection(Stepping):
     def aborted(self, aborted_step: Step, reason: Reason) -> None:
         """Repeat an aborted step once; then the guard is called."""
         state = self.state
-        if aborted_step is Step.DOCUMENT and state.permit is not Permit.NONE:
+        if aborted_step is Step.CHIP:
+            self.chip_aborted(reason)
+            return
+        if aborted_step is Step.PAGE:
+            self.page_aborted(reason)
+            self.progress()
+            return
+        if aborted_step in {Step.DOCUMENT, Step.REFERENCE} and state.permit is not Permit.NONE:
             return
         if aborted_step is Step.FACE and not state.face_running:
             return
@@ -107,15 +134,24 @@ class Inspection(Stepping):
             self.ask((Reason(ReasonCode.ABORTED_TWICE, {"step": aborted_step.value}), reason))
         elif aborted_step is Step.FACE:
             self.emit(ev.StopFaceCapture(), ev.StartFaceCapture())
+        elif aborted_step is Step.REFERENCE:
+            self.emit(de.TakeReference())
         else:
-            self.emit(ev.ReadDocumentAgain(), ev.StartTimer(Timer.IDLE))
+            self.emit(ev.ReadDocumentAgain())
+            if state.chip is not ChipRead.RUNNING:
+                self.emit(ev.StartTimer(Timer.IDLE))
 
     def progress(self) -> None:
         """Grant the permit to enter, or ask policy, as soon as everything needed is there."""
-        state = self.state
-        if state.token_pending or not state.results.keys() >= PRE_ENTRY_CHECKS:
+        state, demands = self.state, self.state.demands
+        if state.token_pending or self.waits_for_document:
             return
-        if not all(result.is_clear for result in state.results.values()):
+        missing = demands.before_entry - state.results.keys()
+        if CheckName.MRZ_CHECK_DIGITS in state.results and not self.zone_is_right:
+            missing -= ELECTRONIC_CHECKS
+        if missing:
+            return
+        if not all(demands.is_clear(result) for result in state.results.values()):
             self.ask()
         elif state.permit is Permit.NONE and state.has_reference:
             self.set(permit=Permit.COMMITTING)

@@ -10,6 +10,8 @@ from enum import StrEnum
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckResult
 from gate_agent.domain.crossing import DecidedBy, Outcome, PassageOutcome, PolicyAnswer
+from gate_agent.domain.demands import DOCUMENT_AND_FACE, Demands
+from gate_agent.domain.document_events import StopChip
 from gate_agent.domain.events import DoorName, Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 
@@ -39,14 +41,20 @@ class Permit(StrEnum):
     USED = "used"
 
 
-PRE_ENTRY_CHECKS = frozenset({CheckName.MRZ_CHECK_DIGITS, CheckName.EXPIRY, CheckName.WATCHLIST, CheckName.STAY})
-MANDATORY_CHECKS = PRE_ENTRY_CHECKS | {CheckName.FACE_COMPARISON}
+class ChipRead(StrEnum):
+    """How far the chip is: not begun, the document is waited for, being read, read and judged."""
+
+    NOT_BEGUN = "not_begun"
+    AWAITED = "awaited"
+    RUNNING = "running"
+    JUDGED = "judged"
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionState:
-    """Everything the machine knows. Barrier inputs and holds outlive a transaction; the rest is fresh for each."""
+    """Everything the machine knows. Demands, barrier inputs and holds outlive a transaction; the rest is fresh for each."""
 
+    demands: Demands = DOCUMENT_AND_FACE
     phase: Phase = Phase.IDLE
     transaction_id: uuid.UUID | None = None
     results: Mapping[CheckName, CheckResult] = field(default_factory=dict)
@@ -54,6 +62,9 @@ class TransactionState:
     reads: int = 0
     has_reference: bool = False
     token_pending: bool = False
+    chip: ChipRead = ChipRead.NOT_BEGUN
+    page_is_new: bool = False
+    page_running: bool = False
     aborted_steps: Mapping[Step, int] = field(default_factory=dict)
     permit: Permit = Permit.NONE
     entered: bool = False
@@ -99,8 +110,11 @@ class Stepping:
         self.emit(ev.BeginTransaction(transaction_id), ev.StartTimer(Timer.IDLE))
 
     def stop(self) -> None:
-        """End whatever runs: the acquisition, open releases, timers."""
+        """End whatever runs: the chip, the acquisition, open releases, timers."""
         state = self.state
+        if state.chip is ChipRead.RUNNING:
+            self.set(chip=ChipRead.AWAITED)
+            self.emit(StopChip())
         if state.face_running:
             self.emit(ev.StopFaceCapture())
         if state.door is not None:
@@ -115,13 +129,14 @@ class Stepping:
         self.emit(ev.AskPolicy(self.state.referral))
 
     def close(self, outcome: Outcome) -> None:
-        """End the transaction; barrier inputs and holds are all that stays."""
+        """End the transaction; demands, barrier inputs and holds are all that stays."""
         state = self.state
         if state.transaction_id is None:
             return
         self.stop()
         self.emit(ev.CloseTransaction(state.transaction_id, outcome, state.decided_by))
         self.state = TransactionState(
+            demands=state.demands,
             entrance_open=state.entrance_open,
             exit_open=state.exit_open,
             occupancy=state.occupancy,

@@ -36,6 +36,9 @@ class Borrowed:
     reference_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     reference_ready: bool = False
     reference_jpeg: bytearray | None = None
+    chip_portrait: bytearray | None = None
+    printed_portrait: bytearray | None = None
+    pictures: dict[str, bytearray] = field(default_factory=dict)
     probe_jpeg: bytearray | None = None
     frame_jpegs: list[bytearray] = field(default_factory=list)
     comparison: FaceComparison | None = None
@@ -78,9 +81,24 @@ class Borrowed:
 
     def show_probe(self, jpeg: bytes | bytearray) -> None:
         """Put the live picture that a guard would see; the one before is overwritten."""
-        if self.probe_jpeg is not None:
-            self.probe_jpeg[:] = bytes(len(self.probe_jpeg))
+        _overwrite(self.probe_jpeg)
         self.probe_jpeg = bytearray(jpeg)
+
+    def keep_printed(self, content: bytes) -> None:
+        """Keep the printed portrait beside the chip's."""
+        _overwrite(self.printed_portrait)
+        self.printed_portrait = bytearray(content)
+
+    def keep_picture(self, role: str, content: bytes) -> None:
+        """Keep a picture of the page until it is judged."""
+        _overwrite(self.pictures.get(role))
+        self.pictures[role] = bytearray(content)
+
+    def moved(self) -> None:
+        """Note that a document came or went, or that the reader cannot tell: pictures of what lay there are nobody's."""
+        self.presented.moved()
+        _overwrite(*self.pictures.values())
+        self.pictures = {}
 
     def waits_for_reference(self, round_: int) -> bool:
         """Tell whether a reference that was asked for in a round is still wanted."""
@@ -88,20 +106,30 @@ class Borrowed:
 
     def drop_reference(self) -> None:
         """Forget a reference that is another document's; one that is still looked at counts no more."""
+        self.drop_chip()
+        _overwrite(self.printed_portrait)
+        self.printed_portrait = None
+
+    def drop_chip(self) -> None:
+        """Forget the reference that an earlier read of a chip gave; one that is still looked at counts no more."""
         self.reference_round += 1
         self.reference_ready = self.is_short_term_reference = False
-        if self.reference_jpeg is not None:
-            self.reference_jpeg[:] = bytes(len(self.reference_jpeg))
-        self.reference_jpeg = None
+        _overwrite(self.reference_jpeg, self.chip_portrait)
+        self.reference_jpeg = self.chip_portrait = None
 
     def wipe(self) -> None:
         """Destroy images and document data: the transaction is over."""
         self.is_over = True
-        for image in (self.reference_jpeg, self.probe_jpeg, *self.frame_jpegs):
-            if image is not None:
-                image[:] = bytes(len(image))
-        self.reference_jpeg = self.probe_jpeg = None
+        self.drop_reference()
+        _overwrite(self.probe_jpeg, *self.frame_jpegs, *self.pictures.values())
+        self.probe_jpeg = None
         self.frame_jpegs = []
-        self.reference_ready = False
+        self.pictures = {}
         self.presented = PresentedDocument()
         self.reading = self.token = self.comparison = self.attack = None
+
+
+def _overwrite(*images: bytearray | None) -> None:
+    for image in images:
+        if image is not None:
+            image[:] = bytes(len(image))

@@ -17,6 +17,7 @@ import structlog
 
 from drivers import contracts as dc
 from gate_agent.clock import Clock
+from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName
 from gate_agent.domain.crossing import PolicyAnswer
@@ -25,15 +26,19 @@ from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
 from gate_agent.domain.transaction_state import Phase, TransactionState
-from gate_agent.errors import DeviceFault, StoreFault
+from gate_agent.errors import StoreFault
 from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.commits import Commits
 from gate_agent.lane.declaration import Declarations
+from gate_agent.lane.demands import demands_of
 from gate_agent.lane.document import inspect_reading, take_reading
+from gate_agent.lane.document_work import DocumentWork
 from gate_agent.lane.doors import Doors
 from gate_agent.lane.face import FaceWork, ShortStays
-from gate_agent.lane.intake import HOLDS, Intake
+from gate_agent.lane.intake import Intake, holds_of
 from gate_agent.lane.ports import (
+    DocumentPorts,
     FaceMatcher,
     FaceMonitor,
     KnowledgeSource,
@@ -43,7 +48,6 @@ from gate_agent.lane.ports import (
     LaneStore,
     StayReferences,
 )
-from gate_agent.lane.recording import crossing_of, decision_of
 from gate_agent.lane.summary import TransactionSummary
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
@@ -51,7 +55,6 @@ from gate_agent.settings import LaneSettings, Settings
 
 log = structlog.get_logger()
 
-_STORE_RETRY_S = 1.0
 _RECENT = 50
 
 
@@ -71,18 +74,21 @@ class LaneController:
         knowledge: KnowledgeSource,
         clock: Clock,
         changed: Callable[[], None],
+        document: DocumentPorts | None = None,
         monitor: FaceMonitor | None = None,
         references: StayReferences | None = None,
     ) -> None:
         self.lane = lane
-        self.state = TransactionState(phase=Phase.SUSPENDED, holds=frozenset(HOLDS.values()))
+        holds = holds_of(lane, settings.document)
+        self.state = TransactionState(
+            demands=demands_of(settings, lane), phase=Phase.SUSPENDED, holds=frozenset(holds.values())
+        )
         self.state_since = clock.now()
         self.borrowed: Borrowed | None = None
         self.alarms = LaneAlarms(lane.lane_id, clock, store)
         self.recent: deque[TransactionSummary] = deque(maxlen=_RECENT)
-        self.intake = Intake(lane, self.new_id)
+        self.intake = Intake(lane, holds, self.new_id)
         self._settings = settings
-        self._reader = reader
         self._camera = camera
         self._store = store
         self._knowledge = knowledge
@@ -91,7 +97,7 @@ class LaneController:
         self._zone = ZoneInfo(settings.gate.time_zone)
         self._inbox: asyncio.Queue[dc.DeviceEvent | ev.Event | tuple[ev.Event, asyncio.Future[bool]]] = asyncio.Queue()
         self._doors = Doors(barrier, lane.release_ttl_s, self.feed)
-        self.timers = LaneTimers(lane, self.feed)
+        self.timers = LaneTimers(lane, settings.document, self.feed)
         self._declarations = Declarations(store, clock, settings.policy)
         self.face = FaceWork(
             settings.face,
@@ -103,6 +109,29 @@ class LaneController:
             changed=changed,
             monitor=monitor,
             stays=None if references is None else ShortStays(lane.direction, references, knowledge),
+        )
+        self.document = DocumentWork(
+            settings,
+            lane,
+            reader,
+            document or DocumentPorts(),
+            self.intake,
+            self.face,
+            clock,
+            job=self._job,
+            report=self._report,
+            changed=changed,
+        )
+        self._commits = Commits(
+            lane,
+            store,
+            knowledge,
+            clock,
+            self.alarms,
+            job=self._job,
+            report=self._report,
+            feed=self.feed,
+            new_id=self.new_id,
         )
         self._group: asyncio.TaskGroup | None = None
 
@@ -174,7 +203,7 @@ class LaneController:
                 self._read_codes(on=True)
                 log.info("transaction_begun")
             case ev.ReadDocumentAgain():
-                self._job(self._read_again())
+                self._job(self.document.read_again(self._here()))
             case ev.StartFaceCapture():
                 self.face.start(self._here(), self.today)
             case ev.StopFaceCapture():
@@ -182,12 +211,12 @@ class LaneController:
             case ev.AskPolicy(referral):
                 self._step(ev.PolicyAnswered(self._policy(referral)))
             case ev.CommitEntrance():
-                self._job(self._commit_entrance(self._here()))
+                self._job(self._commits.entrance(self._here()))
             case ev.CommitDecision():
-                self._job(self._commit_decision(self._here(), effect))
+                self._job(self._commits.decision(self._here(), effect, self.state.results, self.today))
             case ev.CommitCrossing(passage):
                 self._here().passage = passage
-                self._job(self._commit_crossing(self._here(), effect))
+                self._job(self._commits.crossing(self._here(), effect, self.today))
             case ev.OpenDoor() | ev.SecureDoors():
                 self._doors.command(effect)
             case ev.StartTimer(timer):
@@ -203,6 +232,8 @@ class LaneController:
                 self._job(self.alarms.clear(code))
             case ev.CloseTransaction():
                 self._close(effect)
+            case de.ReadChip() | de.StopChip() | de.JudgePage() | de.DoubtReading() | de.TakeReference():
+                self.document.perform(effect, self._here())
 
     def _here(self) -> Borrowed:
         assert self.borrowed is not None, "effects of a transaction come between its beginning and its end"
@@ -243,7 +274,15 @@ class LaneController:
     def _policy(self, referral: tuple[Reason, ...]) -> PolicyAnswer:
         borrowed = self._here()
         return ask_policy(
-            self._settings, self.lane, self.state.results, referral, borrowed, self._knowledge, self._clock, self.today
+            self._settings,
+            self.lane,
+            self.state.demands,
+            self.state.results,
+            referral,
+            borrowed,
+            self._knowledge,
+            self._clock,
+            self.today,
         )
 
     # devices ----------------------------------------------------------------------------------------------------------
@@ -253,26 +292,31 @@ class LaneController:
         if self.borrowed is not None and not isinstance(event.data, dc.StateChanged | dc.BarrierInputs):
             self.borrowed.last_input_mono_s = max(self.borrowed.last_input_mono_s, event.t_mono_s)
             if isinstance(event.data, dc.DocumentPresented | dc.DocumentRemoved):
-                self.borrowed.presented.moved()
+                self.borrowed.moved()
         match event.data:
             case dc.StateChanged(state):
                 self._changed()
                 if self.borrowed is not None and event.device == self.lane.document_reader:
-                    self.borrowed.presented.moved()  # what lies there now was not seen coming
+                    self.borrowed.moved()  # what lies there now was not seen coming
                 return self.intake.device_state(event.device, ready=state is dc.DeviceState.READY)
+            case dc.ChipPresented() | dc.ChipRemoved():
+                if self.document.chip is not None:
+                    self.document.chip.present(is_there=isinstance(event.data, dc.ChipPresented))
+                return ()
             case dc.DocumentPresented():
                 return self.intake.presented()
             case dc.DocumentRemoved():
                 self._changed()
-                return self.intake.removed(was_read=self._document_read())
+                return self.intake.removed(self._step_of_document())
             case dc.MrzRead(lines):
                 self._begin_if_idle(ev.DocumentPresented(self.new_id()))
                 return () if self.borrowed is None else self._read(self.borrowed, lines)
             case dc.ReadFailed():
                 return (ev.StepAborted(ev.Step.DOCUMENT, Reason(ReasonCode.MRZ_UNREADABLE)),)
             case dc.DocumentImage(role, _, content):
-                self._portrait(role, content)
-                return ()
+                if self.borrowed is None:
+                    return ()
+                return self.document.image(self.borrowed, role, content, self.state)
             case dc.BarcodeRead(payload):
                 return self._barcode(payload, from_camera=event.device == self.lane.camera)
             case dc.BarcodeRefused():
@@ -282,19 +326,16 @@ class LaneController:
             case _:
                 return ()
 
-    def _document_read(self) -> bool:
-        """Tell whether nothing more is expected of the document on the reader."""
-        if self.borrowed is None:
-            return True
-        return self.borrowed.presented.has_portrait and CheckName.MRZ_CHECK_DIGITS in self.state.results
-
-    def _portrait(self, role: str, content: bytes) -> None:
-        """Take the portrait of the document that was read in this transaction; any other belongs to somebody else."""
+    def _step_of_document(self) -> ev.Step | None:
+        """Return the step that a document's leaving would abort; None: nothing more is expected of it."""
         borrowed = self.borrowed
-        if role != "portrait" or borrowed is None or borrowed.reference_ready:
-            return
-        if borrowed.presented.takes_portrait():
-            self.face.take_reference(borrowed, content)
+        if borrowed is None:
+            return None
+        if CheckName.MRZ_CHECK_DIGITS not in self.state.results:
+            return ev.Step.DOCUMENT
+        if self.document.chip is None:
+            return None if borrowed.presented.has_portrait else ev.Step.DOCUMENT
+        return ev.Step.CHIP if self.document.awaits_chip(self.state) else None
 
     def _read(self, borrowed: Borrowed, lines: tuple[str, ...]) -> tuple[ev.Event, ...]:
         reading = read_mrz(lines, self.today)
@@ -309,12 +350,6 @@ class LaneController:
 
     # jobs -------------------------------------------------------------------------------------------------------------
 
-    async def _read_again(self) -> None:
-        try:
-            await self._reader.read_again()
-        except (DeviceFault, dc.Unsupported) as error:
-            log.warning("read_again_refused", reason=type(error).__name__)
-
     async def _inspect(self, borrowed: Borrowed, reading: MrzReading, lines: tuple[str, ...]) -> None:
         begun = self._clock.monotonic_s()
         try:
@@ -327,9 +362,10 @@ class LaneController:
                 self._store,
                 self._settings.policy.watchlist_age_limit_h,
                 self.face.minimum_age_years,
+                self.document.refusals,
             )
         except StoreFault:
-            self._report(borrowed, *self._store_fault())
+            self._report(borrowed, *self._commits.fault())
             return
         if self.borrowed is not borrowed or borrowed.reading is not reading:
             return
@@ -354,45 +390,5 @@ class LaneController:
         try:
             found = await self._declarations.bind(borrowed, self.today, self._knowledge.current().rulebook)
         except StoreFault:
-            found = self._store_fault()
+            found = self._commits.fault()
         self._report(borrowed, *found)
-
-    def _store_fault(self) -> tuple[ev.Event, ...]:
-        """Shut the lane for newcomers and call the guard for whoever is here."""
-        self._job(self._wait_for_store())
-        return (ev.Hold(ReasonCode.STORE_FAULT), ev.NotServed((Reason(ReasonCode.STORE_FAULT),)))
-
-    async def _wait_for_store(self) -> None:
-        while not await self.alarms.raise_(Reason(ReasonCode.STORE_FAULT)):  # noqa: ASYNC110 - a disk tells nobody
-            await asyncio.sleep(_STORE_RETRY_S)
-        await self.alarms.clear(ReasonCode.STORE_FAULT)
-        self.feed(ev.Unhold(ReasonCode.STORE_FAULT))
-
-    async def _commit_entrance(self, borrowed: Borrowed) -> None:
-        commit = self._store.commit_entrance(borrowed.transaction_id, self.lane.lane_id)
-        await self._commit(borrowed, commit, ev.EntranceCommitted())
-
-    async def _commit_decision(self, borrowed: Borrowed, effect: ev.CommitDecision) -> None:
-        borrowed.answer = effect.answer
-        borrowed.decided_mono_s = self._clock.monotonic_s()
-        borrowed.decision_id = self.new_id()
-        knowledge = self._knowledge.current()
-        decision = decision_of(
-            self.lane, borrowed, borrowed.decision_id, effect, self.state.results, knowledge, self._clock, self.today
-        )
-        await self._commit(borrowed, self._store.commit_decision(decision), ev.DecisionCommitted(effect.number))
-        borrowed.step_ms["commit"] = (self._clock.monotonic_s() - borrowed.decided_mono_s) * 1000
-
-    async def _commit_crossing(self, borrowed: Borrowed, effect: ev.CommitCrossing) -> None:
-        crossing = crossing_of(self.lane, borrowed, self.new_id(), effect.passage, self._clock, self.today)
-        await self._commit(borrowed, self._store.commit_crossing(crossing), ev.CrossingCommitted())
-
-    async def _commit(self, borrowed: Borrowed, commit: Coroutine[object, object, None], done: ev.Event) -> None:
-        try:
-            await commit
-        except StoreFault as fault:
-            log.error("commit_failed", code=fault.code)
-            self._report(borrowed, ev.CommitFailed(), ev.Hold(ReasonCode.STORE_FAULT))
-            self._job(self._wait_for_store())
-        else:
-            self._report(borrowed, done)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
 import structlog
 
+from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.declaration import Direction
@@ -15,6 +16,7 @@ from gate_agent.domain.document_checks import check_expiry, check_mrz_digits
 from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import Phase, TransactionState
+from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.ports import Knowledge, LaneStore
@@ -43,6 +45,8 @@ def take_reading(borrowed: Borrowed, reading: MrzReading, state: TransactionStat
                 return True, ()
             borrowed.drop_reference()
             return True, (ev.ReferenceDropped(),)
+        case Taken.SAME if borrowed.presented.is_on_reader:
+            return False, (de.DocumentSeenAgain(),)
         case Taken.OTHER:
             log.warning("another_document_read", phase=state.phase, is_inside=state.entered)
             return False, (ev.DocumentChanged(),)
@@ -72,10 +76,12 @@ async def inspect_reading(
     store: LaneStore,
     watchlist_age_limit_h: float,
     minimum_face_age_years: int,
+    refusals: Callable[[TravelDocument], tuple[Reason, ...]] = lambda _: (),
 ) -> tuple[MrzReading, list[ev.Event]]:
     """Parse one read and run every check that needs nothing but the document; the digit check comes last.
 
-    A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens.
+    A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens. `refusals` says
+    what else keeps this lane from serving the holder of a document.
     """
     reading = read_mrz(lines, today)
     document = reading.document
@@ -92,7 +98,7 @@ async def inspect_reading(
         results.append(check_stay(direction, document.nationality, stay, today, knowledge.rulebook))
     found: list[ev.Event] = [ev.CheckCompleted(result) for result in results]
     digits = check_mrz_digits(reading)
-    refused = not_served(document, None, today, knowledge.rulebook) if document else ()
+    refused = (*not_served(document, None, today, knowledge.rulebook), *refusals(document)) if document else ()
     if refused and digits.outcome is CheckOutcome.SUCCESSFUL:
         found.append(ev.NotServed(refused))
     child = age_not_covered(document, today, minimum_face_age_years)

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from drivers import contracts as dc
 from gate_agent.domain import events as ev
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.settings import LaneSettings
+from gate_agent.settings import DocumentSettings, LaneSettings
 
-HOLDS = {
+_HOLDS = {
     "document_reader": ReasonCode.DOCUMENT_READER_FAULT,
     "camera": ReasonCode.CAMERA_FAULT,
     "barrier": ReasonCode.BARRIER_FAULT,
 }
-"""Devices without which a lane takes nobody, and why."""
+_ABORTED_STEPS = {
+    "document_reader": ev.Step.DOCUMENT,
+    "chip_reader": ev.Step.CHIP,
+    "camera": ev.Step.FACE,
+}
+
+
+def holds_of(lane: LaneSettings, document: DocumentSettings) -> dict[str, ReasonCode]:
+    """Return the devices, by their role, without which a lane takes nobody, and why."""
+    if lane.chip_reader and document.chip == "required":
+        return _HOLDS | {"chip_reader": ReasonCode.CHIP_READER_FAULT}
+    return dict(_HOLDS)
 
 
 class Intake:
     """What the lane knows of its devices: which are ready, and whether a document lies on the reader."""
 
-    def __init__(self, lane: LaneSettings, new_id: Callable[[], uuid.UUID]) -> None:
+    def __init__(self, lane: LaneSettings, holds: Mapping[str, ReasonCode], new_id: Callable[[], uuid.UUID]) -> None:
         self.document_on_reader = False
-        self._lane = lane
+        self._roles = {getattr(lane, role): role for role in (*_ABORTED_STEPS, "barrier") if getattr(lane, role)}
+        self._holds = holds
         self._new_id = new_id
         self._ready: dict[str, bool] = {}
 
@@ -31,32 +43,30 @@ class Intake:
         """Hold the lane while a device is missing; one that fails while it works also aborts the step it served."""
         was_ready = self._ready.get(device, False)
         self._ready[device] = ready
-        for role, cause in HOLDS.items():
-            if getattr(self._lane, role) != device:
-                continue
-            if ready:
-                return (ev.Unhold(cause),)
-            aborted: tuple[ev.Event, ...] = ()
-            if was_ready and role == "document_reader":
-                self.document_on_reader = False
-                aborted = (ev.StepAborted(ev.Step.DOCUMENT, Reason(cause)),)
-            elif was_ready and role == "camera":
-                aborted = (ev.StepAborted(ev.Step.FACE, Reason(cause)),)
-            return (ev.Hold(cause), *aborted)
-        return ()
+        role = self._roles.get(device)
+        if role is None:
+            return ()
+        hold = self._holds.get(role)
+        if ready:
+            return () if hold is None else (ev.Unhold(hold),)
+        if role == "document_reader":
+            self.document_on_reader = False
+        step = _ABORTED_STEPS.get(role) if was_ready else None
+        cause = hold or ReasonCode.CHIP_READER_FAULT
+        aborted = () if step is None else (ev.StepAborted(step, Reason(cause)),)
+        return aborted if hold is None else (ev.Hold(hold), *aborted)
 
     def presented(self) -> tuple[ev.Event, ...]:
         """Note that a document came."""
         self.document_on_reader = True
         return (ev.DocumentPresented(self._new_id()),)
 
-    def removed(self, *, was_read: bool) -> tuple[ev.Event, ...]:
-        """Take the document's leaving; before everything was read it aborts the step, once."""
+    def removed(self, step: ev.Step | None) -> tuple[ev.Event, ...]:
+        """Take the document's leaving; while something of it is read it aborts that `step`."""
         was_there, self.document_on_reader = self.document_on_reader, False
-        if was_read or not was_there:
+        if step is None or not was_there:
             return (ev.DocumentRemoved(),)
-        reason = Reason(ReasonCode.DOCUMENT_REMOVED_EARLY)
-        return (ev.DocumentRemoved(), ev.StepAborted(ev.Step.DOCUMENT, reason))
+        return (ev.DocumentRemoved(), ev.StepAborted(step, Reason(ReasonCode.DOCUMENT_REMOVED_EARLY)))
 
     def moved(self, inputs: dc.BarrierInputs) -> tuple[ev.Event, ...]:
         """Take the barrier's inputs."""

@@ -96,6 +96,15 @@ class OpticalInspector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentPorts:
+    """What a lane inspects a document with, beyond its reader; None: this lane has none."""
+
+    chip_reader: LaneChipReader | None = None
+    chip_inspector: ChipInspector | None = None
+    optical_inspector: OpticalInspector | None = None
+
+
 class Capture(Protocol):
     """One image after the worker looked at it."""
 
@@ -130,6 +139,10 @@ class FaceMatcher(Protocol):
 
     async def reference(self, transaction_id: uuid.UUID, content: bytes | bytearray) -> Capture:
         """Decode an encoded image, find the one face in it and keep its features for this transaction."""
+        ...
+
+    async def picture(self, transaction_id: uuid.UUID, content: bytes) -> Capture:
+        """Find the face in an encoded image and compare it with the transaction's reference, by itself."""
         ...
 
     async def probe(

@@ -47,6 +47,11 @@ class PresentedDocument:
         """Whether a portrait of this document was taken, whatever becomes of it."""
         return self._portrait_from is not None
 
+    @property
+    def is_on_reader(self) -> bool:
+        """Whether what lies on the reader was read as this document."""
+        return self._is_on_reader
+
     def moved(self) -> None:
         """Note that a document came or went, or that the reader cannot tell."""
         self._presentation += 1
@@ -67,6 +72,14 @@ class PresentedDocument:
         if is_right(reading):
             self._identity = _identity(reading)
         return Taken.INSPECT
+
+    def doubt(self) -> None:
+        """Take back that the document is known: what was read of it opens no chip, so the next right read counts instead."""
+        self._identity = None
+
+    def takes_picture(self) -> bool:
+        """Return whether a picture of a page that comes now may be of this document; before a right read any may."""
+        return self._is_on_reader or self._identity is None
 
     def takes_portrait(self) -> bool:
         """Return whether a portrait that comes now is of this document, and note that it came."""

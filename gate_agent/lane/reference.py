@@ -1,4 +1,4 @@
-"""The biometric reference: the portrait that the document reader (later: the chip) delivers, decoded and sampled out of process."""
+"""The biometric reference: the portrait that the chip or the document reader delivers, decoded and sampled out of process."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from gate_agent.lane.ports import FaceMatcher
 from models.results import FaceFinding
 
 
-async def take_reference(matcher: FaceMatcher, borrowed: Borrowed, content: bytes | bytearray) -> ev.Event | None:
+async def take_reference(
+    matcher: FaceMatcher, borrowed: Borrowed, content: bytes | bytearray, step: ev.Step = ev.Step.DOCUMENT
+) -> ev.Event | None:
     """Have the worker keep the reference of this transaction and put its picture into `borrowed`.
 
-    Answers that it is ready, or why the document has to be presented again; None when another document was read meanwhile.
+    Answers that it is ready, or why `step` has to be repeated; None when another document was read meanwhile.
     """
     borrowed.reference_requested = True
     round_ = borrowed.reference_round
     try:
         capture = await matcher.reference(borrowed.transaction_id, content)
     except InferenceFault:
-        return _aborted(ReasonCode.FACE_ENGINE_FAULT)
+        return _aborted(step, ReasonCode.FACE_ENGINE_FAULT)
     if borrowed.reference_round != round_:
         return None
     sample = capture.sample
@@ -29,8 +31,8 @@ async def take_reference(matcher: FaceMatcher, borrowed: Borrowed, content: byte
         borrowed.reference_jpeg = bytearray(capture.portrait_jpeg or b"")
         return ev.ReferenceReady()
     refused = sample.finding is FaceFinding.REFUSED
-    return _aborted(ReasonCode.REFERENCE_PORTRAIT_REFUSED if refused else ReasonCode.REFERENCE_PORTRAIT_MISSING)
+    return _aborted(step, ReasonCode.REFERENCE_PORTRAIT_REFUSED if refused else ReasonCode.REFERENCE_PORTRAIT_MISSING)
 
 
-def _aborted(code: ReasonCode) -> ev.Event:
-    return ev.StepAborted(ev.Step.DOCUMENT, Reason(code))
+def _aborted(step: ev.Step, code: ReasonCode) -> ev.Event:
+    return ev.StepAborted(step, Reason(code))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gate_agent.domain import events as ev
 from gate_agent.domain.events import Timer
-from gate_agent.settings import LaneSettings
+from gate_agent.settings import DocumentSettings, LaneSettings
 
 _TRAVELLERS = (Timer.IDLE, Timer.ENTRY, Timer.INSPECTION, Timer.PASSAGE)
 """Timers that run against the traveller; the others wait for guards and disks."""
@@ -17,9 +17,10 @@ _TRAVELLERS = (Timer.IDLE, Timer.ENTRY, Timer.INSPECTION, Timer.PASSAGE)
 class LaneTimers:
     """Starts and stops timers on the running loop. Those that guard a door outlast the door's time to live."""
 
-    def __init__(self, lane: LaneSettings, report: Callable[[ev.Event], None]) -> None:
+    def __init__(self, lane: LaneSettings, document: DocumentSettings, report: Callable[[ev.Event], None]) -> None:
         self._seconds = {
             Timer.IDLE: lane.idle_timeout_s,
+            Timer.CHIP: document.chip_timeout_s,
             Timer.INSPECTION: lane.inspection_timeout_s,
             Timer.ENTRY: max(lane.entry_timeout_s, lane.release_ttl_s),
             Timer.PASSAGE: max(lane.passage_timeout_s, lane.release_ttl_s),

@@ -8,18 +8,19 @@ from datetime import date, datetime, timedelta
 from gate_agent.clock import Clock
 from gate_agent.domain.check import CheckName, CheckResult
 from gate_agent.domain.crossing import PolicyAnswer
+from gate_agent.domain.demands import Demands
 from gate_agent.domain.reasons import Reason
 from gate_agent.domain.seal import SealReport, SealState
-from gate_agent.domain.transaction_state import MANDATORY_CHECKS
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.ports import KnowledgeSource
 from gate_agent.policy.admission import PolicyInput, decide
-from gate_agent.settings import AttackDetection, LaneSettings, Settings
+from gate_agent.settings import LaneSettings, Settings
 
 
 def ask_policy(
     settings: Settings,
     lane: LaneSettings,
+    demands: Demands,
     results: Mapping[CheckName, CheckResult],
     referral: tuple[Reason, ...],
     borrowed: Borrowed,
@@ -29,7 +30,6 @@ def ask_policy(
 ) -> PolicyAnswer:
     """Return admission and corridor. With `referral` the admission is to refer, for these reasons before all others."""
     now, known = clock.now(), knowledge.current()
-    required = settings.face.presentation_attack_detection is AttackDetection.REQUIRED
     declaration = borrowed.declaration
     seals = tuple(
         _seal(knowledge, seal_id, now, settings.policy.seal_silent_h)
@@ -48,7 +48,7 @@ def ask_policy(
             rulebook=known.rulebook,
             watchlist_age_h=(now - known.watchlist_valid_from).total_seconds() / 3600,
             watchlist_age_limit_h=settings.policy.watchlist_age_limit_h,
-            mandatory=MANDATORY_CHECKS | ({CheckName.FACE_PRESENTATION} if required else frozenset()),
+            demands=demands,
             referral=referral,
         )
     )

@@ -15,9 +15,11 @@ from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.crossing import DecidedBy, PolicyAnswer
+from gate_agent.domain.demands import DOCUMENT_AND_FACE
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.demands import demands_of
 from gate_agent.lane.document import inspect_reading
 from gate_agent.lane.face.presentation import Presentation, presentation_check
 from gate_agent.lane.ports import KnowledgeSource, LaneStore
@@ -105,7 +107,7 @@ class Kiosk:
             match event:
                 case ev.CheckCompleted(result) | ev.MrzChecked(_, result):
                     prepared.results[result.check] = result
-                    if not result.is_clear:
+                    if not DOCUMENT_AND_FACE.is_clear(result):
                         against += result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),)
                 case ev.NotServed(reasons):
                     against += reasons
@@ -159,6 +161,7 @@ class Kiosk:
         return ask_policy(
             self._settings,
             self.lane,
+            demands_of(self._settings, self.lane),
             prepared.results,
             referral,
             prepared.borrowed,

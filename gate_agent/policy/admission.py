@@ -8,6 +8,7 @@ from datetime import date, datetime
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, PolicyAnswer
 from gate_agent.domain.declaration import Declaration, Direction, TravelMode
+from gate_agent.domain.demands import Demands
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.travel_document import TravelDocument
@@ -29,7 +30,7 @@ CLOCK_SKEW_H = 0.1
 
 @dataclass(frozen=True, slots=True)
 class PolicyInput:
-    """Everything policy may know. `mandatory` checks must be there and successful; a check that is not supported counts only then.
+    """Everything policy may know. `demands`: what has to be there before the exit, and which outcomes stand in nobody's way.
 
     `referral` are reasons to refer that were found already; they come first.
     """
@@ -45,7 +46,7 @@ class PolicyInput:
     rulebook: Rulebook
     watchlist_age_h: float
     watchlist_age_limit_h: float
-    mandatory: frozenset[CheckName]
+    demands: Demands
     referral: tuple[Reason, ...] = ()
 
 
@@ -64,9 +65,9 @@ def decide(known: PolicyInput) -> PolicyAnswer:
 
 
 def _referral_reasons(known: PolicyInput) -> tuple[Reason, ...]:
-    """Return why a guard is needed, findings before faults before doubts; empty only when everything mandatory is proven."""
+    """Return why a guard is needed, findings before faults before doubts; empty only when everything demanded is proven."""
     found: list[Reason] = list(known.referral)
-    against = [result for result in known.checks if _counts_against(result, known.mandatory)]
+    against = [result for result in known.checks if not known.demands.is_clear(result)]
     against.sort(key=lambda result: (_SEVERITY[result.outcome], result.check is not CheckName.WATCHLIST))
     reasons = [result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),) for result in against]
     found += [
@@ -80,17 +81,11 @@ def _referral_reasons(known: PolicyInput) -> tuple[Reason, ...]:
         found.append(Reason(ReasonCode.MRZ_UNREADABLE))
     if not found:  # what is missing says something only where nothing else does
         done = {result.check for result in known.checks}
-        missing = known.mandatory - done if known.mandatory else frozenset({CheckName.FACE_COMPARISON})
+        demanded = known.demands.before_exit
+        missing = demanded - done if demanded else frozenset({CheckName.FACE_COMPARISON})
         found += [Reason(ReasonCode.STEP_TIMEOUT, {"step": name.value}) for name in sorted(missing)]
     distinct: list[Reason] = []
     for reason in found:
         if reason not in distinct:
             distinct.append(reason)
     return tuple(distinct[:MOST_REASONS])
-
-
-def _counts_against(result: CheckResult, mandatory: frozenset[CheckName]) -> bool:
-    if result.outcome is CheckOutcome.SUCCESSFUL:
-        return False
-    demanded = mandatory | {CheckName.DECLARATION_TOKEN}  # a token that was presented has to be good
-    return result.outcome is not CheckOutcome.NOT_SUPPORTED or result.check in demanded

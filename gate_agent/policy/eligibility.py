@@ -27,6 +27,15 @@ def not_served(
     return tuple(found)
 
 
+def not_covered(document: TravelDocument, covered_states: frozenset[str] | None) -> tuple[Reason, ...]:
+    """Return why the chip of this document cannot be proven here, whatever stands on it; None: there is no trust bundle at all."""
+    if covered_states is None:
+        return (Reason(ReasonCode.TRUST_BUNDLE_MISSING),)
+    if document.issuing_state in covered_states:
+        return ()
+    return (Reason(ReasonCode.ISSUER_NOT_COVERED, {"country": document.issuing_state}),)
+
+
 def _minor(age_years: int, today: date, rulebook: Rulebook) -> list[Reason]:
     """Younger travellers stand on an adult's declaration; without a rule nobody's age is good enough."""
     rule = rulebook.find("own_declaration_age", today)

@@ -16,6 +16,7 @@ import pytest
 from drivers.contracts import FrameCaptured
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome
+from gate_agent.domain.demands import DOCUMENT_AND_FACE
 from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import InferenceFault
@@ -428,7 +429,7 @@ def test_advisory_stands_in_nobodys_way_and_is_called_unrated(score):
     assert face(results) == (S, ())
     outcome, codes = presentation(results)
     assert outcome is N
-    assert results[CheckName.FACE_PRESENTATION].is_clear
+    assert DOCUMENT_AND_FACE.is_clear(results[CheckName.FACE_PRESENTATION])
     assert {ReasonCode.PRESENTATION_ATTACK_ADVISORY, UNRATED} <= set(codes)
     assert (ReasonCode.PRESENTATION_ATTACK_NO_RESULT in codes) is (score in {None, "none"})
     assert ReasonCode.PRESENTATION_ATTACK_SUSPECTED not in codes
@@ -456,7 +457,7 @@ def test_required_alarm_is_undetermined_never_failed_and_hands_over_the_frames()
     results = lane.run()
     assert face(results) == (S, ())
     assert presentation(results) == (U, (ReasonCode.PRESENTATION_ATTACK_SUSPECTED, UNRATED))
-    assert not results[CheckName.FACE_PRESENTATION].is_clear
+    assert not DOCUMENT_AND_FACE.is_clear(results[CheckName.FACE_PRESENTATION])
     frames = [int(jpeg.split()[1]) for jpeg in lane.borrowed.frame_jpegs]
     assert len(frames) == 8
     assert frames[0] == 0

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, overall
+from gate_agent.domain.demands import DOCUMENT_AND_FACE
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.inspection.face_watchlist import FaceWatchlistFault, face_watchlist_check
 from gate_agent.inspection.watchlist import WatchlistHit
@@ -20,7 +21,7 @@ ENTRIES = {b"a": [WANTED], b"b": [MISSING, WANTED], b"c": [MISSING]}
 def test_off_without_a_proven_threshold() -> None:
     result = face_watchlist_check([(b"a", 0.99)], ENTRIES, None)
     assert result == CheckResult(CheckName.FACE_WATCHLIST, CheckOutcome.NOT_SUPPORTED)
-    assert result.is_clear
+    assert DOCUMENT_AND_FACE.is_clear(result)
 
 
 def test_nobody_resembled() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, join, join_all, overall
 from gate_agent.domain.crossing import Admission, Corridor
 from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.demands import Demands
 from gate_agent.domain.money import Money
 from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
@@ -92,7 +93,29 @@ REASON_OF = {
     CheckName.FACE_WATCHLIST: ReasonCode.FACE_WATCHLIST_LEAD,
     CheckName.SEAL: ReasonCode.SEAL_TAMPERED,
     CheckName.PASSAGE: ReasonCode.PASSAGE_UNDETERMINED,
+    CheckName.CHIP_ACCESS: ReasonCode.CHIP_ACCESS_REFUSED,
+    CheckName.CHIP_CONTENT: ReasonCode.DATA_GROUP_CHANGED,
+    CheckName.SOD_SIGNATURE: ReasonCode.SOD_SIGNATURE_WRONG,
+    CheckName.CERTIFICATE_CHAIN: ReasonCode.CSCA_REJECTS,
+    CheckName.CERTIFICATE_REVOCATION: ReasonCode.CERTIFICATE_REVOKED,
+    CheckName.ISSUING_STATE: ReasonCode.ISSUING_STATE_DIFFERS,
+    CheckName.CHIP_GENUINENESS: ReasonCode.CHIP_AUTHENTICATION_FAILED,
+    CheckName.MRZ_AGAINST_DG1: ReasonCode.DG1_DIFFERS,
+    CheckName.MRZ_READING: ReasonCode.MRZ_NOT_TRUSTED,
+    CheckName.MRZ_INFRARED: ReasonCode.MRZ_INFRARED_FAINT,
+    CheckName.MRZ_INFRARED_AGAINST_VISIBLE: ReasonCode.MRZ_INFRARED_DIFFERS,
+    CheckName.ULTRAVIOLET_DULLNESS: ReasonCode.ULTRAVIOLET_BRIGHT,
+    CheckName.PORTRAIT_AGAINST_DG2: ReasonCode.PORTRAIT_DIFFERS,
+    CheckName.SPECIMEN: ReasonCode.SPECIMEN_DOCUMENT,
+    CheckName.VISIBLE_SEAL: ReasonCode.VISIBLE_SEAL_SIGNATURE_WRONG,
+    CheckName.BOARDING_PASS: ReasonCode.BOARDING_PASS_MALFORMED,
 }
+
+
+def demanding(mandatory):
+    """Demand some checks; the others count where they are supported, and a token that was presented always does."""
+    others = set(CheckName) - set(mandatory) - {CheckName.DECLARATION_TOKEN}
+    return Demands(frozenset(), frozenset(mandatory), dict.fromkeys(others, frozenset({N})))
 
 
 def question(checks, mandatory, **changes):
@@ -108,7 +131,7 @@ def question(checks, mandatory, **changes):
         BOOK,
         1.0,
         24.0,
-        frozenset(mandatory),
+        demanding(mandatory),
     )
     return replace(plain, **changes)
 

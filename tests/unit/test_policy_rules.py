@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Corridor
 from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.demands import Demands
 from gate_agent.domain.money import Money
 from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
@@ -222,7 +223,7 @@ def known(checks: tuple[CheckResult, ...], **changes: object) -> PolicyInput:
         "rulebook": RULEBOOK,
         "watchlist_age_h": 1.0,
         "watchlist_age_limit_h": 72.0,
-        "mandatory": MANDATORY,
+        "demands": Demands(frozenset(), MANDATORY),
     }
     return PolicyInput(**(fields | changes))  # type: ignore[arg-type]
 

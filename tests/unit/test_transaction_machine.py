@@ -12,15 +12,31 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
+from gate_agent.domain.demands import DOCUMENT_AND_FACE, ELECTRONIC_CHECKS, OPTICAL_CHECKS, WHERE_POSSIBLE, Demands
 from gate_agent.domain.events import DoorName, Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
-from gate_agent.domain.transaction_state import MANDATORY_CHECKS, PRE_ENTRY_CHECKS, Phase, TransactionState
+from gate_agent.domain.transaction_state import ChipRead, Phase, TransactionState
 
-PRE = sorted(PRE_ENTRY_CHECKS - {CheckName.MRZ_CHECK_DIGITS})
+PRE = sorted(DOCUMENT_AND_FACE.before_entry - {CheckName.MRZ_CHECK_DIGITS})
+CHIP = sorted(ELECTRONIC_CHECKS)
+WITH_CHIP = Demands(
+    DOCUMENT_AND_FACE.before_entry | ELECTRONIC_CHECKS,
+    DOCUMENT_AND_FACE.before_exit | ELECTRONIC_CHECKS,
+    WHERE_POSSIBLE,
+)
+ADVISORY = Demands(
+    WITH_CHIP.before_entry,
+    WITH_CHIP.before_exit,
+    {
+        **WHERE_POSSIBLE,
+        **dict.fromkeys(CHIP, frozenset({CheckOutcome.UNDETERMINED, CheckOutcome.NOT_SUPPORTED, CheckOutcome.ABORTED})),
+    },
+)
 
 
 def result(check: CheckName, outcome: CheckOutcome = CheckOutcome.SUCCESSFUL) -> CheckResult:
@@ -30,9 +46,12 @@ def result(check: CheckName, outcome: CheckOutcome = CheckOutcome.SUCCESSFUL) ->
 class Lane:
     """A model of everything around the machine: disk, barrier, people, policy. It checks every invariant after each step."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, demands: Demands = DOCUMENT_AND_FACE) -> None:
         self.random = random.Random(seed)
-        self.state = TransactionState()
+        self.state = TransactionState(demands=demands)
+        self.chip_runs = False
+        self.chip_reads = 0
+        self.findings: set[CheckName] = set()
         self.queue: list[ev.Event] = []
         self.deferred: list[tuple[ev.Effect, ev.Event]] = []
         self.defer_rate = 0.0
@@ -77,6 +96,14 @@ class Lane:
         match effect:
             case ev.BeginTransaction():
                 self.durable, self.durable_entrance, self.crossings = [], False, []
+                self.chip_runs, self.chip_reads, self.findings = False, 0, set()
+            case de.ReadChip():
+                assert not self.chip_runs, f"two reads of one chip at once\n{self.story()}"
+                self.chip_runs = True
+                self.chip_reads += 1
+                assert self.chip_reads <= 2, f"a third read\n{self.story()}"
+            case de.StopChip():
+                self.chip_runs = False
             case ev.CommitEntrance():
                 self._answer(effect, ev.EntranceCommitted())
             case ev.CommitDecision():
@@ -142,15 +169,17 @@ class Lane:
             assert self.bodies == 1, f"exit for {self.bodies} bodies\n{self.story()}"
             machine = self.durable[-1].decided_by is DecidedBy.MACHINE
             if machine:
-                assert self.state.results.keys() >= MANDATORY_CHECKS
-                assert all(
-                    r.outcome is CheckOutcome.SUCCESSFUL
-                    or (r.check is CheckName.FACE_PRESENTATION and r.outcome is CheckOutcome.NOT_SUPPORTED)
-                    for r in self.state.results.values()
-                )
+                assert self.state.results.keys() >= self.state.demands.before_exit
+                assert all(self.state.demands.is_clear(one) for one in self.state.results.values())
+                assert not self.findings, f"a finding was forgotten\n{self.story()}"
         else:
             granted = self.durable_entrance or any(c.answer.admission is not Admission.REFER for c in self.durable)
             assert granted, f"entrance without a durable permit\n{self.story()}"
+            if not self.durable:
+                assert self.state.results.keys() >= self.state.demands.before_entry, self.story()
+                assert all(self.state.demands.is_clear(one) for one in self.state.results.values()), self.story()
+                assert not self.chip_runs, f"entrance while the chip is read\n{self.story()}"
+                assert not self.findings, f"a finding was forgotten\n{self.story()}"
             handing_over = self.state.phase is Phase.HANDED_OVER
             assert handing_over or self.bodies == 0, f"entrance for an occupied cell\n{self.story()}"
         assert not self.fire, self.story()
@@ -208,6 +237,32 @@ class Lane:
             self.bodies -= 1
             self.feed(self.inputs())
 
+    def chip(self, outcomes: dict[CheckName, CheckOutcome] | None = None, *, on_the_way: int = 99) -> None:
+        """The chip answers: some results while it transfers, in any order and some twice, then all of them together."""
+        if not self.chip_runs:
+            return
+        self.feed(ev.ReferenceReady())  # of this read: one that was there before does not count
+        found = [result(check, (outcomes or {}).get(check, CheckOutcome.SUCCESSFUL)) for check in CHIP]
+        self.random.shuffle(found)
+        for one in [*found[:on_the_way], *found[:1]]:
+            self.found(one)
+            self.feed(ev.CheckCompleted(one))
+        self.judged(tuple(found))
+
+    def judged(self, found: tuple[CheckResult, ...]) -> None:
+        """A read ends; what it says late or twice says nothing."""
+        for one in found:
+            self.found(one)
+        self.chip_runs = False
+        self.feed(de.ChipJudged(found))
+        if self.state.chip is not ChipRead.RUNNING:
+            self.feed(de.ChipJudged(found))
+
+    def found(self, one: CheckResult) -> None:
+        is_inspecting = self.state.phase is Phase.INSPECTING and not self.state.asked
+        if is_inspecting and one.outcome is CheckOutcome.FAILED and one.check is not CheckName.CHIP_ACCESS:
+            self.findings.add(one.check)
+
     def expire(self, timer: Timer) -> None:
         if timer in self.timers:
             if timer in {Timer.ENTRY, Timer.PASSAGE, Timer.LEAVE}:
@@ -231,6 +286,7 @@ def happy_path(lane: Lane) -> list[object]:
         *[lambda check=check: lane.feed(ev.CheckCompleted(result(check))) for check in PRE],
         lambda: lane.feed(ev.ReferenceReady()),
         lambda: lane.feed(ev.MrzChecked("lines-a", result(CheckName.MRZ_CHECK_DIGITS))),
+        *([lane.chip] if lane.state.demands.reads_chip else []),
         lane.walk_in,
         lambda: lane.feed(ev.CheckCompleted(result(CheckName.FACE_COMPARISON))),
         lane.walk_out,
@@ -243,8 +299,21 @@ FAULTS = (
     "document_aborted", "face_aborted", "not_served", "wrong_digit", "face_failed", "guard_release", "guard_hand_over",
     "stray_person", "leave", "hold", "unhold", "timer", "late_commit", "late_policy", "removed", "more_time", "jitter",
 )  # fmt: skip
-RARE = ("document_changed", "reference_dropped")
+RARE = (
+    "document_changed",
+    "reference_dropped",
+    "page_pictured",
+    "page_judged",
+    "page_failed",
+    "page_aborted",
+    "reference_aborted",
+)
 """Faults that the guided walks leave out."""
+OF_THE_CHIP = (
+    "chip_aborted", "chip_removed", "chip_refused", "chip_failed", "chip_failed_early", "chip_partly", "chip_torn",
+    "chip_late", "seen_again", "chip_timer", "page_pictured", "page_judged", "page_failed", "page_aborted",
+    "reference_aborted",
+)  # fmt: skip
 
 
 def inject(lane: Lane, fault: str) -> None:
@@ -311,6 +380,40 @@ def inject(lane: Lane, fault: str) -> None:
             lane.feed(ev.DocumentChanged())
         case "reference_dropped":
             lane.feed(ev.ReferenceDropped())
+        case "chip_aborted" | "chip_removed":
+            codes = {"chip_aborted": ReasonCode.CHIP_READER_FAULT, "chip_removed": ReasonCode.DOCUMENT_REMOVED_EARLY}
+            lane.feed(ev.StepAborted(Step.CHIP, Reason(codes[fault])))
+        case "chip_refused":
+            lane.chip(dict.fromkeys(CHIP, CheckOutcome.ABORTED) | {CheckName.CHIP_ACCESS: CheckOutcome.FAILED})
+        case "chip_failed":
+            lane.chip({CheckName.CHIP_GENUINENESS: CheckOutcome.FAILED}, on_the_way=0)
+        case "chip_failed_early":
+            if lane.chip_runs:
+                wrong = result(CheckName.SOD_SIGNATURE, CheckOutcome.FAILED)
+                lane.found(wrong)
+                lane.feed(ev.CheckCompleted(wrong))
+        case "chip_partly" if lane.chip_runs:
+            lane.judged(tuple(result(check) for check in CHIP[: lane.random.randrange(len(CHIP))]))
+        case "chip_torn":
+            lane.chip({check: CheckOutcome.ABORTED for check in CHIP[3:]})
+        case "chip_late" if not lane.chip_runs:
+            for check in CHIP:
+                lane.feed(ev.CheckCompleted(result(check)))
+            lane.feed(de.ChipJudged(tuple(result(check) for check in CHIP)))
+        case "seen_again":
+            lane.feed(de.DocumentSeenAgain())
+        case "chip_timer":
+            lane.expire(Timer.CHIP)
+        case "page_pictured":
+            lane.feed(de.PageImaged())
+        case "page_judged":
+            lane.feed(de.PageJudged(tuple(result(check) for check in OPTICAL_CHECKS)))
+        case "page_failed":
+            lane.feed(de.PageJudged((result(CheckName.MRZ_INFRARED, CheckOutcome.FAILED),)))
+        case "page_aborted":
+            lane.feed(ev.StepAborted(Step.PAGE, Reason(ReasonCode.IMAGE_UNUSABLE, {"image": "white"})))
+        case "reference_aborted":
+            lane.feed(ev.StepAborted(Step.REFERENCE, Reason(ReasonCode.FACE_ENGINE_FAULT)))
         case "more_time":
             lane.feed(ev.MoreTimeRequested())
         case _:
@@ -339,8 +442,9 @@ def recover(lane: Lane) -> None:
     assert lane.state.phase is Phase.IDLE, f"lane did not come back: {lane.state.phase}\n{lane.story()}"
 
 
-def run_seed(seed: int) -> Lane:
-    lane = Lane(seed)
+def run_seed(seed: int, demands: Demands = DOCUMENT_AND_FACE) -> Lane:
+    lane = Lane(seed, demands)
+    faults = (*FAULTS, *OF_THE_CHIP) if demands.reads_chip else FAULTS
     fault_rate = (0.0, 0.03, 0.3)[seed % 3]
     lane.defer_rate = (0.0, 0.1, 0.3)[seed % 3]
     for _ in range(6):
@@ -350,7 +454,7 @@ def run_seed(seed: int) -> Lane:
             if lane.random.random() < 0.5:
                 lane.deliver()
             while lane.random.random() < fault_rate:
-                inject(lane, lane.random.choice(FAULTS))
+                inject(lane, lane.random.choice(faults))
         recover(lane)
     return lane
 
@@ -374,34 +478,50 @@ def test_guided_walks_hold_every_invariant_and_reach_every_state() -> None:
     assert exits > 1000
 
 
+@pytest.mark.parametrize("demands", [WITH_CHIP, ADVISORY], ids=["required", "advisory"])
+def test_guided_walks_with_a_chip_hold_every_invariant(demands: Demands) -> None:
+    seen: Counter[str] = Counter()
+    outcomes: Counter[Outcome] = Counter()
+    for seed in range(450):
+        lane = run_seed(seed, demands)
+        seen += lane.seen
+        outcomes.update(closed.outcome for closed in lane.closed)
+        if seed % 3 == 0:
+            assert [closed.outcome for closed in lane.closed].count(Outcome.RELEASED) >= 1
+    for fault in OF_THE_CHIP:
+        assert seen[f"{Phase.INSPECTING}!{fault}"] >= 20, f"{fault} hardly ever met a running inspection"
+    assert outcomes[Outcome.RELEASED] > 500
+
+
 def walk(lane: Lane, count: int) -> None:
     for action in happy_path(lane)[:count]:
         action()  # type: ignore[operator]
 
 
-def quiet(seed: int = 0) -> Lane:
-    lane = Lane(seed)
+def quiet(seed: int = 0, demands: Demands = DOCUMENT_AND_FACE) -> Lane:
+    lane = Lane(seed, demands)
     lane.random.random = lambda: 0.5  # type: ignore[method-assign] # policy releases, no doubled commits
     return lane
 
 
 def _reach(lane: Lane, phase: Phase) -> None:
+    inside = 10 if lane.state.demands.reads_chip else 9
     match phase:
         case Phase.INSPECTING:
-            walk(lane, 5)
+            walk(lane, 8 if lane.state.demands.reads_chip else 5)
         case Phase.DECIDED:
-            walk(lane, 9)
+            walk(lane, inside)
             lane.defer_rate = 1.0
             lane.feed(ev.CheckCompleted(result(CheckName.FACE_COMPARISON)))
         case Phase.REFERRED:
-            walk(lane, 9)
+            walk(lane, inside)
             inject(lane, "help")
         case Phase.RELEASED:
             walk(lane, 3)
             inject(lane, "help")
             lane.guard(Admission.RELEASE)
         case Phase.PASSAGE_OPEN | Phase.PASSED:
-            walk(lane, 10)
+            walk(lane, inside + 1)
             if phase is Phase.PASSED:
                 lane.defer_rate = 1.0
                 lane.walk_out()
@@ -413,11 +533,11 @@ def _reach(lane: Lane, phase: Phase) -> None:
             _reach(lane, Phase.REFERRED)
             lane.guard(Admission.HAND_OVER)
         case Phase.FAULTED:
-            walk(lane, 9)
+            walk(lane, inside)
             inject(lane, "disk")
             lane.feed(ev.CheckCompleted(result(CheckName.FACE_COMPARISON)))
         case Phase.SUSPENDED:
-            walk(lane, 9)
+            walk(lane, inside)
             lane.fire = True
             lane.open.clear()
             lane.feed(lane.inputs())
@@ -583,10 +703,19 @@ def test_an_evaluatory_check_stands_in_nobodys_way_only_while_it_is_not_supporte
         assert lane.state.results[CheckName.FACE_PRESENTATION].outcome is outcome
 
 
-@pytest.mark.parametrize("check", sorted(MANDATORY_CHECKS))
-def test_a_mandatory_check_that_is_not_supported_is_never_clear(check: CheckName) -> None:
-    assert not result(check, CheckOutcome.NOT_SUPPORTED).is_clear
-    assert result(check).is_clear
+@pytest.mark.parametrize("check", sorted(WITH_CHIP.before_exit))
+def test_a_demanded_check_that_is_not_supported_is_never_clear(check: CheckName) -> None:
+    assert not WITH_CHIP.is_clear(result(check, CheckOutcome.NOT_SUPPORTED))
+    assert WITH_CHIP.is_clear(result(check))
+
+
+def test_no_demands_hide_a_finding_or_let_in_whom_they_would_not_let_out() -> None:
+    for demands in (DOCUMENT_AND_FACE, WITH_CHIP, ADVISORY):
+        assert not any(demands.is_clear(result(check, CheckOutcome.FAILED)) for check in CheckName)
+    with pytest.raises(ValueError, match="tolerated nowhere"):
+        Demands(frozenset(), frozenset(), {CheckName.STAY: frozenset({CheckOutcome.FAILED})})
+    with pytest.raises(ValueError, match="before the exit"):
+        Demands(frozenset(CHIP), frozenset())
 
 
 def test_a_broken_disk_moves_no_door() -> None:
@@ -604,14 +733,248 @@ def test_a_broken_disk_moves_no_door() -> None:
     assert [closed.outcome for closed in lane.closed] == [Outcome.RELEASED]
 
 
+# the chip and the page ----------------------------------------------------------------------------------------------
+
+
+def at_the_chip(demands: Demands = WITH_CHIP, seed: int = 0) -> Lane:
+    """A lane whose chip is being read; everything else before the entry is there."""
+    lane = quiet(seed, demands)
+    walk(lane, 8)
+    assert lane.chip_runs
+    assert not lane.open
+    return lane
+
+
+def again(lane: Lane) -> None:
+    """The document is read once more, with the same lines."""
+    lane.feed(de.DocumentSeenAgain())
+
+
+def test_the_chip_is_read_as_soon_as_the_digits_are_right_and_not_before() -> None:
+    lane = quiet(0, WITH_CHIP)
+    lane.feed(ev.DocumentPresented(uuid.uuid4()))
+    lane.feed(ev.MrzChecked("a", result(CheckName.MRZ_CHECK_DIGITS, CheckOutcome.FAILED)))
+    assert lane.chip_reads == 0
+    lane.feed(ev.MrzChecked("b", result(CheckName.MRZ_CHECK_DIGITS)))
+    assert lane.chip_runs
+    assert Timer.CHIP in lane.timers
+    assert Timer.IDLE not in lane.timers, "nobody is idle while the chip is read"
+
+
+def test_results_of_the_chip_alone_open_nothing_before_its_read_is_over() -> None:
+    lane = at_the_chip()
+    for check in CHIP:
+        lane.feed(ev.CheckCompleted(result(check)))
+    assert not lane.open
+    lane.chip()
+    assert lane.open == {DoorName.ENTRANCE}
+
+
+def test_the_reference_is_of_the_read_that_was_judged() -> None:
+    """Another chip could be torn off before it was judged, and leave its holder's face behind."""
+    lane = at_the_chip()
+    assert not lane.state.has_reference, "one that came before the chip"
+    lane.feed(ev.ReferenceReady())
+    inject(lane, "chip_removed")
+    again(lane)
+    found = tuple(result(check) for check in CHIP)
+    lane.judged(found)
+    assert lane.state.chip is ChipRead.JUDGED
+    assert not lane.open
+    lane.feed(ev.ReferenceReady())
+    assert lane.open == {DoorName.ENTRANCE}
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in CheckOutcome if outcome is not CheckOutcome.SUCCESSFUL])
+@pytest.mark.parametrize("check", CHIP)
+@pytest.mark.parametrize("demands", [WITH_CHIP, ADVISORY], ids=["required", "advisory"])
+def test_every_outcome_of_every_electronic_check(demands: Demands, check: CheckName, outcome: CheckOutcome) -> None:
+    """The whole table: nothing but successful leads on where the chip is required, nothing failed does anywhere."""
+    lane = at_the_chip(demands)
+    for _ in range(2):  # what was aborted, or access that was refused, is tried once more
+        lane.chip({check: outcome})
+        if lane.state.chip is ChipRead.AWAITED:
+            assert not lane.open
+            lane.feed(ev.MrzChecked("lines-a", result(CheckName.MRZ_CHECK_DIGITS)))
+            again(lane)
+    tolerated = demands is ADVISORY and outcome is not CheckOutcome.FAILED
+    assert (DoorName.ENTRANCE in lane.open) is tolerated, lane.story()
+    assert (lane.state.phase is Phase.REFERRED) is not tolerated
+    assert lane.state.results[check].outcome is outcome
+    is_repeated = outcome is CheckOutcome.ABORTED or (check is CheckName.CHIP_ACCESS and outcome is CheckOutcome.FAILED)
+    assert lane.chip_reads == 1 + is_repeated
+
+
+@pytest.mark.parametrize("fault", ["chip_aborted", "chip_removed", "chip_timer", "chip_torn"])
+def test_a_read_that_ended_early_is_repeated_once_and_then_the_guard_is_called(fault: str) -> None:
+    lane = at_the_chip()
+    inject(lane, fault)
+    assert lane.state.phase is Phase.INSPECTING
+    assert lane.state.chip is ChipRead.AWAITED
+    assert Timer.IDLE in lane.timers
+    again(lane)
+    again(lane)
+    assert lane.chip_reads == 2
+    inject(lane, fault)
+    assert lane.state.phase is Phase.REFERRED
+    missing = {one.check for one in lane.state.results.values() if one.outcome is CheckOutcome.ABORTED}
+    assert missing, "what is not known is said to be so"
+    assert not lane.open
+
+
+def test_a_part_of_the_results_is_no_whole() -> None:
+    lane = at_the_chip()
+    lane.judged(tuple(result(check) for check in CHIP[1:]))
+    assert lane.state.phase is Phase.REFERRED
+    assert lane.state.results[CHIP[0]].outcome is CheckOutcome.ABORTED
+
+
+def test_a_second_read_that_is_whole_goes_on() -> None:
+    lane = at_the_chip()
+    inject(lane, "chip_torn")
+    again(lane)
+    lane.chip()
+    lane.walk_in()
+    lane.feed(ev.CheckCompleted(result(CheckName.FACE_COMPARISON)))
+    lane.walk_out()
+    assert [closed.outcome for closed in lane.closed] == [Outcome.RELEASED]
+
+
+def test_a_finding_on_the_way_is_not_lost_with_the_chip() -> None:
+    lane = at_the_chip()
+    inject(lane, "chip_failed_early")
+    inject(lane, "chip_removed")
+    assert lane.state.phase is Phase.REFERRED, "there is nothing to repeat after a finding"
+    assert lane.state.results[CheckName.SOD_SIGNATURE].outcome is CheckOutcome.FAILED
+    lane = at_the_chip()
+    inject(lane, "chip_failed_early")
+    lane.chip()
+    assert lane.state.phase is Phase.REFERRED, "and a later success takes nothing back"
+
+
+def test_refused_access_has_the_lines_read_again_once() -> None:
+    lane = at_the_chip()
+    inject(lane, "chip_refused")
+    assert CheckName.MRZ_CHECK_DIGITS not in lane.state.results, "the lines are in doubt"
+    again(lane)
+    assert lane.chip_reads == 1, "the lines come first"
+    lane.feed(ev.MrzChecked("lines-b", result(CheckName.MRZ_CHECK_DIGITS)))
+    assert lane.chip_reads == 2
+    inject(lane, "chip_refused")
+    assert lane.state.phase is Phase.REFERRED
+    assert lane.state.results[CheckName.CHIP_ACCESS].outcome is CheckOutcome.FAILED
+
+
+def test_without_the_key_nobody_waits_for_the_chip() -> None:
+    lane = quiet(0, WITH_CHIP)
+    walk(lane, 7)
+    for _ in range(2):
+        lane.feed(ev.MrzChecked("a", result(CheckName.MRZ_CHECK_DIGITS, CheckOutcome.FAILED)))
+    assert lane.state.phase is Phase.REFERRED
+    assert lane.chip_reads == 0
+
+
+def test_a_referral_ends_the_read() -> None:
+    lane = at_the_chip()
+    inject(lane, "not_served")
+    assert lane.state.phase is Phase.REFERRED
+    assert not lane.chip_runs
+    lane.feed(de.ChipJudged(tuple(result(check) for check in CHIP)))
+    assert lane.state.phase is Phase.REFERRED
+
+
+def test_the_time_of_the_idle_does_not_run_against_a_chip_that_is_read() -> None:
+    lane = at_the_chip()
+    for event in (ev.MoreTimeRequested(), ev.DocumentPresented(uuid.uuid4())):
+        lane.feed(event)
+        assert Timer.IDLE not in lane.timers
+    lane.feed(ev.StepAborted(Step.DOCUMENT, Reason(ReasonCode.DOCUMENT_READER_FAULT)))
+    lane.feed(ev.TimerExpired(Timer.IDLE, lane.state.transaction_id))
+    assert lane.state.phase is Phase.INSPECTING
+
+
+@pytest.mark.parametrize("demands", [DOCUMENT_AND_FACE, WITH_CHIP], ids=["without chip", "with chip"])
+@pytest.mark.parametrize("outcome", CheckOutcome)
+def test_pictures_that_came_are_waited_for_and_count(demands: Demands, outcome: CheckOutcome) -> None:
+    lane = quiet(0, demands)
+    walk(lane, 6)
+    inject(lane, "page_pictured")
+    assert not lane.state.page_running, "not before the lines are right"
+    walk_on = happy_path(lane)[6:8]
+    for action in walk_on:
+        action()  # type: ignore[operator]
+    if demands.reads_chip:
+        lane.chip()
+    assert lane.state.page_running
+    assert not lane.open
+    inject(lane, "page_pictured")
+    lane.feed(de.PageJudged((result(CheckName.MRZ_INFRARED, outcome),)))
+    assert lane.state.page_running, "there was one more picture"
+    assert not lane.open
+    others = tuple(result(check) for check in OPTICAL_CHECKS - {CheckName.MRZ_INFRARED})
+    lane.feed(de.PageJudged(others))
+    clear = outcome in {CheckOutcome.SUCCESSFUL, CheckOutcome.NOT_SUPPORTED}
+    assert (DoorName.ENTRANCE in lane.open) is clear
+    assert (lane.state.phase is Phase.REFERRED) is not clear
+
+
+def test_a_finding_of_the_page_stays_and_a_fault_of_the_judge_is_no_pass() -> None:
+    lane = quiet()
+    walk(lane, 6)
+    inject(lane, "page_pictured")
+    for action in happy_path(lane)[6:8]:
+        action()  # type: ignore[operator]
+    inject(lane, "page_pictured")
+    inject(lane, "page_failed")
+    lane.feed(de.PageJudged((result(CheckName.MRZ_INFRARED),)))
+    assert lane.state.phase is Phase.REFERRED
+    assert lane.state.results[CheckName.MRZ_INFRARED].outcome is CheckOutcome.FAILED
+    lane = quiet()
+    walk(lane, 6)
+    inject(lane, "page_pictured")
+    for action in happy_path(lane)[6:8]:
+        action()  # type: ignore[operator]
+    inject(lane, "page_aborted")
+    assert lane.state.page_running, "repeated once"
+    inject(lane, "page_aborted")
+    assert lane.state.phase is Phase.REFERRED
+    assert {lane.state.results[check].outcome for check in OPTICAL_CHECKS} == {CheckOutcome.ABORTED}
+
+
+def test_a_reference_that_could_not_be_taken_is_tried_once_more() -> None:
+    lane = quiet(0, WITH_CHIP)
+    walk(lane, 6)
+    before = len(lane.trace)
+    inject(lane, "reference_aborted")
+    assert "TakeReference" in lane.trace[before]
+    inject(lane, "reference_aborted")
+    assert lane.state.phase is Phase.REFERRED
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_fault_of_the_chip_in_every_state_ends_well(phase: Phase) -> None:
+    for number, fault in enumerate(OF_THE_CHIP):
+        for second in (*FAULTS, *OF_THE_CHIP):
+            for demands in (WITH_CHIP, ADVISORY):
+                lane = quiet(number, demands)
+                lane.random.random = random.Random(number).random  # type: ignore[method-assign]
+                _reach_quietly(lane, phase)
+                inject(lane, fault)
+                inject(lane, second)
+                recover(lane)
+
+
 class LaneMachine(RuleBasedStateMachine):
     """Hypothesis drives the same lane: it walks the happy path and throws in what it likes; `Lane` checks after each step."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.lane = Lane(0)
+        self.lane = self.fresh()
         self.lane.random.random = lambda: 0.5  # type: ignore[method-assign]
         self.next = 0
+
+    def fresh(self) -> Lane:
+        return Lane(0)
 
     @rule(count=st.integers(1, 11))
     def walk_on(self, count: int) -> None:
@@ -620,7 +983,7 @@ class LaneMachine(RuleBasedStateMachine):
             actions[self.next % len(actions)]()  # type: ignore[operator]
             self.next += 1
 
-    @rule(fault=st.sampled_from(FAULTS))
+    @rule(fault=st.sampled_from((*FAULTS, *OF_THE_CHIP)))
     def disturb(self, fault: str) -> None:
         inject(self.lane, fault)
 
@@ -633,8 +996,23 @@ class LaneMachine(RuleBasedStateMachine):
         recover(self.lane)
 
 
-def test_hypothesis_finds_no_walk_that_breaks_a_promise() -> None:
-    run_state_machine_as_test(LaneMachine, settings=settings(max_examples=150, stateful_step_count=30, deadline=None))
+class ChipLaneMachine(LaneMachine):
+    """The same lane with a chip reader."""
+
+    def fresh(self) -> Lane:
+        return Lane(0, WITH_CHIP)
+
+
+class AdvisoryLaneMachine(LaneMachine):
+    """The same lane where the chip is only reported."""
+
+    def fresh(self) -> Lane:
+        return Lane(0, ADVISORY)
+
+
+@pytest.mark.parametrize("machine", [LaneMachine, ChipLaneMachine, AdvisoryLaneMachine])
+def test_hypothesis_finds_no_walk_that_breaks_a_promise(machine: type[LaneMachine]) -> None:
+    run_state_machine_as_test(machine, settings=settings(max_examples=150, stateful_step_count=30, deadline=None))
 
 
 def test_the_model_sees_a_planted_fault(monkeypatch: pytest.MonkeyPatch) -> None:

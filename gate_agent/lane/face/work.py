@@ -19,7 +19,9 @@ from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.acquisition import FaceAcquisition
 from gate_agent.lane.face.cues import Cue
+from gate_agent.lane.face.printed import compare_printed
 from gate_agent.lane.face.stays import ShortStays
+from gate_agent.lane.jobs import Job, Report
 from gate_agent.lane.ports import FaceConclusion, FaceMatcher, FaceMonitor, LaneCamera
 from gate_agent.lane.reference import take_reference
 from gate_agent.settings import FaceSettings
@@ -30,9 +32,6 @@ FORGOTTEN_WITHIN_S = 5.0
 """Promise 4: what was borrowed is gone this long after the transaction's end."""
 CONCLUDED_WITHIN_S = 2.0
 """The part of it that counting may take."""
-
-Job = Callable[[Coroutine[object, object, object]], asyncio.Task[object]]
-Report = Callable[[Borrowed, ev.Event], None]
 
 
 class FaceWork:
@@ -84,9 +83,13 @@ class FaceWork:
         """End a running challenge for the traveller; False when there is none."""
         return self._acquisition is not None and self._acquisition.skip()
 
-    def take_reference(self, borrowed: Borrowed, content: bytes) -> None:
-        """Take the document's portrait as the reference."""
-        self._job(self._reference(borrowed, content, borrowed.reference_round))
+    def take_reference(self, borrowed: Borrowed, content: bytes, step: ev.Step = ev.Step.DOCUMENT) -> None:
+        """Take the document's portrait as the reference; `step` is what has to be repeated when it is none."""
+        self._job(self._reference(borrowed, content, step, borrowed.reference_round))
+
+    def compare_printed(self, borrowed: Borrowed) -> None:
+        """Compare the printed portrait with the chip's, once that one is the reference."""
+        self._job(self._printed(borrowed, borrowed.reference_round))
 
     def start(self, borrowed: Borrowed, today: date) -> None:
         """Begin an acquisition."""
@@ -121,16 +124,29 @@ class FaceWork:
             log.error("face_not_counted", fault=type(fault).__name__)  # no trace: it may hold what is in the document
             return None
 
-    async def _reference(self, borrowed: Borrowed, content: bytes, round_: int) -> None:
+    async def _printed(self, borrowed: Borrowed, round_: int) -> None:
+        async with borrowed.reference_turn:
+            if borrowed.is_over or not borrowed.reference_ready or borrowed.reference_round != round_:
+                return  # whoever takes the reference next compares it
+            result = await compare_printed(self._matcher, borrowed)
+        if borrowed.reference_round == round_:
+            self._report(borrowed, ev.CheckCompleted(result))
+
+    async def _reference(self, borrowed: Borrowed, content: bytes, step: ev.Step, round_: int) -> None:
+        printed: CheckResult | None = None
         async with borrowed.reference_turn:  # one after another: the last that the worker took is the one that counts
             if not borrowed.waits_for_reference(round_):
                 return
-            found = await take_reference(self._matcher, borrowed, content)
+            found = await take_reference(self._matcher, borrowed, content, step)
+            if isinstance(found, ev.ReferenceReady) and borrowed.chip_portrait is not None:
+                printed = await compare_printed(self._matcher, borrowed)
             if self._stays is not None:
                 found = await self._stays.instead(self._matcher, borrowed, found)
         if borrowed.is_over:  # it ended while the worker looked: what came too late is forgotten once more
             borrowed.wipe()
             await self._forget(borrowed.transaction_id)
+        if borrowed.reference_round == round_ and printed is not None:
+            self._report(borrowed, ev.CheckCompleted(printed))
         if found is not None:
             self._report(borrowed, found)
 

@@ -1,0 +1,164 @@
+"""Rules of the document beyond its printed lines: when the chip is read, what is repeated once, and when the pictures are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gate_agent.domain import document_events as de
+from gate_agent.domain import events as ev
+from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
+from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS
+from gate_agent.domain.events import Step, Timer
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.transaction_state import ChipRead, Permit, Stepping
+
+
+class DocumentInspection(Stepping):
+    """The chip and the page. A read that was aborted is repeated once; a finding of it stays, whatever the second read says."""
+
+    def progress(self) -> None:
+        """See how far the inspection is; the rules of the whole inspection say how."""
+        raise NotImplementedError
+
+    @property
+    def zone_is_right(self) -> bool:
+        """Whether the machine readable zone was read with right check digits: the key to the chip."""
+        digits = self.state.results.get(CheckName.MRZ_CHECK_DIGITS)
+        return digits is not None and digits.outcome is CheckOutcome.SUCCESSFUL
+
+    @property
+    def waits_for_document(self) -> bool:
+        """Whether something of the document is still on its way that has to be judged before anybody enters."""
+        state = self.state
+        if not self.zone_is_right:
+            return False  # without the key there is no chip to wait for
+        return state.page_running or (state.demands.reads_chip and state.chip is not ChipRead.JUDGED)
+
+    # chip -------------------------------------------------------------------------------------------------------------
+
+    def read_chip(self) -> None:
+        """Read the chip, if this lane does. The reference is this read's own: none of an earlier read stands in for it."""
+        state = self.state
+        if not state.demands.reads_chip or state.permit is not Permit.NONE:
+            return
+        if state.chip not in {ChipRead.NOT_BEGUN, ChipRead.AWAITED} or not self.zone_is_right:
+            return
+        self.set(chip=ChipRead.RUNNING, has_reference=False)
+        self.emit(ev.StopTimer(Timer.IDLE), ev.StartTimer(Timer.CHIP), de.ReadChip())
+
+    def chip_judged(self, results: Iterable[CheckResult]) -> None:
+        """Take the end of a read. Access that was refused has the lines read again, once; what was aborted, the chip."""
+        if self.state.chip is not ChipRead.RUNNING:
+            return
+        found = {result.check: result for result in results if result.check in ELECTRONIC_CHECKS}
+        access = found.get(CheckName.CHIP_ACCESS)
+        others_failed = any(result.outcome is CheckOutcome.FAILED and result is not access for result in found.values())
+        aborted = _first_reason(result for result in found.values() if result.outcome is CheckOutcome.ABORTED)
+        is_last = Step.CHIP in self.state.aborted_steps or others_failed or bool(self._findings())
+        if not is_last and access is not None and access.outcome is CheckOutcome.FAILED:
+            self._count_chip()
+            self._await_chip()
+            self.doubt_lines()
+        elif not is_last and (aborted is not None or not found):
+            self.chip_aborted(aborted or Reason(ReasonCode.STEP_TIMEOUT, {"step": Step.CHIP.value}))
+        else:
+            self._conclude_chip(found, Reason(ReasonCode.STEP_TIMEOUT, {"step": Step.CHIP.value}))
+
+    def chip_result(self, result: CheckResult) -> None:
+        """Take what is known of the chip while it still transfers; a finding is not taken back."""
+        if self.state.chip is ChipRead.RUNNING and result.check not in self._findings():
+            self.set(results={**self.state.results, result.check: result})
+
+    def chip_aborted(self, reason: Reason) -> None:
+        """Wait for the document and read its chip once more; the second time what is missing stays aborted."""
+        if self.state.chip is not ChipRead.RUNNING:
+            return
+        self.emit(de.StopChip())
+        is_last = Step.CHIP in self.state.aborted_steps or bool(self._findings())
+        self._count_chip()
+        if is_last:
+            twice = Reason(ReasonCode.ABORTED_TWICE, {"step": Step.CHIP.value})
+            self._conclude_chip({}, reason, twice)
+        else:
+            self._await_chip()
+
+    def doubt_lines(self) -> None:
+        """Let the zone be read anew: what was read opens no chip, so it may have been read wrongly."""
+        results = {
+            check: result for check, result in self.state.results.items() if check is not CheckName.MRZ_CHECK_DIGITS
+        }
+        self.set(results=results, reads=0, last_reading_key="")
+        self.emit(de.DoubtReading())
+
+    def _count_chip(self) -> None:
+        count = self.state.aborted_steps.get(Step.CHIP, 0) + 1
+        self.set(aborted_steps={**self.state.aborted_steps, Step.CHIP: count})
+
+    def _await_chip(self) -> None:
+        results = self._without_chip()
+        portrait = results.get(CheckName.PORTRAIT_AGAINST_DG2)
+        if portrait is not None and portrait.outcome is not CheckOutcome.FAILED:
+            del results[CheckName.PORTRAIT_AGAINST_DG2]  # it was compared with what this read gave
+        self.set(chip=ChipRead.AWAITED, has_reference=False, results=results)
+        self.emit(ev.StopTimer(Timer.CHIP), ev.StartTimer(Timer.IDLE), ev.ReadDocumentAgain())
+
+    def _conclude_chip(self, found: Mapping[CheckName, CheckResult], *missing: Reason) -> None:
+        """Put down what a read gave; a demanded check that it did not answer is aborted, and an earlier finding stays."""
+        demanded = self.state.demands.before_entry & ELECTRONIC_CHECKS
+        absent = {check: CheckResult(check, CheckOutcome.ABORTED, missing) for check in sorted(demanded - found.keys())}
+        results = {**self._without_chip(), **absent, **found, **self._findings()}
+        self.set(chip=ChipRead.JUDGED, results=results)
+        self.emit(ev.StopTimer(Timer.CHIP), ev.StartTimer(Timer.IDLE))
+        self.progress()
+
+    def _findings(self) -> dict[CheckName, CheckResult]:
+        """Return what was found to be wrong with the chip; that a key did not fit is no finding while the key may be wrong."""
+        return {
+            check: result
+            for check, result in self.state.results.items()
+            if check in ELECTRONIC_CHECKS - {CheckName.CHIP_ACCESS} and result.outcome is CheckOutcome.FAILED
+        }
+
+    def _without_chip(self) -> dict[CheckName, CheckResult]:
+        kept = {check: result for check, result in self.state.results.items() if check not in ELECTRONIC_CHECKS}
+        return kept | self._findings()
+
+    # page -------------------------------------------------------------------------------------------------------------
+
+    def judge_page(self) -> None:
+        """Have the pictures judged that came since the last time."""
+        state = self.state
+        if state.page_is_new and not state.page_running and self.zone_is_right and state.permit is Permit.NONE:
+            self.set(page_is_new=False, page_running=True)
+            self.emit(de.JudgePage())
+
+    def page_judged(self, results: Iterable[CheckResult]) -> None:
+        """Take what the pictures showed; a finding of an earlier set of them stays."""
+        if not self.state.page_running:
+            return
+        known = dict(self.state.results)
+        for result in results:
+            before = known.get(result.check)
+            if before is None or before.outcome is not CheckOutcome.FAILED:
+                known[result.check] = result
+        self.set(results=known, page_running=False)
+        self.judge_page()
+
+    def page_aborted(self, reason: Reason) -> None:
+        """Judge once more; the second time the checks stay aborted."""
+        if not self.state.page_running:
+            return
+        count = self.state.aborted_steps.get(Step.PAGE, 0) + 1
+        self.set(aborted_steps={**self.state.aborted_steps, Step.PAGE: count})
+        if count > 1:
+            reasons = (reason, Reason(ReasonCode.ABORTED_TWICE, {"step": Step.PAGE.value}))
+            self.page_judged(CheckResult(check, CheckOutcome.ABORTED, reasons) for check in sorted(OPTICAL_CHECKS))
+        else:
+            self.set(page_running=False, page_is_new=True)
+            self.judge_page()
+
+
+def _first_reason(results: Iterable[CheckResult]) -> Reason | None:
+    for result in results:
+        return result.reasons[0] if result.reasons else Reason(ReasonCode.CHIP_ABORTED, {"fault": ""})
+    return None

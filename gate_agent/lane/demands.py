@@ -1,0 +1,35 @@
+"""What a lane demands, from its settings: the one place where the site file becomes `domain.demands.Demands`."""
+
+from __future__ import annotations
+
+from gate_agent.domain.check import CheckName, CheckOutcome
+from gate_agent.domain.demands import DOCUMENT_AND_FACE, ELECTRONIC_CHECKS, Demands
+from gate_agent.settings import AttackDetection, DocumentSettings, LaneSettings, Settings
+
+_NOT_SUPPORTED = frozenset({CheckOutcome.NOT_SUPPORTED})
+_ANYTHING_BUT_FAILED = frozenset({CheckOutcome.UNDETERMINED, CheckOutcome.NOT_SUPPORTED, CheckOutcome.ABORTED})
+
+
+def demands_of(settings: Settings, lane: LaneSettings) -> Demands:
+    """Return what a lane demands: more with a chip reader, and attack detection where the site requires it."""
+    before_entry, before_exit = DOCUMENT_AND_FACE.before_entry, DOCUMENT_AND_FACE.before_exit
+    tolerated = dict(DOCUMENT_AND_FACE.tolerated)
+    if lane.chip_reader:
+        before_entry, before_exit = before_entry | ELECTRONIC_CHECKS, before_exit | ELECTRONIC_CHECKS
+        tolerated |= _of_the_chip(settings.document)
+    if settings.face.presentation_attack_detection is AttackDetection.REQUIRED:
+        before_exit |= {CheckName.FACE_PRESENTATION}
+        del tolerated[CheckName.FACE_PRESENTATION]
+    return Demands(before_entry, before_exit, tolerated)
+
+
+def _of_the_chip(document: DocumentSettings) -> dict[CheckName, frozenset[CheckOutcome]]:
+    """Return what is clear of a chip besides successful. Advisory: it is read and reported, and only a finding counts."""
+    if document.chip == "advisory":
+        return dict.fromkeys(ELECTRONIC_CHECKS, _ANYTHING_BUT_FAILED)
+    tolerated: dict[CheckName, frozenset[CheckOutcome]] = {}
+    if document.chip_genuineness == "where_offered":
+        tolerated[CheckName.CHIP_GENUINENESS] = _NOT_SUPPORTED
+    if document.revocation == "advisory":
+        tolerated[CheckName.CERTIFICATE_REVOCATION] = _ANYTHING_BUT_FAILED
+    return tolerated

@@ -1,0 +1,145 @@
+"""What a lane does with a document beyond its printed lines: portrait, pictures of the page, chip, and whether its chip can be proven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from drivers.contracts import Unsupported
+from gate_agent.clock import Clock
+from gate_agent.domain import document_events as de
+from gate_agent.domain import events as ev
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.transaction_state import ChipRead, TransactionState
+from gate_agent.domain.travel_document import TravelDocument
+from gate_agent.errors import DeviceFault, InspectionFault
+from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.chip import ChipWork
+from gate_agent.lane.face.work import FaceWork
+from gate_agent.lane.intake import Intake
+from gate_agent.lane.jobs import Job, Report
+from gate_agent.lane.ports import DocumentPorts, LaneReader, OpticalInspector
+from gate_agent.policy.eligibility import not_covered
+from gate_agent.settings import LaneSettings, Settings
+
+log = structlog.get_logger()
+
+PICTURES = frozenset({"white", "infrared", "ultraviolet"})
+"""Roles of the pictures that the page is judged by."""
+
+
+class DocumentWork:
+    """Performs the machine's effects on a document, and takes its pictures as they come."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lane: LaneSettings,
+        reader: LaneReader,
+        ports: DocumentPorts,
+        intake: Intake,
+        face: FaceWork,
+        clock: Clock,
+        *,
+        job: Job,
+        report: Report,
+        changed: Callable[[], None],
+    ) -> None:
+        self.chip: ChipWork | None = None
+        self._is_chip_required = settings.document.chip == "required"
+        self._reader = reader
+        self._intake = intake
+        self._optics = ports.optical_inspector
+        self._face = face
+        self._clock = clock
+        self._job = job
+        self._report = report
+        if lane.chip_reader:
+            if ports.chip_reader is None or ports.chip_inspector is None:
+                raise ValueError(f"lane {lane.lane_id} reads chips, and nobody to read or to judge them was handed in")
+            self.chip = ChipWork(
+                ports.chip_reader, ports.chip_inspector, face, clock, job=job, report=report, changed=changed
+            )
+
+    def perform(self, effect: de.DocumentEffect, borrowed: Borrowed) -> None:
+        """Do what the machine asks."""
+        match effect:
+            case de.ReadChip():
+                assert self.chip is not None, "only a lane that reads chips demands one"
+                self.chip.start(borrowed)
+            case de.StopChip():
+                self.stop()
+            case de.JudgePage() if self._optics is not None:
+                self._job(self._judge_page(borrowed, self._optics))
+            case de.DoubtReading():
+                borrowed.presented.doubt()
+            case de.TakeReference():
+                self._take_reference(borrowed)
+
+    def stop(self) -> None:
+        """End a running read of a chip."""
+        if self.chip is not None:
+            self.chip.stop()
+
+    async def read_again(self, borrowed: Borrowed) -> None:
+        """Ask the reader for another read of what lies on it."""
+        try:
+            await self._reader.read_again()
+        except (DeviceFault, Unsupported) as error:
+            log.warning("read_again_refused", reason=type(error).__name__)
+            if self._intake.document_on_reader:  # a reader that takes no orders would say if the document had left
+                self._report(borrowed, de.DocumentSeenAgain())
+
+    def image(self, borrowed: Borrowed, role: str, content: bytes, state: TransactionState) -> tuple[ev.Event, ...]:
+        """Take a picture of the document that was read in this transaction; any other belongs to somebody else."""
+        if role == "portrait":
+            self._portrait(borrowed, content, state)
+        elif role in PICTURES and self._optics is not None and borrowed.presented.takes_picture():
+            borrowed.keep_picture(role, content)
+            return (de.PageImaged(),)
+        return ()
+
+    def refusals(self, document: TravelDocument) -> tuple[Reason, ...]:
+        """Return why a holder is not served here, who would only be told inside: nobody can prove the chip of that state."""
+        if self.chip is None or not self._is_chip_required:
+            return ()
+        return not_covered(document, self.chip.covered_states)
+
+    def awaits_chip(self, state: TransactionState) -> bool:
+        """Tell whether the document has to stay, or to come back, for its chip."""
+        return self.chip is not None and state.chip in {ChipRead.RUNNING, ChipRead.AWAITED}
+
+    def _portrait(self, borrowed: Borrowed, content: bytes, state: TransactionState) -> None:
+        if self.chip is None:
+            if not borrowed.reference_ready and borrowed.presented.takes_portrait():
+                self._face.take_reference(borrowed, content)
+            return
+        if not borrowed.presented.takes_portrait():
+            return
+        borrowed.keep_printed(content)
+        if borrowed.chip_portrait is not None:
+            self._face.compare_printed(borrowed)
+        elif state.chip is ChipRead.JUDGED:
+            self._face.take_reference(borrowed, content, ev.Step.REFERENCE)
+
+    def _take_reference(self, borrowed: Borrowed) -> None:
+        portrait = borrowed.chip_portrait or borrowed.printed_portrait
+        if portrait is not None:
+            self._face.take_reference(borrowed, bytes(portrait), ev.Step.REFERENCE)
+
+    async def _judge_page(self, borrowed: Borrowed, optics: OpticalInspector) -> None:
+        begun_s = self._clock.monotonic_s()
+        document = borrowed.document
+        images = {role: bytes(content) for role, content in borrowed.pictures.items()}
+        if not images or document is None:  # the document was taken away meanwhile, and its pictures with it
+            self._report(borrowed, de.PageJudged(()))
+            return
+        try:
+            found = await optics.page(images, document.lines)
+        except InspectionFault as fault:
+            log.warning("inspection_fault", code=fault.code)
+            self._report(borrowed, ev.StepAborted(ev.Step.PAGE, Reason(ReasonCode.INSPECTION_FAULT)))
+            return
+        borrowed.step_ms["page"] = (self._clock.monotonic_s() - begun_s) * 1000
+        self._report(borrowed, de.PageJudged(found))
