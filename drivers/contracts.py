@@ -82,6 +82,19 @@ class BarcodeRead:
     symbology: str = ""
     aim_id: str = ""
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the symbol has one dimension: take it only against something expected, and never as identity."""
+        return is_linear(self.symbology)
+
+
+_LINEAR_SYMBOLOGIES = ("CODE", "ITF", "EAN", "UPC", "CODABAR", "DATABAR")
+
+
+def is_linear(symbology: str) -> bool:
+    """Return whether a symbology has one dimension; its checks are weak or absent, and misreads with a right check digit occur."""
+    return symbology.upper().startswith(_LINEAR_SYMBOLOGIES)
+
 
 @dataclass(frozen=True, slots=True)
 class BarcodeRefused:

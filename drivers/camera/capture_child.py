@@ -20,15 +20,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from drivers.barcode.frames import read_symbols
+from drivers.barcode.frame_stream import FrameReader
 from drivers.camera.frame_ring import RingWriter
 from drivers.camera.sources import Frame, SourceFailed, open_source
 
 MESSAGE_LIMIT_BYTES = 1 << 16
 GRAB_WAIT_S = 0.1
 SAMPLE_ROWS = 48
-THOROUGH_EVERY = 5
-SECOND_OPINION_EVERY = 15
 _PR_SET_PDEATHSIG = 1
 
 
@@ -49,7 +47,7 @@ class Capture:
         self._is_reading = bool(orders["reading"])
         self._number = 0
         self._digest = ""
-        self._attempts = 0
+        self._reader = FrameReader()
         self._decoded_s = self._read_s = 0.0
         slot_bytes = self._width_limit_px * self._height_limit_px * 3
         self._ring = RingWriter(int(orders["slots"]), slot_bytes)
@@ -88,7 +86,7 @@ class Capture:
                     self._is_active = bool(order["on"])
                 case "reading":
                     self._is_reading = bool(order["on"])
-                    self._attempts = 0
+                    self._reader.reset()
             if not self._is_active:
                 self._ring.wipe_free()
 
@@ -122,13 +120,7 @@ class Capture:
         )
 
     def _read(self, frame: Frame, arrived_s: float) -> None:
-        self._attempts += 1
-        symbols = read_symbols(
-            frame,
-            is_thorough=self._attempts % THOROUGH_EVERY == 0,
-            gate_formats_only=True,
-            second_opinion=self._attempts % SECOND_OPINION_EVERY == 0,
-        )
+        symbols = self._reader.read(frame, arrived_s)
         if symbols:
             found = [[symbol.symbology, symbol.content.hex()] for symbol in symbols]
             self._say({"say": "symbols", "t_mono_s": arrived_s, "symbols": found[:3]})

@@ -27,7 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def inspect_file(path: Path) -> dict[str, Any]:
-    """Return `file`, `symbols`, `ms` (decoding and reading) and `error` (None when the image could be read)."""
+    """Return `file`, `symbols`, `ms` (decoding and reading) and `error` (None when the image could be read).
+
+    A symbol of one dimension `needs_confirmation`: its text may be misread with a right check digit.
+    """
     from drivers.barcode.frames import read_image
     from drivers.barcode.image_header import ImageRefused
 
@@ -45,6 +48,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
                 "text": symbol.text,
                 "bytes_hex": symbol.content.hex(),
                 "engine": symbol.engine,
+                "needs_confirmation": symbol.is_linear,
             }
             for symbol in read_image(content)
         ]

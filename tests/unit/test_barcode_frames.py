@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.barcode import frames
 from drivers.barcode.image_header import ImageRefused, gate, image_size
+from drivers.contracts import BarcodeRead
 from gate_agent import cli
 from gate_agent.cli.inspect_barcode import inspect_file
 
@@ -80,7 +81,7 @@ def test_at_most_eight_symbols_come_from_one_picture() -> None:
 @pytest.mark.libzbar
 def test_the_second_engine_reads_a_code_alone() -> None:
     grey = np.ascontiguousarray(drawn(b"second opinion"))
-    assert [(symbol.content, symbol.engine) for symbol in frames._read_zbar(grey)] == [(b"second opinion", "zbar")]
+    assert [(symbol.content, symbol.engine) for symbol in frames.search_zbar(grey)] == [(b"second opinion", "zbar")]
 
 
 def test_without_libzbar_the_first_engine_works_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +101,33 @@ def test_transparent_pictures_are_read_as_on_paper() -> None:
     picture = np.zeros((*symbol.shape, 4), np.uint8)
     picture[..., 3] = 255 - symbol
     assert frames.read_image(encoded(picture))[0].content == b"alpha"
+
+
+def test_only_the_formats_of_a_gate_are_read() -> None:
+    assert frames.read_symbols(drawn(b"A12345B", zxingcpp.BarcodeFormat.Codabar)) == ()
+    kinds = [kind for kind in frames.GATE_FORMATS if kind.name not in {"EAN13", "ITF", "MicroQRCode"}]
+    for kind in kinds:
+        (symbol,) = frames.read_symbols(drawn(b"GATE 12345", kind))
+        assert (symbol.content, symbol.is_linear) == (b"GATE 12345", kind in frames.LINEAR_FORMATS)
+    assert frames.read_symbols(drawn(b"4006381333931", zxingcpp.BarcodeFormat.EAN13))[0].is_linear
+    assert frames.read_symbols(drawn(b"12345678", zxingcpp.BarcodeFormat.ITF))[0].is_linear
+    assert not frames.read_symbols(drawn(b"12345", zxingcpp.BarcodeFormat.MicroQRCode))[0].is_linear
+
+
+@pytest.mark.parametrize(
+    ("symbology", "is_linear"),
+    [
+        ("Code 128", True),
+        ("UPC/EAN", True),
+        ("ITF", True),
+        ("Codabar", True),
+        ("QR", False),
+        ("PDF417", False),
+        ("", False),
+    ],
+)
+def test_a_symbol_of_one_dimension_is_known_by_its_reader_s_name(symbology: str, is_linear: bool) -> None:
+    assert BarcodeRead(b"1", symbology).is_linear is is_linear
 
 
 def jpeg_2000_bomb() -> bytes:
