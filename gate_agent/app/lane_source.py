@@ -134,7 +134,9 @@ class GateSource:
 
     def _devices_of(self, lane: LaneController) -> list[DeviceView]:
         settings = lane.lane
-        names = [settings.document_reader, *settings.barcode, settings.camera, settings.barrier]
+        names = [
+            settings.document_reader, settings.chip_reader, *settings.barcode, settings.camera, settings.barrier
+        ]  # fmt: skip
         return [
             views.device(name, status.device_class, status.state, status.since, status.fault, status.remedy)
             for name in dict.fromkeys(names)
@@ -160,6 +162,7 @@ class GateSource:
             remaining_s=lane.timers.remaining_s(),
             receipt=views.receipt(lane, self._knowledge.current().rulebook),
             cue=views.cue(lane, shown),
+            read_percent=views.read_percent(lane, shown),
         )
 
     def _language(self, lane: LaneController) -> Language:

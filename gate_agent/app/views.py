@@ -11,7 +11,7 @@ from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Corridor
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.domain.transaction_state import Permit, Phase
+from gate_agent.domain.transaction_state import ChipRead, Permit, Phase
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.controller import LaneController
@@ -41,6 +41,7 @@ from models.results import AttackAssessment, FaceComparison
 _STEPS = {
     Instruction.PRESENT_DOCUMENT: 1,
     Instruction.READING_DOCUMENT: 1,
+    Instruction.READING_CHIP: 1,
     Instruction.PRESENT_AGAIN: 1,
     Instruction.SHOW_DECLARATION: 1,
     Instruction.ENTER: 2,
@@ -221,7 +222,9 @@ def _inspecting(controller: LaneController) -> Instruction:
         return Instruction.LOOK_AT_CAMERA
     if state.permit is Permit.GRANTED:
         return Instruction.ENTER
-    if state.aborted_steps and not state.results:
+    if state.chip is ChipRead.RUNNING:
+        return Instruction.READING_CHIP
+    if state.chip is ChipRead.AWAITED or (state.aborted_steps and not state.results):
         return Instruction.PRESENT_AGAIN
     if controller.intake.document_on_reader or (borrowed is not None and borrowed.reading is not None):
         return Instruction.READING_DOCUMENT
@@ -232,6 +235,8 @@ def _referred(referral_reasons: tuple[Reason, ...]) -> Instruction:
     codes = {reason.code for reason in referral_reasons}
     if codes == {ReasonCode.FAMILY_WITH_SMALL_CHILDREN}:
         return Instruction.FAMILY_LANE
+    if codes and codes <= {ReasonCode.ISSUER_NOT_COVERED, ReasonCode.TRUST_BUNDLE_MISSING}:
+        return Instruction.STAFFED_LANE
     if codes == {ReasonCode.HELP_REQUESTED}:
         return Instruction.HELP_IS_COMING
     if codes == {ReasonCode.SECOND_PERSON}:
@@ -243,6 +248,14 @@ def cue(controller: LaneController, shown: Instruction) -> CaptureCue | None:
     """Return what the traveller should change for the camera; nothing of it tells how the comparison stands."""
     now = controller.face.cue
     return CaptureCue(now.value) if now is not None and shown is Instruction.LOOK_AT_CAMERA else None
+
+
+def read_percent(controller: LaneController, shown: Instruction) -> int | None:
+    """Return how much of the chip is read while it is; nothing of it tells how the checks stand."""
+    chip = controller.document.chip
+    if shown is not Instruction.READING_CHIP or chip is None or chip.share_read is None:
+        return None
+    return round(chip.share_read * 100)
 
 
 def receipt(controller: LaneController, rulebook: Rulebook) -> dict[str, str]:

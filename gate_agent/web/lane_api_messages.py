@@ -252,6 +252,7 @@ class Instruction(StrEnum):
 
     PRESENT_DOCUMENT = "present_document"
     READING_DOCUMENT = "reading_document"
+    READING_CHIP = "reading_chip"  # the document has to stay
     PRESENT_AGAIN = "present_again"  # turn, press flat, cover off
     SHOW_DECLARATION = "show_declaration"
     ENTER = "enter"
@@ -262,6 +263,7 @@ class Instruction(StrEnum):
     CUSTOMS_DESK = "customs_desk"  # released, please go to the customs desk
     SEE_OFFICER = "see_officer"
     FAMILY_LANE = "family_lane"
+    STAFFED_LANE = "staffed_lane"  # this gate cannot serve such a document, whoever holds it
     HELP_IS_COMING = "help_is_coming"
     LANE_CLOSED = "lane_closed"
     EMERGENCY = "emergency"
@@ -294,7 +296,7 @@ CHALLENGE_CUES = frozenset({CaptureCue.FACE_CAMERA, CaptureCue.TURN_LEFT, Captur
 class ScreenState(Message):
     """The traveller's screen of one lane. It carries no reason, no name, no score and no picture.
 
-    `cue` comes with LOOK_AT_CAMERA only, one at a time.
+    `cue` comes with LOOK_AT_CAMERA only, one at a time; `read_percent` with READING_CHIP only.
     """
 
     lane_id: int
@@ -305,6 +307,7 @@ class ScreenState(Message):
     remaining_s: float | None = None
     receipt: dict[str, str] = {}
     cue: CaptureCue | None = None
+    read_percent: int | None = Field(None, ge=0, le=100, description="how much of the chip is read")
 
 
 class TravellerInput(Message):

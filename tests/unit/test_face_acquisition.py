@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import selectors
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
@@ -34,44 +33,12 @@ from models.results import (
     FaceSample,
     HeadPose,
 )
+from tests.unit.virtual_time import VirtualClock, VirtualLoop
 
 STRAIGHT = HeadPose(0.0, 0.0, 0.0)
 TODAY = date(2026, 11, 23)
 FRAME_S, WORK_S = 0.07, 0.05
 MATCH, NON_MATCH, BETWEEN = ComparisonDecision.MATCH, ComparisonDecision.NON_MATCH, ComparisonDecision.UNDETERMINED
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time stands still while it works and jumps to the next timer when it would wait."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-        super().__init__(_Jumping(self))
-
-    def time(self) -> float:
-        return self.now_s
-
-
-class _Jumping(selectors.SelectSelector):
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        assert timeout is not None, "everything waits for something that will never come"
-        self._loop.now_s += timeout
-        return super().select(0)
-
-
-@dataclass
-class VirtualClock:
-    loop: VirtualLoop
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return self.loop.time()
 
 
 @dataclass

@@ -7,7 +7,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 import structlog
@@ -15,7 +15,7 @@ import structlog
 from drivers import contracts as dc
 from gate_agent.app import views
 from gate_agent.app.views import receipt
-from gate_agent.clock import SystemClock
+from gate_agent.clock import Clock, SystemClock
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
@@ -29,7 +29,7 @@ from gate_agent.lane.controller import LaneController
 from gate_agent.lane.face import Cue
 from gate_agent.lane.face import acquisition as face_acquisition
 from gate_agent.lane.face import work as face_work
-from gate_agent.lane.ports import FaceMonitor, Knowledge, StayReferences
+from gate_agent.lane.ports import DocumentPorts, FaceMonitor, Knowledge, StayReferences
 from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from gate_agent.web.lane_api_messages import CaptureCue, Instruction
@@ -76,11 +76,13 @@ class House:
     attack: AttackAssessment | None = None
     forget_hangs: bool = False
     stay: Stay | None = None
-    picture: bytes = b"jpeg"
+    portrait_jpeg: bytes = b"jpeg"
+    printed: ComparisonDecision = ComparisonDecision.MATCH
     reference_waits: asyncio.Event | None = None
     asked: list[str] = field(default_factory=list)
     portraits: list[bytes] = field(default_factory=list)
     kept: set[uuid.UUID] = field(default_factory=set)
+    clock: Clock = field(default_factory=SystemClock)
 
     async def release(self, door: dc.Door, ttl_s: float) -> None:
         assert ttl_s > 0
@@ -108,7 +110,13 @@ class House:
         if content == b"bomb":
             return FakeCapture(FaceSample(FaceFinding.REFUSED, None, None, {}, {}), None)
         self.kept.add(transaction_id)
-        return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), self.picture)
+        return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), self.portrait_jpeg)
+
+    async def picture(self, transaction_id: uuid.UUID, content: bytes) -> FakeCapture:
+        self.asked.append("picture")
+        assert transaction_id in self.kept, "a picture without its reference"
+        comparison = FaceComparison(0.95, self.printed, 0.94, 0.91, 1e-4, "fake")
+        return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), comparison=comparison)
 
     async def probe(
         self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
@@ -163,23 +171,24 @@ class House:
         import json
 
         book = parse_rulebook(json.loads(packaged_rulebook_bytes()))
-        return Knowledge(book, Watchlist({}), 1, datetime.now(UTC), {})
+        return Knowledge(book, Watchlist({}), 1, self.clock.now(), {})
 
     def seal(self, seal_id: str) -> None:
         return None
 
 
 class Lane:
-    def __init__(self, house: House, controller: LaneController) -> None:
+    def __init__(self, house: House, controller: LaneController, clock: Clock) -> None:
         self.house = house
         self.controller = controller
+        self.clock = clock
         self.sequence = 0
         self.exits = 0
 
     def event(self, device: str, data: dc.Payload) -> None:
         self.sequence += 1
-        clock = SystemClock()
-        self.controller.device_event(dc.DeviceEvent(device, data, clock.now(), clock.monotonic_s(), self.sequence))
+        now, now_s = self.clock.now(), self.clock.monotonic_s()
+        self.controller.device_event(dc.DeviceEvent(device, data, now, now_s, self.sequence))
 
     async def settle(self) -> None:
         for _ in range(60):
@@ -216,10 +225,13 @@ class Lane:
 @contextlib.asynccontextmanager
 async def lane(
     *, direction: str = "entry", monitor: FaceMonitor | None = None, references: StayReferences | None = None,
+    ports: DocumentPorts | None = None, document: dict[str, object] | None = None, clock: Clock | None = None,
     **face: object,
 ) -> AsyncIterator[Lane]:  # fmt: skip
+    clock = clock or SystemClock()
+    names = ["reader-1", "camera-1", "barrier-1", *(["chip-1"] if ports and ports.chip_reader else [])]
     settings = Settings(
-        device=[{"name": n, "driver": "x"} for n in ("reader-1", "camera-1", "barrier-1")],
+        device=[{"name": n, "driver": "x"} for n in names],
         lane=[
             {
                 "lane_id": 1,
@@ -227,18 +239,20 @@ async def lane(
                 "document_reader": "reader-1",
                 "camera": "camera-1",
                 "barrier": "barrier-1",
+                "chip_reader": "chip-1" if "chip-1" in names else "",
             }
         ],
+        document=document or {},
         face={"capture_timeout_s": 0.5, "capture_timeout_with_attack_detection_s": 0.5, **face},
     )
-    house = House()
+    house = House(clock=clock)
     controller = LaneController(
         settings, settings.lane[0], reader=house, camera=house, barrier=house, matcher=house, store=house,
-        knowledge=house, clock=SystemClock(), changed=lambda: None, monitor=monitor, references=references,
+        knowledge=house, clock=clock, changed=lambda: None, document=ports, monitor=monitor, references=references,
     )  # fmt: skip
     task = asyncio.create_task(controller.run())
-    walk = Lane(house, controller)
-    for name in ("reader-1", "camera-1", "barrier-1"):
+    walk = Lane(house, controller, clock)
+    for name in names:
         walk.event(name, dc.StateChanged(dc.DeviceState.READY))
     await walk.settle()
     assert walk.phase is Phase.IDLE

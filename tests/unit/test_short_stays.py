@@ -65,7 +65,7 @@ async def exit_lane(references: ShortTermReferences | None) -> AsyncIterator[Lan
 
 async def enters(references: ShortTermReferences, kept: FaceReferences, *, passes: bool = True) -> None:
     async with lane(references=references) as walk:
-        walk.house.picture = PICTURE
+        walk.house.portrait_jpeg = PICTURE
         await walk.present()
         await walk.inputs(1)
         await walk.look()

@@ -84,6 +84,7 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "more_time": state.remaining_s is not None,
         "nothing_to_declare": state.instruction in _NOTHING_TO_DECLARE,
         "skip": cue in CHALLENGE_CUES,
+        "read_percent": state.read_percent if state.instruction is Instruction.READING_CHIP else None,
         "receipt": [
             {"name": catalogue.text(f"receipt.{name}"), "value": _written(value, catalogue.language)}
             for name, value in state.receipt.items()

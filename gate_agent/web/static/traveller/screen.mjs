@@ -24,6 +24,9 @@ function draw() {
   const picture = `/static/traveller/pictograms.svg#${cut ? "lane_closed" : frame.pictogram}`;
   const use = at("pictogram").firstElementChild;
   if (use.getAttribute("href") !== picture) use.setAttribute("href", picture);
+  const share = at("share");
+  share.hidden = cut || frame.read_percent === null;
+  share.value = frame.read_percent ?? 0;
   const step = cut ? 0 : frame.step;
   at("marks").hidden = step === 0;
   [...at("marks").children].forEach((mark, index) => {
