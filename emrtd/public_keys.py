@@ -31,6 +31,9 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
+HASH_NAMES = frozenset(_HASHES)
+"""The hashes that this gate computes, by name; all others are unknown to it."""
+
 _CRYPTOGRAPHY_CURVES: dict[str, ec.EllipticCurve] = {
     "secp192r1": ec.SECP192R1(),
     "secp224r1": ec.SECP224R1(),
