@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
@@ -38,6 +39,7 @@ from gate_agent.web.lane_api_messages import (
 )
 from models.results import AttackAssessment, FaceComparison
 
+_CHIP: dict[ChipRead, Literal["running", "awaited"]] = {ChipRead.RUNNING: "running", ChipRead.AWAITED: "awaited"}
 _STEPS = {
     Instruction.PRESENT_DOCUMENT: 1,
     Instruction.READING_DOCUMENT: 1,
@@ -154,6 +156,8 @@ def lane(controller: LaneController, devices: list[DeviceView]) -> LaneView:
         state_since=controller.state_since,
         transaction_id=state.transaction_id,
         checks=checks(state.results.values()),
+        awaited=sorted(state.demands.before_exit - state.results.keys()) if state.phase is Phase.INSPECTING else [],
+        chip=_CHIP.get(state.chip, "") if state.phase is Phase.INSPECTING else "",
         corridor=answer.corridor.value if answer else None,
         referral=referral(controller, borrowed) if borrowed else None,
         devices=devices,

@@ -130,7 +130,7 @@ class DeviceView(Message):
 
 
 class LaneView(Message):
-    """One lane: state of its transaction and since when."""
+    """One lane: state of its transaction and since when; `awaited` are demanded checks that have not answered yet."""
 
     lane_id: int
     direction: Literal["entry", "exit"]
@@ -139,6 +139,8 @@ class LaneView(Message):
     state_since: datetime
     transaction_id: uuid.UUID | None
     checks: list[CheckView] = []
+    awaited: list[str] = []
+    chip: Literal["", "running", "awaited"] = Field("", description="read now, or waited for once more")
     corridor: Literal["green", "yellow", "red"] | None = None
     referral: ReferralView | None = None
     devices: list[DeviceView] = []

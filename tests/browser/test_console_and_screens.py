@@ -45,6 +45,12 @@ AXE_SOURCE = Path(find_spec("axe_playwright_python").submodule_search_locations[
 AXE_RULES = "{runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']}"
 
 
+DEMANDED = (
+    "mrz_check_digits", "expiry", "watchlist", "stay", "chip_access", "sod_signature", "certificate_chain",
+    "certificate_revocation", "issuing_state", "chip_content", "chip_genuineness", "mrz_against_dg1", "face_comparison",
+)  # fmt: skip
+
+
 def drawn_portrait(tone: int, *, smile: bool) -> bytes:
     """A drawn stand-in for a portrait, never a photograph."""
     picture = np.full((480, 360, 3), (196, 186, 176), np.uint8)
@@ -93,6 +99,7 @@ class Gate:
         self.remaining_s: float | None = None
         self.receipt: dict[str, str] = {}
         self.cue: m.CaptureCue | None = None
+        self.read_percent: int | None = None
         self.minimum_officers: dict[Any, int] = {}
         self._nonces: set[str] = set()
         self.verifier = AuthorisationVerifier(
@@ -207,6 +214,13 @@ class Gate:
         self.lanes[lane_id - 1] = lane
         return transaction
 
+    def inspect(self, lane_id: int, checks: list[m.CheckView], chip: str = "running") -> None:
+        """Let the inspection of a lane be as far as these checks; the other demanded ones are awaited."""
+        done = {one.check for one in checks}
+        awaited = [name for name in DEMANDED if name not in done]
+        update = {"state": "inspecting", "checks": checks, "awaited": awaited, "chip": chip, "referral": None}
+        self.lanes[lane_id - 1] = self.lanes[lane_id - 1].model_copy(update=update)
+
     def alarm_frames(
         self, lane_id: int, *, score: float | None = 0.91, suspected: bool = True, frames: int = 8
     ) -> None:
@@ -249,6 +263,7 @@ class Gate:
         return m.ScreenState(
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
             language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
+            read_percent=self.read_percent,
         )  # fmt: skip
 
     def image(self, transaction_id: uuid.UUID, kind: str) -> bytes | None:
@@ -392,7 +407,13 @@ def fresh(site: Site) -> None:
     site.gate.minimum_officers.clear()
     site.gate.reset()
     site.change(
-        instruction=m.Instruction.PRESENT_DOCUMENT, step=1, language="en", remaining_s=None, receipt={}, cue=None
+        instruction=m.Instruction.PRESENT_DOCUMENT,
+        step=1,
+        language="en",
+        remaining_s=None,
+        receipt={},
+        cue=None,
+        read_percent=None,
     )
 
 
@@ -562,6 +583,76 @@ def test_whole_referral_by_keyboard_pair_first(site, browser, problems, signed_i
     assert (order.action, order.transaction_id, order.lane_id) == (m.GuardAction.HAND_OVER, transaction, 3)
     assert (order.reason_code, order.face_assessment) == ("face_doubt", "different")
     assert order.expires_at - order.issued_at == timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("language", GUARD_LANGUAGES)
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_running_inspection_is_followed_by_keyboard_as_its_results_come(
+    site, browser, problems, signed_in, language, size
+):
+    words = load_catalogues("guard", GUARD_LANGUAGES)[language]
+    page = new_page(browser, problems, size)
+    open_console(page, site, signed_in, language=language)
+    zone = [check(name, "successful") for name in ("mrz_check_digits", "expiry", "watchlist", "stay")]
+    site.gate.inspect(2, zone)
+    site.change()
+    until(page, "document.querySelectorAll('#lanes .group-marks:not([hidden]) li').length > 0")
+    page.keyboard.press("w")
+    page.wait_for_selector("#inspection-open:not([hidden])")
+    assert page.evaluate("document.activeElement.id") == "referral-title"
+    groups = page.locator("#inspection-open .group-name").all_inner_texts()
+    assert groups == [words.text(f"check_group.{name}") for name in ("document", "chip", "lists", "face")]
+    assert page.locator("#inspection-open .outcome.pending").count() == 9, "eight of the chip and their group"
+    shot(page, f"inspection-{language}-{size['width']}-begun")
+    signed = [check(name, "successful") for name in ("sod_signature", "certificate_chain")]
+    revoked = check("certificate_revocation", "undetermined", "revocation_unknown", country="UTO")
+    differs = m.CheckView(
+        check="mrz_infrared", outcome="failed", reasons=[m.ReasonView(code="mrz_infrared_faint")],
+        compared=[m.ComparedView(name="contrast", found="0.12", expected=">= 0.40")],
+    )  # fmt: skip
+    copied = check("chip_genuineness", "not_supported", "chip_authentication_absent")
+    torn = check("chip_access", "aborted", "chip_aborted", fault="DRV-CHP-003")
+    face = check("face_comparison", "successful")
+    site.gate.inspect(2, [*zone, *signed, revoked, differs, copied, torn, face])
+    site.change()
+    until(page, "document.querySelectorAll('#inspection-open .checks .outcome.failed').length === 1")
+    for outcome in ("successful", "failed", "undetermined", "not_supported", "aborted", "pending"):
+        assert page.locator(f"#inspection-open .checks .outcome.{outcome}").count() >= 1, outcome
+    text = page.inner_text("#inspection-open")
+    assert "0.12" in text
+    assert words.text("check.mrz_infrared") in page.inner_text("#inspection-open .gaps")
+    assert words.text("ui.held_back_note") in text
+    assert words.text("check.face_comparison") not in text, "what the machine thinks of the face is not told beforehand"
+    assert page.evaluate("document.querySelectorAll('#inspection-open .checks:not([hidden])').length") == 4
+    if size is DESK:
+        assert max(overflows(page)) <= 0
+    else:
+        assert overflows(page)[0] <= 0
+    for node in page.locator("#inspection-open .checks li").all():
+        assert node.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), node.inner_text()
+    assert axe(page) == []
+    if size is PHONE:
+        page.locator("#inspection-open").scroll_into_view_if_needed()
+    shot(page, f"inspection-{language}-{size['width']}-further")
+    state = httpx.get(
+        f"{site.address}/guard/state",
+        headers={"Accept": "application/json"},
+        cookies={"egate_session": signed_in["guard-1"]["cookie"]},
+    ).json()
+    assert "face" not in json.dumps(state["lanes"][1]["inspection"]["groups"][-1]["checks"])
+    site.gate.refer(2, waiting_s=1, document=document())
+    site.change()
+    page.wait_for_selector("#referral-open [data-answer=same]")
+    assert page.locator("#inspection-open").is_hidden(), "who was followed is before the guard at once"
+    page.keyboard.press("Escape")
+    site.gate.inspect(2, zone, chip="awaited")
+    site.change()
+    until(page, "document.querySelectorAll('#lanes .group-marks:not([hidden]) li').length > 0")
+    page.keyboard.press("w")
+    page.wait_for_selector("#inspection-open:not([hidden])")
+    assert words.text("ui.chip_awaited") in page.inner_text("#inspection-open")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#referral-none:not([hidden])")
 
 
 def test_shortcuts_rest_while_typing_and_can_be_switched_off(site, browser, problems, signed_in):
@@ -963,6 +1054,28 @@ def test_every_cue_in_every_language_one_at_a_time(site, browser, problems, lang
     until(page, "t => document.getElementById('title').textContent === t", catalogue.text("instruction.look_at_camera"))
     site.change(instruction=m.Instruction.SEE_OFFICER, cue=m.CaptureCue.TOO_NEAR)
     until(page, "t => document.getElementById('title').textContent === t", catalogue.text("instruction.see_officer"))
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE, {"width": 800, "height": 1280}], ids=["desk", "phone", "kiosk"])
+@pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
+def test_the_traveller_sees_how_far_his_chip_is_read(site, browser, problems, language, size):
+    words = load_catalogues("traveller", TRAVELLER_LANGUAGES)[language]
+    view = new_page(browser, problems, size)
+    site.change(instruction=m.Instruction.READING_CHIP, step=1, language=language, read_percent=35)
+    view.goto(f"{site.address}/lane/1/screen")
+    view.wait_for_selector("#share:not([hidden])")
+    assert view.inner_text("#title") == words.text("instruction.reading_chip")
+    assert view.evaluate("document.getElementById('share').value") == 35
+    site.change(read_percent=80)
+    until(view, "document.getElementById('share').value === 80")
+    assert max(overflows(view)[0], 0) == 0
+    assert axe(view) == []
+    shot(view, f"chip-{language}-{size['width']}")
+    site.change(instruction=m.Instruction.STAFFED_LANE, read_percent=None)
+    until(view, "t => document.getElementById('title').textContent === t", words.text("instruction.staffed_lane"))
+    assert view.locator("#share").is_hidden()
+    assert axe(view) == []
+    shot(view, f"staffed-{language}-{size['width']}")
 
 
 def test_the_traveller_says_that_he_cannot_do_it(site, browser, problems):

@@ -17,6 +17,7 @@ from gate_agent.domain.transaction_state import Phase
 from gate_agent.lane.authorisation import OfficerRole, RefusalCode
 from gate_agent.web import i18n
 from gate_agent.web.guard.action_reasons import ACTION_REASONS
+from gate_agent.web.guard.checks import GROUPS
 from gate_agent.web.lane_api_messages import CaptureCue, GuardAction, Instruction
 
 GUARD = i18n.load_catalogues("guard", i18n.GUARD_LANGUAGES)
@@ -156,3 +157,10 @@ def test_broken_catalogues_are_refused(tmp_path):
             i18n.load_catalogue("guard", "en", tmp_path)
     with pytest.raises(i18n.CatalogueFault):
         i18n.load_catalogue("guard", "xx", tmp_path)
+
+
+def test_every_check_stands_in_one_group_of_the_console():
+    counted = Counter(check for checks in GROUPS.values() for check in checks)
+    assert counted == Counter(check.value for check in CheckName)
+    for catalogue in GUARD.values():
+        assert set(catalogue.section("check_group")) == set(GROUPS)

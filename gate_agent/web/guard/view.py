@@ -6,27 +6,24 @@ two portraits nothing that tells the machine's opinion leaves this process until
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
+from gate_agent.web.guard.checks import check_groups, gaps, reasons, running_inspection
 from gate_agent.web.guard.rates import rates_table
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
     AlarmView,
     AttackView,
-    CheckView,
-    ComparedView,
     ComparisonView,
     CustomsTaskView,
     DeviceView,
     GateSnapshot,
     GuardAction,
     LaneView,
-    ReasonView,
     ReferralView,
     TransactionView,
 )
@@ -36,9 +33,6 @@ Assessment = Literal["same", "different", "unsure"]
 _ABNORMAL_STATES = {"referred", "faulted", "suspended", "not_passed"}
 _PRIORITY_ORDER = {"high": 0, "medium": 1, "low": 2}
 _VOLATILE = "now"
-_OUTCOME_ORDER = {"failed": 0, "undetermined": 1, "aborted": 2, "not_supported": 3, "successful": 4}
-_SHOWN_WITH_THE_SCORE = frozenset({"calibration", "model", "cohort", "cosine", "frames"})
-_LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +108,6 @@ def action_choices(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _reasons(reasons: Iterable[ReasonView], catalogue: Catalogue) -> list[str]:
-    return [
-        catalogue.reason(reason.code, {name: _grouped(value) for name, value in reason.parameters.items()})
-        for reason in reasons
-    ]
-
-
-def _grouped(value: str) -> str:
-    """Return an amount of money with its thousands apart (no-break spaces); any other text as it is."""
-    amount = _LONG_AMOUNT.match(value)
-    if amount is None:
-        return value
-    return f"{int(amount[1]):,}".replace(",", "\u00a0") + amount[2].replace(" ", "\u00a0")
-
-
 def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
     if code is None:
         return None
@@ -168,6 +147,7 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "devices": [_device(device, catalogue) for device in lane.devices],
         "corridor": None if hidden else _corridor(lane.corridor, catalogue),
         "referral": None if lane.referral is None else str(lane.referral.transaction_id),
+        "inspection": running_inspection(lane, catalogue),
         "action": allowed if allowed in viewer.actions else None,
     }
 
@@ -193,7 +173,7 @@ def _referral(lane: LaneView, referral: ReferralView, catalogue: Catalogue, view
         },
         "assessment": viewer.assessments.get(referral.transaction_id),
         "revealed": revealed,
-        "summary": _reasons(referral.reasons[:1], catalogue)[0]
+        "summary": reasons(referral.reasons[:1], catalogue)[0]
         if revealed and referral.reasons
         else catalogue.text("ui.question" if not revealed else "ui.referral"),
         "actions": [
@@ -206,13 +186,13 @@ def _referral(lane: LaneView, referral: ReferralView, catalogue: Catalogue, view
 
 def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
     document = referral.document
+    groups = check_groups(referral.checks, catalogue, worst_first=True)
     return {
         "score": _score(referral.comparison, catalogue),
         "attack": _attack(referral.attack, catalogue),
-        "reasons": _reasons(referral.reasons, catalogue),
-        "checks": [
-            _check(check, catalogue) for check in sorted(referral.checks, key=lambda one: _OUTCOME_ORDER[one.outcome])
-        ],
+        "reasons": reasons(referral.reasons, catalogue),
+        "groups": groups,
+        "gaps": gaps(groups, catalogue),
         "document": None
         if document is None
         else {
@@ -234,7 +214,7 @@ def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
             "mrz": document.lines,
         },
         "corridor": _corridor(referral.corridor, catalogue),
-        "corridor_reasons": _reasons(referral.corridor_reasons, catalogue),
+        "corridor_reasons": reasons(referral.corridor_reasons, catalogue),
         "declaration": _declaration(referral.declaration_reference, catalogue),
     }
 
@@ -303,26 +283,6 @@ def _frames(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any] | No
     }
 
 
-def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
-    return {
-        "check_text": catalogue.text(f"check.{check.check}"),
-        "outcome": check.outcome,
-        "outcome_text": catalogue.text(f"outcome.{check.outcome}"),
-        "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
-        "reasons": _reasons(check.reasons, catalogue),
-        "compared": [_pair(pair, catalogue) for pair in check.compared if pair.name not in _SHOWN_WITH_THE_SCORE],
-        "duration_text": catalogue.text("ui.ms", ms=f"{check.duration_ms:.0f}"),
-    }
-
-
-def _pair(pair: ComparedView, catalogue: Catalogue) -> str:
-    name = catalogue.text(f"value.{pair.name}")
-    if not pair.expected:
-        return f"{name}: {pair.found}"
-    expected = pair.expected.replace(">=", "≥").replace("<=", "≤")
-    return f"{name}: {catalogue.text('ui.found')} {pair.found}, {catalogue.text('ui.expected')} {expected}"
-
-
 def _alarm(alarm: AlarmView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
     lane = catalogue.text("ui.lane", lane=str(alarm.lane_id)) if alarm.lane_id else catalogue.text("ui.whole_gate")
     action = GuardAction.ACKNOWLEDGE_ALARM.value
@@ -350,7 +310,7 @@ def _task(task: CustomsTaskView, catalogue: Catalogue, viewer: Viewer) -> dict[s
         "lane": catalogue.text("ui.lane", lane=str(task.lane_id)),
         "since": task.created_at.isoformat(),
         "declaration": _declaration(task.declaration_reference, catalogue),
-        "reasons": _reasons(task.reasons, catalogue),
+        "reasons": reasons(task.reasons, catalogue),
         "action": action if action in viewer.actions else None,
     }
 
@@ -364,9 +324,9 @@ def _ended(transaction: TransactionView, catalogue: Catalogue) -> dict[str, Any]
         "outcome_text": catalogue.text(f"ended.{transaction.outcome}"),
         "decided_by_text": catalogue.text(f"decided_by.{transaction.decided_by}"),
         "corridor": _corridor(transaction.corridor, catalogue),
-        "reasons": _reasons(
+        "reasons": reasons(
             [reason for reason in transaction.reasons if reason.code != "all_checks_successful"], catalogue
         )
-        or _reasons(transaction.reasons, catalogue),
+        or reasons(transaction.reasons, catalogue),
         "seconds": round((transaction.closed_at - transaction.begun_at).total_seconds(), 1),
     }

@@ -1,5 +1,6 @@
 // The guard console: puts the newest state on the page, and turns keys and clicks into posts.
 
+import { renderInspection } from "./checks.mjs";
 import { age, fill, setGlyph, setText } from "./dom.mjs";
 import { askAction, dialogOpen, send, showShortcuts } from "./dialogs.mjs";
 import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, start, ui } from "./gate.mjs";
@@ -14,14 +15,44 @@ const at = (id) => document.getElementById(id);
 const lists = { lanes: at("lanes"), queue: at("queue"), alarms: at("alarms"), tasks: at("tasks") };
 const SHORTCUTS_KEY = "egate-shortcuts";
 let opened = null;
+let watched = null; // the lane whose running inspection is on the page
 let known = null; // ids of referrals and alarms already announced
 
 function openedReferral() {
   return current()?.referrals.find((referral) => referral.transaction_id === opened) ?? null;
 }
 
+function watchedLane() {
+  return opened === null ? (current()?.lanes.find((lane) => lane.lane_id === watched && lane.inspection !== null) ?? null) : null;
+}
+
+function watch(laneId) {
+  watched = watched === laneId ? null : laneId;
+  opened = null;
+  render(current());
+  if (watched !== null) at("referral-title").focus();
+}
+
+function watchNext() {
+  const lanes = (current()?.lanes ?? []).filter((lane) => lane.inspection !== null).map((lane) => lane.lane_id);
+  const next = lanes.find((laneId) => laneId > (watched ?? 0)) ?? lanes[0];
+  if (next !== undefined && next !== watched) watch(next);
+}
+
+// A traveller whose inspection was followed: the guard who is called for him sees that referral at once.
+function followToReferral(state) {
+  const lane = state.lanes.find((one) => one.lane_id === watched);
+  if (watched === null || lane?.inspection) return;
+  const hadFocus = at("referral").contains(document.activeElement);
+  if (opened === null && lane?.referral) opened = lane.referral;
+  else if (opened === null) setText(at("news"), ui.inspection_gone);
+  watched = null;
+  if (hadFocus) at("referral-title").focus();
+}
+
 function open(transactionId) {
   opened = transactionId;
+  watched = null;
   render(current());
   at("referral-title").focus();
 }
@@ -44,15 +75,19 @@ function render(state) {
     setText(at("news"), ui.referral_gone);
     if (hadFocus) lists.queue.focus();
   }
+  followToReferral(state);
   setText(at("gate"), state.gate);
   setText(at("versions"), state.versions);
-  renderLanes(lists.lanes, state.lanes, open, askAction);
+  const lane = watchedLane();
+  renderLanes(lists.lanes, state.lanes, watched, open, watch, askAction);
   renderQueue(lists.queue, state.referrals, opened, open);
   renderAlarms(lists.alarms, state.alarms, acknowledge);
   renderTasks(lists.tasks, state.tasks, askAction);
   renderRecent(at("recent"), state.recent);
   renderRates(state.rates);
-  renderReferral(openedReferral(), askAction);
+  renderReferral(openedReferral(), lane !== null, askAction);
+  renderInspection(lane);
+  if (lane !== null) setText(at("referral-title"), `${ui.inspection} · ${lane.name} · ${lane.direction_text}`);
   count("queue-count", state.referrals.length);
   count("alarms-count", state.alarms.filter((alarm) => !alarm.acknowledged).length);
   count("tasks-count", state.tasks.length);
@@ -126,6 +161,7 @@ const SHORTCUTS = [
   { keys: ["j"], label: "J", name: "next", run: () => step(1) },
   { keys: ["k"], label: "K", name: "previous", run: () => step(-1) },
   { keys: [], label: "Enter", name: "open", run: () => {} }, // the focused button's own key
+  { keys: ["w"], label: "W", name: "watch", run: watchNext },
   { keys: ["1"], label: "1", name: "same", run: () => assess(openedReferral(), "same") },
   { keys: ["2"], label: "2", name: "different", run: () => assess(openedReferral(), "different") },
   { keys: ["3"], label: "3", name: "unsure", run: () => assess(openedReferral(), "unsure") },
@@ -135,7 +171,7 @@ const SHORTCUTS = [
   { keys: ["a"], label: "A", name: "acknowledge", run: () => { const alarm = current()?.alarms.find((one) => one.action !== null); if (alarm) acknowledge(alarm); } },
   { keys: ["m"], label: "M", name: "mute", run: () => { toggleMute(); tick(); } },
   { keys: ["l"], label: "L", name: "lock", run: () => at("lock").click() },
-  { keys: ["Escape"], label: "Esc", name: "escape", run: () => { if (opened !== null) { opened = null; render(current()); step(1); } } },
+  { keys: ["Escape"], label: "Esc", name: "escape", run: () => { if (opened !== null) { opened = null; render(current()); step(1); } else if (watched !== null) { watched = null; render(current()); } } },
 ];
 
 function enabled() {

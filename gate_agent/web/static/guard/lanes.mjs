@@ -1,20 +1,21 @@
 // One tile per lane: state and its age, who is inside, the devices that are not well, the corridor.
 
+import { groupMarks, showGroupMarks } from "./checks.mjs";
 import { age, element, fill, glyph, keyed, setGlyph, setText } from "./dom.mjs";
 import { page, secondsSince, ui } from "./gate.mjs";
 
 const LOOKS = { referred: "attention", not_passed: "attention", faulted: "trouble", suspended: "paused" };
 const GLYPHS = { idle: "starting", referred: "hand", not_passed: "hand", faulted: "fault", suspended: "aborted", passed: "successful" };
 
-export function renderLanes(list, lanes, open, act) {
-  keyed(list, lanes, (lane) => lane.lane_id, () => create(open, act), update);
+export function renderLanes(list, lanes, watched, open, watch, act) {
+  keyed(list, lanes, (lane) => lane.lane_id, () => create(open, watch, act), (node, lane) => update(node, lane, watched));
 }
 
 export function tickLanes(list) {
   for (const node of list.children) setText(node.parts.age, age(secondsSince(node.lane.since)));
 }
 
-function create(open, act) {
+function create(open, watch, act) {
   const node = element("li", { class: "lane" });
   const parts = {
     name: element("strong"),
@@ -27,9 +28,11 @@ function create(open, act) {
     count: element("span", { class: "count-only number", "aria-hidden": "true" }),
     occupancy: element("span", { class: "count-words" }),
     corridor: corridorMark(),
+    marks: groupMarks(),
     deviceGlyph: glyph("ready"),
     devices: element("span"),
     open: element("button", { type: "button", class: "small lane-act", text: ui.open, onclick: () => open(node.lane.referral) }),
+    watch: element("button", { type: "button", class: "quiet lane-act", text: ui.watch, onclick: () => watch(node.lane.lane_id) }),
     act: element("button", { type: "button", class: "quiet lane-act", onclick: () => act(node.lane.action, { lane_id: node.lane.lane_id }) }),
   };
   parts.deviceRow = element("p", { class: "lane-row lane-devices" }, parts.deviceGlyph, parts.devices);
@@ -40,16 +43,16 @@ function create(open, act) {
       element("p", { class: "lane-head" }, parts.name, parts.age),
       element("p", { class: "lane-state" }, parts.stateGlyph, parts.state),
       element("p", { class: "lane-row lane-where" }, element("span", {}, parts.arrow, parts.direction), element("span", {}, parts.person, parts.count, parts.occupancy)),
-      element("p", { class: "lane-corridor" }, parts.corridor),
+      element("div", { class: "lane-corridor" }, parts.corridor, parts.marks),
       parts.deviceRow,
-      element("div", { class: "lane-acts" }, parts.open, parts.act),
+      element("div", { class: "lane-acts" }, parts.open, parts.watch, parts.act),
     ),
   );
   node.parts = parts;
   return node;
 }
 
-function update(node, lane) {
+function update(node, lane, watched) {
   const { parts } = node;
   node.lane = lane;
   setText(parts.name, lane.name);
@@ -62,6 +65,10 @@ function update(node, lane) {
   setText(parts.count, String(lane.occupancy));
   setText(parts.occupancy, lane.occupancy_text);
   showCorridor(parts.corridor, lane.corridor);
+  showGroupMarks(parts.marks, lane.corridor === null ? lane.inspection : null);
+  parts.watch.hidden = lane.inspection === null;
+  parts.watch.setAttribute("aria-pressed", String(lane.lane_id === watched));
+  parts.watch.setAttribute("aria-label", `${ui.watch}: ${lane.name}`);
   const unwell = lane.devices.filter((device) => device.state !== "ready");
   // A lane that is suspended because a device is gone is trouble; one that a person suspended is merely paused.
   const isBroken = lane.state === "suspended" && unwell.some((device) => device.state !== "starting");
@@ -73,7 +80,7 @@ function update(node, lane) {
   parts.deviceRow.title = unwell.map((device) => `${device.name}: ${device.state_text} ${device.remedy}`).join("\n");
   parts.open.hidden = lane.referral === null;
   parts.open.setAttribute("aria-label", `${ui.open}: ${lane.name}`);
-  parts.act.hidden = lane.action === null || lane.referral !== null;
+  parts.act.hidden = lane.action === null || lane.referral !== null || lane.inspection !== null;
   if (lane.action !== null) setText(parts.act, page.choices[lane.action].text);
   parts.act.setAttribute("aria-label", lane.action === null ? "" : fill(page.choices[lane.action].title, { lane: lane.lane_id }));
 }

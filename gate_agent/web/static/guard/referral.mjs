@@ -1,6 +1,7 @@
 // One referral: first the two pictures and a question, without any verdict; then score, checks, reasons; then the decision.
 
-import { element, glyph, keyed, setText, svg } from "./dom.mjs";
+import { checkGroups, renderGroups } from "./checks.mjs";
+import { element, keyed, setText, svg } from "./dom.mjs";
 import { page, post, ui } from "./gate.mjs";
 import { corridorMark, showCorridor } from "./lanes.mjs";
 
@@ -8,11 +9,11 @@ const place = document.getElementById("referral-open");
 let shown = null; // what the nodes below were built for: "<transaction>/<stage>"
 let zoom = 1;
 
-export function renderReferral(referral, act) {
+export function renderReferral(referral, isElsewhere, act) {
   const wanted = referral === null ? null : `${referral.transaction_id}/${referral.revealed}/${JSON.stringify(referral.pictures)}/${referral.frames ? referral.frames.pictures.length : 0}`;
-  document.getElementById("referral-none").hidden = referral !== null;
+  document.getElementById("referral-none").hidden = referral !== null || isElsewhere;
   place.hidden = referral === null;
-  setText(document.getElementById("referral-title"), referral === null ? ui.recent : `${ui.referral} · ${referral.lane} · ${referral.direction_text} · ${referral.inside_text}`);
+  if (!isElsewhere) setText(document.getElementById("referral-title"), referral === null ? ui.recent : `${ui.referral} · ${referral.lane} · ${referral.direction_text} · ${referral.inside_text}`);
   const fresh = wanted !== shown;
   if (fresh) {
     const hadFocus = place.contains(document.activeElement);
@@ -91,7 +92,8 @@ function stageTwo(referral, act) {
     attack: element("div", { class: "attack" }),
     record: element("p", { class: "soft made-with" }),
     reasons: element("ul", { class: "reasons" }),
-    checks: element("ul", { class: "checks", "aria-label": ui.checks }),
+    checks: checkGroups("h4"),
+    gaps: element("p", { class: "soft gaps" }),
     name: element("p", { class: "document-name", dir: "auto", tabindex: "0" }),
     line: element("p", { class: "number" }),
     dates: element("p", { class: "soft" }),
@@ -120,6 +122,7 @@ function stageTwo(referral, act) {
       parts.attack,
       element("h3", { text: ui.checks }),
       parts.checks,
+      parts.gaps,
       parts.record,
       element("p", { class: "lane-row" }, element("span", { text: `${ui.customs_corridor}:` }), parts.corridor, parts.corridorReasons),
     ),
@@ -161,7 +164,8 @@ function updateDetail(node, referral) {
     }
   }
   keyed(parts.reasons, detail.reasons, (reason) => reason, () => element("li"), (item, reason) => setText(item, reason));
-  keyed(parts.checks, detail.checks, (check) => check.check_text, checkRow, updateCheck);
+  renderGroups(parts.checks, detail.groups);
+  setText(parts.gaps, detail.gaps);
   const { document: paper } = detail;
   setText(parts.name, paper === null ? ui.document_none : paper.name);
   setText(parts.line, paper === null ? "" : paper.line);
@@ -170,30 +174,4 @@ function updateDetail(node, referral) {
   parts.mrz.hidden = paper === null;
   showCorridor(parts.corridor, detail.corridor);
   setText(parts.corridorReasons, [...detail.corridor_reasons, detail.declaration].filter(Boolean).join(" · "));
-}
-
-function checkRow() {
-  const node = element("li");
-  node.parts = {
-    name: element("span", { class: "check-name" }),
-    outcome: element("span", { class: "outcome" }, glyph("successful"), element("b"), element("span")),
-    why: element("p", { class: "why" }),
-  };
-  node.append(node.parts.name, node.parts.outcome, node.parts.why);
-  return node;
-}
-
-function updateCheck(node, check) {
-  const { parts } = node;
-  setText(parts.name, check.check_text);
-  const key = check.outcome;
-  if (parts.outcome.dataset.outcome !== key) {
-    parts.outcome.dataset.outcome = key;
-    parts.outcome.className = `outcome ${key}`;
-    parts.outcome.querySelector("use").setAttribute("href", `#g-${key}`);
-  }
-  setText(parts.outcome.children[1], check.letter);
-  setText(parts.outcome.children[2], check.outcome_text);
-  setText(parts.why, [...check.reasons, ...check.compared].join(" · "));
-  node.title = check.duration_text;
 }
