@@ -174,15 +174,29 @@ def variable_findings(environment: Mapping[str, str]) -> list[Finding]:
 
 
 def lane_findings(settings: Settings) -> list[Finding]:
-    """Find gates without a lane, and devices that stand in two places."""
+    """Find gates without a lane, devices that stand in two places, and lanes that prove no chip."""
     if not settings.lane:
         return [Finding("lane", "the file defines no lane, so the gate serves nobody", "Add a [[lane]] table.")]
-    named = [
-        name for lane in settings.lane for name in (lane.document_reader, lane.camera, lane.barrier, *lane.barcode)
-    ]
+    named = [name for lane in settings.lane for _, name in _roles(lane)]
     doubled = sorted({name for name in named if named.count(name) > 1})
     wrong = "two lanes or roles share this device, which serves one traveller at a time"
-    return [Finding(f"device {name}", wrong, "Give each its own.") for name in doubled]
+    findings = [Finding(f"device {name}", wrong, "Give each its own.") for name in doubled]
+    unproven = "has no chip reader: no chip is proven, and the reader's own portrait is the reference"
+    remedy = "Name a device in `chip_reader`, such as one with the driver `pcsc_chip`."
+    return findings + [
+        Finding(f"lane {lane.lane_id}", unproven, remedy) for lane in settings.lane if not lane.chip_reader
+    ]
+
+
+def _roles(lane: LaneSettings) -> Iterator[tuple[DeviceClass, str]]:
+    """Yield the devices of a lane and what each has to be."""
+    yield DeviceClass.DOCUMENT_READER, lane.document_reader
+    if lane.chip_reader:
+        yield DeviceClass.CHIP_READER, lane.chip_reader
+    yield DeviceClass.CAMERA, lane.camera
+    yield DeviceClass.BARRIER, lane.barrier
+    for name in lane.barcode:
+        yield DeviceClass.BARCODE, name
 
 
 def address_findings(settings: Settings) -> list[Finding]:
@@ -224,26 +238,20 @@ def device_findings(settings: Settings) -> list[Finding]:
             findings.append(Finding(f"device {device.name}", f"{fault.code}: {fault}", fault.remedy))
         else:
             classes[device.name] = driver.device_class
-    used = {name for lane in settings.lane for name in (lane.document_reader, lane.camera, lane.barrier, *lane.barcode)}
+    used = {name for lane in settings.lane for _, name in _roles(lane)}
     findings += [
         Finding(f"device {name}", "no lane uses this device", "Name it in a [[lane]] table, or remove it.")
         for name, device_class in classes.items()
         if name not in used and device_class is not DeviceClass.SEAL_TRACKER  # seals report to the whole gate
     ]
     for lane in settings.lane:
-        roles = [
-            (DeviceClass.DOCUMENT_READER, lane.document_reader),
-            (DeviceClass.CAMERA, lane.camera),
-            (DeviceClass.BARRIER, lane.barrier),
-        ]
-        roles += [(DeviceClass.BARCODE, name) for name in lane.barcode]
         findings += [
             Finding(
                 f"lane {lane.lane_id}",
                 f"{name} is a {classes[name]} and stands where a {role} is wanted",
                 "Name another device.",
             )
-            for role, name in roles
+            for role, name in _roles(lane)
             if name in classes and classes[name] is not role
         ]
     return findings

@@ -31,7 +31,7 @@ from models.errors import ModelsError
 SUMMARY = "look at this machine: Python, packages, models, keys, bundles, disk, sockets"
 
 OWN_DISTRIBUTION = "egate"
-OWN_PACKAGES = ("gate_agent", "drivers", "models", "central_sync")
+OWN_PACKAGES = ("gate_agent", "drivers", "models", "central_sync", "emrtd")
 LEAST_FREE_BYTES = 2_000_000_000
 _SOCKET_WAIT_S = 2.0
 _LARGEST_BUNDLE_BYTES = 134_217_728
@@ -129,7 +129,7 @@ def locate(package: str) -> Path | None:
 def package_findings(
     distributions: Mapping[str, Sequence[str]], locator: Callable[[str], Path | None]
 ) -> list[Finding]:
-    """Find other distributions that bring one of our four names, and names that are found beside ours.
+    """Find other distributions that bring one of our names, and names that are found beside ours.
 
     Another distribution with a package called `models` or `drivers` overwrites files of ours without a word.
     """

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers import registry
+from drivers.contracts import DeviceClass
 from gate_agent import cli
 from gate_agent.cli import check_config
 from gate_agent.clock import SystemClock
@@ -90,8 +92,43 @@ SEALS = 'name = "seals"\ndriver = "jointech_seal"\noptions = { port = 7000 }'
 LANE = '[[lane]]\nlane_id = 1\ndocument_reader = "reader-1"\ncamera = "camera-1"\nbarrier = "barrier-1"\n'
 
 
+CHIP = 'name = "chip-1"\ndriver = "fake_chip"'
+LANE_WITH_CHIP = LANE + 'chip_reader = "chip-1"\n'
+
+
+@pytest.fixture
+def chips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chip reader among the drivers, whatever it is made of."""
+
+    class Chip:
+        device_class = DeviceClass.CHIP_READER
+
+    real = registry.build
+    monkeypatch.setattr(
+        registry, "build", lambda name, driver, *rest: Chip() if driver == "fake_chip" else real(name, driver, *rest)
+    )
+
+
+@pytest.mark.usefixtures("chips")
 def test_a_whole_site_has_no_findings(site: Path) -> None:
-    assert findings(site_with(site, READER, BARRIER, CAMERA, SEALS, lanes=LANE)) == {}
+    assert findings(site_with(site, READER, BARRIER, CAMERA, SEALS, CHIP, lanes=LANE_WITH_CHIP)) == {}
+
+
+def test_a_lane_that_proves_no_chip_is_said_to(site: Path) -> None:
+    found = findings(site_with(site, READER, BARRIER, CAMERA, lanes=LANE))
+    assert set(found) == {"lane 1"}
+    assert "no chip is proven" in found["lane 1"]
+
+
+@pytest.mark.usefixtures("chips")
+def test_a_chip_reader_that_is_none_or_nobody_knows(site: Path) -> None:
+    lane = LANE + 'chip_reader = "camera-1"\n'
+    found = check_config.examine(site_with(site, READER, BARRIER, CAMERA, lanes=lane), {})[1]
+    words = " ".join(f"{one.where} {one.finding}" for one in found)
+    assert "camera-1 is a camera and stands where a chip_reader is wanted" in words
+    assert "device camera-1 two lanes or roles share" in words
+    unknown = findings(site_with(site, READER, BARRIER, CAMERA, lanes=LANE_WITH_CHIP))
+    assert any("names the device 'chip-1'" in text for text in unknown.values())
 
 
 def test_unknown_drivers_and_refused_options(site: Path) -> None:
