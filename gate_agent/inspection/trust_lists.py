@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from asn1crypto import x509
 
@@ -79,11 +80,12 @@ def read_master_list(der: bytes, roots: Sequence[Certificate], *, must_be_pinned
         scan(signed.content, LIST_LIMIT_BYTES, _CERTIFICATES_AT_MOST * 200)
         if [part.tag for part in parts] != [_INTEGER, _SET]:
             raise ListRefused("a master list that holds something else")
-        encoded = [encode_tlv(part.tag, part.value) for part in children(parts[1].value)]
+        ends = [0, *(part.end for part in children(parts[1].value))]
     except (MalformedTlv, EncodingRefused) as error:
         raise ListRefused(f"a malformed master list: {error}"[:200]) from error
     certificates, skipped = [], []
-    for content in encoded[:_CERTIFICATES_AT_MOST]:
+    for start, end in pairwise(ends):  # as they stand: a certificate is known by the digest of its very bytes
+        content = parts[1].value[start:end]
         try:
             certificates.append(read_certificate(content))
         except CertificateMalformed as error:
