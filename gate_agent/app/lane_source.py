@@ -15,11 +15,14 @@ from gate_agent.app import views
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Officer
+from gate_agent.domain.document_events import ReadingCorrected
+from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import AuthorityRefused
 from gate_agent.lane.authorisation import AuthorisationVerifier, AuthorisedAction, VerifiedAuthorisation
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.ports import KnowledgeSource
+from gate_agent.lane.presented import is_right
 from gate_agent.settings import Settings
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api import UnknownLane
@@ -41,6 +44,7 @@ log = structlog.get_logger()
 _NO_SUCH_LANE = "EG-LAN-001"
 _NOT_POSSIBLE_NOW = "EG-LAN-002"
 _NO_SUCH_SUBJECT = "EG-LAN-003"
+_DIGITS_WRONG = "EG-LAN-004"
 _RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
 
 Language = Literal["uz-Latn", "ru", "en"]
@@ -239,6 +243,8 @@ class GateSource:
                     )
                 )
                 return _accept() if taken else _refuse(_NOT_POSSIBLE_NOW, self._why_not(lane, order.transaction_id))
+            case AuthorisedAction.CORRECT_READING if lane and order.transaction_id:
+                return await self._correct(lane, order.transaction_id, order.lines, verified)
             case AuthorisedAction.SUSPEND_LANE if lane:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
@@ -252,6 +258,17 @@ class GateSource:
             case _:
                 return _refuse(_NOT_POSSIBLE_NOW, "the authorisation names nothing to act on")
         return _accept()
+
+    @staticmethod
+    async def _correct(
+        lane: LaneController, transaction_id: uuid.UUID, lines: tuple[str, ...], verified: VerifiedAuthorisation
+    ) -> ActionAnswer:
+        """Take lines that an officer read by eye, if their check digits are right."""
+        if not is_right(read_mrz(lines, lane.today)):
+            return _refuse(_DIGITS_WRONG, "the check digits of these lines do not fit")
+        officers = tuple(officer.officer_id for officer in verified.officers)
+        taken = await lane.guard(ReadingCorrected(transaction_id, lines, officers))
+        return _accept() if taken else _refuse(_NOT_POSSIBLE_NOW, "the lines are not what this referral waits for")
 
     @staticmethod
     def _why_not(lane: LaneController, transaction_id: uuid.UUID) -> str:

@@ -12,6 +12,7 @@ from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Corridor
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.transaction_document import is_correctable
 from gate_agent.domain.transaction_state import ChipRead, Permit, Phase
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.lane.borrowed import Borrowed
@@ -141,6 +142,7 @@ def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | N
         corridor_reasons=reasons(answer.corridor_reasons) if answer else [],
         declaration_reference=borrowed.declaration.reference if borrowed.declaration else "",
         person_inside=state.occupancy > 0,
+        can_correct=is_correctable(state),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 from gate_agent.domain.check import CheckResult
@@ -33,7 +34,16 @@ class PageJudged:
     results: tuple[CheckResult, ...]
 
 
-DocumentEvent = DocumentSeenAgain | ChipJudged | PageImaged | PageJudged
+@dataclass(frozen=True, slots=True)
+class ReadingCorrected:
+    """A guard read the printed lines of a referred document by eye and corrected them; `officers` authorised it."""
+
+    transaction_id: uuid.UUID
+    lines: tuple[str, ...]
+    officers: tuple[str, ...]
+
+
+DocumentEvent = DocumentSeenAgain | ChipJudged | PageImaged | PageJudged | ReadingCorrected
 
 
 # Effects --------------------------------------------------------------------------------------------------------------
@@ -64,4 +74,12 @@ class TakeReference:
     """Take the reference portrait once more from what was read of the document."""
 
 
-DocumentEffect = DoubtReading | ReadChip | StopChip | JudgePage | TakeReference
+@dataclass(frozen=True, slots=True)
+class TakeCorrected:
+    """Take a guard's lines as the reading of this document, marked as his."""
+
+    lines: tuple[str, ...]
+    officers: tuple[str, ...]
+
+
+DocumentEffect = DoubtReading | ReadChip | StopChip | JudgePage | TakeReference | TakeCorrected

@@ -19,6 +19,7 @@ class ReasonCode(StrEnum):
     MRZ_FORMAT_UNKNOWN = "mrz_format_unknown"
     MRZ_SECOND_READ_DIFFERS = "mrz_second_read_differs"
     MRZ_LONG_NUMBER_CONVENTION = "mrz_long_number_convention"  # parameters: convention
+    MRZ_CORRECTED = "mrz_corrected"  # parameters: officer
     MRZ_NAME_TRUNCATED = "mrz_name_truncated"
     DOCUMENT_EXPIRED = "document_expired"  # parameters: date_of_expiry
     DATE_OF_EXPIRY_UNREADABLE = "date_of_expiry_unreadable"

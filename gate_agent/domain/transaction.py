@@ -18,6 +18,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
+from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Outcome, PassageOutcome, PolicyAnswer
 from gate_agent.domain.events import Step, Timer
@@ -63,6 +64,8 @@ class _Stepper(Inspection, Passage):
                 self.release_failed(door)
             case ev.GuardDecided():
                 self.guard_decided(event)
+            case de.ReadingCorrected():
+                self.corrected(event)
             case ev.TimerExpired(timer, transaction_id):
                 if transaction_id is not None and transaction_id == self.state.transaction_id:
                     self.timer_expired(timer)

@@ -10,7 +10,43 @@ from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.domain.transaction_state import ChipRead, Permit, Stepping
+from gate_agent.domain.transaction_state import ChipRead, Permit, Phase, Stepping, TransactionState
+
+_OF_THE_ZONE = frozenset(
+    {
+        CheckName.MRZ_CHECK_DIGITS,
+        CheckName.MRZ_READING,
+        CheckName.MRZ_INFRARED_AGAINST_VISIBLE,
+        CheckName.EXPIRY,
+        CheckName.WATCHLIST,
+        CheckName.STAY,
+        CheckName.SPECIMEN,
+        CheckName.FACE_COMPARISON,
+    }
+)
+"""What was answered from the printed lines (of the face: whether the holder is old enough), and is asked anew for others."""
+_UNREADABLE = frozenset({ReasonCode.ABORTED_TWICE, ReasonCode.MRZ_UNREADABLE})
+
+
+def is_correctable(state: TransactionState) -> bool:
+    """Return whether a guard may correct the printed lines: they are what he was called for, and nothing else speaks against anybody.
+
+    Only before anybody entered. Lines that were read rightly are nobody's to change, and a finding cannot be corrected away.
+    """
+    if (
+        state.phase is not Phase.REFERRED
+        or state.permit is not Permit.NONE
+        or state.occupancy
+        or state.release_unsettled
+    ):
+        return False
+    if not {reason.code for reason in state.referral} <= _UNREADABLE:
+        return False
+    failed = {check for check, result in state.results.items() if result.outcome is CheckOutcome.FAILED}
+    digits, reading = (state.results.get(check) for check in (CheckName.MRZ_CHECK_DIGITS, CheckName.MRZ_READING))
+    are_right = digits is not None and digits.outcome is CheckOutcome.SUCCESSFUL
+    is_trusted = reading is None or state.demands.is_clear(reading)
+    return failed <= {CheckName.MRZ_CHECK_DIGITS} and not (are_right and is_trusted)
 
 
 class DocumentInspection(Stepping):
@@ -33,6 +69,28 @@ class DocumentInspection(Stepping):
         if not self.zone_is_right:
             return False  # without the key there is no chip to wait for
         return state.page_running or (state.demands.reads_chip and state.chip is not ChipRead.JUDGED)
+
+    def corrected(self, event: de.ReadingCorrected) -> None:
+        """Inspect anew what a guard read by eye; everything else of the document is asked as for any other reading."""
+        state = self.state
+        if event.transaction_id != state.transaction_id or not is_correctable(state):
+            return
+        kept = {
+            check: result for check, result in state.results.items() if check not in _OF_THE_ZONE | ELECTRONIC_CHECKS
+        }
+        self.set(
+            phase=Phase.INSPECTING,
+            answer=None,
+            referral=(),
+            results=kept,
+            chip=ChipRead.NOT_BEGUN,
+            page_is_new=state.page_is_new or state.page_running or bool(OPTICAL_CHECKS & state.results.keys()),
+            page_running=False,
+            aborted_steps={},
+            reads=0,
+            last_reading_key="",
+        )
+        self.emit(de.DoubtReading(), de.TakeCorrected(event.lines, event.officers), ev.StartTimer(Timer.IDLE))
 
     # chip -------------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -53,10 +53,16 @@ class AuthorisedAction(StrEnum):
     RESUME_LANE = "resume_lane"
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
+    CORRECT_READING = "correct_reading"
 
 
 _GUARD_ACTIONS = frozenset(
-    {AuthorisedAction.RELEASE, AuthorisedAction.HAND_OVER, AuthorisedAction.ACKNOWLEDGE_ALARM},
+    {
+        AuthorisedAction.RELEASE,
+        AuthorisedAction.HAND_OVER,
+        AuthorisedAction.CORRECT_READING,
+        AuthorisedAction.ACKNOWLEDGE_ALARM,
+    },
 )
 _LANE_ACTIONS = frozenset({AuthorisedAction.SUSPEND_LANE, AuthorisedAction.RESUME_LANE})
 
@@ -70,7 +76,9 @@ ROLE_ACTIONS: Mapping[OfficerRole, frozenset[AuthorisedAction]] = MappingProxyTy
 )
 """The one place that says which role may do what."""
 
-TRANSACTION_ACTIONS = frozenset({AuthorisedAction.RELEASE, AuthorisedAction.HAND_OVER})
+TRANSACTION_ACTIONS = frozenset(
+    {AuthorisedAction.RELEASE, AuthorisedAction.HAND_OVER, AuthorisedAction.CORRECT_READING}
+)
 """Actions that must name a transaction."""
 
 SUBJECT_ACTIONS = frozenset({AuthorisedAction.ACKNOWLEDGE_ALARM, AuthorisedAction.CLOSE_CUSTOMS_TASK})
@@ -108,6 +116,7 @@ class Authorisation(BaseModel):
     reason_code: str = Field(min_length=1, max_length=64)
     reason_text: str = Field("", max_length=500)
     face_assessment: Literal["same", "different", "unsure"] | None = None
+    lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field((), max_length=3)
     session_id: str = Field(min_length=8, max_length=64)
     nonce: str = Field(min_length=16, max_length=64)
     issued_at: AwareDatetime
@@ -229,4 +238,6 @@ def _parsed(payload: str) -> Authorisation:
         raise _refused(RefusalCode.MALFORMED, f"{authorisation.action} must name a transaction")
     if authorisation.action in SUBJECT_ACTIONS and authorisation.subject_id is None:
         raise _refused(RefusalCode.MALFORMED, f"{authorisation.action} must name its alarm or task")
+    if (authorisation.action is AuthorisedAction.CORRECT_READING) is not bool(authorisation.lines):
+        raise _refused(RefusalCode.MALFORMED, "printed lines go with their correction, and with nothing else")
     return authorisation

@@ -28,6 +28,7 @@ class Borrowed:
     begun_at: datetime
     begun_mono_s: float
     reading: MrzReading | None = None
+    corrected_by: tuple[str, ...] = ()
     token: TokenReading | None = None
     token_accepted: bool = False
     presented: PresentedDocument = field(default_factory=PresentedDocument)
@@ -99,6 +100,12 @@ class Borrowed:
         self.presented.moved()
         _overwrite(*self.pictures.values())
         self.pictures = {}
+
+    def released(self, now_s: float) -> None:
+        """Note how long the software took, from the last byte or frame used to the barrier's first answer."""
+        if self.software_ms is None:
+            self.software_ms = (now_s - self.last_input_mono_s) * 1000
+            self.step_ms["release"] = (now_s - self.decided_mono_s) * 1000
 
     def waits_for_reference(self, round_: int) -> bool:
         """Tell whether a reference that was asked for in a round is still wanted."""

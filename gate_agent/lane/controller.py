@@ -148,8 +148,8 @@ class LaneController:
         """Hand an event to the machine."""
         self._inbox.put_nowait(event)
 
-    async def guard(self, event: ev.GuardDecided) -> bool:
-        """Hand in a verified guard decision; True when the machine took it."""
+    async def guard(self, event: ev.GuardDecided | de.ReadingCorrected) -> bool:
+        """Hand in what a guard decided or corrected, verified; True when the machine took it."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait((event, answer))
         return await answer
@@ -185,8 +185,8 @@ class LaneController:
         before = self.state
         if isinstance(event, ev.ReferenceReady) and (self.borrowed is None or not self.borrowed.reference_ready):
             return  # dropped before its turn came
-        if isinstance(event, ev.ReleaseConfirmed) and event.door is ev.DoorName.EXIT:
-            self._released()
+        if isinstance(event, ev.ReleaseConfirmed) and event.door is ev.DoorName.EXIT and self.borrowed is not None:
+            self.borrowed.released(self._clock.monotonic_s())
         self.state, effects = step(before, event)
         if self.state.phase is not before.phase:
             self.state_since = self._clock.now()
@@ -232,6 +232,8 @@ class LaneController:
                 self._job(self.alarms.clear(code))
             case ev.CloseTransaction():
                 self._close(effect)
+            case de.TakeCorrected(lines, officers):
+                self._take_corrected(self._here(), lines, officers)
             case de.ReadChip() | de.StopChip() | de.JudgePage() | de.DoubtReading() | de.TakeReference():
                 self.document.perform(effect, self._here())
 
@@ -258,14 +260,6 @@ class LaneController:
         borrowed.wipe()
         self.borrowed = None
         structlog.contextvars.unbind_contextvars("transaction_id")
-
-    def _released(self) -> None:
-        """Note how long the software took, from the last byte or frame used to the barrier's answer."""
-        borrowed = self.borrowed
-        if borrowed is not None and borrowed.software_ms is None:
-            now_s = self._clock.monotonic_s()
-            borrowed.software_ms = (now_s - borrowed.last_input_mono_s) * 1000
-            borrowed.step_ms["release"] = (now_s - borrowed.decided_mono_s) * 1000
 
     def _read_codes(self, *, on: bool) -> None:
         if self.lane.read_barcode_from_camera:
@@ -344,6 +338,12 @@ class LaneController:
             self._job(self._inspect(borrowed, reading, lines))
         return found
 
+    def _take_corrected(self, borrowed: Borrowed, lines: tuple[str, ...], officers: tuple[str, ...]) -> None:
+        borrowed.corrected_by = officers
+        borrowed.reading = reading = read_mrz(lines, self.today)
+        borrowed.presented.take(reading, is_open=True)
+        self._job(self._inspect(borrowed, reading, lines))
+
     def _begin_if_idle(self, event: ev.Event) -> None:
         if self.state.phase is Phase.IDLE:
             self._step(event)
@@ -363,6 +363,7 @@ class LaneController:
                 self._settings.policy.watchlist_age_limit_h,
                 self.face.minimum_age_years,
                 self.document.refusals,
+                borrowed.corrected_by,
             )
         except StoreFault:
             self._report(borrowed, *self._commits.fault())

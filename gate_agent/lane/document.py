@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -77,11 +78,12 @@ async def inspect_reading(
     watchlist_age_limit_h: float,
     minimum_face_age_years: int,
     refusals: Callable[[TravelDocument], tuple[Reason, ...]] = lambda _: (),
+    corrected_by: Sequence[str] = (),
 ) -> tuple[MrzReading, list[ev.Event]]:
     """Parse one read and run every check that needs nothing but the document; the digit check comes last.
 
     A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens. `refusals` says
-    what else keeps this lane from serving the holder of a document.
+    what else keeps this lane from serving the holder of a document. `corrected_by`: officers who read the lines by eye.
     """
     reading = read_mrz(lines, today)
     document = reading.document
@@ -98,6 +100,9 @@ async def inspect_reading(
         results.append(check_stay(direction, document.nationality, stay, today, knowledge.rulebook))
     found: list[ev.Event] = [ev.CheckCompleted(result) for result in results]
     digits = check_mrz_digits(reading)
+    if corrected_by:
+        corrected = Reason(ReasonCode.MRZ_CORRECTED, {"officer": ", ".join(corrected_by)})
+        digits = replace(digits, reasons=(*digits.reasons, corrected))
     refused = (*not_served(document, None, today, knowledge.rulebook), *refusals(document)) if document else ()
     if refused and digits.outcome is CheckOutcome.SUCCESSFUL:
         found.append(ev.NotServed(refused))

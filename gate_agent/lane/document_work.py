@@ -10,6 +10,7 @@ from drivers.contracts import Unsupported
 from gate_agent.clock import Clock
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
+from gate_agent.domain.check import CheckName
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import ChipRead, TransactionState
 from gate_agent.domain.travel_document import TravelDocument
@@ -142,4 +143,6 @@ class DocumentWork:
             self._report(borrowed, ev.StepAborted(ev.Step.PAGE, Reason(ReasonCode.INSPECTION_FAULT)))
             return
         borrowed.step_ms["page"] = (self._clock.monotonic_s() - begun_s) * 1000
+        if borrowed.corrected_by:  # how well a machine reads the lines says nothing of what an officer read
+            found = tuple(result for result in found if result.check is not CheckName.MRZ_READING)
         self._report(borrowed, de.PageJudged(found))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -116,6 +116,7 @@ class ReferralView(Message):
     corridor_reasons: list[ReasonView] = []
     declaration_reference: str = ""
     person_inside: bool
+    can_correct: bool = Field(default=False, description="whether the printed lines are the guard's to correct")
 
 
 class DeviceView(Message):
@@ -328,6 +329,7 @@ class GuardAction(StrEnum):
     RESUME_LANE = "resume_lane"
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
+    CORRECT_READING = "correct_reading"
 
 
 class Authorisation(Message):
@@ -342,6 +344,9 @@ class Authorisation(Message):
     reason_code: str = Field(min_length=1, max_length=64)
     reason_text: str = Field("", max_length=500)
     face_assessment: Literal["same", "different", "unsure"] | None = None
+    lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
+        (), max_length=3, description="the lines as an officer reads them"
+    )
     session_id: str = Field(min_length=8, max_length=64)
     nonce: str = Field(min_length=16, max_length=64)
     issued_at: datetime

@@ -655,6 +655,41 @@ def test_a_running_inspection_is_followed_by_keyboard_as_its_results_come(
     page.wait_for_selector("#referral-none:not([hidden])")
 
 
+@pytest.mark.parametrize("language", GUARD_LANGUAGES)
+def test_printed_lines_are_corrected_by_keyboard_and_signed(site, browser, problems, signed_in, language):
+    words = load_catalogues("guard", GUARD_LANGUAGES)[language]
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, language=language)
+    lane = site.gate.lanes[4]
+    site.gate.lanes[4] = lane.model_copy(update={"referral": lane.referral.model_copy(update={"can_correct": True})})
+    site.change()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-action=correct_reading]")
+    assert max(overflows(page)) <= 0
+    page.keyboard.press("c")
+    page.wait_for_selector("#action-dialog[open] #printed-lines")
+    assert page.evaluate("document.activeElement.id") == "printed-lines"
+    assert page.input_value("#printed-lines").splitlines() == document().lines
+    assert axe(page) == []
+    shot(page, f"correct-{language}")
+    corrected = [document().lines[0], document().lines[1].replace("L898902C3", "L898902C8")]
+    page.fill("#printed-lines", "\n".join(corrected).lower())
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#action-dialog .summary")
+    assert page.inner_text("#action-dialog .mrz").split() == corrected
+    assert axe(page) == []
+    shot(page, f"correct-{language}-confirm")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#action-dialog:not([open])", state="attached")
+    (order,) = site.gate.received
+    assert (order.action, order.lines) == (m.GuardAction.CORRECT_READING, tuple(corrected))
+    assert order.reason_code == "zone_read_by_eye"
+    assert words.text("action.correct_reading")
+
+
 def test_shortcuts_rest_while_typing_and_can_be_switched_off(site, browser, problems, signed_in):
     page = new_page(browser, problems)
     open_console(page, site, signed_in)

@@ -127,13 +127,13 @@ async def test_times(issued_s, expires_s, code):
 @pytest.mark.parametrize("officer", sorted(ROLES))
 async def test_every_role_and_action_as_tabled(officer, action):
     allowed = {
-        "guard-1": {"release", "hand_over", "acknowledge_alarm"},
-        "guard-2": {"release", "hand_over", "acknowledge_alarm"},
-        "supervisor-1": {"release", "hand_over", "acknowledge_alarm", "suspend_lane", "resume_lane"},
+        "guard-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm"},
+        "guard-2": {"release", "hand_over", "correct_reading", "acknowledge_alarm"},
+        "supervisor-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "suspend_lane", "resume_lane"},
         "inspector-1": {"close_customs_task"},
         "tech-1": {"suspend_lane", "resume_lane"},
     }
-    text = payload(action=action.value)
+    text = payload(action=action.value, lines=["A<", "B<"] if action.value == "correct_reading" else [])
     if action.value in allowed[officer]:
         assert (await verifier().verify(text, signed(text, officer))).officers[0].officer_id == officer
     else:
@@ -176,6 +176,11 @@ async def test_one_key_under_two_names_is_one_officer():
         payload(transaction_id=None),
         payload(action="acknowledge_alarm", subject_id=None),
         payload(action="open_everything"),
+        payload(action="correct_reading"),
+        payload(action="correct_reading", lines=["A<", "B<"], transaction_id=None),
+        payload(action="correct_reading", lines=["A<"] * 4),
+        payload(action="correct_reading", lines=["A" * 65]),
+        payload(lines=["A<", "B<"]),
         payload(nonce="short"),
         payload(issued_at="2026-06-15T09:00:00"),
         payload(reason_code=""),

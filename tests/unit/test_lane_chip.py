@@ -16,6 +16,7 @@ from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Outcome
 from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS
+from gate_agent.domain.document_events import ReadingCorrected
 from gate_agent.domain.events import GuardDecided, HelpRequested, Timer
 from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.mrz_information import alternative_mrz_information, mrz_information
@@ -524,6 +525,54 @@ def test_a_judge_that_dies_is_asked_once_more(faults: int, enters: bool) -> None
 
     at_the_table(test, judge=Judge(faults=faults))
     at_the_table(test, judge=Judge(optics_faults=faults))
+
+
+def test_a_guard_reads_the_lines_by_eye_and_the_machine_goes_on_with_them() -> None:
+    not_trusted = {CheckName.MRZ_READING: U}
+
+    async def test(table: Table) -> None:
+        table.lay(A_WRONG, pictures=("white",), portrait=JPEG)
+        await table.pass_s(0.1)
+        table.read_once_more(A_WRONG)
+        await table.pass_s(0.1)
+        controller = table.walk.controller
+        assert table.walk.phase is Phase.REFERRED
+        borrowed = controller.borrowed
+        assert borrowed is not None
+        seen = views.referral(controller, borrowed)
+        assert seen is not None
+        assert seen.can_correct
+        assert await controller.guard(ReadingCorrected(borrowed.transaction_id, A, ("guard-1",)))
+        await table.pass_s(1.0)
+        assert table.entrance
+        assert table.chip.reads[0].mrz_information == A[1][0:10] + A[1][13:20] + A[1][21:28]
+        digits = table.results[CheckName.MRZ_CHECK_DIGITS]
+        assert (digits.outcome, digits.reasons) == (S, (Reason(ReasonCode.MRZ_CORRECTED, {"officer": "guard-1"}),))
+        assert CheckName.MRZ_READING not in table.results, "no machine read these lines"
+        assert not await controller.guard(ReadingCorrected(borrowed.transaction_id, B, ("guard-1",)))
+        await table.walk.inputs(1)
+        await table.walk.look()
+        decision = table.walk.house.decisions[-1]
+        assert decision.decided_by == "machine"
+        assert decision.document is not None
+        assert decision.document.lines == A
+        assert ReasonCode.MRZ_CORRECTED in {reason.code for check in decision.checks for reason in check.reasons}
+
+    at_the_table(test, judge=Judge(optics=not_trusted))
+
+
+def test_a_reading_that_is_not_trusted_is_the_guards_to_confirm() -> None:
+    async def test(table: Table) -> None:
+        table.lay(pictures=("white",), portrait=JPEG)
+        await table.pass_s(1.0)
+        assert table.walk.phase is Phase.REFERRED
+        borrowed = table.walk.controller.borrowed
+        assert borrowed is not None
+        assert await table.walk.controller.guard(ReadingCorrected(borrowed.transaction_id, A, ("guard-1",)))
+        await table.pass_s(1.0)
+        assert table.entrance
+
+    at_the_table(test, judge=Judge(optics={CheckName.MRZ_READING: U}))
 
 
 def test_another_document_ends_the_read_and_calls_the_guard() -> None:

@@ -20,6 +20,7 @@ from gate_agent.domain.demands import DOCUMENT_AND_FACE, ELECTRONIC_CHECKS, OPTI
 from gate_agent.domain.events import DoorName, Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
+from gate_agent.domain.transaction_document import is_correctable
 from gate_agent.domain.transaction_state import ChipRead, Phase, TransactionState
 
 PRE = sorted(DOCUMENT_AND_FACE.before_entry - {CheckName.MRZ_CHECK_DIGITS})
@@ -102,6 +103,12 @@ class Lane:
                 self.chip_runs = True
                 self.chip_reads += 1
                 assert self.chip_reads <= 2, f"a third read\n{self.story()}"
+            case de.TakeCorrected():
+                self.chip_reads = 0
+                assert not self.findings, f"a finding was corrected away\n{self.story()}"
+                assert not self.bodies, self.story()
+                answer = [ev.CheckCompleted(result(check)) for check in PRE]
+                self.queue += [*answer, ev.MrzChecked("corrected", result(CheckName.MRZ_CHECK_DIGITS))]
             case de.StopChip():
                 self.chip_runs = False
             case ev.CommitEntrance():
@@ -312,7 +319,7 @@ RARE = (
 OF_THE_CHIP = (
     "chip_aborted", "chip_removed", "chip_refused", "chip_failed", "chip_failed_early", "chip_partly", "chip_torn",
     "chip_late", "seen_again", "chip_timer", "page_pictured", "page_judged", "page_failed", "page_aborted",
-    "reference_aborted",
+    "reference_aborted", "corrected",
 )  # fmt: skip
 
 
@@ -395,7 +402,7 @@ def inject(lane: Lane, fault: str) -> None:
         case "chip_partly" if lane.chip_runs:
             lane.judged(tuple(result(check) for check in CHIP[: lane.random.randrange(len(CHIP))]))
         case "chip_torn":
-            lane.chip({check: CheckOutcome.ABORTED for check in CHIP[3:]})
+            lane.chip(dict.fromkeys(CHIP[3:], CheckOutcome.ABORTED))
         case "chip_late" if not lane.chip_runs:
             for check in CHIP:
                 lane.feed(ev.CheckCompleted(result(check)))
@@ -414,6 +421,9 @@ def inject(lane: Lane, fault: str) -> None:
             lane.feed(ev.StepAborted(Step.PAGE, Reason(ReasonCode.IMAGE_UNUSABLE, {"image": "white"})))
         case "reference_aborted":
             lane.feed(ev.StepAborted(Step.REFERENCE, Reason(ReasonCode.FACE_ENGINE_FAULT)))
+        case "corrected":
+            if lane.state.transaction_id is not None:
+                lane.feed(de.ReadingCorrected(lane.state.transaction_id, ("corrected",), ("officer-1",)))
         case "more_time":
             lane.feed(ev.MoreTimeRequested())
         case _:
@@ -949,6 +959,77 @@ def test_a_reference_that_could_not_be_taken_is_tried_once_more() -> None:
     assert "TakeReference" in lane.trace[before]
     inject(lane, "reference_aborted")
     assert lane.state.phase is Phase.REFERRED
+
+
+def misread(demands: Demands) -> Lane:
+    """A lane whose guard was called because two reads agree on wrong check digits."""
+    lane = quiet(0, demands)
+    walk(lane, 7)
+    inject(lane, "corrected")
+    assert lane.state.phase is Phase.INSPECTING, "nobody was called"
+    for _ in range(2):
+        lane.feed(ev.MrzChecked("a", result(CheckName.MRZ_CHECK_DIGITS, CheckOutcome.FAILED)))
+    assert lane.state.phase is Phase.REFERRED
+    return lane
+
+
+@pytest.mark.parametrize("demands", [DOCUMENT_AND_FACE, WITH_CHIP], ids=["without chip", "with chip"])
+def test_lines_that_a_guard_corrected_are_inspected_like_any_other(demands: Demands) -> None:
+    lane = misread(demands)
+    inject(lane, "corrected")
+    if demands.reads_chip:
+        assert lane.chip_runs, "with the key that the guard read"
+        lane.chip()
+    assert lane.open == {DoorName.ENTRANCE}
+    lane.walk_in()
+    lane.feed(ev.CheckCompleted(result(CheckName.FACE_COMPARISON)))
+    lane.walk_out()
+    assert [(closed.outcome, closed.decided_by) for closed in lane.closed] == [(Outcome.RELEASED, DecidedBy.MACHINE)]
+
+
+@pytest.mark.parametrize("found", [CheckName.WATCHLIST, CheckName.EXPIRY, CheckName.STAY, CheckName.MRZ_INFRARED])
+def test_a_finding_is_not_corrected_away(found: CheckName) -> None:
+    lane = quiet()
+    walk(lane, 7)
+    lane.feed(ev.CheckCompleted(result(found, CheckOutcome.FAILED)))
+    for _ in range(2):
+        lane.feed(ev.MrzChecked("a", result(CheckName.MRZ_CHECK_DIGITS, CheckOutcome.FAILED)))
+    before = lane.state
+    assert not is_correctable(before)
+    inject(lane, "corrected")
+    assert lane.state == before
+
+
+@pytest.mark.parametrize("fault", ["help", "not_served", "document_changed", "stray_person"])
+def test_who_was_referred_for_something_else_is_not_put_back_by_other_lines(fault: str) -> None:
+    lane = quiet()
+    walk(lane, 3)
+    inject(lane, fault)
+    assert lane.state.phase is Phase.REFERRED
+    before = lane.state
+    inject(lane, "corrected")
+    assert lane.state == before
+
+
+def test_lines_that_were_read_rightly_are_nobodys_to_change() -> None:
+    lane = at_the_chip()
+    inject(lane, "chip_failed")
+    assert lane.state.phase is Phase.REFERRED
+    assert not is_correctable(lane.state)
+    other = misread(DOCUMENT_AND_FACE)
+    other.feed(de.ReadingCorrected(uuid.uuid4(), ("corrected",), ("officer-1",)))
+    assert other.state.phase is Phase.REFERRED, "of another transaction"
+
+
+def test_a_document_that_could_not_be_read_at_all_may_be_read_by_eye() -> None:
+    lane = quiet()
+    walk(lane, 3)
+    for _ in range(2):
+        lane.feed(ev.StepAborted(Step.DOCUMENT, Reason(ReasonCode.MRZ_UNREADABLE)))
+    assert lane.state.phase is Phase.REFERRED
+    inject(lane, "corrected")
+    lane.feed(ev.ReferenceReady())
+    assert lane.open == {DoorName.ENTRANCE}
 
 
 @pytest.mark.parametrize("phase", list(Phase))

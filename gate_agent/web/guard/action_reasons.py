@@ -30,6 +30,7 @@ ACTION_REASONS: Mapping[GuardAction, tuple[str, ...]] = MappingProxyType(
             "traveller_request",
             OTHER,
         ),
+        GuardAction.CORRECT_READING: ("zone_read_by_eye", OTHER),
         GuardAction.SUSPEND_LANE: ("device_fault", "maintenance", "staffing", "safety", OTHER),
         GuardAction.RESUME_LANE: ("fault_mended", "staffed_again", OTHER),
         GuardAction.ACKNOWLEDGE_ALARM: ("seen_and_acting", OTHER),

@@ -176,12 +176,15 @@ def _referral(lane: LaneView, referral: ReferralView, catalogue: Catalogue, view
         "summary": reasons(referral.reasons[:1], catalogue)[0]
         if revealed and referral.reasons
         else catalogue.text("ui.question" if not revealed else "ui.referral"),
-        "actions": [
-            action.value for action in (GuardAction.RELEASE, GuardAction.HAND_OVER) if action.value in viewer.actions
-        ],
+        "actions": [action.value for action in _offered(referral) if action.value in viewer.actions],
         "frames": _frames(referral, catalogue) if revealed else None,
         "detail": _detail(referral, catalogue) if revealed else None,
     }
+
+
+def _offered(referral: ReferralView) -> tuple[GuardAction, ...]:
+    decisions = (GuardAction.RELEASE, GuardAction.HAND_OVER)
+    return (*decisions, GuardAction.CORRECT_READING) if referral.can_correct else decisions
 
 
 def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:

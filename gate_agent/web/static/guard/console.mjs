@@ -7,7 +7,7 @@ import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, s
 import { renderLanes, tickLanes } from "./lanes.mjs";
 import { renderAlarms, renderQueue, renderRecent, renderTasks, tickList } from "./queue.mjs";
 import { renderRates } from "./rates.mjs";
-import { assess, renderReferral, zoomPictures } from "./referral.mjs";
+import { assess, renderReferral, target, zoomPictures } from "./referral.mjs";
 import { mutedUntilText, wireHeader } from "./header.mjs";
 import { toggleMute, tone } from "./sound.mjs";
 
@@ -153,7 +153,7 @@ function step(direction) {
 function decide(action) {
   const referral = openedReferral();
   if (referral === null || !referral.revealed || !referral.actions.includes(action)) return;
-  askAction(action, { lane_id: referral.lane_id, transaction_id: referral.transaction_id });
+  askAction(action, target(referral, action));
 }
 
 const SHORTCUTS = [
@@ -167,6 +167,7 @@ const SHORTCUTS = [
   { keys: ["3"], label: "3", name: "unsure", run: () => assess(openedReferral(), "unsure") },
   { keys: ["r"], label: "R", name: "release", run: () => decide("release") },
   { keys: ["h"], label: "H", name: "hand_over", run: () => decide("hand_over") },
+  { keys: ["c"], label: "C", name: "correct_reading", run: () => decide("correct_reading") },
   { keys: ["z"], label: "Z", name: "zoom", run: zoomPictures },
   { keys: ["a"], label: "A", name: "acknowledge", run: () => { const alarm = current()?.alarms.find((one) => one.action !== null); if (alarm) acknowledge(alarm); } },
   { keys: ["m"], label: "M", name: "mute", run: () => { toggleMute(); tick(); } },

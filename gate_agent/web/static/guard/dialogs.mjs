@@ -30,7 +30,8 @@ export function askAction(action, target, about = "") {
   if (dialog.open) return;
   const actionId = crypto.randomUUID(); // one id for the whole dialog: however often it is sent, it happens once
   const choice = page.choices[action];
-  const chosen = { code: "", text: "" };
+  const chosen = { code: "", text: "", lines: target.lines ?? [] };
+  const correctsLines = action === "correct_reading";
   let needsSecond = false;
   const title = fill(choice.title, { lane: target.lane_id });
 
@@ -54,7 +55,10 @@ export function askAction(action, target, about = "") {
         element("input", { type: "radio", name: "reason", value: reason.code, checked: reason.code === chosen.code }), reason.text));
     const remark = element("textarea", { id: "remark", rows: "2", maxlength: "500", "aria-describedby": "remark-hint" });
     remark.value = chosen.text;
+    const lines = element("textarea", { id: "printed-lines", class: "lines", rows: "3", maxlength: "200", spellcheck: "false", autocapitalize: "characters", dir: "ltr", "aria-describedby": "lines-hint" });
+    lines.value = chosen.lines.join("\n");
     const complain = frame(ui.step_one, [
+      ...(correctsLines ? [element("label", { class: "label", for: "printed-lines", text: ui.lines }), lines, element("p", { class: "hint", id: "lines-hint", text: ui.lines_hint })] : []),
       element("fieldset", {}, element("legend", { text: ui.choose_reason }), ...radios),
       element("label", { class: "label", for: "remark", text: ui.free_text }), remark,
       element("p", { class: "hint", id: "remark-hint", text: ui.free_text_hint }),
@@ -63,17 +67,19 @@ export function askAction(action, target, about = "") {
       const picked = dialog.querySelector("input[name=reason]:checked");
       chosen.code = picked === null ? "" : picked.value;
       chosen.text = remark.value.trim();
+      chosen.lines = lines.value.toUpperCase().split(/\s+/).filter(Boolean);
       const reason = choice.reasons.find((one) => one.code === chosen.code);
       if (reason === undefined) complain("reason_unknown");
       else if (reason.needs_text && chosen.text === "") { complain("text_needed"); remark.focus(); }
       else stepTwo();
     });
-    (dialog.querySelector("input[name=reason]:checked") ?? dialog.querySelector("input[name=reason]")).focus();
+    (correctsLines ? lines : (dialog.querySelector("input[name=reason]:checked") ?? dialog.querySelector("input[name=reason]"))).focus();
   }
 
   function stepTwo() {
     const reason = choice.reasons.find((one) => one.code === chosen.code);
     const content = [element("dl", { class: "summary" },
+      ...(correctsLines ? [element("dt", { text: ui.lines }), element("dd", {}, element("pre", { class: "mrz", text: chosen.lines.join("\n") }))] : []),
       element("dt", { text: ui.choose_reason }), element("dd", { text: reason.text }),
       ...(chosen.text === "" ? [] : [element("dt", { text: ui.free_text }), element("dd", { text: chosen.text })]))];
     const secondId = element("input", { id: "second-id", autocomplete: "off", maxlength: "64" });
@@ -87,7 +93,7 @@ export function askAction(action, target, about = "") {
       if (confirm.getAttribute("aria-disabled") === "true") return;
       confirm.setAttribute("aria-disabled", "true");
       const { body } = await post("/guard/actions", {
-        action_id: actionId, action, ...target, reason_code: chosen.code, reason_text: chosen.text,
+        action_id: actionId, action, ...target, ...(correctsLines ? { lines: chosen.lines } : {}), reason_code: chosen.code, reason_text: chosen.text,
         second_officer_id: secondId.value.trim(), second_password: secondPassword.value,
       });
       confirm.removeAttribute("aria-disabled");

@@ -10,7 +10,7 @@ let shown = null; // what the nodes below were built for: "<transaction>/<stage>
 let zoom = 1;
 
 export function renderReferral(referral, isElsewhere, act) {
-  const wanted = referral === null ? null : `${referral.transaction_id}/${referral.revealed}/${JSON.stringify(referral.pictures)}/${referral.frames ? referral.frames.pictures.length : 0}`;
+  const wanted = referral === null ? null : `${referral.transaction_id}/${referral.revealed}/${referral.actions}/${JSON.stringify(referral.pictures)}/${referral.frames ? referral.frames.pictures.length : 0}`;
   document.getElementById("referral-none").hidden = referral !== null || isElsewhere;
   place.hidden = referral === null;
   if (!isElsewhere) setText(document.getElementById("referral-title"), referral === null ? ui.recent : `${ui.referral} · ${referral.lane} · ${referral.direction_text} · ${referral.inside_text}`);
@@ -24,6 +24,12 @@ export function renderReferral(referral, isElsewhere, act) {
     if (hadFocus) document.getElementById("referral-title").focus();
   }
   if (referral !== null && referral.revealed) updateDetail(place.firstElementChild, referral);
+}
+
+// What an action is about; a correction of the printed lines begins with what the machine read.
+export function target(referral, action) {
+  const about = { lane_id: referral.lane_id, transaction_id: referral.transaction_id };
+  return action === "correct_reading" ? { ...about, lines: referral.detail.document?.mrz ?? [] } : about;
 }
 
 export function zoomPictures() {
@@ -106,7 +112,7 @@ function stageTwo(referral, act) {
     referral.actions.includes(action)
       ? element(
           "button",
-          { type: "button", class: className, "data-action": action, "aria-keyshortcuts": key, onclick: () => act(action, { lane_id: referral.lane_id, transaction_id: referral.transaction_id }) },
+          { type: "button", class: className, "data-action": action, "aria-keyshortcuts": key, onclick: () => act(action, target(node.referral, action)) },
           `${page.choices[action].text}… `,
           element("kbd", { text: key.toUpperCase() }),
         )
@@ -132,6 +138,7 @@ function stageTwo(referral, act) {
       { class: "decide" },
       button("release", "", "r"),
       button("hand_over", "", "h"),
+      button("correct_reading", "", "c"),
       element("button", { type: "button", class: "quiet spacer", "aria-keyshortcuts": "z", onclick: zoomPictures }, `${ui.zoom} `, element("kbd", { text: "Z" })),
     ),
   );
@@ -141,6 +148,7 @@ function stageTwo(referral, act) {
 function updateDetail(node, referral) {
   const { parts } = node;
   const { detail } = referral;
+  node.referral = referral;
   setText(parts.answer, referral.assessment === null ? "" : ui.your_answer.replace("{answer}", ui[referral.assessment]));
   const scoreKey = JSON.stringify(detail.score);
   if (parts.score.dataset.key !== scoreKey) {
