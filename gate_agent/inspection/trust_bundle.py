@@ -64,7 +64,7 @@ class BundleContents:
     """The raw contents of a bundle while it is put together."""
 
     master_lists: list[bytes] = field(default_factory=list)
-    certificates: list[tuple[Certificate, str]] = field(default_factory=list)
+    certificates: list[HeldCertificate] = field(default_factory=list)
     revocation_lists: list[RevocationList] = field(default_factory=list)
     deviation_lists: list[bytes] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
@@ -83,7 +83,8 @@ class BundleContents:
             (self.deviation_lists if is_deviation_list else self.master_lists).append(content)
             return
         try:
-            self.certificates.extend((read_certificate(der), source) for der in certificates_in_file(content))
+            for certificate in map(read_certificate, certificates_in_file(content)):
+                self.certificates.append(HeldCertificate(certificate, role_of(certificate), (source,)))
             return
         except CertificateMalformed as error:
             reason = str(error)
@@ -109,7 +110,7 @@ def assemble(
 ) -> TrustBundle:
     """Return the union of everything that could be verified. What could not is in `skipped`; nothing is dropped without a word."""
     skipped = list(contents.skipped)
-    held = [HeldCertificate(one, role_of(one), (source,)) for one, source in contents.certificates]
+    held = list(contents.certificates)
     lists = []
     for content in contents.master_lists:
         try:
@@ -133,7 +134,7 @@ def assemble(
         defects.extend(deviations.defects)
         if deviations.unused:
             reason = f"{deviations.unused} deviations that change no check here"
-            skipped.append(Skipped(_digest_name("deviation list", content), reason))
+            skipped.append(Skipped(_digest_name("deviation list", content), reason, is_note=True))
     store = TrustStore(held, contents.revocation_lists, defects)
     return TrustBundle(store, version, issued_at, tuple(lists), (*skipped, *store.skipped))
 
@@ -150,7 +151,7 @@ def load_folder(folders: Path | Iterable[Path]) -> TrustBundle:
                 contents.skipped.append(Skipped(path.name, f"more than {LIST_LIMIT_BYTES} bytes"))
                 continue
             contents.take(path.read_bytes(), path.name)
-    return assemble(contents, [one for one, _ in contents.certificates], must_be_pinned=False)
+    return assemble(contents, [one.certificate for one in contents.certificates], must_be_pinned=False)
 
 
 def files_of(folder: Path) -> list[Path]:

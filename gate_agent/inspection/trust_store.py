@@ -38,10 +38,11 @@ class HeldCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something in a source that cannot be used; the rest of the source stands."""
+    """Something in a source that cannot be used; the rest of the source stands. `is_note`: nothing that was meant for this gate."""
 
     source: str
     reason: str
+    is_note: bool = False
 
 
 @dataclass(frozen=True, slots=True)
