@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "face evaluate": "gate_agent.cli.face_evaluate",
     "face monitor": "gate_agent.cli.face_monitor",
     "inspect barcode": "gate_agent.cli.inspect_barcode",
+    "inspect boarding-pass": "gate_agent.cli.inspect_boarding_pass",
     "inspect mrz-text": "gate_agent.cli.inspect_mrz_text",
     "inspect seal-frame": "gate_agent.cli.inspect_seal_frame",
     "inspect token": "gate_agent.cli.inspect_token",
