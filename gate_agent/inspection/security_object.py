@@ -85,7 +85,7 @@ def judge_sod(
         signed = read_signed_content(der, SECURITY_OBJECT_TYPES, OBJECT_LIMIT_BYTES)
         digests = read_digests(signed.content)
     except (ContentMalformed, MalformedTlv, SecurityObjectMalformed) as error:
-        return _malformed(str(error), store, now)
+        return _malformed(str(error))
     return _judged(signed, store, now, date_of_expiry, DefectKind.SOD_MALFORMED, digests=digests)
 
 
@@ -96,7 +96,7 @@ def judge_card_security(content: bytes, store: TrustStore, now: datetime | None)
         signed = read_signed_content(der, CARD_SECURITY_TYPES, OBJECT_LIMIT_BYTES)
         infos = parse_security_infos(signed.content)
     except (ContentMalformed, MalformedTlv, MalformedSecurityInfos) as error:
-        return _malformed(f"EF.CardSecurity: {error}", store, now)
+        return _malformed(f"EF.CardSecurity: {error}")
     return _judged(signed, store, now, None, DefectKind.CARD_SECURITY_MALFORMED, infos=infos)
 
 
@@ -169,9 +169,11 @@ def _signature_reasons(finding: SignatureFinding, signed: SignedContent) -> list
     return [Reason(ReasonCode.CERTIFICATE_MALFORMED, {"certificate": "??"})]
 
 
-def _malformed(detail: str, store: TrustStore, now: datetime | None) -> SecurityObjectFinding:
-    reason = Reason(ReasonCode.SOD_MALFORMED, {"detail": detail[:120]})
-    return SecurityObjectFinding(CheckOutcome.FAILED, (reason,), judge_chain(None, store, now), KnownDefects())
+def _malformed(detail: str) -> SecurityObjectFinding:
+    """Nobody can be looked for behind an object that cannot be read: the object failed, its signer is undetermined."""
+    reasons = (Reason(ReasonCode.SOD_MALFORMED, {"detail": detail[:120]}),)
+    chain = ChainFinding(None, None, CheckOutcome.UNDETERMINED, reasons, revocation_reasons=reasons)
+    return SecurityObjectFinding(CheckOutcome.FAILED, reasons, chain, KnownDefects())
 
 
 def _whole_element(content: bytes, tag: int) -> bytes:

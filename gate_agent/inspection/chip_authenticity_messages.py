@@ -1,0 +1,191 @@
+"""What the agent and the inspection worker say to each other over a SOCK_SEQPACKET pair, one JSON message per packet.
+
+Request: `id`, `op` (`security_object`, `chip`), `now`, `size_bytes`, and one descriptor by SCM_RIGHTS: a memory file with the evidence in CBOR,
+which may be longer than a packet. Answer: results, the lines of DG1, and where in DG2 the portrait stands; the portrait itself stays here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+import cbor2
+
+from drivers.contracts import ChipAccess, ChipEvidence, ProtocolOutcome
+from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
+from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.travel_document import MrzFormat, TravelDocument
+
+LARGEST_PACKET_BYTES = 131_072
+LARGEST_EVIDENCE_BYTES = 8_388_608
+SECURITY_OBJECT, CHIP = "security_object", "chip"
+_NONSENSE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError, cbor2.CBORDecodeError)  # fmt: skip
+
+
+class MessageNonsense(ValueError):
+    """A packet that is no message of this protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleReady:
+    """The worker is up. `version` 0: it holds no bundle, and `refusal` says why. `countries`: two-letter codes it has issuers of."""
+
+    version: int = 0
+    countries: tuple[str, ...] = ()
+    certificates: int = 0
+    skipped: int = 0
+    load_ms: float = 0.0
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipJudged:
+    """The answer to a request. `portrait`: begin and end inside DG2."""
+
+    request_id: int
+    results: tuple[CheckResult, ...]
+    mrz_lines: tuple[str, ...] = ()
+    portrait: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """The worker could not do what was asked, in its own words."""
+
+    request_id: int
+    message: str
+
+
+Answer = BundleReady | ChipJudged | RequestRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as the worker takes it apart."""
+
+    request_id: int
+    operation: str
+    now: datetime
+    size_bytes: int
+
+
+def encode_request(request_id: int, operation: str, now: datetime, size_bytes: int) -> bytes:
+    """Return a request packet."""
+    return json.dumps({"id": request_id, "op": operation, "now": now.isoformat(), "size_bytes": size_bytes}).encode()
+
+
+def decode_request(packet: bytes) -> Request:
+    """Return a request. Raises `MessageNonsense`."""
+    try:
+        table = json.loads(packet)
+        request = Request(table["id"], table["op"], datetime.fromisoformat(table["now"]), table["size_bytes"])
+    except _NONSENSE as error:
+        raise MessageNonsense("a request that makes no sense") from error
+    is_known = request.operation in (SECURITY_OBJECT, CHIP) and request.now.tzinfo is not None
+    numbers = (request.request_id, request.size_bytes)
+    if not is_known or any(type(number) is not int or number < 0 for number in numbers):
+        raise MessageNonsense("a request that makes no sense")
+    return request
+
+
+def encode_evidence(evidence: ChipEvidence, document: TravelDocument | None) -> bytes:
+    """Return the evidence of a read, and the printed zone beside it, in CBOR."""
+    table = {one.name: getattr(evidence, one.name) for one in fields(evidence)}
+    table = {name: str(value) if isinstance(value, ChipAccess | ProtocolOutcome) else value for name, value in table.items()}  # fmt: skip
+    table["files"], table["unreadable"] = dict(evidence.files), dict(evidence.unreadable)
+    printed: dict[str, Any] | None = None
+    if document is not None:
+        printed = asdict(document)
+        printed["format"] = document.format.value
+        for name in ("date_of_birth", "date_of_expiry"):
+            printed[name] = None if printed[name] is None else printed[name].isoformat()
+    return cbor2.dumps({"evidence": table, "document": printed})
+
+
+def decode_evidence(content: bytes) -> tuple[ChipEvidence, TravelDocument | None]:
+    """Return what `encode_evidence` was given. Raises `MessageNonsense`."""
+    try:
+        table = cbor2.loads(content)
+        found, printed = table["evidence"], table["document"]
+        for name in _OUTCOMES:
+            found[name] = ProtocolOutcome(found[name])
+        found["access"] = ChipAccess(found["access"])
+        document = None
+        if printed is not None:
+            printed["format"] = MrzFormat(printed["format"])
+            printed["lines"] = tuple(printed["lines"])
+            for name in ("date_of_birth", "date_of_expiry"):
+                printed[name] = None if printed[name] is None else date.fromisoformat(printed[name])
+            document = TravelDocument(**printed)
+        return ChipEvidence(**found), document
+    except _NONSENSE as error:
+        raise MessageNonsense("evidence that makes no sense") from error
+
+
+_OUTCOMES = tuple(one.name for one in fields(ChipEvidence) if one.type in (ProtocolOutcome, "ProtocolOutcome"))
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """Return an answer packet."""
+    if isinstance(answer, ChipJudged):
+        table = {"kind": "judged", "id": answer.request_id, "results": [_table(one) for one in answer.results]}
+        return json.dumps(table | {"mrz_lines": answer.mrz_lines, "portrait": answer.portrait}).encode()
+    if isinstance(answer, BundleReady):
+        return json.dumps({"kind": "ready"} | asdict(answer)).encode()
+    return json.dumps({"kind": "refused", "id": answer.request_id, "message": answer.message[:500]}).encode()
+
+
+def decode_answer(packet: bytes) -> Answer:
+    """Return what a worker said. Raises `MessageNonsense` for anything that is not a complete, consistent answer."""
+    try:
+        table = json.loads(packet)
+        match table.pop("kind"):
+            case "ready":
+                return BundleReady(**table | {"countries": tuple(map(str, table["countries"]))})
+            case "refused":
+                return RequestRefused(int(table["id"]), str(table["message"]))
+            case "judged":
+                return _judged(table)
+    except _NONSENSE as error:
+        raise MessageNonsense("an answer that makes no sense") from error
+    raise MessageNonsense("an answer of an unknown kind")
+
+
+def _judged(table: Mapping[str, Any]) -> ChipJudged:
+    portrait = None
+    if table["portrait"] is not None:
+        begin, end = map(int, table["portrait"])
+        if not 0 <= begin < end:
+            raise MessageNonsense("a portrait that stands nowhere")
+        portrait = (begin, end)
+    return ChipJudged(
+        int(table["id"]),
+        tuple(_result(one) for one in table["results"]),
+        tuple(map(str, table["mrz_lines"])),
+        portrait,
+    )
+
+
+def _table(result: CheckResult) -> dict[str, Any]:
+    return {
+        "check": result.check.value,
+        "outcome": result.outcome.value,
+        "reasons": [[reason.code.value, dict(reason.parameters)] for reason in result.reasons],
+        "compared": [[one.name, one.found, one.expected] for one in result.compared],
+        "ms": result.duration_ms,
+    }
+
+
+def _result(table: Mapping[str, Any]) -> CheckResult:
+    return CheckResult(
+        CheckName(table["check"]),
+        CheckOutcome(table["outcome"]),
+        tuple(
+            Reason(ReasonCode(code), {str(k): str(v) for k, v in values.items()}) for code, values in table["reasons"]
+        ),
+        tuple(Compared(*map(str, one)) for one in table["compared"]),
+        float(table["ms"]),
+    )
