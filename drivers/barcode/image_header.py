@@ -42,6 +42,11 @@ def image_size(content: bytes) -> ImageSize:
     raise ImageRefused("neither PNG, JPEG, JPEG 2000, WebP nor BMP")
 
 
+def is_image(content: bytes) -> bool:
+    """Return whether bytes begin as one of the accepted formats does."""
+    return any(content.startswith(signature) for signature, _ in _READERS)
+
+
 def gate(content: bytes, *, pixel_limit: int = PIXEL_LIMIT) -> ImageSize:
     """Return the claimed size when it is within `pixel_limit`. Raises `ImageRefused` otherwise."""
     size = image_size(content)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import NameOID
 
 _C40 = " 0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-ZONE = ("I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "D231458907UTO7408122F3204159<<<<<<<2")
+ZONE = ("I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "D231458907UTO7408122F3204153<<<<<<<2")
 
 
 def c40(text: str) -> bytes:
