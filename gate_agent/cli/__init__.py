@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -42,6 +43,7 @@ COMMANDS: dict[str, str] = {
     "provision": "gate_agent.cli.provision",
     "rules": "gate_agent.cli.rules",
     "sync": "gate_agent.cli.sync",
+    "trust": "gate_agent.cli.trust",
 }
 
 
@@ -89,3 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 3
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
