@@ -1,12 +1,17 @@
-"""`egate inspect token`: judge declaration tokens, one per line on standard input."""
+"""`egate inspect token`: judge tokens, one per line on standard input.
+
+Declaration tokens (`EG1:`) are judged with the issuers' keys of `--keys`. Claims that other issuers sign (`HC1:`, COSE in base45) are judged
+with the signers' certificates of `--certs`; they declare nothing.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable
-from datetime import datetime
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +22,13 @@ from central_sync.identity import read_verification_key
 from gate_agent.clock import SystemClock
 from gate_agent.domain.declaration import Declaration
 from gate_agent.errors import SettingsFault
+from gate_agent.inspection import foreign_claims
+from gate_agent.inspection.certificate_reading import Certificate
 from gate_agent.inspection.declaration_token import TokenReading, verify_token
 from gate_agent.inspection.token_format import MAXIMUM_TOKEN_BYTES, key_identifier
+from gate_agent.inspection.trust_bundle import load_folder
 
-SUMMARY = "judge declaration tokens, one per line on standard input"
+SUMMARY = "judge declaration tokens and other signed claims, one per line on standard input"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,22 +37,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys",
         type=Path,
         action="append",
-        required=True,
+        default=[],
         metavar="PATH",
         help="an issuer's public key, or a folder with token_issuer*.pub; may be repeated",
+    )
+    parser.add_argument(
+        "--certs",
+        "--certificate",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a signer's certificate for HC1: claims, or a folder that is searched whole; may be repeated",
+    )
+    parser.add_argument(
+        "--at", type=_instant, metavar="INSTANT", help="judge times at this RFC 3339 instant (default: now)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per token")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer every line. Returns 0."""
+    """Answer every line. Returns 0. Raises `SettingsFault` when keys or certificates cannot be read."""
     trusted = issuer_keys(arguments.keys)
-    now = SystemClock().now()
-    while line := sys.stdin.buffer.readline(2 * MAXIMUM_TOKEN_BYTES):
+    certificates = signer_certificates(arguments.certs)
+    now = arguments.at or SystemClock().now()
+    is_inside_long_line = False
+    while line := sys.stdin.buffer.readline(4 * MAXIMUM_TOKEN_BYTES):
+        is_continued, is_inside_long_line = is_inside_long_line, not line.endswith(b"\n")
         token = line.rstrip(b"\r\n")
-        if not token.strip():
+        if is_continued or not token.strip():
             continue
-        answer = inspect_token(token, trusted, now)
+        is_foreign = token.startswith(foreign_claims.PREFIX.encode())
+        answer = inspect_claims(token, certificates, now) if is_foreign else inspect_token(token, trusted, now)
         print(json.dumps(answer, ensure_ascii=False) if arguments.json else _as_text(answer))
     return 0
 
@@ -63,6 +87,28 @@ def issuer_keys(places: Iterable[Path]) -> dict[bytes, Ed25519PublicKey]:
                 raise SettingsFault(f"{fault.code}: {fault}") from fault
             trusted[key_identifier(key)] = key
     return trusted
+
+
+def signer_certificates(places: Sequence[Path]) -> tuple[Certificate, ...]:
+    """Return every certificate of files and folders. Raises `SettingsFault` when a place cannot be read."""
+    if not places:
+        return ()
+    try:
+        return tuple(entry.certificate for entry in load_folder(places).store.held)
+    except OSError as error:
+        raise SettingsFault(f"certificates: {error}") from error
+
+
+def inspect_claims(token: bytes, certificates: Sequence[Certificate], now: datetime) -> dict[str, Any]:
+    """Return `result`, `fields` and `reasons` of claims that another issuer signed; `fields` prove nothing unless successful."""
+    started_s = time.perf_counter()
+    reading = foreign_claims.verify_claims(token, certificates, now)
+    return {
+        "result": reading.outcome.value,
+        "fields": dict(reading.fields),
+        "reasons": [reason.code.value for reason in reading.reasons],
+        "ms": round((time.perf_counter() - started_s) * 1000, 3),
+    }
 
 
 def inspect_token(token: bytes, trusted: dict[bytes, Ed25519PublicKey], now: datetime) -> dict[str, Any]:
@@ -107,5 +153,11 @@ def _rfc3339(instant: datetime) -> str:
 
 def _as_text(answer: dict[str, Any]) -> str:
     fields = answer["fields"]
-    shown = f"{fields['reference']}  {fields['direction']} {fields['mode']}" if fields else ", ".join(answer["reasons"])
-    return f"{answer['result']}  {shown}"
+    names = ("reference", "direction", "mode", "issuer", "certificate_type", "primary_identifier")
+    shown = " ".join(fields[name] for name in names if name in fields)
+    return "  ".join(part for part in (answer["result"], shown, ", ".join(answer["reasons"])) if part)
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
