@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from emrtd.public_keys import KeyUnusable
 from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.inspection.certificate_defects import DefectKind, KnownDefects, Trust
@@ -70,10 +71,10 @@ def judge_chain(
         outcomes.append(CheckOutcome.FAILED)
         expected = issuers[0].country
         reasons.append(Reason(ReasonCode.ISSUING_STATE_DIFFERS, {"found": country, "expected": expected}))
-    weak = _weakness(signer)
-    if weak:
+    doubt = _doubt_about_key(signer)
+    if doubt is not None:
         outcomes.append(CheckOutcome.UNDETERMINED)
-        reasons.append(Reason(ReasonCode.ALGORITHM_WEAK, {"algorithm": weak}))
+        reasons.append(doubt)
     if defects.trust is not Trust.TRUSTED:
         outcomes.append(CheckOutcome.FAILED if defects.trust is Trust.NOT_TRUSTED else CheckOutcome.UNDETERMINED)
         reasons.append(Reason(ReasonCode.CERTIFICATE_DEFECT, {"defect": DefectKind.SIGNER_REVOKED}))
@@ -195,10 +196,13 @@ def _revoked(certificate: Certificate) -> Reason:
     return Reason(ReasonCode.CERTIFICATE_REVOKED, {"certificate": certificate.title})
 
 
-def _weakness(signer: Certificate) -> str:
-    """Name what is too weak to be believed without a guard's look; empty when nothing is."""
+def _doubt_about_key(signer: Certificate) -> Reason | None:
+    """Say what keeps the certificate from being believed without a guard's look: a hash or key too weak, or a key that is none."""
     if signer.algorithm is not None and signer.algorithm.is_weak:
-        return signer.algorithm.hash_name
-    key = signer.key
+        return Reason(ReasonCode.ALGORITHM_WEAK, {"algorithm": signer.algorithm.hash_name})
+    try:
+        key = signer.key
+    except KeyUnusable:
+        return Reason(ReasonCode.CERTIFICATE_MALFORMED, {"certificate": signer.title})
     limit = WEAK_CURVE_BITS if key.curve is not None else WEAK_RSA_BITS
-    return key.kind if key.bits < limit else ""
+    return Reason(ReasonCode.ALGORITHM_WEAK, {"algorithm": key.kind}) if key.bits < limit else None

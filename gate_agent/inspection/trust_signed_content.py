@@ -172,6 +172,8 @@ def _certificates(enclosed: Any) -> tuple[tuple[Certificate, ...], int]:
 
 
 def _signer(signer: cms.SignerInfo) -> Signer:
+    if signer["version"].native not in ("v1", "v3"):
+        raise ContentMalformed(f"a signer of the version {signer['version'].native}")
     identifier = signer["sid"]
     issuer = serial = key_identifier = None
     if identifier.name == "issuer_and_serial_number":
