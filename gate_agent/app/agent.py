@@ -12,6 +12,7 @@ from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import build as build_driver
 from drivers.seal_tracker.events import TAMPER_KINDS
+from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
@@ -100,14 +101,18 @@ class Agent:
             await engine.start()
             faces = await FaceSide.open(settings, engine, self._clock)
             try:
-                await self._serve(store, engine, faces)
+                documents = await DocumentSide.open(settings, self._knowledge.officers, self._clock)
+                try:
+                    await self._serve(store, engine, faces, documents)
+                finally:
+                    await documents.close()
             finally:
                 await faces.close()
         finally:
             await engine.stop()
             await store.close()
 
-    async def _serve(self, store: Store, engine: FaceEngine, faces: FaceSide) -> None:
+    async def _serve(self, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide) -> None:
         settings = self._settings
         for device in settings.device:
             driver = build_driver(device.name, device.driver, self._options(device), self._dispatch, self._clock)
@@ -116,7 +121,7 @@ class Agent:
         desk = StoredDesk(store)
         await desk.refresh()
         for lane in settings.lane:
-            self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces)
+            self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces, documents)
         verifier = AuthorisationVerifier(
             settings.gate.gate_id, self._knowledge.officers, self._clock, store.remember_nonce
         )
@@ -129,6 +134,7 @@ class Agent:
             desk,
             self._clock,
             face_rates=lambda: faces.rates,
+            trust_version=lambda: documents.trust_version,
         )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -160,7 +166,9 @@ class Agent:
         reads = any(lane.camera == device.name and lane.read_barcode_from_camera for lane in self._settings.lane)
         return {**device.options, **({"read_barcodes": True} if reads else {})}
 
-    def _controller(self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide) -> LaneController:
+    def _controller(
+        self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide
+    ) -> LaneController:
         return LaneController(
             self._settings,
             lane,
@@ -172,6 +180,7 @@ class Agent:
             knowledge=self._knowledge,
             clock=self._clock,
             changed=self._changed,
+            document=documents.ports(lane, self._of_class),
             monitor=faces.monitor,
             references=faces.references,
         )
@@ -200,7 +209,7 @@ class Agent:
         taken = False
         for controller in self._lanes.values():
             lane = controller.lane
-            if event.device in {lane.document_reader, lane.camera, lane.barrier, *lane.barcode}:
+            if event.device in {lane.document_reader, lane.chip_reader, lane.camera, lane.barrier, *lane.barcode}:
                 controller.device_event(event)
                 taken = True
         if not taken and isinstance(event.data, dc.FrameCaptured):

@@ -86,6 +86,7 @@ class GateSource:
         desk: CustomsDesk,
         clock: Clock,
         face_rates: Callable[[], list[FaceRatesView]] = list,
+        trust_version: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.link = LinkView(
             centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
@@ -98,6 +99,7 @@ class GateSource:
         self._desk = desk
         self._clock = clock
         self._face_rates = face_rates
+        self._trust_version = trust_version
         self._sequence = 0
         self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
         self._changes: Broadcaster[int] = Broadcaster()
@@ -128,6 +130,7 @@ class GateSource:
             software_version=__version__,
             rulebook_version=knowledge.rulebook.version,
             watchlist_version=knowledge.watchlist_version,
+            trust_version=self._trust_version(),
             lanes=[views.lane(lane, self._devices_of(lane)) for lane in self._lanes.values()],
             alarms=[views.alarm(alarm) for lane in self._lanes.values() for alarm in lane.alarms.open.values()],
             customs_tasks=self._desk.tasks(),

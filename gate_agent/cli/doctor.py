@@ -22,13 +22,15 @@ from central_sync.errors import BundleRefused, IdentityFault
 from central_sync.identity import read_verification_key
 from gate_agent.cache import models_folder
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
 from gate_agent.clock import Clock, SystemClock
+from gate_agent.inspection.trust_ceremony import TrustRefused
 from gate_agent.runtime.face_choice import choice_of
 from gate_agent.settings import SITE_FILE, FaceSettings, Settings, load
 from models import verification
 from models.errors import ModelsError
 
-SUMMARY = "look at this machine: Python, packages, models, keys, bundles, disk, sockets"
+SUMMARY = "look at this machine: Python, packages, models, keys, bundles, trust, disk, sockets"
 
 OWN_DISTRIBUTION = "egate"
 OWN_PACKAGES = ("gate_agent", "drivers", "models", "central_sync", "emrtd")
@@ -87,6 +89,7 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock) -> Ite
         ("folders", folder_findings),
         ("keys", key_findings),
         ("bundles", lambda given: bundle_findings(given, clock)),
+        ("trust", lambda given: trust_findings(given, clock)),
         ("disk", disk_findings),
         ("sockets", socket_findings),
     )
@@ -216,6 +219,23 @@ def bundle_findings(settings: Settings, clock: Clock) -> list[Finding]:
                 Finding(where, f"{error.code}: {error}", "Fetch a fresh bundle from the centre; look at the clock too.")
             )
     return findings
+
+
+def trust_findings(settings: Settings, clock: Clock) -> list[Finding]:
+    """Find a trust bundle that is absent, not believed, or too old to prove a chip; a gate that reads no chips needs none."""
+    if not any(lane.chip_reader for lane in settings.lane):
+        return []
+    paths, limit_days = settings.paths, settings.document.trust_age_limit_days
+    remedy = "Load certificates and master lists with `egate trust import`; docs/documents.md says how."
+    try:
+        officers = officers_in_office(paths.bundles / file_name("officers"), paths.keys / "centre.pub")
+        bundle = open_trust(paths.trust, officers)
+    except (TrustUnreadable, TrustRefused) as error:
+        return [Finding("paths.trust", f"{error.code}: {error}", remedy)]
+    if bundle.is_stale(clock.now(), limit_days):
+        old = f"version {bundle.version} is older than {limit_days:g} days: no chip is proven with it"
+        return [Finding("paths.trust", old, remedy)]
+    return []
 
 
 def disk_findings(settings: Settings) -> list[Finding]:

@@ -12,10 +12,7 @@ from gate_agent.clock import SystemClock
 from gate_agent.errors import EgateError
 from gate_agent.inspection.trust_bundle import TrustBundle, load_folder
 from gate_agent.inspection.trust_versions import CURRENT, load_trust
-from gate_agent.lane.authorisation import OfficerRole
-
-ROLES_FOR_TRUST = frozenset({OfficerRole.SUPERVISOR, OfficerRole.TECHNICIAN})
-"""Who may sign trust bundles and import certificates."""
+from gate_agent.lane.authorisation import ROLES_FOR_TRUST
 
 
 class TrustUnreadable(EgateError):

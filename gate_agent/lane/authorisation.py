@@ -76,6 +76,9 @@ ROLE_ACTIONS: Mapping[OfficerRole, frozenset[AuthorisedAction]] = MappingProxyTy
 )
 """The one place that says which role may do what."""
 
+ROLES_FOR_TRUST = frozenset({OfficerRole.SUPERVISOR, OfficerRole.TECHNICIAN})
+"""Who may sign trust bundles and import certificates."""
+
 TRANSACTION_ACTIONS = frozenset(
     {AuthorisedAction.RELEASE, AuthorisedAction.HAND_OVER, AuthorisedAction.CORRECT_READING}
 )

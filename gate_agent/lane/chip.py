@@ -65,6 +65,11 @@ class ChipWork:
         """Issuing states whose chips can be proven here; None: nobody's."""
         return self._inspector.covered_states
 
+    @property
+    def trust_version(self) -> int:
+        """The version of the trust bundle that chips are judged by; 0: there is none that is believed."""
+        return self._inspector.version
+
     def present(self, *, is_there: bool) -> None:
         """Note that a chip answered in the reader's field, or left it."""
         if is_there:

@@ -41,6 +41,7 @@ class Commits:
         report: Report,
         feed: Callable[[ev.Event], None],
         new_id: Callable[[], uuid.UUID],
+        trust_version: Callable[[], int | None],
     ) -> None:
         self._lane = lane
         self._store = store
@@ -51,6 +52,7 @@ class Commits:
         self._report = report
         self._feed = feed
         self._new_id = new_id
+        self._trust_version = trust_version
 
     def fault(self) -> tuple[ev.Event, ...]:
         """Shut the lane for newcomers and call the guard for whoever is here."""
@@ -71,8 +73,9 @@ class Commits:
         borrowed.decision_id = self._new_id()
         knowledge = self._knowledge.current()
         decision = decision_of(
-            self._lane, borrowed, borrowed.decision_id, effect, results, knowledge, self._clock, today
-        )
+            self._lane, borrowed, borrowed.decision_id, effect, results, knowledge, self._clock, today,
+            trust_version=self._trust_version(),
+        )  # fmt: skip
         await self._commit(borrowed, self._store.commit_decision(decision), ev.DecisionCommitted(effect.number))
         borrowed.step_ms["commit"] = (self._clock.monotonic_s() - borrowed.decided_mono_s) * 1000
 

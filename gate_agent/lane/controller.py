@@ -132,6 +132,7 @@ class LaneController:
             report=self._report,
             feed=self.feed,
             new_id=self.new_id,
+            trust_version=lambda: self.document.trust_version,
         )
         self._group: asyncio.TaskGroup | None = None
 

@@ -63,6 +63,11 @@ class DocumentWork:
                 ports.chip_reader, ports.chip_inspector, face, clock, job=job, report=report, changed=changed
             )
 
+    @property
+    def trust_version(self) -> int | None:
+        """The version of the trust bundle that chips are judged by, 0 without one; None: this lane reads no chips."""
+        return None if self.chip is None else self.chip.trust_version
+
     def perform(self, effect: de.DocumentEffect, borrowed: Borrowed) -> None:
         """Do what the machine asks."""
         match effect:

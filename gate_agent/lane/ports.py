@@ -79,6 +79,11 @@ class ChipInspector(Protocol):
         """Issuing states (ICAO codes) whose chips can be proven here; None: there is no bundle, nobody can."""
         ...
 
+    @property
+    def version(self) -> int:
+        """The version of the trust bundle in force; 0: there is none that is believed."""
+        ...
+
     async def security_object(self, content: bytes, now: datetime) -> tuple[CheckResult, ...]:
         """Judge EF.SOD alone, while the rest of the chip still transfers: signature, chain, revocation."""
         ...

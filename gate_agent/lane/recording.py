@@ -24,6 +24,7 @@ def decision_of(
     knowledge: Knowledge,
     clock: Clock,
     today: date,
+    trust_version: int | None = None,
 ) -> Decision:
     """Return the decision; `software_ms` counts from the last byte or frame that it used, for the machine's own decisions."""
     by_machine = effect.decided_by is DecidedBy.MACHINE
@@ -46,6 +47,7 @@ def decision_of(
         source_states={
             "rulebook": f"local:{knowledge.rulebook.version}",
             "watchlist": f"local:{knowledge.watchlist_version}",
+            **({} if trust_version is None else {"trust": f"local:{trust_version}" if trust_version else "absent"}),
         },
     )
 

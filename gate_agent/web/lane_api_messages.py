@@ -242,6 +242,7 @@ class GateSnapshot(Message):
     software_version: str
     rulebook_version: int
     watchlist_version: int
+    trust_version: int | None = Field(None, description="0: no bundle that is believed; null: this gate reads no chips")
     lanes: list[LaneView]
     alarms: list[AlarmView]
     customs_tasks: list[CustomsTaskView]

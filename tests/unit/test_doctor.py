@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from central_sync.bundles import KINDS, file_name, sign_bundle
 from gate_agent import cli
 from gate_agent.cli import doctor
+from gate_agent.inspection.trust_import import draft, sign_and_publish
+from gate_agent.inspection.trust_versions import current_version
 from gate_agent.settings import PathSettings, Settings
+from tests.unit import document_issuers
 
 NOW = datetime(2031, 5, 6, 7, 8, tzinfo=UTC)
 
@@ -85,6 +88,36 @@ def test_good_bundles_are_fine(tmp_path: Path) -> None:
     assert doctor.bundle_findings(settings, StoppedClock()) == []
 
 
+def with_chip_reader(folder: Path) -> Settings:
+    lane = {"lane_id": 1, "document_reader": "r", "camera": "c", "barrier": "b", "chip_reader": "chip"}
+    devices = [{"name": name, "driver": "x"} for name in ("r", "c", "b", "chip")]
+    paths = settings_in(folder).paths.model_copy(update={"trust": folder / "trust"})
+    return Settings(paths=paths, lane=[lane], device=devices)
+
+
+def test_a_trust_bundle_is_wanted_only_where_chips_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.trust_findings(settings_in(tmp_path), StoppedClock()) == []
+    settings = with_chip_reader(tmp_path)
+    (unreadable,) = doctor.trust_findings(settings, StoppedClock())
+    assert "EG-TRU-010" in unreadable.finding, "no officers to ask"
+    keys = {name: Ed25519PrivateKey.generate() for name in ("supervisor-1", "technician-1")}
+    officers = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
+    monkeypatch.setattr(doctor, "officers_in_office", lambda *_: officers)
+    (absent,) = doctor.trust_findings(settings, StoppedClock())
+    assert absent.where == "paths.trust"
+    assert absent.remedy
+    authority = document_issuers.certify("UT", "CSCA").certificate
+    for days, finding in ((40, "older than 28 days"), (1, "")):
+        held = current_version(settings.paths.trust, officers)
+        prepared = draft(held, [("csca", authority)], NOW - timedelta(days=days), officers)
+        sign_and_publish(settings.paths.trust, prepared, list(keys.items()), officers)
+        found = doctor.trust_findings(settings, StoppedClock())
+        assert [finding in one.finding for one in found] == ([True] if finding else []), found
+    monkeypatch.setattr(doctor, "officers_in_office", lambda *_: {})
+    (unsigned,) = doctor.trust_findings(settings, StoppedClock())
+    assert "EG-TRU-002" in unsigned.finding
+
+
 def test_absent_expired_and_foreign_bundles(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     assert [one.finding for one in doctor.bundle_findings(settings, StoppedClock())] == ["is absent"] * len(KINDS)
@@ -120,9 +153,19 @@ def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert cli.main(["doctor", "--config", str(site), "--json"]) == 1
     looks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert all(set(look) == {"check", "result", "finding", "remedy"} for look in looks)
-    assert {"python", "packages", "sqlite", "libzbar", "models", "folders", "keys", "bundles", "disk", "sockets"} == {
-        look["check"] for look in looks
-    }
+    assert {
+        "python",
+        "packages",
+        "sqlite",
+        "libzbar",
+        "models",
+        "folders",
+        "keys",
+        "bundles",
+        "trust",
+        "disk",
+        "sockets",
+    } == {look["check"] for look in looks}
     assert [look["remedy"] for look in looks if look["result"] == "finding" and not look["remedy"]] == []
 
 

@@ -93,6 +93,7 @@ class Judge:
     outcomes: dict[CheckName, CheckResult] = field(default_factory=dict)
     early: dict[CheckName, CheckResult] = field(default_factory=dict)
     covered_states: frozenset[str] | None = frozenset({"UTO"})
+    version: int = 7
     optics_seconds: float = 0.0
     optics: dict[CheckName, CheckOutcome] = field(default_factory=dict)
     faults: int = 0
@@ -237,6 +238,7 @@ def test_a_traveller_with_a_chip_walks_through_and_nothing_of_it_stays() -> None
         assert table.walk.controller.recent[-1].outcome is Outcome.RELEASED
         checks = {check.check for check in table.walk.house.decisions[-1].checks}
         assert checks >= ELECTRONIC_CHECKS | OPTICAL_CHECKS
+        assert table.walk.house.decisions[-1].source_states["trust"] == "local:7"
         assert not any(any(image) for image in kept if image is not None), "a picture was not overwritten"
         assert borrowed.chip_portrait is borrowed.printed_portrait is None
         assert borrowed.pictures == {}

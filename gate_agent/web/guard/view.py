@@ -60,7 +60,8 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
             software=snapshot.software_version,
             rules=str(snapshot.rulebook_version),
             list=str(snapshot.watchlist_version),
-        ),
+        )
+        + ("" if snapshot.trust_version is None else _trust(snapshot.trust_version, catalogue)),
         "link": {
             "online": snapshot.link.centre_online,
             "since": snapshot.link.since.isoformat(),
@@ -91,6 +92,11 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
         "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
         "rates": rates_table(snapshot.face_rates, catalogue) if viewer.is_supervisor else None,
     }
+
+
+def _trust(version: int, catalogue: Catalogue) -> str:
+    text = catalogue.text("ui.trust", version=str(version)) if version else catalogue.text("ui.trust_none")
+    return f" · {text}"
 
 
 def action_choices(catalogue: Catalogue) -> dict[str, Any]:
