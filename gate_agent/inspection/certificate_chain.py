@@ -154,8 +154,8 @@ def _might_sign(
         return False
     if signing_time is not None and not signer.validity.holds(signing_time):
         return False
-    common = period.narrowed(window)
-    if common.begin is not None and common.end is not None and common.begin > common.end:
+    signed_within = period.narrowed(window)
+    if signed_within.begin is not None and signed_within.end is not None and signed_within.begin > signed_within.end:
         return False  # the document is younger than the key's period
     if signer.validity.holds(now):
         return True
