@@ -84,7 +84,7 @@ class TestPublishedSamples:
         content = (shared_data / "documents" / "chipfiles" / "DE_SOD.bin").read_bytes()
         whole = judge_sod(content, german, NOW)
         carrying_nothing = []
-        for position in range(len(content)):
+        for position in range(0, len(content), 3):
             changed = bytearray(content)
             changed[position] ^= 0x40
             finding = judge_sod(bytes(changed), german, NOW)
@@ -92,7 +92,7 @@ class TestPublishedSamples:
                 assert finding.digests == whole.digests
                 assert finding.chain.signer == whole.chain.signer
                 carrying_nothing.append(position)
-        assert len(carrying_nothing) <= 16, "the list of hashes before the content, and parameters that say nothing"
+        assert len(carrying_nothing) <= 8, "the list of hashes before the content, and parameters that say nothing"
 
 
 @pytest.mark.parametrize(
