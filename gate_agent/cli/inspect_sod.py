@@ -107,7 +107,8 @@ def inspect_sod(
     started_s = time.perf_counter()
     finding = judge_sod(content, bundle.store, now)
     signature, chain, revocation = ChipJudge(bundle, age_limit_days).signer_results({"SOD": finding}, now)
-    counted = [signature, chain, *([revocation] if needs_revocation else [])]
+    is_counted = needs_revocation or revocation.outcome is CheckOutcome.FAILED
+    counted = [signature, chain, *([revocation] if is_counted else [])]
     outcomes = [result.outcome for result in counted]
     verdicts, reasons = _data_groups(finding, groups)
     outcomes += [CheckOutcome(verdict) for verdict in verdicts.values() if verdict != _NOT_GIVEN]
