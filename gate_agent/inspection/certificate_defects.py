@@ -62,7 +62,10 @@ def trust_of_revoked(details: int) -> Trust:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One defect of the documents that one signer signed. The signer is named by one of: digest, issuer and serial, key identifier."""
+    """One defect of the documents that one signer signed. The signer is named by one of: digest, issuer and serial, key identifier.
+
+    `said_by` is the two-letter country whose list says so, which may speak of its own signers only; empty: this site's officers.
+    """
 
     kind: DefectKind
     signer_sha256: str = ""
@@ -72,9 +75,12 @@ class Defect:
     details: int = 0
     protocols: frozenset[str] = frozenset()
     country: str = ""
+    said_by: str = ""
 
     def is_of(self, signer: Certificate) -> bool:
         """Whether it is this signer's."""
+        if self.said_by not in ("", signer.issuer_country):
+            return False
         if self.signer_sha256:
             return self.signer_sha256 == signer.sha256
         if self.signer_issuer is not None:

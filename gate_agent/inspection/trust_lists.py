@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -111,7 +111,7 @@ def read_deviation_list(der: bytes, issuers: Iterable[Certificate]) -> Deviation
         found = [_defects_of(list(children(deviation.value))) for deviation in children(deviations.value)]
     except (*ENCODING_FAULTS, MalformedTlv, EncodingRefused, StopIteration) as error:
         raise ListRefused(f"a malformed deviation list: {error}"[:200]) from error
-    defects = tuple(defect for one in found for defect in one)
+    defects = tuple(replace(defect, said_by=country) for one in found for defect in one)
     return DeviationList(hashlib.sha256(der).hexdigest(), signer, defects, sum(not one for one in found))
 
 

@@ -327,3 +327,20 @@ def revocation_list(
     return crl.CertificateList(
         {"tbs_cert_list": tbs, "signature_algorithm": issuer.keys.algorithm, "signature": issuer.keys.sign(tbs.dump())}
     ).dump()
+
+
+def deviation_list(signer: Authority, deviations: list[tuple[bytes, list[str]]]) -> bytes:
+    """Return a deviation list: for each (criterion in DER, deviation types by object identifier)."""
+    encoded = b"".join(
+        _sequence(_sequence(criterion) + _set(b"".join(_sequence(core.ObjectIdentifier(one).dump()) for one in kinds)))
+        for criterion, kinds in deviations
+    )
+    return sign_content(signer, "2.23.136.1.1.7", _sequence(core.Integer(0).dump() + _set(encoded)))
+
+
+def _sequence(content: bytes) -> bytes:
+    return wrapped(0x30, content)
+
+
+def _set(content: bytes) -> bytes:
+    return wrapped(0x31, content)
