@@ -47,6 +47,14 @@ BUILT_IN: dict[str, BuiltIn] = {
     "jointech_seal": BuiltIn(
         "drivers.seal_tracker.driver:build", DeviceClass.SEAL_TRACKER, "server for Jointech seal trackers"
     ),
+    "pcsc_chip": BuiltIn(
+        "drivers.chip.driver:build_pcsc", DeviceClass.CHIP_READER, "contactless chip reader behind PC/SC (egate[pcsc])"
+    ),
+    "socket_chip": BuiltIn(
+        "drivers.chip.driver:build_socket",
+        DeviceClass.CHIP_READER,
+        "port on this machine that virtual chips connect to",
+    ),
 }
 
 

@@ -16,7 +16,8 @@ from drivers.chip.patience import Patience
 _CONNECT_TRIES = 2
 
 
-def _library(name: str) -> ModuleType:
+def library(name: str) -> ModuleType:
+    """Return a module of the PC/SC library. Raises `ReaderSupportAbsent`."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -25,8 +26,8 @@ def _library(name: str) -> ModuleType:
 
 def reader_names() -> tuple[str, ...]:
     """Return the names of the connected readers. Raises `ReaderSupportAbsent` or `ReaderServiceAbsent`."""
-    system = _library("smartcard.System")
-    exceptions = _library("smartcard.pcsc.PCSCExceptions")
+    system = library("smartcard.System")
+    exceptions = library("smartcard.pcsc.PCSCExceptions")
     try:
         return tuple(str(reader) for reader in system.readers())
     except (exceptions.EstablishContextException, exceptions.ListReadersException) as error:
@@ -38,7 +39,7 @@ class PcscTransport:
 
     def __init__(self, reader: str, answer_s: float) -> None:
         """Connect. Raises `NoChip`, `ReaderAbsent`, `ReaderServiceAbsent`, `ReaderSupportAbsent` or `ChipSilent`."""
-        self._exceptions = _library("smartcard.Exceptions")
+        self._exceptions = library("smartcard.Exceptions")
         self._patience = Patience(answer_s)
         self._connection: Any = None
         self._atr = b""
@@ -48,7 +49,7 @@ class PcscTransport:
         self._patience.call(lambda: self._connect(name))
 
     def _connect(self, name: str) -> None:
-        readers = _library("smartcard.System").readers()
+        readers = library("smartcard.System").readers()
         found = next((one for one in readers if str(one) == name), None)
         if found is None:
             raise ReaderAbsent(f"the reader {name!r} is gone")

@@ -7,9 +7,10 @@ Anything longer is a command, answered with content and status word.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 
-from drivers.chip.errors import ChipGone, ChipSilent, NoChip, ReaderRefused
+from drivers.chip.errors import ChipFault, ChipGone, ChipSilent, NoChip, ReaderRefused
 
 POWER_OFF, POWER_ON, RESET, ATR = b"\x00", b"\x01", b"\x02", b"\x04"
 _ATR_LIMIT_BYTES = 33
@@ -33,7 +34,15 @@ class ChipSocket:
             connection, _ = self._listener.accept()
         except TimeoutError:
             raise NoChip(f"no chip within {wait_s:g} s") from None
-        return SocketTransport(connection, answer_s)
+        try:
+            return SocketTransport(connection, answer_s)
+        except ChipFault:
+            connection.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when a chip connects."""
+        return self._listener.fileno()
 
     def close(self) -> None:
         """Stop listening."""
@@ -73,6 +82,14 @@ class SocketTransport:
         """Switch the chip off; the connection stays until it leaves."""
         with contextlib.suppress(ChipGone, ChipSilent):
             self._send(POWER_OFF)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the connection."""
+        return self._connection.fileno()
+
+    def is_there(self) -> bool:
+        """Tell whether the chip is still connected. One that speaks without being asked is not: it is out of step."""
+        return not select.select([self._connection], [], [], 0)[0]
 
     def leave(self) -> None:
         """End the connection."""
