@@ -10,6 +10,7 @@ import structlog
 from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
 from drivers.errors import DriverFault
+from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
 from drivers.seal_tracker.events import TAMPER_KINDS
 from gate_agent.app.document_side import DocumentSide
@@ -162,9 +163,14 @@ class Agent:
                 task.cancel()
 
     def _options(self, device: DeviceSettings) -> dict[str, object]:
-        """Return a device's options; a camera that a lane reads codes from is told so."""
+        """Return a device's options; a camera that a lane reads codes from is told so, and a chip reader what the site wants."""
         reads = any(lane.camera == device.name and lane.read_barcode_from_camera for lane in self._settings.lane)
-        return {**device.options, **({"read_barcodes": True} if reads else {})}
+        built_in = BUILT_IN.get(device.driver)
+        document = self._settings.document
+        chip: dict[str, object] = {}
+        if built_in is not None and built_in.device_class is dc.DeviceClass.CHIP_READER:
+            chip = {"basic_access": document.basic_access, "read_timeout_s": document.chip_timeout_s}
+        return {**chip, **device.options, **({"read_barcodes": True} if reads else {})}
 
     def _controller(
         self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide

@@ -10,6 +10,8 @@ from gate_agent.domain import events as ev
 from gate_agent.domain.events import Timer
 from gate_agent.settings import DocumentSettings, LaneSettings
 
+_CHIP_ALLOWANCE_S = 5.0
+"""The reader ends a read in time and tells what it gave until then; this much later it is given up with whatever it had."""
 _TRAVELLERS = (Timer.IDLE, Timer.ENTRY, Timer.INSPECTION, Timer.PASSAGE)
 """Timers that run against the traveller; the others wait for guards and disks."""
 
@@ -20,7 +22,7 @@ class LaneTimers:
     def __init__(self, lane: LaneSettings, document: DocumentSettings, report: Callable[[ev.Event], None]) -> None:
         self._seconds = {
             Timer.IDLE: lane.idle_timeout_s,
-            Timer.CHIP: document.chip_timeout_s,
+            Timer.CHIP: document.chip_timeout_s + _CHIP_ALLOWANCE_S,
             Timer.INSPECTION: lane.inspection_timeout_s,
             Timer.ENTRY: max(lane.entry_timeout_s, lane.release_ttl_s),
             Timer.PASSAGE: max(lane.passage_timeout_s, lane.release_ttl_s),

@@ -348,12 +348,12 @@ def test_the_reference_is_of_the_chip_that_was_judged_and_of_no_other() -> None:
 def test_a_chip_that_hangs_is_given_up_and_tried_once_more() -> None:
     async def test(table: Table) -> None:
         table.lay()
-        await table.pass_s(7.9)
+        await table.pass_s(12.9)
         assert table.walk.controller.timers.remaining_s() is None, "no time of the traveller's runs meanwhile"
         await table.pass_s(0.2)
         assert table.walk.controller.state.chip is ChipRead.AWAITED
         table.read_once_more()
-        await table.pass_s(8.1)
+        await table.pass_s(13.1)
         assert table.walk.phase is Phase.REFERRED
         assert table.chip.stopped == 2
         assert table.reasons()[:2] == [ReasonCode.STEP_TIMEOUT, ReasonCode.ABORTED_TWICE]
