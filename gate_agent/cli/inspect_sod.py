@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--revocation",
         choices=("required", "advisory"),
-        default="required",
-        help="whether the result needs a current revocation list, as the setting of that name (default: %(default)s)",
+        default="advisory",
+        help="whether the result needs a current revocation list; a revoked signer always fails (default: %(default)s)",
     )
     parser.add_argument(
         "--age-limit-days",
