@@ -13,16 +13,23 @@ from asn1crypto import keys
 from drivers.chip.apdu import CommandApdu
 from drivers.chip.channel import ChipChannel
 from drivers.chip.ciphers import SUITES, TRIPLE_DES, CipherSuite
-from drivers.chip.key_agreement import EllipticAgreement, KeyInvalid, ModularAgreement, Random
+from drivers.chip.key_agreement import EllipticAgreement, KeyInvalid, ModularAgreement, Random, agreement_of
 from drivers.chip.modular_groups import ModularParameters
 from drivers.chip.pace import ChipSecret
 from drivers.chip.protocol_outcomes import AuthenticationFailed, ProtocolUnsupported
 from drivers.chip.secure_messaging import SecureMessaging
 from emrtd.curves import CurveUnknown, PointInvalid, curve_of, point_of
-from emrtd.security_infos import CHIP_AUTHENTICATION, ChipAuthenticationPublicKey, SecurityInfos, object_id_value
+from emrtd.security_infos import (
+    CHIP_AUTHENTICATION,
+    ChipAuthenticationPublicKey,
+    SecurityInfos,
+    object_id_text,
+    object_id_value,
+)
 from emrtd.tlv import MalformedTlv, children, encode_tlv, read_only_tlv
 
 _SEQUENCE, _INTEGER, _BIT_STRING = 0x30, 0x02, 0x03
+_STANDARDISED_PARAMETERS = "0.4.0.127.0.7.1.2"
 _PRIME_LIMIT_BYTES = 1024
 
 
@@ -106,6 +113,8 @@ def mapping_key_of(secret: ChipSecret, infos: SecurityInfos) -> ChipAuthenticati
 def agreement_with(key: ChipAuthenticationPublicKey) -> tuple[Any, Any]:
     """Return the group of a chip's static key, and the key as its element. Raises `ProtocolUnsupported`."""
     try:
+        if (standardised := _standardised(key)) is not None:
+            return standardised
         if key.is_elliptic:
             parsed = keys.PublicKeyInfo.load(key.key)
             curve = curve_of(parsed["algorithm"]["parameters"])
@@ -113,6 +122,17 @@ def agreement_with(key: ChipAuthenticationPublicKey) -> tuple[Any, Any]:
         return _modular(key.key)
     except (CurveUnknown, PointInvalid, KeyInvalid, MalformedTlv, ValueError, TypeError, KeyError) as error:
         raise ProtocolUnsupported(f"the chip's key cannot be used: {type(error).__name__}") from error
+
+
+def _standardised(key: ChipAuthenticationPublicKey) -> tuple[Any, Any] | None:
+    """Return group and element of a key over the standardised domain parameters that its algorithm numbers (§9.5.1), None for others."""
+    algorithm, bits = list(children(read_only_tlv(key.key, _SEQUENCE)))
+    name, parameters, *_ = [*children(algorithm.value), None]
+    if name is None or parameters is None or object_id_text(name.value) != _STANDARDISED_PARAMETERS:
+        return None
+    agreement = agreement_of(_number(parameters.value), is_elliptic=key.is_elliptic)
+    content = bits.value[1:] if key.is_elliptic else _unsigned(_number(read_only_tlv(bits.value[1:], _INTEGER)))
+    return agreement, agreement.decode(content)
 
 
 def _modular(key: bytes) -> tuple[ModularAgreement, int]:

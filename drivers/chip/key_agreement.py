@@ -137,10 +137,14 @@ class ModularAgreement:
         return element.to_bytes(self._width_bytes, "big")
 
     def decode(self, content: bytes) -> int:
-        """Return the number, which is in the field and neither 0, 1 nor -1. Raises `KeyInvalid`."""
+        """Return the number, which is in the subgroup (RFC 2631 §2.1.5) and neither 0, 1 nor -1. Raises `KeyInvalid`."""
         if len(content) > self._width_bytes:
             raise KeyInvalid(f"a key of {len(content)} bytes")
-        return self._proper(int.from_bytes(content, "big"))
+        element = self._proper(int.from_bytes(content, "big"))
+        order = self._parameters.order
+        if order is not None and pow(element, order, self._parameters.prime) != 1:
+            raise KeyInvalid("a key outside the subgroup")  # would leak bits of the secret, a few at a time
+        return element
 
     def shared_secret(self, element: int) -> bytes:
         """Return the number, padded."""

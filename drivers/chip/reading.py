@@ -93,7 +93,8 @@ class ChipReading:
         try:
             self._read(with_chip_authentication=True)
         except SecureMessagingLost:
-            is_failed = self._is_awaiting_proof
+            # Forgotten here: an answer under the keys of the next session proves nothing about the key that did not hold.
+            is_failed, self._is_awaiting_proof = self._is_awaiting_proof, False
             if is_failed:  # the chip did not find the new keys: it has not the key it shows
                 self._note(chip_authentication=ProtocolOutcome.FAILED)
             self._let_go()
@@ -220,11 +221,14 @@ class ChipReading:
 
     def _mapping(self, reader: FileReader, secret: ChipSecret) -> None:
         """Look for the key that chip-authentication mapping was made with; EF.CardSecurity says which are the chip's."""
+        content = self._take(reader, CARD_SECURITY)
         try:
-            content = self._take(reader, CARD_SECURITY)
             infos = parse_security_infos(content_of_card_security(content)) if content else SecurityInfos()
         except MalformedSecurityInfos:
             infos = SecurityInfos()
+        if not infos.chip_authentication_keys:  # nothing to compare with says nothing about the chip
+            self._note(chip_authentication_mapping=ProtocolOutcome.ABORTED)
+            return
         key = mapping_key_of(secret, infos)
         outcome = ProtocolOutcome.SUCCEEDED if key is not None else ProtocolOutcome.FAILED
         self._note(chip_authentication_mapping=outcome, chip_authentication_key=key.key if key else b"")
