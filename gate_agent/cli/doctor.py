@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from central_sync.bundles import KINDS, file_name, verify_bundle
 from central_sync.errors import BundleRefused, IdentityFault
 from central_sync.identity import read_verification_key
+from drivers.chip.errors import ChipFault
+from drivers.chip.pcsc_transport import reader_names
 from gate_agent.cache import models_folder
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
@@ -90,6 +92,7 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock) -> Ite
         ("keys", key_findings),
         ("bundles", lambda given: bundle_findings(given, clock)),
         ("trust", lambda given: trust_findings(given, clock)),
+        ("readers", reader_findings),
         ("disk", disk_findings),
         ("sockets", socket_findings),
     )
@@ -236,6 +239,24 @@ def trust_findings(settings: Settings, clock: Clock) -> list[Finding]:
         old = f"version {bundle.version} is older than {limit_days:g} days: no chip is proven with it"
         return [Finding("paths.trust", old, remedy)]
     return []
+
+
+def reader_findings(settings: Settings) -> list[Finding]:
+    """Find a PC/SC chip reader that is not there, or that nothing on this machine can speak to."""
+    names = [device.name for device in settings.device if device.driver == "pcsc_chip"]
+    if not names:
+        return []
+    try:
+        present = reader_names()
+    except ChipFault as fault:
+        return [Finding(f"device {name}", f"{fault.code}: {fault}", fault.remedy) for name in names]
+    wanted = {device.name: str(device.options.get("reader", "")) for device in settings.device if device.name in names}
+    remedy = f"Correct the option `reader`; there are: {', '.join(present) or 'none'}."
+    return [
+        Finding(f"device {name}", f"no reader is called {reader!r}", remedy)
+        for name, reader in wanted.items()
+        if not any(reader in one for one in present)
+    ]
 
 
 def disk_findings(settings: Settings) -> list[Finding]:

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from central_sync.bundles import KINDS, file_name, sign_bundle
+from drivers.chip.errors import ReaderServiceAbsent
 from gate_agent import cli
 from gate_agent.cli import doctor
 from gate_agent.inspection.trust_import import draft, sign_and_publish
 from gate_agent.inspection.trust_versions import current_version
-from gate_agent.settings import PathSettings, Settings
+from gate_agent.settings import DeviceSettings, PathSettings, Settings
 from tests.unit import document_issuers
 
 NOW = datetime(2031, 5, 6, 7, 8, tzinfo=UTC)
@@ -118,6 +119,27 @@ def test_a_trust_bundle_is_wanted_only_where_chips_are_read(tmp_path: Path, monk
     assert "EG-TRU-002" in unsigned.finding
 
 
+def test_a_chip_reader_is_looked_for_where_one_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_in(tmp_path)
+    assert doctor.reader_findings(settings) == []
+    device = DeviceSettings(name="chip-1", driver="pcsc_chip", options={"reader": "OMNIKEY"})
+    settings = settings.model_copy(update={"device": (device,)})
+    monkeypatch.setattr(doctor, "reader_names", lambda: ("Other 00 00", "HID OMNIKEY 5022 00 00"))
+    assert doctor.reader_findings(settings) == []
+    monkeypatch.setattr(doctor, "reader_names", lambda: ("Other 00 00",))
+    (finding,) = doctor.reader_findings(settings)
+    assert "OMNIKEY" in finding.finding
+    assert "Other 00 00" in finding.remedy
+
+    def away() -> tuple[str, ...]:
+        raise ReaderServiceAbsent("the PC/SC service does not answer")
+
+    monkeypatch.setattr(doctor, "reader_names", away)
+    (finding,) = doctor.reader_findings(settings)
+    assert "DRV-CHP-012" in finding.finding
+    assert "pcscd" in finding.remedy
+
+
 def test_absent_expired_and_foreign_bundles(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     assert [one.finding for one in doctor.bundle_findings(settings, StoppedClock())] == ["is absent"] * len(KINDS)
@@ -163,6 +185,7 @@ def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[
         "keys",
         "bundles",
         "trust",
+        "readers",
         "disk",
         "sockets",
     } == {look["check"] for look in looks}
