@@ -21,6 +21,7 @@ _RECORD_PRIMITIVE, _RECORD_CONSTRUCTED = 0x5F2E, 0x7F2E
 _FACE_RECORD = b"FAC\x00"
 _FACE_RECORD_HEAD, _FACE_HEAD, _FEATURE_POINT, _IMAGE_HEAD = 14, 20, 8, 12
 _DEPTH_LIMIT = 12
+_SEQUENCE = 0x30
 _SHORTEST_IMAGE = 64
 _MAGICS = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -97,6 +98,27 @@ def active_authentication_key(dg15: bytes) -> bytes:
     except MalformedTlv as error:
         raise MalformedDataGroup(f"DG15: {error}") from None
     return key
+
+
+def listed_data_groups(sod: bytes) -> frozenset[int]:
+    """Return the numbers of the data groups that EF.SOD lists. Its signature is NOT verified here. Raises `MalformedDataGroup`."""
+    try:
+        # 77 { ContentInfo { signedData, [0] SignedData { …, EncapsulatedContentInfo { type, [0] OCTET STRING { LDSSecurityObject
+        content = read_only_tlv(sod, 0x77)
+        for tag in (_SEQUENCE, 0xA0, _SEQUENCE, _SEQUENCE, 0xA0, 0x04, _SEQUENCE):
+            inner = find_child(content, tag)
+            if inner is None:
+                raise MalformedDataGroup(f"EF.SOD has no element {tag:X} where one belongs")
+            content = inner
+        hashes = [part.value for part in children(content) if part.tag == _SEQUENCE][
+            1:2
+        ]  # the first is the hash algorithm
+        entries = [find_child(entry.value, 0x02) for entry in children(hashes[0])] if hashes else []
+    except MalformedTlv as error:
+        raise MalformedDataGroup(f"EF.SOD: {error}") from None
+    if not entries:
+        raise MalformedDataGroup("EF.SOD lists no data group")
+    return frozenset(int.from_bytes(number[:4], "big") for number in entries if number)
 
 
 def _image_of_face_record(record: bytes) -> bytes:

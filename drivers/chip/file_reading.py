@@ -16,7 +16,8 @@ BLOCK_LADDER_BYTES = (EXTENDED_BLOCK_BYTES, 256, 223, 192, 160, 128)
 
 FILE_LIMIT_BYTES = 1 << 20
 _OFFSET_LIMIT, _SHORT_ID = 0x7FFF, 0x80
-_SMALLER_PLEASE = {WRONG_LENGTH, 0x6B00, 0x6F00}
+_WRONG_OFFSET = 0x6B00
+_SMALLER_PLEASE = {WRONG_LENGTH, _WRONG_OFFSET, 0x6F00}
 _DISCRETIONARY, _OFFSET = 0x53, 0x54
 
 
@@ -94,6 +95,8 @@ class FileReader:
                 return self._content(answer.content, offset)
             if answer.status >> 8 == 0x6C and answer.content:
                 return self._content(answer.content, offset)
+            if offset and answer.status == _WRONG_OFFSET:
+                return b""  # the end, and no complaint about the block: nothing is learned from it
             if answer.status not in _SMALLER_PLEASE or not self._sizes.smaller(atr):
                 raise FileUnreadable(file.name, answer.status)
 

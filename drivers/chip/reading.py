@@ -32,12 +32,14 @@ from drivers.contracts import (
     ChipProgress,
     ProtocolOutcome,
 )
-from emrtd.files import APPLICATION_ID, CARD_ACCESS, CARD_SECURITY, CHIP_FILES, ChipFile
+from emrtd.data_groups import MalformedDataGroup, listed_data_groups
+from emrtd.files import APPLICATION_ID, CARD_ACCESS, CARD_SECURITY, CHIP_FILES, EF_SOD, ChipFile
 from emrtd.security_infos import MalformedSecurityInfos, SecurityInfos, content_of_card_security, parse_security_infos
 
 CHALLENGE_BYTES = 8
 _WRONG_KEY = {0x6300, 0x6982, 0x6985, 0x6988}
 _LONGEST_SIGNATURE_BYTES = 65_536
+_ONLY_WHERE_LISTED = {"DG14", "DG15"}  # others are the gate's business whether the chip lists them or not
 
 Random = Callable[[int], bytes]
 
@@ -111,6 +113,8 @@ class ChipReading:
             self._select_application(channel)
         self.report(ChipOpened(self._found.access))
         for name in self.options.files:
+            if name in _ONLY_WHERE_LISTED and not self._is_listed(CHIP_FILES[name]):
+                continue
             content = self._take(reader, CHIP_FILES[name])
             if name == "DG14" and content is not None and with_chip_authentication:
                 self._authenticate(channel, content)
@@ -218,6 +222,13 @@ class ChipReading:
         self._files[file.name] = content
         self.report(ChipFileRead(file.name, content))
         return content
+
+    def _is_listed(self, file: ChipFile) -> bool:
+        """Tell whether the security object lists a data group; one that cannot be read may list everything."""
+        try:
+            return file.data_group in listed_data_groups(self._files.get(EF_SOD.name, b""))
+        except MalformedDataGroup:
+            return True
 
     def _mapping(self, reader: FileReader, secret: ChipSecret) -> None:
         """Look for the key that chip-authentication mapping was made with; EF.CardSecurity says which are the chip's."""

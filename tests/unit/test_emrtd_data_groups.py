@@ -11,6 +11,7 @@ from emrtd.data_groups import (
     EncodedPortrait,
     MalformedDataGroup,
     active_authentication_key,
+    listed_data_groups,
     mrz_lines,
     portrait,
 )
@@ -70,6 +71,27 @@ def test_the_published_samples() -> None:
     key = active_authentication_key((CHIPFILES / "DG15_00.bin").read_bytes())
     assert key[:2] == b"\x30\x81"
     assert len(key) == 258
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("DE_specimen_SOD.bin", {1, 2, 3, 14}),
+        ("AU_SOD.bin", {1, 2}),
+        ("GB_SOD.bin", {1, 2}),
+    ],
+)
+def test_the_data_groups_that_a_security_object_lists(name: str, listed: set[int]) -> None:
+    found = listed_data_groups((CHIPFILES / name).read_bytes())
+    assert listed <= found
+    assert found <= set(range(1, 17))
+
+
+def test_a_security_object_that_is_none_lists_nothing() -> None:
+    for content in (b"", b"\x77\x00", encode_tlv(0x77, encode_tlv(0x30, b"")), encode_tlv(0x75, b"")):
+        with pytest.raises(MalformedDataGroup):
+            listed_data_groups(content)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +165,11 @@ def test_anything_else_gives_the_one_error(content: bytes) -> None:
         (portrait, dg2(b"FAC\x00" + content)),
         (active_authentication_key, encode_tlv(0x6F, content)),
         (portrait, content),
+        (listed_data_groups, content),
+        (
+            listed_data_groups,
+            encode_tlv(0x77, encode_tlv(0x30, encode_tlv(0xA0, encode_tlv(0x30, encode_tlv(0x30, content))))),
+        ),
     ):
         try:
             read(wrapped)
