@@ -277,6 +277,7 @@ async def test_a_dead_or_hung_process_is_replaced(
     assert bench.count(ChipRemoved) == 1
     await bench.ready()
     assert bench.child() != first
+    monkeypatch.undo()  # a busy machine may well be silent for half a second
     with pytest.raises(ProcessLookupError):
         os.kill(first, 0)
     await bench.with_chip(scripted(*REFUSING))
