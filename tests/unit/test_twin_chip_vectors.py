@@ -57,9 +57,9 @@ def test_basic_access_and_its_channel(vectors: dict[str, Any]) -> None:
         contents, entropy=Prepared(bytes.fromhex(example["rnd_ic"]), bytes.fromhex(example["k_ifd"])[::-1])
     )
     chip.reset()
-    assert chip.process(bytes.fromhex("00A4040C07A0000002471001")) == b"\x90\x00"
-    assert chip.process(bytes.fromhex("0084000008")) == bytes.fromhex(example["rnd_ic"] + "9000")
-    answer = chip.process(bytes.fromhex("0082000028" + example["e_ifd"] + example["m_ifd"] + "28"))
+    assert chip.answer(bytes.fromhex("00A4040C07A0000002471001")) == b"\x90\x00"
+    assert chip.answer(bytes.fromhex("0084000008")) == bytes.fromhex(example["rnd_ic"] + "9000")
+    answer = chip.answer(bytes.fromhex("0082000028" + example["e_ifd"] + example["m_ifd"] + "28"))
     assert len(answer) == 42
     assert answer[-2:] == b"\x90\x00"
 

@@ -49,7 +49,7 @@ class _Session:
 
 
 class VirtualPassport:
-    """One chip. `process` answers one command; `reset` powers it up and gives its answer to reset."""
+    """One chip. `answer` answers one command; `reset` powers it up and gives its answer to reset."""
 
     def __init__(
         self, contents: ChipContents, *, behaviour: Behaviour | None = None, entropy: Entropy | None = None
@@ -85,7 +85,7 @@ class VirtualPassport:
         self._basic_access = BasicAccess(self.contents.mrz_information, self._entropy)
         return self.answer_to_reset
 
-    def process(self, apdu: bytes) -> bytes:
+    def answer(self, apdu: bytes) -> bytes:
         """Answer one command. Raises `TornOff` and `Hanging` where the behaviour says so."""
         session = self._session
         session.apdus += 1
