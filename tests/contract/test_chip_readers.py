@@ -99,6 +99,7 @@ class Bench:
         assert isinstance(reader, ChipReader)
         self.reader = reader
         self.progress: list[ChipProgress] = []
+        self._chips: list[Chip] = []  # the loop holds tasks weakly: a chip that nobody holds would leave by itself
         self._task = asyncio.create_task(reader.run())
 
     async def until(self, is_met: Callable[[], object], seconds: float = 20.0) -> None:
@@ -113,6 +114,7 @@ class Bench:
         await self.ready()
         before = self.count(ChipPresented)
         chip = Chip(answer)
+        self._chips.append(chip)
         await chip.come(self.reader.port)
         await self.until(lambda: self.count(ChipPresented) > before)
         return chip
