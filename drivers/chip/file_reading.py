@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drivers.chip.apdu import END_OF_FILE, FILE_NOT_FOUND, WRONG_LENGTH, CommandApdu, ResponseApdu
+from drivers.chip.apdu import END_OF_FILE, FILE_NOT_FOUND, SHORT_LIMIT, WRONG_LENGTH, CommandApdu, ResponseApdu
 from drivers.chip.channel import ChipChannel
 from drivers.chip.errors import ChipUnintelligible, SecureMessagingLost
 from emrtd.files import ChipFile
-from emrtd.tlv import MalformedTlv, declared_size, encode_tlv, read_only_tlv
+from emrtd.tlv import MalformedTlv, declared_size, encode_tlv, read_only_tlv, read_tlv
 
 EXTENDED_BLOCK_BYTES = 20_000
 BLOCK_LADDER_BYTES = (EXTENDED_BLOCK_BYTES, 256, 223, 192, 160, 128)
@@ -17,8 +17,10 @@ BLOCK_LADDER_BYTES = (EXTENDED_BLOCK_BYTES, 256, 223, 192, 160, 128)
 FILE_LIMIT_BYTES = 1 << 20
 _OFFSET_LIMIT, _SHORT_ID = 0x7FFF, 0x80
 _WRONG_OFFSET = 0x6B00
+_WRONG_EXPECTED_LENGTH = 0x6C
 _SMALLER_PLEASE = {WRONG_LENGTH, _WRONG_OFFSET, 0x6F00}
 _DISCRETIONARY, _OFFSET = 0x53, 0x54
+_OBJECT_HEADER_BYTES = 4
 
 
 class FileUnreadable(Exception):
@@ -47,6 +49,11 @@ class BlockSizes:
         self._steps[atr] += 1
         return True
 
+    def at_most(self, atr: bytes, limit_bytes: int) -> None:
+        """Remember what a chip named as its limit; less than the smallest block was the rest of a short file, and teaches nothing."""
+        while limit_bytes >= BLOCK_LADDER_BYTES[-1] and self.of(atr) > limit_bytes:
+            self.smaller(atr)
+
 
 def bears_extended_length(atr: bytes) -> bool:
     """Tell whether the card capabilities (compact tag 7, ISO/IEC 7816-4 §12.1.1.9) in an ATR's historical bytes name extended lengths."""
@@ -71,11 +78,13 @@ class FileReader:
             raise ChipUnintelligible(f"{file.name}: {error}") from None
         if size is None:
             raise ChipUnintelligible(f"{file.name} ends within its length")
-        if not 2 <= size <= FILE_LIMIT_BYTES:
+        if size > FILE_LIMIT_BYTES or (size <= len(head) and not read_tlv(head).value):
             raise ChipUnintelligible(f"{file.name} claims {size} bytes")
         content = bytearray(head[:size])
         while len(content) < size:
-            block = self._block(file, len(content), size - len(content))
+            # Le of the odd instruction counts the data object around the block, too.
+            around_bytes = _OBJECT_HEADER_BYTES if len(content) > _OFFSET_LIMIT else 0
+            block = self._block(file, len(content), size - len(content) + around_bytes)
             if not block:
                 raise ChipUnintelligible(f"{file.name} ends after {len(content)} of {size} bytes")
             content += block[: size - len(content)]
@@ -93,8 +102,14 @@ class FileReader:
                 raise
             if answer.status in {0x9000, END_OF_FILE}:
                 return self._content(answer.content, offset)
-            if answer.status >> 8 == 0x6C and answer.content:
-                return self._content(answer.content, offset)
+            if answer.status >> 8 == _WRONG_EXPECTED_LENGTH:
+                if answer.content:
+                    return self._content(answer.content, offset)
+                right_bytes = answer.status & 0xFF or SHORT_LIMIT
+                if right_bytes < most_bytes:  # the chip says how much it bears
+                    self._sizes.at_most(atr, right_bytes)
+                    most_bytes = right_bytes
+                    continue
             if offset and answer.status == _WRONG_OFFSET:
                 return b""  # the end, and no complaint about the block: nothing is learned from it
             if answer.status not in _SMALLER_PLEASE or not self._sizes.smaller(atr):

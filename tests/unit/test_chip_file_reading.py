@@ -57,7 +57,7 @@ def read(chip: Chip, sizes: BlockSizes | None = None) -> bytes:
     return FileReader(ChipChannel(chip), sizes or BlockSizes()).read(DG2)
 
 
-@pytest.mark.parametrize("size", [0, 1, 120, 300, 15_000])
+@pytest.mark.parametrize("size", [1, 120, 300, 15_000])
 @pytest.mark.parametrize("most_bytes", [20_000, 256, 223, 192, 160, 128])
 @pytest.mark.parametrize("refusal", [0x6700, 0x6F00])
 def test_the_chip_s_limit_is_found_and_remembered(size: int, most_bytes: int, refusal: int) -> None:
@@ -94,6 +94,12 @@ def test_a_length_that_lies_is_an_end_that_came_too_soon_and_teaches_nothing(cla
 def test_starts_that_no_file_has(content: bytes) -> None:
     with pytest.raises(ChipUnintelligible):
         read(Chip(content))
+
+
+@pytest.mark.parametrize("head", [b"\x75\x00", b"\x75\x81\x00", b"\x75\x82\x00\x00"])
+def test_a_file_that_claims_to_be_empty_is_a_chip_out_of_order(head: bytes) -> None:
+    with pytest.raises(ChipUnintelligible, match="claims"):
+        read(Chip(head + bytes(300)))
 
 
 def test_a_file_that_is_refused_at_every_size() -> None:

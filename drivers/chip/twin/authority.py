@@ -90,7 +90,7 @@ class TestAuthority:
             newer.name,
             2,
             newer.key.subject_public_key_info(),
-            Period(self.today, self.today + 13 * _YEAR),
+            Period(newer.today - 3 * _YEAR, newer.today + 13 * _YEAR),
             is_authority=True,
         )
         return certificate(subject, self.name, self.key, self.scheme)

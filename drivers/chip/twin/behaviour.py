@@ -13,6 +13,7 @@ class Behaviour:
     `longest_read_bytes`: a READ BINARY that asks for more is answered with `too_long_status` (6C00: with the right length in SW2)
     or, at 0, with an unprotected 6F00 that ends the session. `delay_s`: before every answer. `hangs_at_apdu`: no answer any more from
     there. `torn_off_at_apdu`: gone instead of that answer. `endless_more_data`: 61FF for ever once the application was selected.
+    `secure_messaging_breaks_at_apdu`: 6988 there, once.
     `file_lengths`: the length that a file's first bytes claim, by file name.
     """
 

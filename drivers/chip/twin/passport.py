@@ -61,6 +61,7 @@ class VirtualPassport:
         self._files = FileSystem(contents.files, self.behaviour)
         self._basic_access = BasicAccess(contents.mrz_information, self._entropy)
         self._session = _Session()
+        self._has_broken = False
 
     @property
     def apdus(self) -> int:
@@ -94,7 +95,8 @@ class VirtualPassport:
             raise TornOff
         if behaviour.hangs_at_apdu is not None and session.apdus >= behaviour.hangs_at_apdu:
             raise Hanging
-        if session.apdus == behaviour.secure_messaging_breaks_at_apdu:
+        if session.apdus == behaviour.secure_messaging_breaks_at_apdu and not self._has_broken:
+            self._has_broken = True
             return self._lost(commands.SECURED_OBJECTS_INCORRECT)
         try:
             command = commands.parse_command(apdu, has_extended_length=behaviour.has_extended_length)

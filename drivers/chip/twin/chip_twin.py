@@ -1,0 +1,91 @@
+"""A virtual chip reader's field: passports are laid into it and taken away, and the reader sees a chip come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+from drivers.chip.twin import vpcd_client
+from drivers.chip.twin.passport import VirtualPassport
+from drivers.twin import Damage
+
+_KNOCK_AGAIN_S = 0.05
+
+
+class ChipTwin:
+    """Connects a passport to a reader that listens on `port`, as long as it is plugged and a passport lies there."""
+
+    def __init__(self, port: int, *, host: str = "127.0.0.1", seed: int = 1) -> None:
+        """`seed` decides which bits `corrupt` flips."""
+        self.host = host
+        self.port = port
+        self.is_plugged = False
+        self._passport: VirtualPassport | None = None
+        self._damage = Damage(seed)
+        self._is_muted = False
+        self._is_corrupting = False
+        self._presence: asyncio.Task[None] | None = None
+
+    async def plug(self) -> None:
+        """Switch the field on."""
+        if not self.is_plugged:
+            self.is_plugged = True
+            self._begin()
+
+    async def unplug(self) -> None:
+        """Switch the field off; a passport that lies there is seen again once it is on."""
+        self.is_plugged = False
+        await self._end()
+
+    def mute(self, *, on: bool = True) -> None:
+        """Answer nothing any more; the chip stays in the field."""
+        self._is_muted = on
+
+    def corrupt(self, *, on: bool = True) -> None:
+        """Flip one bit in every answer."""
+        self._is_corrupting = on
+
+    def present(self, passport: VirtualPassport) -> None:
+        """Lay a passport on the reader, in place of another one."""
+        self._leave()
+        self._passport = passport
+        self._begin()
+
+    def remove(self) -> None:
+        """Take the passport away, in the middle of whatever it does."""
+        self._passport = None
+        self._leave()
+
+    def _begin(self) -> None:
+        if self.is_plugged and self._passport is not None:
+            self._presence = asyncio.create_task(self._lie_there(self._passport), name=f"chip at port {self.port}")
+
+    def _leave(self) -> None:
+        if self._presence is not None:
+            self._presence.cancel()
+            self._presence = None
+
+    async def _end(self) -> None:
+        presence = self._presence
+        self._leave()
+        if presence is not None:
+            await asyncio.gather(presence, return_exceptions=True)
+
+    async def _lie_there(self, passport: VirtualPassport) -> None:
+        connection = await self._connected()
+        with connection, contextlib.suppress(OSError):
+            await vpcd_client.serve(passport, connection, shaped=self._shaped)
+
+    async def _connected(self) -> socket.socket:
+        """Return a connection, as soon as the reader listens."""
+        while True:
+            try:
+                return await vpcd_client.connect(self.host, self.port)
+            except OSError:
+                await asyncio.sleep(_KNOCK_AGAIN_S)
+
+    def _shaped(self, answer: bytes) -> bytes | None:
+        if self._is_muted:
+            return None
+        return self._damage.apply(answer) if self._is_corrupting else answer
