@@ -6,12 +6,8 @@ From the child: `ring` (with the descriptors of the slots), `opened`, `frame`, `
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
-import os
-import resource
-import signal
 import socket
 import sys
 import time
@@ -23,15 +19,11 @@ import numpy as np
 from drivers.barcode.frame_stream import FrameReader
 from drivers.camera.frame_ring import RingWriter
 from drivers.camera.sources import Frame, SourceFailed, open_source
+from drivers.child_process import ParentGone, confine
 
 MESSAGE_LIMIT_BYTES = 1 << 16
 GRAB_WAIT_S = 0.1
 SAMPLE_ROWS = 48
-_PR_SET_PDEATHSIG = 1
-
-
-class ParentGone(Exception):
-    """The agent closed its end: nothing is left to do."""
 
 
 class Capture:
@@ -152,19 +144,6 @@ def receive(peer: socket.socket, flags: int = 0) -> dict[str, Any] | None:
     return order
 
 
-def confine(memory_limit_bytes: int) -> None:
-    """Bound memory and descriptors, leave no core, die with the parent."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise ParentGone
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent decides when a camera stops
-    cv2.setNumThreads(1)
-
-
 def main(argv: list[str]) -> int:
     """Run one camera over the socket whose descriptor number is given; return 0 when the parent went, 1 on a failure said to it."""
     parent = socket.socket(fileno=int(argv[1]))
@@ -173,6 +152,7 @@ def main(argv: list[str]) -> int:
         if orders is None:
             return 1
         confine(int(orders["memory_limit_bytes"]))
+        cv2.setNumThreads(1)
         try:
             Capture(parent, orders).run()
         except SourceFailed as failure:

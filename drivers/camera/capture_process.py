@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from drivers.camera.frame_ring import RingReader
+from drivers.child_process import reap, start_child
 
 MESSAGE_LIMIT_BYTES = 1 << 16
-TERMINATION_S = 1.0
 _CHILD_ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
@@ -40,21 +38,7 @@ class CaptureProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         ours.setblocking(False)
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-m",
-                "drivers.camera.capture_child",
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=_CHILD_ENVIRONMENT,
-            )
-        finally:
-            theirs.close()
+        self._process = await start_child("drivers.camera.capture_child", theirs, _CHILD_ENVIRONMENT)
         asyncio.get_running_loop().add_reader(ours.fileno(), self._readable)
         self.order(orders)
 
@@ -88,16 +72,8 @@ class CaptureProcess:
             self._socket = None
         if self._ring is not None:
             self._ring.retire()
-        if self._process is None:
-            return
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TERMINATION_S):
-                    await self._process.wait()
-        finally:
-            if self._process.returncode is None:
-                self._process.kill()
-        await self._process.wait()
+        if self._process is not None:
+            await reap(self._process)
 
     def _hang_up(self) -> None:
         if self._socket is not None and not self.ended.is_set():

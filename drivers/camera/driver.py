@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from drivers.camera.errors import (
     StreamStale,
 )
 from drivers.camera.frame_watch import FrameWatch, Verdict, WatchLimits
+from drivers.child_process import set_within
 from drivers.contracts import (
     BarcodeRead,
     Clock,
@@ -158,7 +159,7 @@ class OpenCvCamera:
                         return _VERDICT_FAULTS[verdict](f"the stream is {verdict.value}")
                 elif now_s - started_s > self._options.open_timeout_s + START_ALLOWANCE_S:
                     return CaptureChildEnded("the capture process did not open the source in time")
-                await _set_within(child.ended, TICK_S)
+                await set_within(child.ended, TICK_S)
         except OSError as error:
             return CaptureChildEnded(f"no capture process can be started: {error.strerror or error}")
         finally:
@@ -244,16 +245,6 @@ class OpenCvCamera:
             if fault.code != self.reporter.fault_code:
                 self.reporter.change(fault.state, fault)
         return verdict
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set or the time is over, whichever is first."""
-    waiter: Callable[[], Any] = event.wait
-    try:
-        async with asyncio.timeout(seconds):
-            await waiter()
-    except TimeoutError:
-        return
 
 
 def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> OpenCvCamera:

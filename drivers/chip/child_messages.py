@@ -11,6 +11,7 @@ import socket
 from dataclasses import fields
 from typing import Any
 
+from drivers.child_process import ParentGone
 from drivers.contracts import ChipAccess, ChipEvidence, ProtocolOutcome
 
 HEAD_BYTES = 8
@@ -24,10 +25,6 @@ _COUNTS = ("apdus", "sent_bytes", "received_bytes")
 _TIMES = ("duration_ms", "terminal_ms")
 _AS_THEY_ARE = ("unreadable", "used_card_access_number", "pace_parameter_id")
 _FIELDS = frozenset(field.name for field in fields(ChipEvidence)) - {"files"}
-
-
-class PeerGone(Exception):
-    """The other side hung up."""
 
 
 class MessageRefused(ValueError):
@@ -60,15 +57,15 @@ def decode(header: bytes) -> dict[str, Any]:
 
 
 def say(peer: socket.socket, message: dict[str, Any], content: bytes = b"") -> None:
-    """Send one message, waiting until it is out. Raises `PeerGone`."""
+    """Send one message, waiting until it is out. Raises `ParentGone`."""
     try:
         peer.sendall(encode(message, content))
     except OSError as error:
-        raise PeerGone from error
+        raise ParentGone from error
 
 
 def hear(peer: socket.socket) -> tuple[dict[str, Any], bytes]:
-    """Return the next message, waiting for it. Raises `PeerGone` or `MessageRefused`."""
+    """Return the next message, waiting for it. Raises `ParentGone` or `MessageRefused`."""
     header_bytes, content_bytes = sizes(_exactly(peer, HEAD_BYTES))
     return decode(_exactly(peer, header_bytes)), _exactly(peer, content_bytes)
 
@@ -113,8 +110,8 @@ def _exactly(peer: socket.socket, length: int) -> bytes:
         try:
             chunk = peer.recv(length - len(content))
         except OSError as error:
-            raise PeerGone from error
+            raise ParentGone from error
         if not chunk:
-            raise PeerGone
+            raise ParentGone
         content += chunk
     return bytes(content)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import structlog
 from pydantic import Field
 
+from drivers.child_process import set_within
 from drivers.chip.child_messages import MessageRefused, evidence_of
 from drivers.chip.errors import (
     ChipFault,
@@ -181,7 +182,7 @@ class ChipReader:
                 if (overdue := self._overdue(started_s)) is not None:
                     fault = overdue
                     break
-                await _set_within(child.ended, TICK_S)
+                await set_within(child.ended, TICK_S)
             else:
                 fault = self._failure or fault
         except OSError as error:
@@ -293,14 +294,6 @@ class ChipReader:
 
 def _without_reading(fault: DriverFault) -> ChipEvidence:
     return ChipEvidence(fault=fault.code, fault_text=str(fault))
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
 
 
 def build_pcsc(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> ChipReader:

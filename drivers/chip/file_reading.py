@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drivers.chip.apdu import END_OF_FILE, FILE_NOT_FOUND, SHORT_LIMIT, WRONG_LENGTH, CommandApdu, ResponseApdu
+from drivers.chip.apdu import END_OF_FILE, SHORT_LIMIT, WRONG_LENGTH, CommandApdu, ResponseApdu
 from drivers.chip.channel import ChipChannel
 from drivers.chip.errors import ChipUnintelligible, SecureMessagingLost
 from emrtd.files import ChipFile
@@ -132,8 +132,3 @@ class FileReader:
             return read_only_tlv(content, _DISCRETIONARY)
         except MalformedTlv as error:
             raise ChipUnintelligible(f"a block that is none: {error}") from None
-
-
-def is_absent(unreadable: FileUnreadable) -> bool:
-    """Tell whether a file is simply not there."""
-    return unreadable.status == FILE_NOT_FOUND

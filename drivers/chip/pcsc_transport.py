@@ -10,7 +10,7 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from drivers.chip.errors import ChipGone, NoChip, ReaderAbsent, ReaderServiceAbsent, ReaderSupportAbsent
+from drivers.chip.errors import ChipGone, ChipSilent, NoChip, ReaderAbsent, ReaderServiceAbsent, ReaderSupportAbsent
 from drivers.chip.patience import Patience
 
 _CONNECT_TRIES = 2
@@ -43,16 +43,17 @@ class PcscTransport:
         self._patience = Patience(answer_s)
         self._connection: Any = None
         self._atr = b""
-        name = next((name for name in reader_names() if reader in name), None)
-        if name is None:
-            raise ReaderAbsent(f"no reader is called {reader!r}")
-        self._patience.call(lambda: self._connect(name))
+        try:
+            self._patience.call(lambda: self._connect(reader))
+        except BaseException:
+            self._patience.end()  # nobody closes what did not come to be
+            raise
 
-    def _connect(self, name: str) -> None:
-        readers = library("smartcard.System").readers()
-        found = next((one for one in readers if str(one) == name), None)
+    def _connect(self, reader: str) -> None:
+        name = next((name for name in reader_names() if reader in name), None)
+        found = next((one for one in library("smartcard.System").readers() if str(one) == name), None)
         if found is None:
-            raise ReaderAbsent(f"the reader {name!r} is gone")
+            raise ReaderAbsent(f"no reader is called {reader!r}")
         for left in reversed(range(_CONNECT_TRIES)):
             self._connection = found.createConnection()
             try:
@@ -82,6 +83,6 @@ class PcscTransport:
 
     def close(self) -> None:
         """Let go of the chip."""
-        with contextlib.suppress(Exception):  # a chip that is gone cannot be let go of
+        with contextlib.suppress(ChipSilent, self._exceptions.SmartcardException):  # gone already
             self._patience.call(self._connection.disconnect)
         self._patience.end()

@@ -6,12 +6,8 @@ PC/SC may hold its caller for ever and the arithmetic of a read takes tens of mi
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
-import resource
 import secrets
 import select
-import signal
 import socket
 import sys
 import time
@@ -19,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from drivers.chip.child_messages import MessageRefused, PeerGone, evidence_message, hear, say
+from drivers.child_process import ParentGone, confine
+from drivers.chip.child_messages import MessageRefused, evidence_message, hear, say
 from drivers.chip.errors import ChipFault, ChipSilent, ReadCancelled, ReadTooLong
 from drivers.chip.file_reading import BlockSizes
 from drivers.chip.presence import ChipPlace, PcscPlace, Presented, Ready, Removed, SocketPlace
@@ -27,9 +24,6 @@ from drivers.chip.reading import ChipReading, ReadOptions
 from drivers.chip.transport import Transport
 from drivers.contracts import ChipEvidence, ChipFileRead, ChipKeys, ChipProgress
 from drivers.errors import UnexpectedFailure
-
-_PR_SET_PDEATHSIG = 1
-_DESCRIPTORS_LIMIT = 64
 
 
 class Watched:
@@ -76,7 +70,7 @@ class ReaderChild:
         self._said: set[str] = set()
 
     def run(self) -> None:
-        """Work until the parent goes, or the reader is held for good. Raises `PeerGone`."""
+        """Work until the parent goes, or the reader is held for good. Raises `ParentGone`."""
         while True:
             self._tell_changes()
             parent = self._parent.fileno()
@@ -112,7 +106,7 @@ class ReaderChild:
         )
         try:
             evidence = reading.run()
-        except PeerGone:
+        except ParentGone:
             raise
         except Exception as error:  # noqa: BLE001 - a chip must not end the process; its name goes into the evidence
             evidence = ChipEvidence(fault=UnexpectedFailure.code, fault_text=type(error).__name__)
@@ -147,18 +141,6 @@ class ReaderChild:
             say(self._parent, {"say": "opened", "access": progress.access})
 
 
-def confine(memory_limit_bytes: int) -> None:
-    """Bound memory and descriptors, leave no core (keys lie in memory), die with the parent. Raises `PeerGone`."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise PeerGone
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS_LIMIT, _DESCRIPTORS_LIMIT))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent decides when a reader stops
-
-
 def place_of(orders: dict[str, Any]) -> ChipPlace:
     """Return the place that was configured. Raises `ChipFault` when it cannot be used at all."""
     answer_s = float(orders["answer_timeout_s"])
@@ -170,7 +152,7 @@ def place_of(orders: dict[str, Any]) -> ChipPlace:
 def main(argv: list[str]) -> int:
     """Serve one reader over the socket whose descriptor number is given; return 0 when the parent went, 1 when the reader is of no use."""
     parent = socket.socket(fileno=int(argv[1]))
-    with contextlib.suppress(PeerGone, MessageRefused):
+    with contextlib.suppress(ParentGone, MessageRefused):
         orders, _ = hear(parent)
         confine(int(orders["memory_limit_bytes"]))
         try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from drivers.child_process import reap, start_child
 from drivers.chip.child_messages import HEAD_BYTES, MessageRefused, decode, encode, sizes
 
-TERMINATION_S = 1.0
 _CHILD_ENVIRONMENT = {"LANG": "C.UTF-8"}
 
 Hear = Callable[[dict[str, Any], bytes], None]
@@ -31,23 +30,10 @@ class ReaderProcess:
         """Start the child and tell it what to watch. Raises `OSError` when no process can be started."""
         ours, theirs = socket.socketpair()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-m",
-                "drivers.chip.reader_child",
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=_CHILD_ENVIRONMENT,
-            )
+            self._process = await start_child("drivers.chip.reader_child", theirs, _CHILD_ENVIRONMENT)
         except BaseException:
             ours.close()
             raise
-        finally:
-            theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._listening = asyncio.create_task(self._listen(reader), name="chip reader child")
         self.order(orders)
@@ -67,16 +53,8 @@ class ReaderProcess:
             self._writer.close()
             with contextlib.suppress(OSError):
                 await self._writer.wait_closed()
-        if self._process is None:
-            return
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TERMINATION_S):
-                    await self._process.wait()
-        finally:
-            if self._process.returncode is None:
-                self._process.kill()
-        await self._process.wait()
+        if self._process is not None:
+            await reap(self._process)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 
 from gate_agent.domain import document_events as de
@@ -49,12 +50,12 @@ def is_correctable(state: TransactionState) -> bool:
     return failed <= {CheckName.MRZ_CHECK_DIGITS} and not (are_right and is_trusted)
 
 
-class DocumentInspection(Stepping):
+class DocumentInspection(Stepping, ABC):
     """The chip and the page. A read that was aborted is repeated once; a finding of it stays, whatever the second read says."""
 
+    @abstractmethod
     def progress(self) -> None:
         """See how far the inspection is; the rules of the whole inspection say how."""
-        raise NotImplementedError
 
     @property
     def zone_is_right(self) -> bool:

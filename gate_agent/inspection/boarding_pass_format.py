@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 PASS_LIMIT_CHARACTERS = 1024
-LEGS_LIMIT = 4
 _HEAD, _LEG = 23, 37
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _AIRPORT = re.compile(r"[A-Z]{3}")

@@ -109,10 +109,14 @@ class Certificate:
 
     def is_signed_by(self, issuer: Certificate) -> bool:
         """Whether this certificate's signature is right under another's key; one that cannot be checked is not."""
-        if self.algorithm is None:
+        return issuer.has_signed(self.tbs, self.signature, self.algorithm)
+
+    def has_signed(self, content: bytes, signature: bytes, algorithm: SignatureAlgorithm | None) -> bool:
+        """Whether a signature over `content` is right under this certificate's key; one that cannot be checked is not."""
+        if algorithm is None:
             return False
         try:
-            return verify(issuer.spki, self.signature, self.tbs, self.algorithm)
+            return verify(self.spki, signature, content, algorithm)
         except (KeyUnusable, AlgorithmUnknown):
             return False
 

@@ -6,6 +6,7 @@ Whether a signature is right says nothing about whom the signer's certificate be
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -80,13 +81,12 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class SignedContent:
-    """Signed content, not yet verified. `unreadable_certificates` counts those among the enclosed ones that are malformed."""
+    """Signed content, not yet verified."""
 
     content_type: str
     content: bytes
     certificates: tuple[Certificate, ...]
     signer: Signer
-    unreadable_certificates: int = 0
 
     def signer_certificate(self, others: Iterable[Certificate] = ()) -> Certificate | None:
         """Return the certificate that the signer's identifier names, among the enclosed ones and then `others`."""
@@ -125,11 +125,11 @@ def _parsed(der: bytes, content_types: frozenset[str]) -> SignedContent:
         content = content.parse(core.OctetString)
     if not isinstance(content, core.OctetString | core.ParsableOctetString) or not bytes(content):
         raise ContentMalformed("no content was signed")
-    certificates, unreadable = _certificates(signed["certificates"])
+    certificates = _certificates(signed["certificates"])
     signers = signed["signer_infos"]
     if not 1 <= len(signers) <= _SIGNERS_AT_MOST:
         raise ContentMalformed(f"{len(signers)} signers")
-    return SignedContent(content_type, bytes(content), certificates, _signer(signers[0]), unreadable)
+    return SignedContent(content_type, bytes(content), certificates, _signer(signers[0]))
 
 
 def verify_signature(signed: SignedContent, certificate: Certificate | None) -> SignatureFinding:
@@ -157,18 +157,17 @@ def verify_signature(signed: SignedContent, certificate: Certificate | None) -> 
     return SignatureFinding.RIGHT if is_right else SignatureFinding.WRONG
 
 
-def _certificates(enclosed: Any) -> tuple[tuple[Certificate, ...], int]:
+def _certificates(enclosed: Any) -> tuple[Certificate, ...]:
+    """Return the enclosed certificates that can be read; whichever is missing then, its signature is not found right."""
     if not isinstance(enclosed, cms.CertificateSet):
-        return (), 0
+        return ()
     if len(enclosed) > _CERTIFICATES_AT_MOST:
         raise ContentMalformed(f"{len(enclosed)} certificates of signers")
-    read, unreadable = [], 0
+    read = []
     for choice in enclosed:
-        try:
+        with contextlib.suppress(*ENCODING_FAULTS, CertificateMalformed):
             read.append(read_certificate(choice.chosen.dump() if choice.name == "certificate" else b""))
-        except (*ENCODING_FAULTS, CertificateMalformed):
-            unreadable += 1
-    return tuple(read), unreadable
+    return tuple(read)
 
 
 def _signer(signer: cms.SignerInfo) -> Signer:

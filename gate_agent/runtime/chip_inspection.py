@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -30,6 +29,7 @@ from gate_agent.inspection.chip_authenticity_messages import (
 )
 from gate_agent.inspection.trust_versions import CURRENT
 from gate_agent.lane.ports import ChipInspection
+from gate_agent.runtime.background_tasks import BackgroundTasks
 from gate_agent.runtime.chip_inspection_process import NOT_RUNNING, REFUSED, TIMED_OUT, InspectionProcess
 
 MEMORY_BYTES = 268_435_456
@@ -65,7 +65,7 @@ class ChipInspectionEngine:
         self._command = tuple(worker_command or (sys.executable, "-I", "-m", "gate_agent.inspection.worker"))
         self._worker: InspectionProcess | None = None
         self._arrived = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._beside = BackgroundTasks(self._task_failed)
         self._reloading = asyncio.Lock()
         self._is_running = False
         self._highest_version = 0
@@ -100,15 +100,12 @@ class ChipInspectionEngine:
         except BaseException:
             await self.stop()
             raise
-        self._spawn(self._watched())
+        self._beside.spawn(self._watched())
 
     async def stop(self) -> None:
         """End the worker and wait until it is gone."""
         self._is_running = False
-        tasks, self._tasks = set(self._tasks), set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._beside.cancel()
         worker, self._worker, self._covered = self._worker, None, None
         self._arrived.clear()
         if worker is not None:
@@ -142,7 +139,7 @@ class ChipInspectionEngine:
                 )
             self._admit(worker)
         if held is not None:
-            self._spawn(self._retired(held))
+            self._beside.spawn(self._retired(held))
         return not ready.refusal
 
     async def security_object(self, content: bytes, now: datetime) -> tuple[CheckResult, ...]:
@@ -164,7 +161,7 @@ class ChipInspectionEngine:
         if not 0 < len(content) <= LARGEST_EVIDENCE_BYTES:
             raise InspectionFault(f"evidence of {len(content)} bytes", code=REFUSED)
         # the exchange runs by itself: a caller that gives up must leave neither a stale answer nor a lost worker
-        exchange = self._spawn(self._exchanged(operation, now, content))
+        exchange = self._beside.spawn(self._exchanged(operation, now, content))
         try:
             return await asyncio.shield(exchange)
         except asyncio.CancelledError:
@@ -202,7 +199,7 @@ class ChipInspectionEngine:
         self._highest_version = max(self._highest_version, ready.version)
         self._covered = None if ready.refusal else frozenset().union(*map(three_letter, ready.countries))
         self._arrived.set()
-        self._spawn(self._mourned(worker))
+        self._beside.spawn(self._mourned(worker))
 
     async def _mourned(self, worker: InspectionProcess) -> None:
         """Replace a worker that ends by itself."""
@@ -216,9 +213,9 @@ class ChipInspectionEngine:
             return
         self._worker = None
         self._arrived.clear()
-        self._spawn(worker.end())
+        self._beside.spawn(worker.end())
         if self._is_running:
-            self._spawn(self._replaced())
+            self._beside.spawn(self._replaced())
 
     async def _replaced(self) -> None:
         """Start another worker with the same bundle. The covered states stay as they were meanwhile."""
@@ -264,14 +261,7 @@ class ChipInspectionEngine:
             arguments += ["--officer", f"{name}={key.hex()}"]
         return arguments
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run something beside the caller, tied to this engine's life."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, InspectionFault):
-            _log.error("inspection_task_failed", code=InspectionFault.code, reason=repr(fault))
+    @staticmethod
+    def _task_failed(raised: BaseException) -> None:
+        if not isinstance(raised, InspectionFault):  # those were told to whoever asked
+            _log.error("inspection_task_failed", code=InspectionFault.code, reason=repr(raised))

@@ -1,8 +1,7 @@
-"""One inspection worker as the agent's loop sees it: a child process and a packet socket, nothing that blocks."""
+"""One inspection worker as the agent's loop sees it: what it is asked, and what it may answer."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -20,56 +19,34 @@ from gate_agent.inspection.chip_authenticity_messages import (
     decode_answer,
     encode_request,
 )
+from gate_agent.runtime.packet_process import NonsenseHeard, PacketProcess, ProcessFaults
 
 DIED, TIMED_OUT, NONSENSE, NOT_STARTED, NOT_RUNNING, REFUSED = (f"EG-INS-{number:03d}" for number in range(1, 7))
 
 
-class InspectionProcess:
-    """A started worker. One request at a time; after any fault the process must be ended and replaced."""
+class InspectionProcess(PacketProcess[Answer]):
+    """A started inspection worker."""
 
-    def __init__(self, process: asyncio.subprocess.Process, channel: socket.socket) -> None:
-        self._process = process
-        self._channel = channel
-        self._last_request = 0
-        self._receiving = asyncio.Lock()
-        self.turn = asyncio.Lock()
-        """Held by whoever waits for an answer."""
-        self.ready = BundleReady()
+    faults = ProcessFaults(InspectionFault, DIED, TIMED_OUT, NONSENSE, NOT_STARTED)
+    largest_packet_bytes = LARGEST_PACKET_BYTES
+    ready = BundleReady()
 
-    @property
-    def process_id(self) -> int:
-        """The operating system's number of the worker."""
-        return self._process.pid
+    @staticmethod
+    def decoded(packet: bytes) -> Answer:
+        """Return the answer in a packet."""
+        try:
+            return decode_answer(packet)
+        except MessageNonsense as error:
+            raise NonsenseHeard(str(error)) from error
 
     @classmethod
     async def start(cls, command: Sequence[str], timeout_s: float) -> InspectionProcess:
         """Start a worker and return it once it holds its bundle. Raises `InspectionFault` when it does not get there in time."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
+        worker = await cls.spawned(command)
         try:
-            with theirs:
-                process = await asyncio.create_subprocess_exec(
-                    *command,
-                    "--socket-fd",
-                    str(theirs.fileno()),
-                    pass_fds=(theirs.fileno(),),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                )
-        except BaseException as error:
-            ours.close()
-            if isinstance(error, OSError):
-                raise InspectionFault(f"a worker cannot be started: {error}", code=NOT_STARTED) from error
-            raise
-        worker = cls(process, ours)
-        try:
-            answer = await worker._received(timeout_s)
+            answer = await worker.first_heard(timeout_s)
         except InspectionFault as fault:
-            await worker.end()
             raise InspectionFault(f"a worker did not start: {fault}", code=NOT_STARTED) from fault
-        except BaseException:
-            await worker.end()
-            raise
         if not isinstance(answer, BundleReady):
             await worker.end()
             raise InspectionFault("a worker did not start: it spoke out of turn", code=NOT_STARTED)
@@ -86,7 +63,7 @@ class InspectionProcess:
             socket.send_fds(self._channel, [packet], [descriptor])
             answer = await self._received(timeout_s)
         except OSError as error:
-            raise InspectionFault(f"the worker died: {error}", code=DIED) from error
+            raise self._dead(error) from error
         finally:
             with contextlib.suppress(OSError):
                 os.pwrite(descriptor, bytes(len(content)), 0)
@@ -96,38 +73,3 @@ class InspectionProcess:
         if not isinstance(answer, ChipJudged) or answer.request_id != self._last_request:
             raise InspectionFault("the worker answered another question", code=NONSENSE)
         return answer
-
-    async def _received(self, timeout_s: float) -> Answer:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout_s), self._receiving:
-                packet = await loop.sock_recv(self._channel, LARGEST_PACKET_BYTES)
-        except TimeoutError as error:
-            raise InspectionFault(f"the worker did not answer within {timeout_s:g} s", code=TIMED_OUT) from error
-        except OSError as error:
-            raise InspectionFault(f"the worker died: {error}", code=DIED) from error
-        if not packet:
-            raise InspectionFault("the worker died", code=DIED)
-        try:
-            return decode_answer(packet)
-        except MessageNonsense as error:
-            raise InspectionFault(str(error), code=NONSENSE) from error
-
-    async def died(self) -> int:
-        """Return the exit status when the process ends."""
-        return await self._process.wait()
-
-    async def end(self) -> None:
-        """Kill the process, close the socket once nobody listens to it any more, and leave no zombie behind."""
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        try:
-            async with self._receiving:
-                pass
-            await self._process.wait()
-        finally:
-            if self._channel.fileno() >= 0:
-                asyncio.get_running_loop().remove_reader(self._channel.fileno())
-                self._channel.close()

@@ -13,15 +13,16 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
 from gate_agent.clock import Clock
 from gate_agent.errors import InferenceFault
+from gate_agent.runtime.background_tasks import BackgroundTasks
 from gate_agent.runtime.cohort_sums import CohortSumsFolder
 from gate_agent.runtime.face_choice import choice_of, evaluation_arguments, worker_arguments
 from gate_agent.runtime.face_monitoring import PersonKeys
@@ -38,7 +39,6 @@ _START_TIMEOUT_S = 30.0
 _RETRY_S = (0.0, 0.1, 0.3, 1.0)
 NOT_RUNNING = "EG-INF-005"
 
-_Result = TypeVar("_Result")
 
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class FaceEngine:
         self._arrived = asyncio.Event()
         self._ready: Ready | None = None
         self._person_keys = PersonKeys()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._beside = BackgroundTasks(self._task_failed)
         self._watches: dict[WorkerProcess, asyncio.Task[Any]] = {}
         self._failures = 0
         self._is_running = False
@@ -122,10 +122,7 @@ class FaceEngine:
     async def stop(self) -> None:
         """End every worker and wait until none is left."""
         self._is_running = False
-        tasks, self._tasks = set(self._tasks), set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._beside.cancel()
         workers, self._workers = set(self._workers), set()
         self._watches.clear()
         self._holders.clear()
@@ -194,7 +191,7 @@ class FaceEngine:
                 self._failed(worker, fault)
             return
         if self._sums is not None and isinstance(answer, Done) and answer.counts.get("sums_due"):
-            self._spawn(self._collected(worker, self._sums))
+            self._beside.spawn(self._collected(worker, self._sums))
 
     async def _collected(self, worker: WorkerProcess, folder: CohortSumsFolder) -> None:
         """Add a worker's sums to the site's; sums that cannot be kept are lost, and said to be."""
@@ -272,7 +269,7 @@ class FaceEngine:
             raise InferenceFault("the face engine is not running", code=NOT_RUNNING)
         # the exchange runs by itself: a caller that gives up must leave neither a stale answer nor a lost worker
         duplicate = None if descriptor is None else os.dup(descriptor)
-        exchange = self._spawn(self._answered(worker, operation, transaction_id, duplicate, values))
+        exchange = self._beside.spawn(self._answered(worker, operation, transaction_id, duplicate, values))
         try:
             return await asyncio.shield(exchange)
         except asyncio.CancelledError:
@@ -340,7 +337,7 @@ class FaceEngine:
             raise InferenceFault("a worker has another calibration record or other models", code=NOT_STARTED)
         self._ready = ready
         self._workers.add(worker)
-        self._watches[worker] = self._spawn(self._watch(worker))
+        self._watches[worker] = self._beside.spawn(self._watch(worker))
         if worker.ready.refusal:
             _log.warning("face_calibration_refused", reason=worker.ready.refusal)
         self._arrived.set()
@@ -359,7 +356,7 @@ class FaceEngine:
             return
         self._workers.discard(worker)
         self._watches.pop(worker, None)
-        self._spawn(self._replaced(worker))
+        self._beside.spawn(self._replaced(worker))
 
     async def _replaced(self, worker: WorkerProcess) -> None:
         await worker.end()
@@ -373,14 +370,7 @@ class FaceEngine:
                 continue
             return
 
-    def _spawn(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
-        """Run something beside the caller, tied to this engine's life."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, InferenceFault):
-            _log.error("inference_task_failed", code=InferenceFault.code, reason=repr(fault))
+    @staticmethod
+    def _task_failed(raised: BaseException) -> None:
+        if not isinstance(raised, InferenceFault):  # those were told to whoever asked
+            _log.error("inference_task_failed", code=InferenceFault.code, reason=repr(raised))

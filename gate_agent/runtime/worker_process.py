@@ -1,14 +1,12 @@
-"""One inference worker as the agent's loop sees it: a child process and a packet socket, nothing that blocks."""
+"""One inference worker as the agent's loop sees it: what it is asked, and what it may answer."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
 import socket
 from collections.abc import Sequence
 
 from gate_agent.errors import InferenceFault
+from gate_agent.runtime.packet_process import NonsenseHeard, PacketProcess, ProcessFaults
 from models import freed_memory
 from models.errors import WorkerFault
 from models.worker_messages import (
@@ -32,50 +30,26 @@ _WORKER_ENVIRONMENT = {
 }
 
 
-class WorkerProcess:
-    """A started worker. One request at a time; after any fault the process must be ended and replaced."""
+class WorkerProcess(PacketProcess[Answer]):
+    """A started inference worker."""
 
-    def __init__(self, process: asyncio.subprocess.Process, channel: socket.socket) -> None:
-        self._process = process
-        self._channel = channel
-        self._last_request = 0
-        self._receiving = asyncio.Lock()
-        self.turn = asyncio.Lock()
-        """Held by whoever waits for an answer: one request at a time."""
-        self.ready = Ready(0, 0.0)
+    faults = ProcessFaults(InferenceFault, DIED, TIMED_OUT, NONSENSE, NOT_STARTED)
+    largest_packet_bytes = LARGEST_ANSWER_BYTES
+    ready = Ready(0, 0.0)
 
-    @property
-    def process_id(self) -> int:
-        """The operating system's number of the worker."""
-        return self._process.pid
+    @staticmethod
+    def decoded(packet: bytes) -> Answer:
+        """Return the answer in a packet."""
+        try:
+            return decode_answer(packet)
+        except WorkerFault as error:
+            raise NonsenseHeard(str(error)) from error
 
     @classmethod
     async def start(cls, command: Sequence[str], timeout_s: float) -> WorkerProcess:
         """Start a worker and return it once it is ready. Raises `InferenceFault` when it does not get there in time."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        try:
-            with theirs:
-                process = await asyncio.create_subprocess_exec(
-                    *command,
-                    "--socket-fd",
-                    str(theirs.fileno()),
-                    pass_fds=(theirs.fileno(),),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    env={**os.environ, **_WORKER_ENVIRONMENT},
-                )
-        except BaseException as error:
-            ours.close()
-            if isinstance(error, OSError):
-                raise InferenceFault(f"a worker cannot be started: {error}", code=NOT_STARTED) from error
-            raise
-        worker = cls(process, ours)
-        try:
-            answer = await worker._received(timeout_s)
-        except BaseException:
-            await worker.end()
-            raise
+        worker = await cls.spawned(command, _WORKER_ENVIRONMENT)
+        answer = await worker.first_heard(timeout_s)
         if not isinstance(answer, Ready):
             await worker.end()
             reason = f"{answer.code}: {answer.message}" if isinstance(answer, Faulted) else "it spoke out of turn"
@@ -95,7 +69,7 @@ class WorkerProcess:
         except BlockingIOError as error:
             raise InferenceFault("the worker does not take requests", code=TIMED_OUT) from error
         except OSError as error:
-            raise InferenceFault(f"the worker died: {error}", code=DIED) from error
+            raise self._dead(error) from error
 
     async def answer(self, timeout_s: float) -> Sampled | Done:
         """Return the answer to the request submitted last. Raises `InferenceFault` for a dead, silent or nonsensical worker."""
@@ -107,44 +81,3 @@ class WorkerProcess:
         if not isinstance(answer, Sampled | Done) or answer.request_id != self._last_request:
             raise InferenceFault("the worker answered another question", code=NONSENSE)
         return answer
-
-    async def _received(self, timeout_s: float) -> Answer:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout_s), self._receiving:
-                packet = await loop.sock_recv(self._channel, LARGEST_ANSWER_BYTES)
-        except TimeoutError as error:
-            raise InferenceFault(f"the worker did not answer within {timeout_s:g} s", code=TIMED_OUT) from error
-        except OSError as error:
-            raise InferenceFault(f"the worker died: {error}", code=DIED) from error
-        if not packet:
-            raise InferenceFault("the worker died", code=DIED)
-        try:
-            return decode_answer(packet)
-        except WorkerFault as error:
-            raise InferenceFault(str(error), code=NONSENSE) from error
-
-    async def died(self) -> int:
-        """Return the exit status when the process ends."""
-        return await self._process.wait()
-
-    async def end(self) -> None:
-        """Kill the process, close the socket, and leave no zombie behind. Whoever waits for an answer hears that the worker died.
-
-        A descriptor is closed only once nobody listens to it: the next worker's socket gets its number, and a loop that still has the
-        number registered would never hear that worker.
-        """
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(
-                socket.SHUT_RDWR
-            )  # ends a pending receive, although a child of the worker may hold its end
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        try:
-            async with self._receiving:
-                pass
-            await self._process.wait()
-        finally:
-            if self._channel.fileno() >= 0:
-                asyncio.get_running_loop().remove_reader(self._channel.fileno())
-                self._channel.close()

@@ -7,6 +7,7 @@ import contextlib
 import socket
 
 from drivers.chip.twin import vpcd_client
+from drivers.chip.twin.behaviour import TornOff
 from drivers.chip.twin.passport import VirtualPassport
 from drivers.twin import Damage
 
@@ -73,9 +74,12 @@ class ChipTwin:
             await asyncio.gather(presence, return_exceptions=True)
 
     async def _lie_there(self, passport: VirtualPassport) -> None:
-        connection = await self._connected()
-        with connection, contextlib.suppress(OSError):
-            await vpcd_client.serve(passport, connection, shaped=self._shaped)
+        """Be there until torn off; a reader that ended the line, or came back after a fault, finds the chip again."""
+        with contextlib.suppress(TornOff):
+            while True:
+                with await self._connected() as connection, contextlib.suppress(OSError):
+                    await vpcd_client.serve(passport, connection, shaped=self._shaped)
+                await asyncio.sleep(_KNOCK_AGAIN_S)
 
     async def _connected(self) -> socket.socket:
         """Return a connection, as soon as the reader listens."""

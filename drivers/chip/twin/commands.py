@@ -8,7 +8,6 @@ OK = 0x9000
 END_OF_FILE = 0x6282
 AUTHENTICATION_FAILED = 0x6300
 WRONG_LENGTH = 0x6700
-LAST_OF_CHAIN_EXPECTED = 0x6883
 SECURITY_STATUS = 0x6982
 CONDITIONS_NOT_SATISFIED = 0x6985
 NO_CURRENT_FILE = 0x6986
@@ -52,11 +51,6 @@ class Command:
     def is_secured(self) -> bool:
         """Whether it comes under secure messaging with an authenticated header."""
         return self.cla & SECURED == SECURED
-
-    @property
-    def is_chained(self) -> bool:
-        """Whether more of the same chain follows."""
-        return bool(self.cla & CHAINED)
 
     @property
     def parameters(self) -> int:

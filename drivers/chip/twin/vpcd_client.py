@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from drivers.chip.twin.behaviour import Hanging, TornOff
+from drivers.chip.twin.behaviour import Hanging
 from drivers.chip.twin.passport import VirtualPassport
 
 _POWER_ON, _RESET, _ANSWER_TO_RESET = 1, 2, 4
@@ -35,9 +35,9 @@ async def serve(
     *,
     shaped: Callable[[bytes], bytes | None] = lambda answer: answer,
 ) -> None:
-    """Answer the reader until one of both ends leaves; the connection stays open for the caller to close.
+    """Answer the reader until it leaves; the connection stays open for the caller to close.
 
-    `shaped` may change an answer, or keep it back with None. Raises `OSError` when the line broke.
+    `shaped` may change an answer, or keep it back with None. Raises `TornOff` when the chip leaves, `OSError` when the line broke.
     """
     loop = asyncio.get_running_loop()
     passport.reset()
@@ -50,8 +50,6 @@ async def serve(
             await asyncio.sleep(passport.behaviour.delay_s)
             try:
                 answer = passport.answer(message)
-            except TornOff:
-                return
             except Hanging:
                 continue
         else:
