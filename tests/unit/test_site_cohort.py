@@ -389,7 +389,7 @@ async def handed_over(tmp_path, content, size):
         await engine.reference(transaction_id, b"portrait")
         await engine.forget(transaction_id)
         for _ in range(200):
-            if len(engine._tasks) <= 1:  # the watch of the worker is left
+            if len(engine._beside._tasks) <= 1:  # the watch of the worker is left
                 break
             await asyncio.sleep(0.02)
         assert len(engine.worker_process_ids) == 1
