@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from models.errors import ImageRefused
-from models.image_header import MAXIMUM_PIXELS, ImageHeader, read_header
+from models.image_header import MAXIMUM_CONTENT_BYTES, MAXIMUM_PIXELS, ImageHeader, read_header
 from models.results import Image
 
 _DECODED, _UNDECODABLE, _OUT_OF_MEMORY = 0, 3, 4
@@ -35,11 +35,12 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What one decode may use: pixels by the header, memory beyond the caller's own size, and time by the clock."""
+    """What one decode may use: pixels by the header, encoded bytes, memory beyond the caller's own size, and time by the clock."""
 
     maximum_pixels: int = MAXIMUM_PIXELS
     memory_bytes: int = 128 * 1024 * 1024
     time_s: float = 1.0
+    maximum_bytes: int = MAXIMUM_CONTENT_BYTES
 
 
 def decode_image(content: bytes, limits: DecodeLimits | None = None) -> Image:
@@ -48,7 +49,7 @@ def decode_image(content: bytes, limits: DecodeLimits | None = None) -> Image:
     `MemoryError`: not the image, but the caller's own address-space limit left the decoder less than `limits` allow.
     """
     limits = limits or DecodeLimits()
-    header = read_header(content, limits.maximum_pixels)
+    header = read_header(content, limits.maximum_pixels, limits.maximum_bytes)
     size_bytes = header.width_px * header.height_px * 3
     descriptor = os.memfd_create("decoded", os.MFD_CLOEXEC)
     try:

@@ -28,12 +28,12 @@ class ImageHeader:
     height_px: int
 
 
-def read_header(content: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> ImageHeader:
+def read_header(
+    content: bytes, maximum_pixels: int = MAXIMUM_PIXELS, maximum_bytes: int = MAXIMUM_CONTENT_BYTES
+) -> ImageHeader:
     """Return format and size of an encoded image. Raises `ImageRefused` for unknown formats and sizes of zero or beyond the cap."""
-    if len(content) > MAXIMUM_CONTENT_BYTES:
-        raise ImageRefused(
-            f"the encoded image has {len(content)} bytes, more than {MAXIMUM_CONTENT_BYTES}", code="MD-IMG-003"
-        )
+    if len(content) > maximum_bytes:
+        raise ImageRefused(f"the encoded image has {len(content)} bytes, more than {maximum_bytes}", code="MD-IMG-003")
     try:
         header = _header(content)
     except struct.error as error:

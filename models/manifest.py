@@ -34,6 +34,7 @@ class Role(StrEnum):
     ATTACK_DETECTOR = "attack_detector"
     MORPH_DETECTOR = "morph_detector"
     QUALITY = "quality"
+    MRZ_READER = "mrz_reader"
 
 
 SHIPPED_ROLES = (Role.DETECTOR, Role.LANDMARKS, Role.EMBEDDER)
@@ -44,6 +45,7 @@ DECODERS: dict[Role, frozenset[str]] = {
     Role.ATTACK_DETECTOR: frozenset({"minifasnet"}),
     Role.MORPH_DETECTOR: frozenset({"pair_score"}),
     Role.QUALITY: frozenset({"chip_score"}),
+    Role.MRZ_READER: frozenset({"ctc"}),
 }
 _ON_CHIPS = frozenset({Role.EMBEDDER, Role.MORPH_DETECTOR, Role.QUALITY})
 
@@ -162,7 +164,7 @@ def parse_manifest(text: str, name: str) -> Manifest:
         variant_of=table.text("variant_of", ""),
         converted_sha256=table.sha256("converted_sha256", ""),
         ranges_sha256=table.sha256("ranges_sha256", ""),
-        input=None if role is Role.LANDMARKS else _input(table.table("input")),
+        input=None if role in {Role.LANDMARKS, Role.MRZ_READER} else _input(table.table("input")),
         alignment=_alignment(table.table("alignment")) if role in _ON_CHIPS else None,
         output=_output(table.table("output"), role),
         attack=_attack(table.table("attack")) if role is Role.ATTACK_DETECTOR else None,

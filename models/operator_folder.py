@@ -39,6 +39,10 @@ class OperatorFolder:
         shipped = {manifest.model_id for manifest in all_shipped_manifests()}
         for path in self._listed(self.path, ".toml"):
             manifest = parse_manifest(self._text(path), path.name)
+            if manifest.role is Role.MRZ_READER:
+                raise CatalogueFault(
+                    f"manifest {path.name}: the reader of zones travels with the release", code="MD-CAT-005"
+                )
             if not manifest.file or manifest.variant_of or manifest.format != "onnx":
                 raise CatalogueFault(
                     f"manifest {path.name}: an operator's model is an ONNX file named by file and sha256",

@@ -1,4 +1,4 @@
-"""`python -m models.pin`: write `models/pins.toml` anew from the manifests, calibration records and cohorts that lie there."""
+"""`python -m models.pin`: write `models/pins.toml` anew from the manifests, calibration records, cohorts and weights there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.pins import PINNED_FOLDERS, PINS_FILE
 def pins_text(package: Path) -> str:
     """Return the list of released files under a package folder, one SHA-256 each."""
     lines = [
-        "# SHA-256 of every released manifest, calibration record and cohort; written by `python -m models.pin`.",
+        "# SHA-256 of every released manifest, calibration record, cohort and weight file; written by `python -m models.pin`.",
         "[sha256]",
     ]
     for folder in PINNED_FOLDERS:

@@ -1,4 +1,4 @@
-"""The shipped manifests, calibration records and cohorts, each exactly the file that was released.
+"""The shipped manifests, calibration records, cohorts and our own weights, each exactly the file that was released.
 
 `models/pins.toml` lists the SHA-256 of every file in those folders (written by `python -m models.pin`). A file that is altered,
 missing or not on the list is refused by name. This finds damage and a file put in or changed by hand; whoever may rewrite the
@@ -15,7 +15,7 @@ from importlib import resources
 
 from models.errors import CatalogueFault
 
-PINNED_FOLDERS = ("manifests", "calibrations", "cohorts")
+PINNED_FOLDERS = ("manifests", "calibrations", "cohorts", "weights")
 PINS_FILE = "pins.toml"
 
 

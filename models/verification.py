@@ -13,6 +13,7 @@ from models.errors import CalibrationRefused, CatalogueFault, ModelsError
 from models.face_chain import FaceChain
 from models.manifest import Manifest
 from models.operator_folder import OperatorFolder
+from models.packaged_weights import packaged_models
 from models.pins import pin_findings
 from models.self_test import network_answer
 from models.slots.attack_models import AttackNetwork
@@ -48,9 +49,9 @@ def findings(folder: Path, operator: OperatorFolder | None = None, embedder: str
 
 
 def all_models(folder: Path, operator: OperatorFolder | None = None) -> list[BuiltModel]:
-    """Return every model that is there, used or not: shipped, variants that were built, the operator's."""
+    """Return every model that is there, used or not: built, variants that were built, packaged, the operator's."""
     shipped = [*catalogue.recorded(folder).values(), *catalogue.recorded_variants(folder)]
-    return [*shipped, *(operator.models() if operator else ())]
+    return [*shipped, *packaged_models(), *(operator.models() if operator else ())]
 
 
 def self_test_answer(manifest: Manifest, content: bytes, seed: int) -> tuple[float, ...]:

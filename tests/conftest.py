@@ -19,6 +19,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+OCR_B_FOLDER = Path("/usr/share/fonts/opentype/ocr-b")
 PORTRAIT_NAMES = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg")
 
 # A plain `pytest` in the project finds what `make` fetched; the Makefile and the environment may name another folder.
@@ -49,14 +50,25 @@ def _missing_program(name: str, *places: str) -> str:
     return "" if found else f"{name} is not installed"
 
 
-def _missing_files(folder: Path, *patterns: str) -> str:
+def _missing_files(folder: Path, *patterns: str, remedy: str = "`make test` fetches them") -> str:
     absent = [pattern for pattern in patterns if not any(folder.glob(pattern))]
-    return f"{', '.join(absent)} not in {folder}; `make test` fetches them" if absent else ""
+    return f"{', '.join(absent)} not in {folder}; {remedy}" if absent else ""
 
 
 def _missing_modules(*names: str) -> str:
     absent = [name for name in names if importlib.util.find_spec(name) is None]
     return f"{', '.join(absent)} not installed (requirements-peer.lock)" if absent else ""
+
+
+def _missing_pcsc() -> str:
+    if os.geteuid() != 0:
+        return "only root may make a namespace of its own for pcscd"
+    missing = [
+        _missing_program("pcscd", "/usr/sbin/pcscd"),
+        "" if list(Path("/usr/lib/pcsc/drivers").rglob("libifdvpcd.so*")) else "vsmartcard-vpcd is not installed",
+        "" if importlib.util.find_spec("smartcard") else "pyscard is not installed (`make pcsc`)",
+    ]
+    return next(filter(None, missing), "")
 
 
 # The reason why a marked test cannot run here; empty when it can.
@@ -67,6 +79,8 @@ OBSTACLES: dict[str, Callable[[], str]] = {
     "shared_data": lambda: "" if SHARED_DATA.is_dir() else "the third-party test material is not beside the project",
     "portraits": lambda: _missing_files(CACHE / "portraits", *PORTRAIT_NAMES),
     "weights": lambda: _missing_files(CACHE / "models", "**/*.onnx"),
+    "pcsc": _missing_pcsc,
+    "ocr_b": lambda: _missing_files(OCR_B_FOLDER, "OCRB.otf", "OCRBS.otf", remedy="Debian's fonts-ocr-b has them"),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
 }
 

@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "inspect barcode": "gate_agent.cli.inspect_barcode",
     "inspect boarding-pass": "gate_agent.cli.inspect_boarding_pass",
     "inspect chip": "gate_agent.cli.inspect_chip",
+    "inspect mrz": "gate_agent.cli.inspect_mrz",
     "inspect mrz-text": "gate_agent.cli.inspect_mrz_text",
     "inspect seal-frame": "gate_agent.cli.inspect_seal_frame",
     "inspect sod": "gate_agent.cli.inspect_sod",

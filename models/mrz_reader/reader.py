@@ -1,0 +1,152 @@
+"""`read_zone`: look for blocks of lines at four rotations, read what is found, stop at the first zone whose digits are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+import cv2
+import numpy as np
+
+from models.mrz_reader.blocks import blocks
+from models.mrz_reader.decoding import LEAST_POSTERIOR, LineReading, ZoneReading, best_zone
+from models.mrz_reader.recogniser import Recogniser
+from models.mrz_reader.sampling import Patch, Scene
+from models.mrz_reader.text_lines import GLYPH_HEIGHTS_PX, bars
+from models.mrz_reader.tracing import TracedLine, traced_lines
+from models.mrz_reader.zone import Corner, MrzZone
+from models.packaged_weights import packaged_content
+from models.results import Image
+
+MODEL_ID: Final = "mrz-ctc-1"
+_SMALLEST_PX = 24
+_LEAST_WIDTH_RATIO = 0.55
+_LINE_RATIOS = (14.0, 64.0)
+_MOST_LINES = 4
+_LEAST_SHARE = 0.97
+
+Found = tuple[ZoneReading, MrzZone]
+
+
+class MrzReader:
+    """Reads zones with one loaded network; not for several threads at once."""
+
+    def __init__(self, content: bytes, least_posterior: float = LEAST_POSTERIOR) -> None:
+        """Load the network. Raises `CatalogueFault`. `least_posterior`: below it a character is doubtful and nothing is accepted."""
+        self._recogniser = Recogniser(content)
+        self._least_posterior = least_posterior
+
+    def read(self, picture: Image) -> MrzZone | None:
+        """Return the zone in a grey or BGR picture (uint8), or None where there is none; never raises on any picture."""
+        grey = _grey(picture)
+        if grey is None:
+            return None
+        best: Found | None = None
+        for found in self._zones(grey):
+            if best is None or found[0].rank > best[0].rank:
+                best = found
+            if best[0].has_right_digits:
+                break
+        return best[1] if best is not None else None
+
+    def _zones(self, grey: Image) -> Iterator[Found]:
+        """Yield what can be read, the likeliest places first."""
+        for quarter_turns in (0, 1):
+            scene = Scene(grey, quarter_turns)
+            for glyph_height_px in GLYPH_HEIGHTS_PX:
+                for block in blocks(bars(scene.small, glyph_height_px)):
+                    yield from self._in_block(scene.patch(block))
+
+    def _in_block(self, patch: Patch) -> Iterator[Found]:
+        """Yield the zone between the ends that were traced; where that is none for sure, the one between the ends of the block."""
+        lines = _likely(traced_lines(patch.picture))
+        if len(lines) < 2:
+            return
+        found = self._read(patch, lines)
+        if found is not None:
+            yield found
+        start, end = patch.text_columns
+        if (found is None or not found[0].has_right_digits) and _LEAST_SHARE * (end - start) > lines[0].end - lines[
+            0
+        ].start:
+            wider = [replace(line, start=min(line.start, start), end=max(line.end, end)) for line in lines]
+            found = self._read(patch, wider)
+            if found is not None:
+                yield found
+
+    def _read(self, patch: Patch, lines: list[TracedLine]) -> Found | None:
+        """Read lines as they are, then upside down where that gave nothing sure; return the better zone."""
+        strips = [patch.strip(line) for line in lines]
+        upright = self._decoded(strips)
+        turned = None
+        if upright is None or not upright.has_right_digits:
+            turned = self._decoded([np.ascontiguousarray(strip[::-1, ::-1]) for strip in reversed(strips)])
+        is_turned = turned is not None and (upright is None or turned.rank > upright.rank)
+        reading = turned if is_turned else upright
+        if reading is None:
+            return None
+        ordered = lines[::-1] if is_turned else lines
+        used = ordered[reading.first : reading.first + reading.format.line_count]
+        zone = MrzZone(
+            reading.format.name,
+            reading.lines,
+            reading.posteriors,
+            reading.doubtful,
+            reading.has_right_digits,
+            reading.has_right_digits and not reading.doubtful,
+            _corners(patch, used[0], used[-1], is_turned=is_turned),
+        )
+        return reading, zone
+
+    def _decoded(self, strips: list[Image]) -> ZoneReading | None:
+        readings = [LineReading.of(answers) for answers in self._recogniser.answers(strips)]
+        return best_zone(readings, self._least_posterior)
+
+
+def _grey(picture: Image) -> Image | None:
+    if picture.dtype != np.uint8 or picture.ndim not in {2, 3} or min(picture.shape[:2]) < _SMALLEST_PX:
+        return None
+    if picture.ndim == 2:
+        return picture
+    channels = picture.shape[2]
+    if channels == 1:
+        return picture[:, :, 0]
+    if channels not in {3, 4}:
+        return None
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY if channels == 3 else cv2.COLOR_BGRA2GRAY).astype(np.uint8)
+
+
+def _likely(lines: list[TracedLine]) -> list[TracedLine]:
+    """Return the lines of a line's proportions that are about as long as the longest, at most four, from top to bottom.
+
+    Lines of a zone start and end together: what glare or a weak filler hides of one, another one shows.
+    """
+    low, high = _LINE_RATIOS
+    shaped = [line for line in lines if low <= (line.end - line.start) / line.height <= high]
+    longest = max((line.end - line.start for line in shaped), default=0.0)
+    kept = [line for line in shaped if line.end - line.start >= _LEAST_WIDTH_RATIO * longest][-_MOST_LINES:]
+    start, end = min((line.start for line in kept), default=0.0), max((line.end for line in kept), default=0.0)
+    return [replace(line, start=start, end=end) for line in kept]
+
+
+def _corners(
+    patch: Patch, first: TracedLine, last: TracedLine, *, is_turned: bool
+) -> tuple[Corner, Corner, Corner, Corner]:
+    return (
+        patch.corner(first, at_end=is_turned, below=is_turned),
+        patch.corner(first, at_end=not is_turned, below=is_turned),
+        patch.corner(last, at_end=not is_turned, below=not is_turned),
+        patch.corner(last, at_end=is_turned, below=not is_turned),
+    )
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> MrzReader:
+    return MrzReader(packaged_content(MODEL_ID))
+
+
+def read_zone(picture: Image) -> MrzZone | None:
+    """Return the zone in a picture, read with the shipped network, or None where there is none. Raises `CatalogueFault`."""
+    return _shipped().read(picture)
