@@ -10,6 +10,7 @@ import ctypes
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
@@ -60,13 +61,20 @@ def _missing_modules(*names: str) -> str:
     return f"{', '.join(absent)} not installed (requirements-peer.lock)" if absent else ""
 
 
+def _may_make_namespaces() -> bool:
+    return (
+        subprocess.run(["unshare", "--net", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    )
+
+
 def _missing_pcsc() -> str:
     if os.geteuid() != 0:
         return "only root may make a namespace of its own for pcscd"
     missing = [
         _missing_program("pcscd", "/usr/sbin/pcscd"),
         "" if list(Path("/usr/lib/pcsc/drivers").rglob("libifdvpcd.so*")) else "vsmartcard-vpcd is not installed",
-        "" if importlib.util.find_spec("smartcard") else "pyscard is not installed (`make pcsc`)",
+        "" if importlib.util.find_spec("smartcard") else "pyscard is not installed (`make pcsc-environment`)",
+        "" if _may_make_namespaces() else "this machine gives nobody a network and mounts of their own (CAP_SYS_ADMIN)",
     ]
     return next(filter(None, missing), "")
 

@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 
 from drivers.chip.child_messages import MessageRefused, decode, evidence_message, evidence_of, sizes
-from drivers.chip.driver import ChipReader
 from drivers.contracts import (
     ChipAccess,
     ChipEvidence,
     ChipKeys,
     ChipOpened,
     ChipPresented,
-    ChipProgress,
     ChipRemoved,
     DeviceClass,
     DeviceEvent,
@@ -29,6 +27,7 @@ from drivers.contracts import (
 from drivers.errors import OptionsRefused
 from drivers.registry import build
 from gate_agent.clock import SystemClock
+from tests.contract.reader_bench import ReaderBench
 
 CLOCK = SystemClock()
 ATR = bytes.fromhex("3B80800101")
@@ -90,25 +89,12 @@ async def silent(_command: bytes) -> bytes | None:
     return None
 
 
-class Bench:
-    """A running reader and everything it told."""
+class Bench(ReaderBench):
+    """A socket reader that chips are laid on."""
 
     def __init__(self, **options: object) -> None:
-        self.events: list[DeviceEvent] = []
-        reader = build("chip", "socket_chip", {"port": 0, **options}, self.events.append, CLOCK)
-        assert isinstance(reader, ChipReader)
-        self.reader = reader
-        self.progress: list[ChipProgress] = []
+        super().__init__("socket_chip", **({"port": 0} | options))
         self._chips: list[Chip] = []  # the loop holds tasks weakly: a chip that nobody holds would leave by itself
-        self._task = asyncio.create_task(reader.run())
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 20.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
-
-    async def ready(self) -> None:
-        await self.until(lambda: self.reader.state is DeviceState.READY)
 
     async def with_chip(self, answer: Answer) -> Chip:
         await self.ready()
@@ -119,22 +105,8 @@ class Bench:
         await self.until(lambda: self.count(ChipPresented) > before)
         return chip
 
-    def count(self, kind: type) -> int:
-        return sum(isinstance(event.data, kind) for event in self.events)
-
-    def states(self) -> list[tuple[DeviceState, str]]:
-        return [(event.data.state, event.data.fault) for event in self.events if isinstance(event.data, StateChanged)]
-
     async def read(self, keys: ChipKeys = KEYS) -> ChipEvidence:
-        return await self.reader.read(keys, self.progress.append)
-
-    def child(self) -> int:
-        process: Any = self.reader._child
-        return int(process._process.pid)
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        return await super().read(keys)
 
 
 @pytest.fixture
