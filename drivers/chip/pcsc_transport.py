@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +35,14 @@ def reader_names() -> tuple[str, ...]:
         raise ReaderServiceAbsent("the PC/SC service does not answer") from error
 
 
+def chosen_reader(names: Sequence[str], wanted: str) -> str:
+    """Return the first name that holds `wanted`. Raises `ReaderAbsent`, which tells the names there are."""
+    name = next((name for name in names if wanted in name), None)
+    if name is None:
+        raise ReaderAbsent(f"no reader is called {wanted!r}; there are: {', '.join(names) or 'none'}")
+    return name
+
+
 class PcscTransport:
     """One chip on the reader whose name holds `reader`."""
 
@@ -50,10 +59,10 @@ class PcscTransport:
             raise
 
     def _connect(self, reader: str) -> None:
-        name = next((name for name in reader_names() if reader in name), None)
+        name = chosen_reader(reader_names(), reader)
         found = next((one for one in library("smartcard.System").readers() if str(one) == name), None)
         if found is None:
-            raise ReaderAbsent(f"no reader is called {reader!r}")
+            raise ReaderAbsent(f"the reader {name!r} went just now")
         for left in reversed(range(_CONNECT_TRIES)):
             self._connection = found.createConnection()
             try:

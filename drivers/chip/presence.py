@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from drivers.chip.errors import ChipFault, ChipSilent, NoChip, ReaderAbsent, ReaderServiceAbsent
-from drivers.chip.pcsc_transport import PcscTransport, library
+from drivers.chip.pcsc_transport import PcscTransport, chosen_reader, library
 from drivers.chip.socket_transport import ChipSocket, SocketTransport
 from drivers.chip.transport import Transport
 
@@ -219,7 +219,4 @@ class PcscPlace:
         result, names = self._scard.SCardListReaders(context, [])
         if result != self._scard.SCARD_S_SUCCESS:
             names = []
-        name = next((name for name in names if self._reader in name), None)
-        if name is None:
-            raise ReaderAbsent(f"no reader is called {self._reader!r}")
-        return str(name)
+        return chosen_reader([str(name) for name in names], self._reader)
