@@ -1,6 +1,6 @@
 # Prerequisites on bare Debian 12: python3 (3.11 or newer), python3-venv, make. No root, no compiler.
 #
-#   make demo      everything on this machine, eighteen travellers; `make demo ARGS="--exit --json"` hands arguments on
+#   make demo      everything on this machine, twenty-four travellers; `make demo ARGS="--exit --json"` hands arguments on
 #   make test      the checks and the whole test suite
 #   make check     lint, format, types, architecture, spelling, words
 #   make bench     measurements against the peers, side by side       (ARGS="face" picks one)

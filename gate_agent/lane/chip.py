@@ -31,6 +31,9 @@ log = structlog.get_logger()
 ANSWERS_WITHIN_S = 2.0
 """How long a chip may take to answer after its document's lines were read; the reader says what came of it then."""
 
+LIFT_IS_SEEN_WITHIN_S = 0.5
+"""A lifted document leaves the chip's field a moment before its leaving is seen. Both are one attempt: a broken read waits so long for it."""
+
 _SHARE_READ = {"EF.CardAccess": 0.05, "EF.SOD": 0.3, "DG1": 0.35, "DG14": 0.45, "DG15": 0.45, "DG2": 1.0}
 _SHARE_OPENED = 0.15
 
@@ -119,6 +122,10 @@ class ChipWork:
             evidence = await self._reader.read(keys, arrived)
         _tell(evidence)
         inspection = await self._inspector.chip(evidence, document, self._clock.now())
+        if evidence.fault:
+            await asyncio.sleep(
+                LIFT_IS_SEEN_WITHIN_S
+            )  # the document's leaving ends this read, and is what is reported of it
         self._check_portrait(borrowed, inspection.portrait)
         return inspection
 

@@ -309,6 +309,26 @@ def test_a_tear_that_the_reader_notices_late_counts_once() -> None:
     at_the_table(test, chip=Chip(seconds=0.5))
 
 
+def test_a_chip_that_leaves_a_moment_before_its_document_is_one_attempt() -> None:
+    """A lifted document: the field loses it first. Asked again at once, the reader would still see it, and the lift would count twice."""
+
+    async def test(table: Table) -> None:
+        table.lay()
+        table.chip.fault = "DRV-CHP-001"
+        await table.pass_s(0.4)  # torn off since 0.15 s
+        assert table.walk.controller.state.chip is ChipRead.RUNNING
+        assert table.walk.house.read_again_calls == 0
+        table.lift()
+        await table.settle()
+        assert table.walk.controller.state.chip is ChipRead.AWAITED
+        table.chip.fault = ""
+        table.lay()
+        await table.pass_s(1.0)
+        assert table.entrance
+
+    at_the_table(test, chip=Chip(seconds=0.15))
+
+
 def test_a_chip_that_is_torn_off_twice_calls_the_guard_and_accuses_nobody() -> None:
     async def test(table: Table) -> None:
         table.lay()
