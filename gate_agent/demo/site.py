@@ -140,6 +140,9 @@ bundles = "{provisioned.bundles}"
 keys = "{provisioned.keys}"
 run = "run"
 
+[document]
+accept_specimens = true
+
 [face]
 capture_timeout_s = 8
 
