@@ -37,6 +37,10 @@ class DocumentSettings(Section):
         le=60,
         description="Longest whole read of a chip; a chip that says nothing is given up after five seconds.",
     )
+    accept_specimens: bool = Field(
+        default=False,
+        description="Let specimens pass (Utopia, published specimens, certificates of test authorities): demonstrations and tests only.",
+    )
     basic_access: Literal["without_pace", "never"] = Field(
         "without_pace", description="Whether chips that offer no PACE are opened with basic access control."
     )

@@ -170,6 +170,7 @@ run = "run"
 
 [document]
 chip = "required"
+accept_specimens = true
 
 [face]
 capture_timeout_s = 8

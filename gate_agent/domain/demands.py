@@ -85,7 +85,16 @@ class Demands:
         return results.keys() >= self.before_exit and all(self.is_clear(result) for result in results.values())
 
 
-_ZONE_AND_LISTS = frozenset({CheckName.MRZ_CHECK_DIGITS, CheckName.EXPIRY, CheckName.WATCHLIST, CheckName.STAY})
+_ZONE_AND_LISTS = frozenset(
+    {
+        CheckName.MRZ_CHECK_DIGITS,
+        CheckName.STATE_CODES,
+        CheckName.SPECIMEN,
+        CheckName.EXPIRY,
+        CheckName.WATCHLIST,
+        CheckName.STAY,
+    }
+)
 
 DOCUMENT_AND_FACE = Demands(
     before_entry=_ZONE_AND_LISTS,

@@ -120,6 +120,9 @@ class ReasonCode(StrEnum):
     PORTRAIT_DIFFERS = "portrait_differs"
     PORTRAIT_UNDETERMINED = "portrait_undetermined"
     SPECIMEN_DOCUMENT = "specimen_document"
+    SPECIMEN_SUSPECTED = "specimen_suspected"
+    SPECIMEN_CERTIFICATE = "specimen_certificate"
+    SPECIMEN_ACCEPTED = "specimen_accepted"
     VISIBLE_SEAL_MISSING = "visible_seal_missing"
     VISIBLE_SEAL_MALFORMED = "visible_seal_malformed"  # parameters: detail
     VISIBLE_SEAL_TYPE_UNKNOWN = "visible_seal_type_unknown"  # parameters: type

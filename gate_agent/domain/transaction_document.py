@@ -22,6 +22,7 @@ _OF_THE_ZONE = frozenset(
         CheckName.WATCHLIST,
         CheckName.STAY,
         CheckName.SPECIMEN,
+        CheckName.STATE_CODES,
         CheckName.FACE_COMPARISON,
     }
 )
@@ -109,7 +110,10 @@ class DocumentInspection(Stepping, ABC):
         """Take the end of a read. Access that was refused has the lines read again, once; what was aborted, the chip."""
         if self.state.chip is not ChipRead.RUNNING:
             return
-        found = {result.check: result for result in results if result.check in ELECTRONIC_CHECKS}
+        given = {result.check: result for result in results}
+        found = {check: result for check, result in given.items() if check in ELECTRONIC_CHECKS}
+        if CheckName.SPECIMEN in given:
+            self._told_specimen(given[CheckName.SPECIMEN])
         access = found.get(CheckName.CHIP_ACCESS)
         others_failed = any(result.outcome is CheckOutcome.FAILED and result is not access for result in found.values())
         aborted = _first_reason(result for result in found.values() if result.outcome is CheckOutcome.ABORTED)
@@ -127,6 +131,12 @@ class DocumentInspection(Stepping, ABC):
         """Take what is known of the chip while it still transfers; a finding is not taken back."""
         if self.state.chip is ChipRead.RUNNING and result.check not in self._findings():
             self.set(results={**self.state.results, result.check: result})
+
+    def _told_specimen(self, result: CheckResult) -> None:
+        """Put down that the chip says that it is a specimen's; what the printed lines said of that is not taken back by it."""
+        before = self.state.results.get(CheckName.SPECIMEN)
+        if before is None or before.outcome is not CheckOutcome.FAILED:
+            self.set(results={**self.state.results, CheckName.SPECIMEN: result})
 
     def chip_aborted(self, reason: Reason) -> None:
         """Wait for the document and read its chip once more; the second time what is missing stays aborted."""

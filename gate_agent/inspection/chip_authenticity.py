@@ -16,6 +16,7 @@ from emrtd.files import CARD_SECURITY, EF_SOD
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.mrz_comparison import compare_mrz_with_dg1
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.specimens import check_test_authority
 from gate_agent.domain.states import same_state
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.inspection.chip_authenticity_content import judge_content
@@ -78,7 +79,7 @@ class ChipJudge:
             CheckResult(CheckName.CHIP_GENUINENESS, genuineness.outcome, genuineness.reasons, genuineness.compared),
             _mrz_against_dg1(document, lines, evidence),
         )
-        return ChipVerdict(results, lines, _portrait(evidence))
+        return ChipVerdict((*results, *_for_tests(findings)), lines, _portrait(evidence))
 
     def _findings(
         self, evidence: ChipEvidence, document: TravelDocument | None, now: datetime | None
@@ -151,6 +152,21 @@ class ChipJudge:
             return replace(result, reasons=(*result.reasons, reason))
         reasons = (reason,) if self.bundle is None else (reason, *result.reasons)
         return replace(result, outcome=CheckOutcome.UNDETERMINED, reasons=reasons)
+
+
+def _for_tests(findings: Mapping[str, SecurityObjectFinding]) -> tuple[CheckResult, ...]:
+    """Say so where a signer, or whoever issued its certificate, calls itself one for tests; nothing where none does."""
+    for finding in findings.values():
+        signer = finding.chain.signer
+        if signer is not None:
+            names = {
+                whose: "; ".join(text for _, text in name)
+                for whose, name in (("signer", signer.subject), ("issuer", signer.issuer))
+            }
+            found = check_test_authority(names, signer.country)
+            if found is not None:
+                return (found,)
+    return ()
 
 
 def _nothing_compared(evidence: ChipEvidence, sod: SecurityObjectFinding | None) -> CheckResult:

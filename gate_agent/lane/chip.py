@@ -19,6 +19,7 @@ from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.mrz_information import alternative_mrz_information, mrz_information
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.specimens import accepted
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.errors import InspectionFault
 from gate_agent.lane.borrowed import Borrowed
@@ -51,6 +52,7 @@ class ChipWork:
         job: Job,
         report: Report,
         changed: Callable[[], None],
+        accept_specimens: bool,
     ) -> None:
         self.share_read: float | None = None
         self._reader = reader
@@ -60,6 +62,7 @@ class ChipWork:
         self._job = job
         self._report = report
         self._changed = changed
+        self._accept_specimens = accept_specimens
         self._answered = asyncio.Event()
         self._task: asyncio.Task[object] | None = None
 
@@ -103,7 +106,10 @@ class ChipWork:
             self._report(borrowed, ev.StepAborted(ev.Step.CHIP, Reason(ReasonCode.INSPECTION_FAULT)))
         else:
             borrowed.step_ms["chip"] = (self._clock.monotonic_s() - begun_s) * 1000
-            self._report(borrowed, de.ChipJudged(inspection.results))
+            results = inspection.results
+            if self._accept_specimens:
+                results = tuple(accepted(result) for result in results)
+            self._report(borrowed, de.ChipJudged(results))
         finally:
             if self._task is asyncio.current_task():
                 self._task = self.share_read = None

@@ -365,6 +365,7 @@ class LaneController:
                 self.face.minimum_age_years,
                 self.document.refusals,
                 borrowed.corrected_by,
+                accept_specimens=self._settings.document.accept_specimens,
             )
         except StoreFault:
             self._report(borrowed, *self._commits.fault())

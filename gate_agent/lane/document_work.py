@@ -60,7 +60,14 @@ class DocumentWork:
             if ports.chip_reader is None or ports.chip_inspector is None:
                 raise ValueError(f"lane {lane.lane_id} reads chips, and nobody to read or to judge them was handed in")
             self.chip = ChipWork(
-                ports.chip_reader, ports.chip_inspector, face, clock, job=job, report=report, changed=changed
+                ports.chip_reader,
+                ports.chip_inspector,
+                face,
+                clock,
+                job=job,
+                report=report,
+                changed=changed,
+                accept_specimens=settings.document.accept_specimens,
             )
 
     @property

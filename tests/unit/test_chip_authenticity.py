@@ -113,7 +113,10 @@ PRINTED = read_mrz(LINES, NOW.date()).document
 
 def verdict(found, held=None, now=NOW, printed=True):
     judge = ChipJudge(bundle() if held is None else held, 28.0)
-    return {one.check: one for one in judge.chip(found, PRINTED if printed else None, now).results}
+    results = {one.check: one for one in judge.chip(found, PRINTED if printed else None, now).results}
+    specimen = results.pop(CheckName.SPECIMEN, None)  # every signer here is Utopian
+    assert specimen is None or codes(specimen) == [ReasonCode.SPECIMEN_CERTIFICATE]
+    return results
 
 
 def codes(result):
@@ -133,6 +136,15 @@ def test_a_sound_chip_is_successful_on_every_axis():
         CheckName.MRZ_AGAINST_DG1: S,
     }
     assert not any(result.reasons for result in results.values())
+
+
+def test_a_signer_for_tests_is_told_and_one_of_a_state_is_not():
+    results = ChipJudge(bundle(), 28.0).chip(evidence(), PRINTED, NOW).results
+    told = [one for one in results if one.check is CheckName.SPECIMEN]
+    assert [(one.outcome, codes(one)) for one in told] == [(F, [ReasonCode.SPECIMEN_CERTIFICATE])]
+    assert CheckName.SPECIMEN not in {
+        one.check for one in ChipJudge(bundle(), 28.0).chip(ChipEvidence(), None, NOW).results
+    }
 
 
 def test_what_was_read_is_handed_on():

@@ -92,7 +92,8 @@ class Judge:
 
     outcomes: dict[CheckName, CheckResult] = field(default_factory=dict)
     early: dict[CheckName, CheckResult] = field(default_factory=dict)
-    covered_states: frozenset[str] | None = frozenset({"UTO"})
+    beside: tuple[CheckResult, ...] = ()
+    covered_states: frozenset[str] | None = frozenset({"UTO", "UZB"})
     version: int = 7
     optics_seconds: float = 0.0
     optics: dict[CheckName, CheckOutcome] = field(default_factory=dict)
@@ -118,7 +119,7 @@ class Judge:
         portrait = None
         if "DG2" in evidence.files:
             portrait = evidence.files["DG2"][evidence.files["DG2"].index(b"\xff\xd8\xff") :]
-        return ChipInspection(results, ("lines",), portrait)
+        return ChipInspection((*results, *self.beside), ("lines",), portrait)
 
     async def page(self, images: Mapping[str, bytes], lines: tuple[str, ...]) -> tuple[CheckResult, ...]:
         self.pages.append(tuple(sorted(images)))
@@ -690,3 +691,31 @@ def test_a_lane_with_a_chip_reader_needs_somebody_to_judge_chips() -> None:
 
     with pytest.raises(ValueError, match="nobody to read or to judge"):
         run(main(), loop)
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_a_chip_that_was_signed_for_tests_lets_nobody_in_where_specimens_are_not_accepted(accepts: bool) -> None:
+    lines = specimen(1, TODAY, issuing_state="UZB", nationality="UZB", primary_identifier="KARIMOV").lines()
+    told = CheckResult(CheckName.SPECIMEN, F, (Reason(ReasonCode.SPECIMEN_CERTIFICATE),))
+
+    async def test(table: Table) -> None:
+        table.lay(lines, portrait=JPEG)
+        await table.pass_s(1.0)
+        assert table.entrance is accepts
+        assert table.results[CheckName.SPECIMEN].outcome is (N if accepts else F)
+        if not accepts:
+            assert table.reasons()[0] is ReasonCode.SPECIMEN_CERTIFICATE
+
+    at_the_table(test, judge=Judge(beside=(told,)), document={"accept_specimens": accepts})
+
+
+def test_a_chip_takes_back_nothing_that_the_printed_lines_said() -> None:
+    told = CheckResult(CheckName.SPECIMEN, S)
+
+    async def test(table: Table) -> None:
+        table.lay(portrait=JPEG)
+        await table.pass_s(1.0)
+        assert not table.entrance
+        assert table.results[CheckName.SPECIMEN].reasons == (Reason(ReasonCode.SPECIMEN_DOCUMENT),)
+
+    at_the_table(test, judge=Judge(beside=(told,)), document={"accept_specimens": False})

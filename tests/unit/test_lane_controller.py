@@ -199,9 +199,9 @@ class Lane:
         self.event("barrier-1", dc.BarrierInputs(False, False, occupancy, 0, self.exits, False, False))
         await self.settle()
 
-    async def present(self, *, portrait: bytes = b"portrait", wrong_digit: bool = False) -> None:
+    async def present(self, *, portrait: bytes = b"portrait", wrong_digit: bool = False, **changes: object) -> None:
         self.event("reader-1", dc.DocumentPresented())
-        self.event("reader-1", dc.MrzRead(specimen(1, TODAY).lines(wrong_digit=wrong_digit)))
+        self.event("reader-1", dc.MrzRead(specimen(1, TODAY, **changes).lines(wrong_digit=wrong_digit)))
         self.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", portrait))
         await self.settle()
 
@@ -242,7 +242,7 @@ async def lane(
                 "chip_reader": "chip-1" if "chip-1" in names else "",
             }
         ],
-        document=document or {},
+        document={"accept_specimens": True} | (document or {}),
         face={"capture_timeout_s": 0.5, "capture_timeout_with_attack_detection_s": 0.5, **face},
     )
     house = House(clock=clock)

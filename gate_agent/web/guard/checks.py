@@ -16,7 +16,7 @@ from gate_agent.web.lane_api_messages import CheckView, ComparedView, LaneView, 
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "document": ("mrz_check_digits", "mrz_reading", "expiry", "specimen", "visible_seal"),
+        "document": ("mrz_check_digits", "mrz_reading", "state_codes", "specimen", "expiry", "visible_seal"),
         "chip": (
             "chip_access",
             "sod_signature",
