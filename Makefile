@@ -3,6 +3,7 @@
 #   make demo      everything on this machine, eighteen travellers; `make demo ARGS="--exit --json"` hands arguments on
 #   make test      the checks and the whole test suite
 #   make check     lint, format, types, architecture, spelling, words
+#   make fuzz      a million executions of each fuzz target; CPython 3.11 to 3.13 (ARGS="cbor --runs 1000" for less)
 #   make bench     measurements against the peers, side by side       (ARGS="face" picks one)
 #   make pictures  the README's pictures, from fictitious data        (needs Chromium)
 #   make lock      the requirement locks anew                         (needs uv and a package index)
@@ -20,7 +21,7 @@ SOURCES := gate_agent drivers models central_sync emrtd
 INSTALL := $(BIN)/python tools/install_locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check bench pictures lock clean environment test-environment portraits models
+.PHONY: help demo test tests check fuzz bench pictures lock clean environment test-environment fuzz-environment portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -43,6 +44,9 @@ check: test-environment
 	$(BIN)/codespell .
 	$(BIN)/pytest -q tests/unit/test_words.py
 
+fuzz: fuzz-environment
+	$(BIN)/python -m tests.fuzz $(or $(ARGS),all)
+
 bench: test-environment portraits models
 	$(BIN)/egate bench $(ARGS)
 
@@ -53,6 +57,7 @@ pictures: test-environment
 
 environment: $(STAMPS)/egate
 test-environment: $(STAMPS)/egate $(STAMPS)/test
+fuzz-environment: test-environment $(STAMPS)/fuzz
 portraits: $(PORTRAITS)/.complete
 models: $(MODELS)/.complete
 
@@ -80,6 +85,10 @@ $(STAMPS)/test: requirements-test.lock requirements-peer.lock $(STAMPS)/run
 	$(INSTALL) requirements-peer.lock --no-deps
 	@touch $@
 
+$(STAMPS)/fuzz: requirements-fuzz.lock $(STAMPS)/run
+	$(INSTALL) requirements-fuzz.lock
+	@touch $@
+
 $(PORTRAITS)/.complete: tools/fetch_portraits.py requirements-peer.lock $(STAMPS)/build
 	$(BIN)/python tools/fetch_portraits.py $(PORTRAITS)
 	@touch $@
@@ -97,6 +106,7 @@ lock:
 	$(COMPILE) --group build --output-file requirements-build.lock
 	$(COMPILE) pyproject.toml --constraints requirements-build.lock --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group test --constraints requirements.lock --constraints requirements-build.lock --output-file requirements-test.lock
+	$(COMPILE) --group fuzz --only-binary :all: --emit-build-options --output-file requirements-fuzz.lock
 	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
 	@! grep -nE '(https?|file)://' requirements*.lock || { echo "a lock names an index"; exit 1; }
 
