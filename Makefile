@@ -3,6 +3,7 @@
 #   make demo      everything on this machine, twenty-four travellers; `make demo ARGS="--exit --json"` hands arguments on
 #   make test      the checks and the whole test suite
 #   make check     lint, format, types, architecture, spelling, words
+#   make fuzz      a million executions of each fuzz target; CPython 3.11 to 3.13 (ARGS="cbor --runs 1000" for less)
 #   make bench     measurements against the peers, side by side       (ARGS="face" picks one)
 #   make pictures  the README's pictures, from fictitious data        (needs Chromium)
 #   make pcsc      the chip through pcscd, pulled at every command    (root; pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev)
@@ -23,7 +24,7 @@ INSTALL := $(BIN)/python tools/install_locked.py
 PCSC := $(shell $(PYTHON) tools/pyscard_needs.py > /dev/null 2>&1 && echo pcsc-environment)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check bench pictures pcsc lock clean environment test-environment pcsc-environment portraits models
+.PHONY: help demo test tests check fuzz bench pictures pcsc lock clean environment test-environment fuzz-environment pcsc-environment portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -46,6 +47,9 @@ check: test-environment
 	$(BIN)/codespell .
 	$(BIN)/pytest -q tests/unit/test_words.py
 
+fuzz: fuzz-environment
+	$(BIN)/python -m tests.fuzz $(or $(ARGS),all)
+
 bench: test-environment $(PCSC) portraits models
 	$(BIN)/egate bench $(ARGS)
 
@@ -60,6 +64,7 @@ pcsc: test-environment pcsc-environment
 environment: $(STAMPS)/egate
 test-environment: $(STAMPS)/egate $(STAMPS)/test
 pcsc-environment: $(STAMPS)/pcsc
+fuzz-environment: test-environment $(STAMPS)/fuzz
 portraits: $(PORTRAITS)/.complete
 models: $(MODELS)/.complete
 
@@ -92,6 +97,10 @@ $(STAMPS)/pcsc: requirements-pcsc.lock $(STAMPS)/run
 	$(INSTALL) requirements-pcsc.lock --no-deps
 	@touch $@
 
+$(STAMPS)/fuzz: requirements-fuzz.lock $(STAMPS)/run
+	$(INSTALL) requirements-fuzz.lock
+	@touch $@
+
 $(PORTRAITS)/.complete: tools/fetch_portraits.py requirements-peer.lock $(STAMPS)/build
 	$(BIN)/python tools/fetch_portraits.py $(PORTRAITS)
 	@touch $@
@@ -109,6 +118,7 @@ lock:
 	$(COMPILE) --group build --output-file requirements-build.lock
 	$(COMPILE) pyproject.toml --constraints requirements-build.lock --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group test --constraints requirements.lock --constraints requirements-build.lock --output-file requirements-test.lock
+	$(COMPILE) --group fuzz --only-binary :all: --emit-build-options --output-file requirements-fuzz.lock
 	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
 	printf 'pyscard==2.3.1\n' | $(COMPILE) --no-deps - --output-file requirements-pcsc.lock
 	@! grep -nE '(https?|file)://' requirements*.lock || { echo "a lock names an index"; exit 1; }

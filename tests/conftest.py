@@ -56,9 +56,9 @@ def _missing_files(folder: Path, *patterns: str, remedy: str = "`make test` fetc
     return f"{', '.join(absent)} not in {folder}; {remedy}" if absent else ""
 
 
-def _missing_modules(*names: str) -> str:
+def _missing_modules(*names: str, lock: str = "requirements-peer.lock") -> str:
     absent = [name for name in names if importlib.util.find_spec(name) is None]
-    return f"{', '.join(absent)} not installed (requirements-peer.lock)" if absent else ""
+    return f"{', '.join(absent)} not installed ({lock})" if absent else ""
 
 
 def _may_make_namespaces() -> bool:
@@ -90,6 +90,7 @@ OBSTACLES: dict[str, Callable[[], str]] = {
     "pcsc": _missing_pcsc,
     "ocr_b": lambda: _missing_files(OCR_B_FOLDER, "OCRB.otf", "OCRBS.otf", remedy="Debian's fonts-ocr-b has them"),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
+    "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),
 }
 
 

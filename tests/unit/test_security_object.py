@@ -273,6 +273,15 @@ class TestRevocation:
         assert self.outcome(utopia.revocation_list(CSCA, [77])) == (F, [ReasonCode.CERTIFICATE_REVOKED])
         assert self.outcome(utopia.revocation_list(CSCA, []), now=None) == (U, [ReasonCode.REVOCATION_UNKNOWN])
 
+    def test_a_signer_that_only_names_an_issuer_is_cleared_by_none_of_its_lists(self):
+        stranger = utopia.certify()  # the same name, another key
+        signer = utopia.certify(common_name="DS", issuer=stranger, is_authority=False, serial=78)
+        lists = [utopia.revocation_list(CSCA, [5])]
+        chain = judged(utopia.sod(signer, GROUPS), CSCA, lists=lists).chain
+        assert (chain.revocation_outcome, codes(chain.revocation_reasons)) == (U, [ReasonCode.REVOCATION_UNKNOWN])
+        vouched_for = judged(utopia.sod(signer, GROUPS), CSCA, lists=lists, signers=[signer]).chain
+        assert vouched_for.revocation_outcome is S, "an officer imported it one by one"
+
     def test_an_issuer_that_was_revoked_takes_its_signers_along(self):
         assert self.outcome(utopia.revocation_list(CSCA, [1])) == (F, [ReasonCode.CERTIFICATE_REVOKED])
 
