@@ -293,6 +293,30 @@ class TestCopies:
         found = evidence(chip_authentication=ProtocolOutcome.ABORTED, active_authentication=ProtocolOutcome.ABORTED, challenge=b"", response=b"", fault="DRV-CHP-004")  # fmt: skip
         assert self.outcome(found) == (A, [ReasonCode.CHIP_ABORTED, ReasonCode.CHIP_ABORTED])
 
+    @pytest.mark.parametrize(
+        ("missing", "signed", "access", "torn", "whole"),
+        [
+            (("EF.SOD", "DG1", "DG2", "DG14", "DG15"), None, ChipAccess.NONE, A, U),
+            (("EF.SOD", "DG2", "DG14", "DG15"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG14", "DG15"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG15"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG14"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG14", "DG15"), (1, 2), ChipAccess.PACE, N, N),  # read far enough to know that there is nothing
+            (("DG2", "DG14", "DG15"), (1, 2, 14), ChipAccess.PACE, A, U),
+        ],
+        ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else str(value),
+    )
+    def test_a_read_torn_off_before_the_means_were_read_is_aborted_and_not_without_them(
+        self, missing, signed, access, torn, whole
+    ):
+        listed = None if signed is None else {number: GROUPS[number] for number in signed}
+        nothing = {"chip_authentication": ProtocolOutcome.NOT_TRIED, "active_authentication": ProtocolOutcome.NOT_TRIED}
+        found = without(evidence(signed=listed, challenge=b"", response=b"", **nothing), *missing, access=access)
+        outcome, reasons = self.outcome(replace(found, fault="DRV-CHP-001"))
+        assert outcome is torn
+        assert set(reasons) == ({ReasonCode.CHIP_ABORTED} if torn is A else {ReasonCode.CHIP_AUTHENTICATION_ABSENT})
+        assert self.outcome(found)[0] is whole
+
     def test_compromised_keys_fail_although_the_protocol_holds(self):
         digest = read_certificate(SIGNER.certificate).sha256
         both = [Defect(DefectKind.CHIP_AUTHENTICATION_KEY_COMPROMISED, digest), Defect(DefectKind.ACTIVE_AUTHENTICATION_KEY_COMPROMISED, digest)]  # fmt: skip

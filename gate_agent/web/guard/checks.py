@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from gate_agent.domain.check import CheckName, CheckOutcome
+from gate_agent.domain.result_tables import document_result, family_results
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import CheckView, ComparedView, LaneView, ReasonView
 
@@ -83,6 +85,22 @@ def gaps(groups: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> str:
     """Return in one line what is not proven, so that nobody takes silence for proof; empty when everything is."""
     names = [row["check_text"] for group in groups for row in group["checks"] if row["outcome"] in _UNPROVEN]
     return catalogue.text("ui.gaps", checks=", ".join(names)) if names else ""
+
+
+def document_worth(checks: Iterable[CheckView], catalogue: Catalogue) -> str:
+    """Return in one line what the document is worth as a whole (TR-03135-1 table 5.2), and each family of its checks; empty without any."""
+    names = frozenset(CheckName)
+    families = family_results(
+        {CheckName(check.check): CheckOutcome(check.outcome) for check in checks if check.check in names}
+    )
+    if not families:
+        return ""
+    told = (
+        f"{catalogue.text(f'family.{family}')} {catalogue.text(f'outcome_letter.{outcome}')}"
+        for family, outcome in families.items()
+    )
+    worth = catalogue.text(f"outcome.{document_result(families)}")
+    return catalogue.text("ui.document_worth", outcome=worth, families=" · ".join(told))
 
 
 def running_inspection(lane: LaneView, catalogue: Catalogue) -> dict[str, Any] | None:
