@@ -146,6 +146,9 @@ class DocumentInspection(Stepping, ABC):
         is_last = Step.CHIP in self.state.aborted_steps or bool(self._findings())
         self._count_chip()
         if is_last:
+            self.emit(
+                de.TakeReference()
+            )  # what is there of the document: the reference of a lane that goes on, or for the guard
             twice = Reason(ReasonCode.ABORTED_TWICE, {"step": Step.CHIP.value})
             self._conclude_chip({}, reason, twice)
         else:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 import pytest
 
@@ -30,6 +31,7 @@ from models.results import ComparisonDecision
 from tests.unit.test_lane_controller import TODAY, Lane, lane
 from tests.unit.virtual_time import VirtualClock, VirtualLoop, run
 
+Found = TypeVar("Found")
 A, B, A_WRONG = specimen(1, TODAY).lines(), specimen(2, TODAY).lines(), specimen(1, TODAY).lines(wrong_digit=True)
 SOD_CHECKS = (CheckName.SOD_SIGNATURE, CheckName.CERTIFICATE_CHAIN, CheckName.CERTIFICATE_REVOCATION)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(80)
@@ -173,6 +175,11 @@ class Table:
 
     def reasons(self) -> list[ReasonCode]:
         return [reason.code for reason in self.walk.house.decisions[-1].answer.admission_reasons]
+
+
+def not_none(value: Found | None) -> Found:
+    assert value is not None
+    return value
 
 
 def at_the_table(
@@ -465,6 +472,46 @@ def test_whom_nobody_can_prove_is_told_before_the_entrance(
             assert views.instruction(table.walk.controller) is Instruction.STAFFED_LANE
 
     at_the_table(test, judge=Judge(covered_states=covered), chip=Chip(), document={"chip": setting})
+
+
+@pytest.mark.parametrize("setting", ["required", "advisory"])
+def test_a_chip_that_is_given_up_twice_leaves_the_printed_portrait(setting: str) -> None:
+    """As the reference of a lane that goes on without the chip; for the guard's eyes where it does not."""
+
+    async def test(table: Table) -> None:
+        table.lay(portrait=b"printed")
+        await table.pass_s(13.1)
+        table.read_once_more()
+        await table.pass_s(13.1)
+        assert table.walk.house.portraits == [b"printed"]
+        assert table.entrance is (setting == "advisory")
+        if setting == "required":
+            shown = views.referral(table.walk.controller, not_none(table.walk.controller.borrowed))
+            assert not_none(shown).has_reference
+
+    at_the_table(test, chip=Chip(hangs=True), document={"chip": setting, "chip_timeout_s": 8.0})
+
+
+def test_a_guard_sees_the_portrait_of_a_chip_that_failed_before_it_was_ready() -> None:
+    """Decoding takes longer than the judgement: the console is told once more when the portrait is there."""
+
+    async def test(table: Table) -> None:
+        decoded = table.walk.house.reference_waits = asyncio.Event()
+        table.lay()
+        await table.pass_s(1.0)
+        assert table.walk.phase is Phase.REFERRED
+        shown = views.referral(table.walk.controller, not_none(table.walk.controller.borrowed))
+        assert not not_none(shown).has_reference
+        changes = table.walk.house.changes
+        decoded.set()
+        await table.settle()
+        assert table.walk.house.changes > changes
+        shown = views.referral(table.walk.controller, not_none(table.walk.controller.borrowed))
+        assert not_none(shown).has_reference
+
+    changed = Reason(ReasonCode.DATA_GROUP_CHANGED, {"group": "DG2"})
+    outcomes = {CheckName.CHIP_CONTENT: CheckResult(CheckName.CHIP_CONTENT, F, (changed,))}
+    at_the_table(test, chip=Chip(seconds=0.5), judge=Judge(outcomes=outcomes))
 
 
 def test_an_advisory_chip_that_cannot_be_read_leaves_the_printed_portrait_as_the_reference() -> None:

@@ -62,6 +62,7 @@ class House:
     entrances: int = 0
     releases: list[dc.Door] = field(default_factory=list)
     read_again_calls: int = 0
+    changes: int = 0
     store_broken: bool = False
     barrier_broken: bool = False
     engine_faults: int = 0
@@ -92,6 +93,9 @@ class House:
 
     async def secure(self) -> None:
         pass
+
+    def changed(self) -> None:
+        self.changes += 1
 
     async def read_again(self) -> None:
         self.read_again_calls += 1
@@ -248,7 +252,7 @@ async def lane(
     house = House(clock=clock)
     controller = LaneController(
         settings, settings.lane[0], reader=house, camera=house, barrier=house, matcher=house, store=house,
-        knowledge=house, clock=clock, changed=lambda: None, document=ports, monitor=monitor, references=references,
+        knowledge=house, clock=clock, changed=house.changed, document=ports, monitor=monitor, references=references,
     )  # fmt: skip
     task = asyncio.create_task(controller.run())
     walk = Lane(house, controller, clock)
