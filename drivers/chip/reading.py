@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from drivers.chip.apdu import FILE_NOT_FOUND, CommandApdu
+from drivers.chip.apdu import FILE_NOT_FOUND, SHORT_LIMIT, WRONG_EXPECTED_LENGTH, WRONG_LENGTH, CommandApdu
 from drivers.chip.basic_access import open_with_basic_access
 from drivers.chip.channel import ChipChannel
 from drivers.chip.chip_authentication import authenticate_chip, mapping_key_of
@@ -21,7 +21,13 @@ from drivers.chip.errors import ChipApplicationAbsent, ChipFault, KeysAbsent, Re
 from drivers.chip.file_reading import BlockSizes, FileReader, FileUnreadable
 from drivers.chip.pace import ChipSecret, PacePassword, open_with_pace
 from drivers.chip.pace import choose as choose_pace
-from drivers.chip.protocol_outcomes import AccessRefused, AuthenticationFailed, ProtocolUnsupported
+from drivers.chip.protocol_outcomes import (
+    AccessRefused,
+    AuthenticationAborted,
+    AuthenticationFailed,
+    ProtocolUnsupported,
+    could_not_run,
+)
 from drivers.chip.transport import Transport
 from drivers.contracts import (
     ChipAccess,
@@ -260,7 +266,7 @@ class ChipReading:
             authenticate_chip(channel, way, self.random)
         except AuthenticationFailed:
             self._note(chip_authentication=ProtocolOutcome.FAILED)
-        except ProtocolUnsupported:
+        except (ProtocolUnsupported, AuthenticationAborted):
             self._note(chip_authentication=ProtocolOutcome.ABORTED)
         else:
             self._is_awaiting_proof = True
@@ -277,10 +283,13 @@ class ChipReading:
         challenge = self.random(CHALLENGE_BYTES)
         expected = _LONGEST_SIGNATURE_BYTES if self.sizes.of(channel.atr) > 256 else 256
         answer = channel.send(CommandApdu(0x00, 0x88, 0x00, 0x00, challenge, expected))
+        if answer.status == WRONG_LENGTH or answer.status >> 8 == WRONG_EXPECTED_LENGTH:  # that may name the right one
+            expected = answer.status & 0xFF or SHORT_LIMIT
+            answer = channel.send(CommandApdu(0x00, 0x88, 0x00, 0x00, challenge, expected))
         if answer.is_ok and answer.content:
             outcome = ProtocolOutcome.SUCCEEDED
             self._note(active_authentication=outcome, challenge=challenge, response=answer.content)
-        elif answer.status == FILE_NOT_FOUND:
+        elif answer.status == FILE_NOT_FOUND or could_not_run(answer.status):
             self._note(active_authentication=ProtocolOutcome.ABORTED)
         else:
             self._note(active_authentication=ProtocolOutcome.FAILED, challenge=challenge)

@@ -43,8 +43,6 @@ EXTENDED, SHORT = True, False
 ABSENT = (DeviceState.ABSENT, "DRV-CHP-012")
 SILENCE_LIMIT_S = 5.0
 TERMINAL_LIMIT_MS = 60.0
-HAND_S = 0.6
-"""How long it takes to lay the next passport down. pcscd looks for chips every 0.4 s; one that changed in between is the same to it."""
 
 
 def plain(*, extended: bool, **awkward: object) -> VirtualPassport:
@@ -152,13 +150,43 @@ async def test_a_chip_pulled_at_any_command_is_aborted_and_the_next_one_is_read(
             verdict = outcomes(bundle, evidence)
             assert CheckOutcome.FAILED not in verdict.values()
             assert verdict[CheckName.CHIP_CONTENT] is CheckOutcome.ABORTED
-            await asyncio.sleep(HAND_S)
             await gate.present(plain(extended=extended))
             evidence = await gate.read()
             assert (at, evidence.fault) == (at, "")
             assert portrait(evidence.files["DG2"]).content == field.PORTRAIT
             await gate.remove()
         assert gate.bench.states() == [(DeviceState.READY, "")]  # a pulled chip is no fault of the reader
+
+
+@inside
+async def test_the_next_chip_may_come_at_once(service: PcscService) -> None:
+    """Sooner than the service looks for chips again, which then knows nothing of a change."""
+    async with gates(FIRST) as (gate,):
+        for picture in (field.PORTRAIT, field.JPEG_2000, field.PORTRAIT):
+            await gate.present(plain(extended=True, torn_off_at_apdu=9))
+            assert (await gate.read()).fault == "DRV-CHP-001"
+            assert not gate.bench.is_chip_there
+            gate.twin.present(field.passport(VARIANTS["no anti-clone"], picture))
+            await gate.bench.until(lambda: gate.bench.is_chip_there)
+            evidence = await gate.read()
+            assert evidence.fault == ""
+            assert portrait(evidence.files["DG2"]).content == picture
+            await gate.remove()
+
+
+@inside
+async def test_a_reader_that_another_program_holds_is_named_as_that(service: PcscService) -> None:
+    from smartcard import scard  # type: ignore[import-untyped,unused-ignore]
+
+    async with gates(FIRST) as (gate,):
+        await gate.present(plain(extended=True))
+        _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+        result, card, _ = scard.SCardConnect(context, FIRST, scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_PROTOCOL_T1)
+        assert result == scard.SCARD_S_SUCCESS
+        assert (await gate.read()).fault == "DRV-CHP-014"
+        scard.SCardDisconnect(card, scard.SCARD_LEAVE_CARD)
+        scard.SCardReleaseContext(context)
+        assert (await gate.read()).fault == ""
 
 
 @inside
@@ -203,7 +231,7 @@ async def test_a_service_that_crashes_during_a_read_ends_it(service: PcscService
         started_s = time.monotonic()
         evidence = await reading
         assert time.monotonic() - started_s < SILENCE_LIMIT_S
-        assert evidence.fault in {"DRV-CHP-001", "DRV-CHP-012"}
+        assert evidence.fault == "DRV-CHP-012"
         await gate.bench.until(lambda: gate.bench.states()[-1] == ABSENT)
         service.start()
         await gate.bench.ready()
@@ -232,6 +260,9 @@ async def test_the_command_reads_and_judges_the_chip_on_a_reader(service: PcscSe
     assert answer["data_groups"].keys() >= {"DG1", "DG2", "DG14"}
     assert answer["apdus"] > 0
     assert answer["bytes"] > 15_000
+    wrong = await _inspected("Nobody's", tmp_path)
+    assert wrong["fault"] == "DRV-CHP-011"
+    assert all(reader in wrong["fault_text"] for reader in READERS)
 
 
 async def _inspected(reader: str, trust: Path) -> dict[str, Any]:
