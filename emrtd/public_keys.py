@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-import ecdsa.ecdsa
 from asn1crypto import algos, keys
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -250,8 +249,11 @@ def _verify_ecdsa(
             return True
     surplus_bits = max(0, 8 * len(digest) - curve.order.bit_length())
     truncated = int.from_bytes(digest, "big") >> surplus_bits
-    verifier = ecdsa.ecdsa.Public_key(curve.generator, point, verify=False)
-    return bool(verifier.verifies(truncated, ecdsa.ecdsa.Signature(*numbers)))
+    r, s = numbers
+    inverse = pow(s, -1, curve.order)
+    total = curve.generator.mul_add(truncated * inverse % curve.order, point, r * inverse % curve.order)
+    x = total.x()  # None at infinity, where the library's own verification fails with a TypeError
+    return x is not None and int(x) % curve.order == r
 
 
 def _signature_numbers(curve: NamedCurve, signature: bytes, scheme: SignatureScheme) -> tuple[int, int] | None:

@@ -1,11 +1,13 @@
 """EF.SOD and what stands behind it: algorithms as issuers use them, chains by the time of signing, and everything that is wrong."""
 
+import hashlib
 import time
 from datetime import timedelta
 from functools import cache
 
 import ecdsa
 import pytest
+from cryptography.hazmat.primitives.asymmetric import utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,6 +163,21 @@ class TestSignature:
         digest = read_certificate(SIGNER.certificate).sha256
         finding = judged(content, defects=[Defect(DefectKind.WRONG_SIGNER_IDENTIFIER, digest)])
         assert (finding.outcome, finding.chain.outcome) == (S, S)
+
+    def test_a_signature_made_to_end_at_infinity_is_wrong_and_no_fault(self):
+        """Whoever makes up a signer can choose r so that the verification meets the point at infinity."""
+
+        class Cancelling(utopia.Keys):
+            def sign(self, message):
+                n, secret = int(self.private.curve.order), int(self.private.privkey.secret_multiplier)
+                digest = int.from_bytes(hashlib.sha256(message).digest(), "big")
+                return utils.encode_dss_signature(-digest * pow(secret, -1, n) % n, 1)
+
+        keys = utopia.ec_keys(ecdsa.BRAINPOOLP320r1)
+        signer = utopia.certify(common_name="DS", keys_=keys, issuer=CSCA, is_authority=False, serial=79)
+        signer.keys = Cancelling(**vars(keys))
+        finding = judged(utopia.sod(signer, GROUPS))
+        assert (finding.outcome, codes(finding.reasons)) == (F, [ReasonCode.SOD_SIGNATURE_WRONG])
 
     def test_sha1_is_graded_and_not_refused(self):
         signer = utopia.certify(
