@@ -21,6 +21,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "signature": keys_and_signatures.signature,
         "file_reading": chip_answers.file_reading,
         "secure_messaging": chip_answers.secure_messaging,
+        "chip_authentication": chip_answers.chip_authentication,
         "chip_conversation": chip_answers.chip_conversation,
         "machine_readable_zone": printed.machine_readable_zone,
         "boarding_pass": printed.boarding_pass,
