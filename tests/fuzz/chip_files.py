@@ -63,12 +63,12 @@ def _elements(content: bytes) -> bool:
         assert read_only_tlv(shortest, element.tag) == element.value
         assert element.is_constructed == bool(raw[0] & 0x20)
         assert read_tlv(content, at) == element
-        for cut in range(1, min(len(raw), 9)):
-            assert declared_size(raw[:cut]) in {None, len(raw)}, "a head never claims another size than the whole"
         at = element.end
     assert at == len(content)
     if not found:
         return False
+    for cut in range(1, min(found[0].end, 9)):
+        assert declared_size(content[:cut]) in {None, found[0].end}, "a head never claims another size than the whole"
     first_of_tag = next(one.value for one in found if one.tag == found[-1].tag)
     assert find_child(content, found[-1].tag) == first_of_tag
     return True

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emrtd.tlv import children, encode_tlv, read_tlv
 from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.inspection.certificate_defects import Defect, DefectKind
@@ -325,6 +326,46 @@ class TestCardSecurity:
     @pytest.mark.parametrize("content", [b"", b"\x30\x00", b"\x77\x02\x30\x00", bytes(100)])
     def test_anything_else_fails(self, content):
         assert judge_card_security(content, store(CSCA), NOW).outcome is F
+
+
+class TestUnusualEncodings:
+    """Issuers are met that do not write DER; what is signed is verified over the bytes that were signed."""
+
+    TO_CONTENT = (1, 0, 2, 1, 0)  # ContentInfo > [0] > SignedData > EncapsulatedContentInfo > [0] > OCTET STRING
+
+    def judged(self, rewrite, depth):
+        """Judge EF.SOD with one element on the way to its signed content written anew."""
+        content = encode_tlv(0x77, self.rewritten(read_tlv(utopia.sod(SIGNER, GROUPS)).value, rewrite, depth))
+        assert content != utopia.sod(SIGNER, GROUPS)
+        return judged(content)
+
+    def rewritten(self, element, rewrite, depth, level=0):
+        tag, value = element[0], read_tlv(element).value
+        if level == depth:
+            return rewrite(tag, value)
+        parts = [encode_tlv(part.tag, part.value) for part in children(value)]
+        at = self.TO_CONTENT[level]
+        parts[at] = self.rewritten(parts[at], rewrite, depth, level + 1)
+        return encode_tlv(tag, b"".join(parts))
+
+    @pytest.mark.parametrize("depth", range(5))
+    def test_indefinite_and_padded_lengths(self, depth):
+        for rewrite in (
+            lambda tag, value: bytes((tag, 0x80)) + value + b"\x00\x00",
+            lambda tag, value: bytes((tag, 0x84)) + len(value).to_bytes(4, "big") + value,
+        ):
+            finding = self.judged(rewrite, depth)
+            assert (finding.outcome, finding.chain.outcome) == (S, S)
+            assert set(finding.digests.digests) == set(GROUPS)
+
+    def test_content_in_pieces(self):
+        """An OCTET STRING in constructed form (ITU-T X.690 §8.7.3)."""
+        for changed, outcome in ((b"", S), (b"\x00", F)):
+            finding = self.judged(lambda _, value, end=changed: self.pieces(value[: len(value) - len(end)] + end), 5)
+            assert (finding.outcome, set(finding.digests.digests)) == (outcome, set(GROUPS))
+
+    def pieces(self, value):
+        return b"\x24\x80" + encode_tlv(0x04, value[:20]) + encode_tlv(0x04, value[20:]) + b"\x00\x00"
 
 
 class TestHostileInput:
