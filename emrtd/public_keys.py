@@ -32,6 +32,8 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 HASH_NAMES = frozenset(_HASHES)
 """The hashes that this gate computes, by name; all others are unknown to it."""
+WEAK_HASH_NAMES = frozenset({"sha1"})
+"""Those whose collisions can be bought."""
 
 _CRYPTOGRAPHY_CURVES: dict[str, ec.EllipticCurve] = {
     "secp192r1": ec.SECP192R1(),
@@ -75,8 +77,8 @@ class SignatureAlgorithm:
 
     @property
     def is_weak(self) -> bool:
-        """Whether collisions of its hash can be bought (SHA-1): still met in the field, graded and never refused outright."""
-        return self.hash_name == "sha1"
+        """Whether its hash is weak: still met in the field, graded and never refused outright."""
+        return self.hash_name in WEAK_HASH_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,11 @@ class TestSignature:
         chain = judged(utopia.sod(signer, GROUPS), weak_csca).chain
         assert (chain.outcome, codes(chain.reasons)) == (U, [ReasonCode.ALGORITHM_WEAK])
 
+    def test_a_weak_digest_under_a_strong_signature_is_weak(self):
+        finding = judged(utopia.sod(SIGNER, GROUPS, digest_name="sha1"))
+        assert (finding.outcome, codes(finding.reasons)) == (U, [ReasonCode.ALGORITHM_WEAK])
+        assert finding.is_proven
+
     def test_a_known_defect_turns_a_wrong_signature_into_a_doubt(self):
         content = utopia.sod(SIGNER, GROUPS, changed_content=utopia.security_object({1: b"other", 2: b""}))
         digest = read_certificate(SIGNER.certificate).sha256
