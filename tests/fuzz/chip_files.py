@@ -36,6 +36,7 @@ ZONES = (
     ("I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "D231458907UTO7408122F3204153<<<<<<<2"),
     ("I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "ERIKSSON<<ANNA<MARIA<<<<<<<<<<"),
 )
+_TLV_LIMIT_BYTES = 512  # a thousand empty elements teach no more than a hundred
 _PASSPORTS = ("modern", "pace cam", "ca dh", "ca numbered", "aa ecdsa", "aa rsa")
 
 
@@ -46,7 +47,8 @@ def chip_files(name: str) -> dict[str, bytes]:
 
 def tlv() -> Target:
     files = chip_files("modern")
-    return Target((*files.values(), b"\x7f\x61\x81\x05\x02\x03\x04\x05\x06"), _elements)
+    seeds = [content[:_TLV_LIMIT_BYTES] for content in files.values()]
+    return Target((*seeds, b"\x7f\x61\x81\x05\x02\x03\x04\x05\x06"), _elements, _TLV_LIMIT_BYTES)
 
 
 def _elements(content: bytes) -> bool:
