@@ -76,6 +76,7 @@ class ChipReading:
     _unreadable: dict[str, str] = field(default_factory=dict)
     _channel: ChipChannel | None = None
     _begun_s: float = 0.0
+    _is_authenticating: bool = False
     _is_awaiting_proof: bool = False
 
     def run(self) -> ChipEvidence:
@@ -105,8 +106,12 @@ class ChipReading:
             is_failed, self._is_awaiting_proof = self._is_awaiting_proof, False
             if is_failed:  # the chip did not find the new keys: it has not the key it shows
                 self._note(chip_authentication=ProtocolOutcome.FAILED)
+            elif (
+                self._is_authenticating
+            ):  # it broke down before: that says nothing, and asking again would cost the whole read
+                self._note(chip_authentication=ProtocolOutcome.ABORTED)
             self._let_go()
-            self._read(with_chip_authentication=not is_failed)
+            self._read(with_chip_authentication=not (is_failed or self._is_authenticating))
 
     def _read(self, *, with_chip_authentication: bool) -> None:
         channel = self._channel = ChipChannel(self.connect())
@@ -262,6 +267,7 @@ class ChipReading:
             return
         self._in_time()
         self._note(chip_authentication_key=way.key.key)
+        self._is_authenticating = True
         try:
             authenticate_chip(channel, way, self.random)
         except AuthenticationFailed:
@@ -270,6 +276,7 @@ class ChipReading:
             self._note(chip_authentication=ProtocolOutcome.ABORTED)
         else:
             self._is_awaiting_proof = True
+        self._is_authenticating = False
 
     def _proven(self) -> None:
         """Note that an answer under the new keys verified: the chip has its static key."""

@@ -100,8 +100,8 @@ class _Proven:
                 self.security_infos = None
         self.announces_ca = self._announces_ca(dg14)
         holds = card_security is not None and card_security.is_proven
-        if holds and card_security is not None and sod is not None:
-            same_country = card_security.chain.country == sod.chain.country
+        if holds and card_security is not None:  # without a document it belongs to, it belongs to none
+            same_country = sod is not None and card_security.chain.country == sod.chain.country
             holds = same_country and card_security.chain.outcome is CheckOutcome.SUCCESSFUL
         self.card_security_infos = card_security.security_infos if holds and card_security is not None else None
 

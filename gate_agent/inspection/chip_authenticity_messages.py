@@ -7,6 +7,7 @@ which may be longer than a packet. Answer: results, the lines of DG1, and where 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
@@ -144,7 +145,7 @@ def decode_answer(packet: bytes) -> Answer:
         table = json.loads(packet)
         match table.pop("kind"):
             case "ready":
-                return BundleReady(**table | {"countries": tuple(map(str, table["countries"]))})
+                return _ready(table)
             case "refused":
                 return RequestRefused(int(table["id"]), str(table["message"]))
             case "judged":
@@ -152,6 +153,27 @@ def decode_answer(packet: bytes) -> Answer:
     except _NONSENSE as error:
         raise MessageNonsense("an answer that makes no sense") from error
     raise MessageNonsense("an answer of an unknown kind")
+
+
+def _ready(table: Mapping[str, Any]) -> BundleReady:
+    if set(table) != {one.name for one in fields(BundleReady)}:
+        raise MessageNonsense("a bundle with other fields")
+    return BundleReady(
+        version=int(table["version"]),
+        countries=tuple(map(str, table["countries"])),
+        certificates=int(table["certificates"]),
+        skipped=int(table["skipped"]),
+        load_ms=_duration_ms(table["load_ms"]),
+        refusal=str(table["refusal"]),
+    )
+
+
+def _duration_ms(value: Any) -> float:
+    """Return a duration that can be written into a record: JSON as Python reads it has NaN and infinities."""
+    duration_ms = float(value)
+    if not 0 <= duration_ms < math.inf:
+        raise MessageNonsense("a duration that is none")
+    return duration_ms
 
 
 def _judged(table: Mapping[str, Any]) -> ChipJudged:
@@ -187,5 +209,5 @@ def _result(table: Mapping[str, Any]) -> CheckResult:
             Reason(ReasonCode(code), {str(k): str(v) for k, v in values.items()}) for code, values in table["reasons"]
         ),
         tuple(Compared(*map(str, one)) for one in table["compared"]),
-        float(table["ms"]),
+        _duration_ms(table["ms"]),
     )

@@ -345,7 +345,7 @@ class TestMessages:
         ("name", "value"),
         [
             ("access", "open"), ("pace", "perhaps"), ("apdus", -1), ("apdus", "12"), ("challenge", "zz"),
-            ("unreadable", {"DG14": 1}), ("fault", None), ("used_card_access_number", 1), ("terminal_ms", "fast"),
+            ("unreadable", {"DG14": 1}), ("fault", None), ("used_card_access_number", 1), ("terminal_ms", "fast"), ("terminal_ms", float("nan")), ("duration_ms", float("inf")), ("duration_ms", -1.0),
         ],
     )  # fmt: skip
     def test_evidence_of_other_values_is_refused(self, name: str, value: object) -> None:
@@ -358,6 +358,6 @@ class TestMessages:
         for head in (b"\x00\x00\x00\x00\x00\x00\x00\x00", b"\xff" * 8, b"\x00\x00\x00\x02\x7f\xff\xff\xff"):
             with pytest.raises(MessageRefused):
                 sizes(head)
-        for header in (b"[]", b"{", b"\xff\xff"):
+        for header in (b"[]", b"{", b"\xff\xff", b"[" * 60_000):
             with pytest.raises(MessageRefused):
                 decode(header)

@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterable
 
 from drivers.chip.apdu import ResponseApdu
 from drivers.chip.channel import ChipChannel
+from drivers.chip.chip_authentication import authenticate_chip, choose
 from drivers.chip.ciphers import AES_128, TRIPLE_DES, CipherSuite, authenticate, pad
 from drivers.chip.errors import ChipFault, ChipGone, SecureMessagingLost
 from drivers.chip.file_reading import FILE_LIMIT_BYTES, BlockSizes, FileReader, FileUnreadable
+from drivers.chip.protocol_outcomes import AuthenticationFailed, ProtocolUnsupported
 from drivers.chip.reading import ChipReading, ReadOptions
 from drivers.chip.secure_messaging import SecureMessaging
 from drivers.chip.transport import Transport
 from drivers.chip.twin.ciphers import AES_128 as TWIN_AES_128
 from drivers.chip.twin.ciphers import TRIPLE_DES as TWIN_TRIPLE_DES
+from drivers.chip.twin.data_groups import security_group
 from drivers.chip.twin.secure_channel import SecureChannel
+from drivers.chip.twin.security_infos import chip_public_key, modular_public_key
 from drivers.chip.twin.variants import VARIANTS
 from drivers.contracts import ChipAccess, ChipEvidence, ChipKeys
 from emrtd.files import CHIP_FILES
+from emrtd.security_infos import MalformedSecurityInfos, parse_security_infos
 from tests.contract import virtual_passports
 from tests.fuzz.chip_files import PORTRAITS, chip_files
 from tests.fuzz.target import Target, layers
@@ -176,3 +181,38 @@ def _recorded(name: str, keys: ChipKeys) -> bytes:
     recorder = _Recorder(name)
     _reading(lambda: recorder, keys)
     return _script(recorder.answers)
+
+
+class _Agreeing:
+    """A chip that agrees to whatever it is asked."""
+
+    atr = _ATR
+
+    def transmit(self, _command: bytes) -> bytes:
+        return b"\x90\x00"
+
+    def close(self) -> None:
+        pass
+
+
+def chip_authentication() -> Target:
+    """Keys of DG14, which is used before anybody vouched for it: the terminal agrees on new keys with whatever stands there."""
+    groups = [chip_files(name)["DG14"] for name in ("modern", "ca dh", "ca numbered", "ca 3des")]
+    odd = [modular_public_key((1 << bits) - 9, generator, 3, 5) for bits, generator in ((1024, 1), (64, 2), (8192, 2))]
+    groups += [security_group([chip_public_key(key, None, is_curve=False)]) for key in odd]
+
+    def check(content: bytes) -> bool:
+        try:
+            way = choose(parse_security_infos(content))
+        except (MalformedSecurityInfos, ProtocolUnsupported):
+            return False
+        channel = ChipChannel(_Agreeing())
+        try:
+            authenticate_chip(channel, way, random.Random(7).randbytes)
+        except (AuthenticationFailed, ProtocolUnsupported):
+            return False
+        assert channel.secure_messaging is not None
+        assert channel.apdus in {1, 2}
+        return True
+
+    return Target(tuple(groups), check, 3000)

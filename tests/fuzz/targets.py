@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tests.fuzz import chip_answers, chip_files, keys_and_signatures, printed, seals, signed_objects, tokens
+from tests.fuzz import children, chip_answers, chip_files, keys_and_signatures, printed, seals, signed_objects, tokens
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
@@ -21,7 +21,9 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "signature": keys_and_signatures.signature,
         "file_reading": chip_answers.file_reading,
         "secure_messaging": chip_answers.secure_messaging,
+        "chip_authentication": chip_answers.chip_authentication,
         "chip_conversation": chip_answers.chip_conversation,
+        "child_messages": children.child_messages,
         "machine_readable_zone": printed.machine_readable_zone,
         "boarding_pass": printed.boarding_pass,
         "visible_seal": seals.visible_seal,

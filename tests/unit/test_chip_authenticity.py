@@ -360,6 +360,12 @@ class TestMapping:
         held = bundle(CSCA, csca)
         assert verdict(self.found(other), held)[CheckName.CHIP_GENUINENESS].outcome is U
 
+    def test_a_file_without_a_security_object_beside_it_proves_nothing(self):
+        """Whoever signed it himself would pass for a chip that was issued, as soon as EF.SOD stays away."""
+        stranger = utopia.certify(common_name="DS", issuer=utopia.certify(), is_authority=False)
+        for signer in (stranger, SIGNER):
+            assert verdict(without(self.found(signer), "EF.SOD"))[CheckName.CHIP_GENUINENESS].outcome is U
+
     def test_another_key_proves_nothing_and_an_empty_file_fails(self):
         assert verdict(self.found(chip_authentication_key=RSA_AA_SPKI))[CheckName.CHIP_GENUINENESS].outcome is U
         found = self.found()
