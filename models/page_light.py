@@ -13,6 +13,7 @@ from models.results import Image
 
 SATURATED_LEVEL: Final = 253
 _LOOKED_AT_PX: Final = 512
+_MOST_PIXELS: Final = 20_000
 _EDGE_PEAK: Final = 2.5066  # height of a unit edge's gradient, blurred by one pixel: 1 / sqrt(2 pi)
 _GREY_SPREAD: Final = 2.0
 _LIGHT_SHARE: Final = 0.75
@@ -21,9 +22,9 @@ _LIGHT_SHARE: Final = 0.75
 def look_at_picture(picture: Image, around_zone: Image | None = None) -> PictureLook:
     """Measure a BGR picture; `around_zone`: the straightened zone of it, where one was found."""
     small = _small(picture)
-    level = float(np.percentile(small.max(axis=2), 95))
+    level = float(np.percentile(_brightest(small), 95))
     area = small if around_zone is None else around_zone
-    saturated = float((area.min(axis=2) >= SATURATED_LEVEL).mean())
+    saturated = float((_least(area) >= SATURATED_LEVEL).mean())
     return PictureLook(level, saturated, None if around_zone is None else _edge_blur(around_zone))
 
 
@@ -44,10 +45,10 @@ def look_at_paper(ultraviolet: Image, zone: tuple[Image, Glyphs, ZoneShape] | No
         area = "zone"
     else:
         small = _small(ultraviolet)
-        brightness = small.max(axis=2)
+        brightness = _brightest(small)
         pixels = small[brightness >= _LIGHT_SHARE * float(np.percentile(brightness, 75))]
         area = "page"
-    values = pixels.reshape(-1, 3).astype(np.float32)
+    values = pixels.reshape(-1, 3)[:: max(pixels.size // (3 * _MOST_PIXELS), 1)].astype(np.float32)
     blue, green, red = values[:, 0], values[:, 1], values[:, 2]
     spread = np.abs(values - values.mean(axis=1, keepdims=True)).max(axis=1)
     return PaperLook(
@@ -61,9 +62,16 @@ def look_at_paper(ultraviolet: Image, zone: tuple[Image, Glyphs, ZoneShape] | No
 
 
 def _small(picture: Image) -> Image:
-    longest = max(picture.shape[:2])
-    if longest <= _LOOKED_AT_PX:
-        return picture
-    factor = _LOOKED_AT_PX / longest
-    size = (max(round(picture.shape[1] * factor), 1), max(round(picture.shape[0] * factor), 1))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    """Return every so-manyth pixel: levels and shares of a whole picture need no more."""
+    step = max(max(picture.shape[:2]) // _LOOKED_AT_PX, 1)
+    return picture[::step, ::step]
+
+
+def _brightest(picture: Image) -> Image:
+    blue, green, red = cv2.split(picture)
+    return cv2.max(cv2.max(blue, green), red).astype(np.uint8)
+
+
+def _least(picture: Image) -> Image:
+    blue, green, red = cv2.split(picture)
+    return cv2.min(cv2.min(blue, green), red).astype(np.uint8)

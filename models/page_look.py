@@ -21,6 +21,7 @@ from models.page_zone import Corners, Floats, Glyphs, ZoneShape, darkness, strai
 from models.results import Image
 
 WHITE, INFRARED, ULTRAVIOLET = "white", "infrared", "ultraviolet"
+ROLES: Final = frozenset({WHITE, INFRARED, ULTRAVIOLET})
 DARK_LEVEL: Final = 20.0
 """A picture without anything brighter was taken without its lamp: nothing is read in it."""
 _AT_THE_EDGE: Final = 0.25

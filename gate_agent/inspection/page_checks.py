@@ -65,6 +65,16 @@ def picture_missing(check: CheckName, role: str, pictures: PagePictures) -> Chec
     return _result(check, _A if role in pictures.expected else _N, Reason(ReasonCode.IMAGE_MISSING, {"image": role}))
 
 
+def seals_unseen(look: PageLook, limits: PageLimits, pictures: PagePictures) -> CheckResult | None:
+    """Return what the check of digital seals says when there is no white picture to look for them in; None: there is one."""
+    white = look.pictures.get(WHITE)
+    if white is None:
+        return picture_missing(CheckName.VISIBLE_SEAL, WHITE, pictures)
+    if white.level < limits.dark_level:
+        return _result(CheckName.VISIBLE_SEAL, _A, Reason(ReasonCode.IMAGE_DARK, {"image": WHITE}))
+    return None
+
+
 def _result(
     check: CheckName, outcome: CheckOutcome, *reasons: Reason, compared: Sequence[Compared] = ()
 ) -> CheckResult:

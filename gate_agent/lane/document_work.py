@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -52,10 +53,16 @@ class DocumentWork:
         self._reader = reader
         self._intake = intake
         self._optics = ports.optical_inspector
+        self._expected = frozenset(lane.page_pictures)
+        self._page_timeout_s = settings.page.timeout_s
+        self._waits_for_pictures: Borrowed | None = None
+        self._pictured = asyncio.Event()
         self._face = face
         self._clock = clock
         self._job = job
         self._report = report
+        if self._expected and self._optics is None:
+            raise ValueError(f"lane {lane.lane_id} takes pictures of pages, and nobody to look at them was handed in")
         if lane.chip_reader:
             if ports.chip_reader is None or ports.chip_inspector is None:
                 raise ValueError(f"lane {lane.lane_id} reads chips, and nobody to read or to judge them was handed in")
@@ -77,6 +84,7 @@ class DocumentWork:
             case de.StopChip():
                 self.stop()
             case de.JudgePage() if self._optics is not None:
+                self._waits_for_pictures = borrowed
                 self._job(self._judge_page(borrowed, self._optics))
             case de.DoubtReading():
                 borrowed.presented.doubt()
@@ -103,6 +111,9 @@ class DocumentWork:
             self._portrait(borrowed, content, state)
         elif role in PICTURES and self._optics is not None and borrowed.presented.takes_picture():
             borrowed.keep_picture(role, content)
+            if self._waits_for_pictures is borrowed:  # it is among those that will be judged
+                self._pictured.set()
+                return ()
             return (de.PageImaged(),)
         return ()
 
@@ -136,9 +147,11 @@ class DocumentWork:
 
     async def _judge_page(self, borrowed: Borrowed, optics: OpticalInspector) -> None:
         begun_s = self._clock.monotonic_s()
+        await self._until_pictured(borrowed)
         document = borrowed.document
         images = {role: bytes(content) for role, content in borrowed.pictures.items()}
-        if not images or document is None:  # the document was taken away meanwhile, and its pictures with it
+        # without expected pictures: the document was taken away meanwhile, and its pictures with it
+        if document is None or not (images or self._expected):
             self._report(borrowed, de.PageJudged(()))
             return
         try:
@@ -151,3 +164,16 @@ class DocumentWork:
         if borrowed.corrected_by:  # how well a machine reads the lines says nothing of what an officer read
             found = tuple(result for result in found if result.check is not CheckName.MRZ_READING)
         self._report(borrowed, de.PageJudged(found))
+
+    async def _until_pictured(self, borrowed: Borrowed) -> None:
+        """Wait, for a limited time, for the pictures that the lane's reader takes; what is missing then is the judge's to say."""
+        try:
+            async with asyncio.timeout(self._page_timeout_s):
+                while not borrowed.pictures.keys() >= self._expected and not borrowed.is_over:
+                    self._pictured.clear()
+                    await self._pictured.wait()
+        except TimeoutError:
+            log.warning("page_pictures_missing", missing=sorted(self._expected - borrowed.pictures.keys()))
+        finally:
+            if self._waits_for_pictures is borrowed:
+                self._waits_for_pictures = None
