@@ -32,6 +32,9 @@ OPTICAL_CHECKS = frozenset(
 )
 """What the pictures of the page answer."""
 
+PAGE_CHECKS = OPTICAL_CHECKS - {CheckName.MRZ_READING}
+"""What is demanded where pictures are taken. How well a machine reads the lines is not among it: an officer may read them instead."""
+
 _NOT_SUPPORTED = frozenset({CheckOutcome.NOT_SUPPORTED})
 _NEVER_TOLERATED = frozenset({CheckOutcome.FAILED})
 
@@ -73,6 +76,11 @@ class Demands:
     def reads_chip(self) -> bool:
         """Whether a chip is read before the entrance opens."""
         return bool(self.before_entry & ELECTRONIC_CHECKS)
+
+    @property
+    def judges_page(self) -> bool:
+        """Whether pictures of the page are waited for before the entrance opens."""
+        return bool(self.before_entry & PAGE_CHECKS)
 
     def is_clear(self, result: CheckResult) -> bool:
         """Return whether a result stands in nobody's way: successful, or an outcome that is tolerated for its check."""

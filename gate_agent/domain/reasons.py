@@ -113,10 +113,16 @@ class ReasonCode(StrEnum):
     CARD_ACCESS_NUMBER_USED = "card_access_number_used"
     MRZ_NOT_TRUSTED = "mrz_not_trusted"  # parameters: characters
     MRZ_INFRARED_FAINT = "mrz_infrared_faint"
+    MRZ_INFRARED_DOUBTFUL = "mrz_infrared_doubtful"
     MRZ_INFRARED_DIFFERS = "mrz_infrared_differs"  # parameters: characters
     ULTRAVIOLET_BRIGHT = "ultraviolet_bright"
+    ULTRAVIOLET_DOUBTFUL = "ultraviolet_doubtful"
     IMAGE_MISSING = "image_missing"  # parameters: image
     IMAGE_UNUSABLE = "image_unusable"  # parameters: image
+    IMAGE_DARK = "image_dark"  # parameters: image
+    IMAGE_GLARE = "image_glare"  # parameters: image
+    IMAGE_BLURRED = "image_blurred"  # parameters: image
+    IMAGE_CUT_OFF = "image_cut_off"  # parameters: image
     PORTRAIT_DIFFERS = "portrait_differs"
     PORTRAIT_UNDETERMINED = "portrait_undetermined"
     SPECIMEN_DOCUMENT = "specimen_document"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
-from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS
+from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS, PAGE_CHECKS
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import ChipRead, Permit, Phase, Stepping, TransactionState
@@ -156,10 +156,11 @@ class DocumentInspection(Stepping, ABC):
 
     def doubt_lines(self) -> None:
         """Let the zone be read anew: what was read opens no chip, so it may have been read wrongly."""
-        results = {
-            check: result for check, result in self.state.results.items() if check is not CheckName.MRZ_CHECK_DIGITS
-        }
-        self.set(results=results, reads=0, last_reading_key="")
+        state = self.state
+        doubted = {CheckName.MRZ_CHECK_DIGITS, CheckName.MRZ_READING}
+        results = {check: result for check, result in state.results.items() if check not in doubted}
+        is_stale = state.page_is_new or state.page_running or CheckName.MRZ_READING in state.results
+        self.set(results=results, reads=0, last_reading_key="", page_is_new=is_stale)
         self.emit(de.DoubtReading())
 
     def _count_chip(self) -> None:
@@ -198,9 +199,10 @@ class DocumentInspection(Stepping, ABC):
     # page -------------------------------------------------------------------------------------------------------------
 
     def judge_page(self) -> None:
-        """Have the pictures judged that came since the last time."""
+        """Have the pictures judged that came since the last time, or those that the lane's reader is about to take."""
         state = self.state
-        if state.page_is_new and not state.page_running and self.zone_is_right and state.permit is Permit.NONE:
+        is_due = state.page_is_new or (state.demands.judges_page and not state.results.keys() >= PAGE_CHECKS)
+        if is_due and not state.page_running and self.zone_is_right and state.permit is Permit.NONE:
             self.set(page_is_new=False, page_running=True)
             self.emit(de.JudgePage())
 

@@ -13,10 +13,10 @@ from drivers.contracts import ChipEvidence
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.inspection.chip_authenticity_messages import (
-    BundleReady,
     ChipJudged,
     MessageNonsense,
     RequestRefused,
+    WorkerReady,
     decode_answer,
     encode_answer,
 )
@@ -37,7 +37,7 @@ def child_messages() -> Target:
         timedelta(seconds=1).total_seconds(),
     )
     answers = [
-        BundleReady(3, ("UT", "DE"), 5, 1, 12.5, ""),
+        WorkerReady(3, ("UT", "DE"), 5, 1, 12.5, ""),
         RequestRefused(4, "no"),
         ChipJudged(5, (result, result), virtual_passports.LINES, (3, 90)),
         ChipJudged(6, ()),
@@ -69,7 +69,7 @@ def _answer(content: bytes) -> bool:
         answer = decode_answer(content)
     except MessageNonsense:
         return False
-    if isinstance(answer, BundleReady):
+    if isinstance(answer, WorkerReady):
         for one in fields(answer):
             assert isinstance(getattr(answer, one.name), _TYPES[str(one.type)]), f"{one.name} is of another type"
         assert math.isfinite(answer.load_ms)

@@ -222,8 +222,8 @@ class TestMessages:
         [("version", "x"), ("skipped", None), ("certificates", [1]), ("load_ms", float("nan")), ("load_ms", float("inf")), ("countries", 3)],
     )  # fmt: skip
     def test_a_bundle_of_other_values_is_refused(self, name, value):
-        table = json.loads(messages.encode_answer(messages.BundleReady(3, ("UT",), 1, 0, 2.5)))
-        assert messages.decode_answer(json.dumps(table).encode()) == messages.BundleReady(3, ("UT",), 1, 0, 2.5)
+        table = json.loads(messages.encode_answer(messages.WorkerReady(3, ("UT",), 1, 0, 2.5)))
+        assert messages.decode_answer(json.dumps(table).encode()) == messages.WorkerReady(3, ("UT",), 1, 0, 2.5)
         with pytest.raises(messages.MessageNonsense):
             messages.decode_answer(json.dumps(table | {name: value}).encode())
         with pytest.raises(messages.MessageNonsense):

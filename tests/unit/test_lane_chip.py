@@ -13,6 +13,7 @@ import pytest
 
 from drivers import contracts as dc
 from gate_agent.app import views
+from gate_agent.clock import Clock
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Outcome
@@ -25,7 +26,7 @@ from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import ChipRead, Phase
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.errors import InspectionFault
-from gate_agent.lane.ports import ChipInspection, DocumentPorts
+from gate_agent.lane.ports import ChipInspection, DocumentPorts, OpticalInspector
 from gate_agent.web.lane_api_messages import Instruction
 from models.results import ComparisonDecision
 from tests.unit.test_lane_controller import TODAY, Lane, lane
@@ -146,10 +147,13 @@ class Table:
         self.walk.event("chip-1", dc.ChipPresented(b"atr"))
         self.walk.event("reader-1", dc.DocumentPresented())
         for role in pictures:
-            self.walk.event("reader-1", dc.DocumentImage(role, "image/jpeg", role.encode()))
+            self.picture(role)
         self.walk.event("reader-1", dc.MrzRead(lines))
         if portrait is not None:
             self.walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", portrait))
+
+    def picture(self, role: str, content: bytes = b"") -> None:
+        self.walk.event("reader-1", dc.DocumentImage(role, "image/jpeg", content or role.encode()))
 
     def lift(self) -> None:
         self.walk.event("chip-1", dc.ChipRemoved())
@@ -189,14 +193,17 @@ def at_the_table(
     judge: Judge | None = None,
     has_chip: bool = True,
     document: dict[str, object] | None = None,
+    page_pictures: tuple[str, ...] = (),
+    optics: Callable[[Clock], OpticalInspector] | None = None,
 ) -> None:
-    """Run a test on a lane whose time is virtual."""
+    """Run a test on a lane whose time is virtual. `optics` makes another judge of pages."""
     loop = VirtualLoop()
     chip, judge = chip or Chip(), judge or Judge()
 
     async def main() -> None:
-        ports = DocumentPorts(chip if has_chip else None, judge, judge)
-        async with lane(ports=ports, document=document, clock=VirtualClock(loop)) as walk:
+        clock = VirtualClock(loop)
+        ports = DocumentPorts(chip if has_chip else None, judge, judge if optics is None else optics(clock))
+        async with lane(ports=ports, document=document, clock=clock, page_pictures=page_pictures) as walk:
             await test(Table(walk, chip, judge, loop))
 
     run(main(), loop)
@@ -560,6 +567,13 @@ def test_pictures_of_another_page_are_not_held_against_this_document() -> None:
         assert borrowed is not None
         assert borrowed.pictures == {}
         assert table.judge.pages == [("infrared",)]
+        table.walk.event("reader-1", dc.MrzRead(B))
+        await table.settle()
+        assert table.reasons() == [ReasonCode.DOCUMENT_CHANGED]
+        assert table.judge.pages == [("infrared",)]
+        table.walk.event("reader-1", dc.DocumentRemoved())
+        await table.settle()
+        assert borrowed.unplaced_pictures == {}
 
     at_the_table(test, chip=Chip(seconds=5.0))
 
