@@ -13,7 +13,7 @@ from drivers.contracts import ChipEvidence
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.inspection.chip_authenticity_messages import (
-    ChipJudged,
+    Judged,
     MessageNonsense,
     RequestRefused,
     WorkerReady,
@@ -39,8 +39,8 @@ def child_messages() -> Target:
     answers = [
         WorkerReady(3, ("UT", "DE"), 5, 1, 12.5, ""),
         RequestRefused(4, "no"),
-        ChipJudged(5, (result, result), virtual_passports.LINES, (3, 90)),
-        ChipJudged(6, ()),
+        Judged(5, (result, result), virtual_passports.LINES, (3, 90)),
+        Judged(6, ()),
     ]
     return layers(
         (_header, [*headers, b'{"say":' + b"[" * 3000]),
@@ -73,7 +73,7 @@ def _answer(content: bytes) -> bool:
         for one in fields(answer):
             assert isinstance(getattr(answer, one.name), _TYPES[str(one.type)]), f"{one.name} is of another type"
         assert math.isfinite(answer.load_ms)
-    if isinstance(answer, ChipJudged):
+    if isinstance(answer, Judged):
         assert all(math.isfinite(one.duration_ms) for one in answer.results)
         assert answer.portrait is None or 0 <= answer.portrait[0] < answer.portrait[1]
     assert decode_answer(encode_answer(answer)) == answer
