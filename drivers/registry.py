@@ -38,6 +38,11 @@ BUILT_IN: dict[str, BuiltIn] = {
         DeviceClass.BARCODE,
         "bar code reader on a serial port, one line per symbol",
     ),
+    "zebra_ssi": BuiltIn(
+        "drivers.barcode.zebra_ssi:build",
+        DeviceClass.BARCODE,
+        "bar code reader that speaks Zebra's SSI on a serial port",
+    ),
     "modbus_barrier": BuiltIn(
         "drivers.barrier.driver:build", DeviceClass.BARRIER, "doors behind a Modbus TCP input/output box"
     ),

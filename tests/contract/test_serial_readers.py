@@ -1,11 +1,9 @@
 """Document reader and bar code reader on their twins: torn reads, hostile symbols, commands, one-way devices, slow lines."""
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,6 @@ from drivers.barcode.line_codec import LineProfile
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.contracts import (
     BarcodeRead,
-    DeviceEvent,
     DeviceState,
     DocumentImage,
     DocumentPresented,
@@ -26,42 +23,11 @@ from drivers.document_reader.codec import Profile
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.errors import LinkRefused, NotReady
 from drivers.link import SerialPort
-from drivers.registry import build
-from gate_agent.clock import SystemClock
+from tests.contract.running_reader import Reader
 
 LINES = ("P<UTOSPECIMEN<<ANNEX".ljust(44, "<"), "UT00000015UTO9002024M3112317<<<<<<<<<<<<<<04")
 SECOND = (LINES[0], LINES[1].replace("0", "O", 1))
 PORTRAIT = b"\xff\xd8\xff" + random.Random(3).randbytes(40_000)
-
-
-class Reader:
-    def __init__(self, driver: str, twin: Any, **options: object) -> None:
-        self.twin = twin
-        self.events: list[DeviceEvent] = []
-        self.driver: Any = build(
-            "reader", driver, {"path": str(twin.path)} | options, self.events.append, SystemClock()
-        )
-        self.task = asyncio.create_task(self.driver.run())
-
-    def told(self, *kinds: type) -> list[Any]:
-        return [event.data for event in self.events if isinstance(event.data, kinds)]
-
-    def documents(self) -> list[Any]:
-        return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 3.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
-
-    async def until_state(self, state: DeviceState) -> None:
-        await self.until(lambda: self.driver.state is state)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-        await self.twin.unplug()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.barcode.line_codec import SYMBOLOGIES, LineCodec, LineProfile, Reply, Scan
+from drivers.barcode.ssi_packets import Packet, SsiCodec
 from drivers.barrier.errors import ModbusFault, ModbusMismatch, ModbusRefused
 from drivers.barrier.modbus import (
     Adu,
@@ -65,6 +66,9 @@ scans = st.builds(
 )
 replies = st.binary(max_size=60).map(lambda drawn: Reply(drawn.replace(b"\x06", b".")))
 adus = st.builds(Adu, st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min_size=1, max_size=253))
+ssi_packets = st.builds(
+    Packet, st.integers(0, 255), st.binary(max_size=251), st.sampled_from([0, 2, 4]), st.integers(0, 255)
+)
 
 CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "document_reader": (lambda: DocumentReaderCodec(Profile()), reader_messages),
@@ -72,6 +76,7 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "barcode": (lambda: LineCodec(LineProfile()), st.one_of(scans, replies)),
     "barcode_prefixed": (lambda: LineCodec(LineProfile(b"\x02", b"\r\n")), st.one_of(scans, replies)),
     "modbus": (MbapCodec, adus),
+    "ssi": (SsiCodec, ssi_packets),
 }
 each_codec = pytest.mark.parametrize("name", sorted(CODECS))
 

@@ -1,0 +1,18 @@
+"""Rigs of bar code readers with a protocol of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drivers.barcode.ssi_twin import ZebraSsiTwin
+from drivers.contracts import BarcodeRead
+from tests.contract.rig_core import Rig
+
+
+async def zebra(folder: Path) -> Rig:
+    twin = ZebraSsiTwin(folder / "scanner", retry_s=0.1)
+    options = {"path": str(twin.path), "quiet_s": 0.15, "dead_s": 1.0}
+    return Rig("zebra_ssi", twin, lambda: options, lambda: twin.scan(b"HC1:" + b"UTO" * 200), BarcodeRead, twin.unplug)
+
+
+RIGS = {"zebra_ssi": zebra}
