@@ -44,6 +44,45 @@ class BadFrame:
         return kind(f"{self.reason} ({self.length_bytes} bytes dropped)")
 
 
+class Skipped:
+    """Bytes that are no message, collected until a message (or silence) ends them, so that a noisy line is one `BadFrame` at a time."""
+
+    def __init__(self, reason: str = "bytes that are no packet", limit_bytes: int = 4096) -> None:
+        """`limit_bytes`: noise that nothing ends is told in pieces of this size."""
+        self._reason = reason
+        self._limit_bytes = limit_bytes
+        self._excerpt = bytearray()
+        self._length_bytes = 0
+        self.dropped_bytes = 0
+
+    def add(self, noise: bytes | bytearray) -> list[BadFrame]:
+        """Take bytes; return the pieces that are full."""
+        full: list[BadFrame] = []
+        while noise:
+            piece, noise = self._split(noise)
+            self._excerpt += piece[: EXCERPT_BYTES - len(self._excerpt)]
+            self._length_bytes += len(piece)
+            self.dropped_bytes += len(piece)
+            if self._length_bytes >= self._limit_bytes:
+                full += self.ended()
+        return full
+
+    def ended(self) -> list[BadFrame]:
+        """Return what was collected, if anything was."""
+        bad = [BadFrame(self._reason, self._length_bytes, bytes(self._excerpt))] if self._length_bytes else []
+        self.reset()
+        return bad
+
+    def reset(self) -> None:
+        """Forget what was collected; what was counted stays counted."""
+        self._length_bytes = 0
+        self._excerpt.clear()
+
+    def _split(self, noise: bytes | bytearray) -> tuple[bytes | bytearray, bytes | bytearray]:
+        room = self._limit_bytes - self._length_bytes
+        return noise[:room], noise[room:]
+
+
 class FoundMark(NamedTuple):
     """A start or end mark in a buffer. Sorts by where the mark is complete, so that the smallest is what came first on the wire."""
 

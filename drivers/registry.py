@@ -43,6 +43,11 @@ BUILT_IN: dict[str, BuiltIn] = {
         DeviceClass.BARCODE,
         "bar code reader that speaks Zebra's SSI on a serial port",
     ),
+    "honeywell_serial": BuiltIn(
+        "drivers.barcode.honeywell_serial:build",
+        DeviceClass.BARCODE,
+        "Honeywell bar code reader in packet mode on a serial port, with menu commands",
+    ),
     "modbus_barrier": BuiltIn(
         "drivers.barrier.driver:build", DeviceClass.BARRIER, "doors behind a Modbus TCP input/output box"
     ),

@@ -12,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drivers.codec import EXCERPT_BYTES, BadFrame
+from drivers.codec import BadFrame, Skipped
 
 HEADER_BYTES = 4
 CHECK_BYTES = 2
 CONTENT_LIMIT_BYTES = 251
-GARBAGE_LIMIT_BYTES = 4096
+_CHUNK_BYTES = 4096
 
 DECODER = 0
 FIRST_SEGMENT = 2  # the source of the first packet of several
@@ -77,20 +77,24 @@ class SsiCodec:
     """Cuts a line into packets. Bytes between packets come out as one `BadFrame` before the packet that ends them."""
 
     def __init__(self) -> None:
-        self.dropped_bytes = 0
+        self._skipped = Skipped()
         self.reset()
 
     def reset(self) -> None:
         """Forget an unfinished packet, as after a reconnection."""
         self._buffer = bytearray()
-        self._skipped_bytes = 0
-        self._excerpt = bytearray()
+        self._skipped.reset()
+
+    @property
+    def dropped_bytes(self) -> int:
+        """How many bytes were no packet, in all."""
+        return self._skipped.dropped_bytes
 
     def feed(self, received: bytes) -> list[Packet | BadFrame]:
         """Return what is complete after these bytes."""
         messages: list[Packet | BadFrame] = []
-        for offset in range(0, len(received), GARBAGE_LIMIT_BYTES):
-            self._buffer += received[offset : offset + GARBAGE_LIMIT_BYTES]
+        for offset in range(0, len(received), _CHUNK_BYTES):
+            self._buffer += received[offset : offset + _CHUNK_BYTES]
             self._advance(messages, is_over=False)
         return messages
 
@@ -98,9 +102,8 @@ class SsiCodec:
         """Return what a silent line ends: whole packets behind a torn one, and one `BadFrame` for all that is none."""
         messages: list[Packet | BadFrame] = []
         self._advance(messages, is_over=True)
-        self._account(messages)
         self._buffer.clear()
-        return messages
+        return [*messages, *self._skipped.ended()]
 
     def encode(self, message: Packet) -> bytes:
         """Return the bytes of a packet. Raises ValueError when its content does not fit."""
@@ -122,25 +125,11 @@ class SsiCodec:
             check = int.from_bytes(buffer[end : end + CHECK_BYTES], "big")
             is_whole = is_possible and end + CHECK_BYTES <= len(buffer)
             if is_whole and checksum(buffer[at:end]) == check:
-                self._account(messages)
+                messages += self._skipped.ended()
                 opcode, source, status = buffer[at + 1 : at + HEADER_BYTES]
                 messages.append(Packet(opcode, bytes(buffer[at + HEADER_BYTES : end]), source, status))
                 at = end + CHECK_BYTES
             else:
-                self._skip(buffer[at], messages)
+                messages += self._skipped.add(buffer[at : at + 1])
                 at += 1
         del buffer[:at]
-
-    def _skip(self, byte: int, messages: list[Packet | BadFrame]) -> None:
-        self.dropped_bytes += 1
-        self._skipped_bytes += 1
-        if len(self._excerpt) < EXCERPT_BYTES:
-            self._excerpt.append(byte)
-        if self._skipped_bytes >= GARBAGE_LIMIT_BYTES:
-            self._account(messages)
-
-    def _account(self, messages: list[Packet | BadFrame]) -> None:
-        if self._skipped_bytes:
-            messages.append(BadFrame("bytes that are no packet", self._skipped_bytes, bytes(self._excerpt)))
-            self._skipped_bytes = 0
-            self._excerpt.clear()

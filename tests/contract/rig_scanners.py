@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drivers.barcode.honeywell_twin import HoneywellTwin
 from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.contracts import BarcodeRead
 from tests.contract.rig_core import Rig
@@ -15,4 +16,10 @@ async def zebra(folder: Path) -> Rig:
     return Rig("zebra_ssi", twin, lambda: options, lambda: twin.scan(b"HC1:" + b"UTO" * 200), BarcodeRead, twin.unplug)
 
 
-RIGS = {"zebra_ssi": zebra}
+async def honeywell(folder: Path) -> Rig:
+    twin = HoneywellTwin(folder / "scanner")
+    options = {"path": str(twin.path), "quiet_s": 0.15, "dead_s": 1.0}
+    return Rig("honeywell_serial", twin, lambda: options, lambda: twin.scan(b"HC1:\r\nUTO"), BarcodeRead, twin.unplug)
+
+
+RIGS = {"zebra_ssi": zebra, "honeywell_serial": honeywell}

@@ -136,12 +136,13 @@ async def test_symbols_that_arrive_while_a_command_waits_are_told(zebra: Reader)
 
 
 def answering(twin: ZebraSsiTwin, *answers: Packet) -> Callable[[bytes], None]:
-    """Return a `heard` that gives these answers to commands, in turn."""
+    """Return a `heard` that gives these answers to commands, in turn; the handshake is left unanswered."""
+    passed_over = {Opcode.REVISION_REQUEST, Opcode.CAPABILITIES_REQUEST, Opcode.ACKNOWLEDGED}
     waiting = list(answers)
 
     def heard(chunk: bytes) -> None:
         for message in SsiCodec().feed(chunk):
-            if isinstance(message, Packet) and message.opcode not in {Opcode.REVISION_REQUEST, Opcode.ACKNOWLEDGED}:
+            if isinstance(message, Packet) and message.opcode not in passed_over:
                 twin.send(CODEC.encode(waiting.pop(0)) if waiting else b"")
 
     return heard

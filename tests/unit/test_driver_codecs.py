@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.barcode.honeywell_packets import HoneywellCodec, MenuOutcome, MenuReply
 from drivers.barcode.line_codec import SYMBOLOGIES, LineCodec, LineProfile, Reply, Scan
 from drivers.barcode.ssi_packets import Packet, SsiCodec
 from drivers.barrier.errors import ModbusFault, ModbusMismatch, ModbusRefused
@@ -69,6 +70,14 @@ adus = st.builds(Adu, st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min
 ssi_packets = st.builds(
     Packet, st.integers(0, 255), st.binary(max_size=251), st.sampled_from([0, 2, 4]), st.integers(0, 255)
 )
+binary_scans = st.builds(
+    lambda payload, letter: Scan(payload, SYMBOLOGIES[letter], f"]{letter}0"),
+    st.binary(min_size=1, max_size=300),
+    st.sampled_from(sorted(SYMBOLOGIES)),
+)
+menu_replies = st.builds(
+    MenuReply, st.text(MRZ_CHARACTERS, max_size=40).map(str.encode), st.sampled_from(MenuOutcome), st.booleans()
+)
 
 CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "document_reader": (lambda: DocumentReaderCodec(Profile()), reader_messages),
@@ -77,6 +86,7 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "barcode_prefixed": (lambda: LineCodec(LineProfile(b"\x02", b"\r\n")), st.one_of(scans, replies)),
     "modbus": (MbapCodec, adus),
     "ssi": (SsiCodec, ssi_packets),
+    "honeywell": (HoneywellCodec, st.one_of(binary_scans, menu_replies)),
 }
 each_codec = pytest.mark.parametrize("name", sorted(CODECS))
 

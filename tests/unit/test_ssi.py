@@ -155,7 +155,7 @@ def test_noise_in_front_between_and_behind_is_recorded_in_bounded_memory() -> No
     for _ in range(200):
         codec.feed(chance.randbytes(4096))
         assert len(codec._buffer) <= 257
-        assert len(codec._excerpt) <= 64
+        assert len(codec._skipped._excerpt) <= 64
 
 
 def test_a_torn_packet_gives_way_to_the_whole_ones_behind_it() -> None:
