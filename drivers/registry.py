@@ -48,6 +48,9 @@ BUILT_IN: dict[str, BuiltIn] = {
         DeviceClass.BARCODE,
         "Honeywell bar code reader in packet mode on a serial port, with menu commands",
     ),
+    "hid_wedge": BuiltIn(
+        "drivers.barcode.hid_wedge:build", DeviceClass.BARCODE, "bar code reader that types, as a grabbed input device"
+    ),
     "modbus_barrier": BuiltIn(
         "drivers.barrier.driver:build", DeviceClass.BARRIER, "doors behind a Modbus TCP input/output box"
     ),

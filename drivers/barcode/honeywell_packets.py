@@ -85,12 +85,12 @@ class HoneywellCodec:
         """Return the bytes that an imager would send. Raises ValueError for a payload longer than its digits can say."""
         if isinstance(message, MenuReply):
             return message.text + bytes([message.outcome]) + (b"." if message.is_stored else b"!")
-        data = message.payload + b"\r"
-        if len(data) > _DATA_LIMIT:
+        content = message.payload + b"\r"
+        if len(content) > _DATA_LIMIT:
             raise ValueError(f"a packet holds {_DATA_LIMIT - 1} bytes of a symbol, not {len(message.payload)}")
         aim = message.aim_id[1:].encode("ascii") or b"X0"
-        length = (len(data) + _OVERHEAD_BYTES).to_bytes(4, "little")
-        return START + length + _NAME + b"%04d" % len(data) + b"s" + aim + b"\x1d" + data
+        length = (len(content) + _OVERHEAD_BYTES).to_bytes(4, "little")
+        return START + length + _NAME + b"%04d" % len(content) + b"s" + aim + b"\x1d" + content
 
     # ---- decoding
 

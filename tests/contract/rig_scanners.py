@@ -6,6 +6,7 @@ from pathlib import Path
 
 from drivers.barcode.honeywell_twin import HoneywellTwin
 from drivers.barcode.ssi_twin import ZebraSsiTwin
+from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.contracts import BarcodeRead
 from tests.contract.rig_core import Rig
 
@@ -22,4 +23,18 @@ async def honeywell(folder: Path) -> Rig:
     return Rig("honeywell_serial", twin, lambda: options, lambda: twin.scan(b"HC1:\r\nUTO"), BarcodeRead, twin.unplug)
 
 
-RIGS = {"zebra_ssi": zebra, "honeywell_serial": honeywell}
+async def wedge(folder: Path) -> Rig:
+    twin = HidWedgeTwin(folder / "scanner")
+    options = {"path": str(twin.path), "is_exclusive": False}
+    return Rig(
+        "hid_wedge",
+        twin,
+        lambda: options,
+        lambda: twin.scan(b"HC1:Uto%PIA"),
+        BarcodeRead,
+        twin.unplug,
+        speaks_only_when_used=True,
+    )
+
+
+RIGS = {"zebra_ssi": zebra, "honeywell_serial": honeywell, "hid_wedge": wedge}

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.barcode.honeywell_packets import HoneywellCodec, MenuOutcome, MenuReply
+from drivers.barcode.input_events import InputEvent, InputEventCodec
 from drivers.barcode.line_codec import SYMBOLOGIES, LineCodec, LineProfile, Reply, Scan
 from drivers.barcode.ssi_packets import Packet, SsiCodec
 from drivers.barrier.errors import ModbusFault, ModbusMismatch, ModbusRefused
@@ -78,6 +79,12 @@ binary_scans = st.builds(
 menu_replies = st.builds(
     MenuReply, st.text(MRZ_CHARACTERS, max_size=40).map(str.encode), st.sampled_from(MenuOutcome), st.booleans()
 )
+input_events = st.one_of(
+    st.builds(InputEvent, st.just(1), st.integers(0, 0x2FF), st.integers(0, 2)),
+    st.builds(
+        InputEvent, st.sampled_from([0, 4, 17, 20]), st.integers(0, 0x2FF), st.integers(-(1 << 31), (1 << 31) - 1)
+    ),
+)
 
 CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "document_reader": (lambda: DocumentReaderCodec(Profile()), reader_messages),
@@ -86,6 +93,7 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "barcode_prefixed": (lambda: LineCodec(LineProfile(b"\x02", b"\r\n")), st.one_of(scans, replies)),
     "modbus": (MbapCodec, adus),
     "ssi": (SsiCodec, ssi_packets),
+    "input_events": (InputEventCodec, input_events),
     "honeywell": (HoneywellCodec, st.one_of(binary_scans, menu_replies)),
 }
 each_codec = pytest.mark.parametrize("name", sorted(CODECS))
