@@ -55,6 +55,11 @@ class Link(ABC):
         """Return the lock under which a request and its answer belong together."""
         return self._lock
 
+    @property
+    def has_bytes(self) -> bool:
+        """Tell whether `read` would return at once; False when a link cannot tell."""
+        return False
+
     @abstractmethod
     async def read(self) -> bytes:
         """Return the bytes that came in, at least one; safe to cancel. Raises `LinkLost`."""
@@ -161,6 +166,11 @@ class DescriptorLink(Link):
         self._pause()
         self._loop.remove_writer(self._fd)
         self._arrived.set()
+
+    @property
+    def has_bytes(self) -> bool:
+        """Tell whether bytes came in that nobody read yet."""
+        return bool(self._buffer)
 
     async def read(self) -> bytes:
         """Return the bytes that came in; what came before the loss is still returned."""

@@ -44,6 +44,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "MRZ and image reader on a serial port",
         "MrzSerialOptions",
     ),
+    "elyctis_tlv": BuiltIn(
+        "drivers.document_reader.elyctis:build",
+        DeviceClass.DOCUMENT_READER,
+        "Elyctis ID BOX, MRZ reader with a slot, on a serial port",
+        "ElyctisOptions",
+    ),
     "barcode_serial": BuiltIn(
         "drivers.barcode.serial_line:build",
         DeviceClass.BARCODE,

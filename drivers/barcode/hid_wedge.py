@@ -76,7 +76,7 @@ class HidWedgeOptions(ReconnectOptions):
     )
 
 
-class HidWedgeReader(BarcodeReader):
+class HidWedgeReader(BarcodeReader[InputEvent]):
     """A supervised keyboard wedge; it takes no commands."""
 
     def __init__(
@@ -86,7 +86,7 @@ class HidWedgeReader(BarcodeReader):
         self.gap_s = options.frame_gap_s
         self._options = options
         self._control = control
-        self._codec = InputEventCodec()
+        self.codec = InputEventCodec()
         self._text = self._fresh_text()
 
     @property
@@ -96,18 +96,12 @@ class HidWedgeReader(BarcodeReader):
 
     def opened(self) -> None:
         """Forget a symbol that the last connection left unfinished, and keys that were held."""
-        self._codec.reset()
+        super().opened()
         self._text = self._fresh_text()
-
-    def received(self, chunk: bytes, t_mono_s: float) -> bool:
-        """Report symbols that end here."""
-        has_sense = [self._take(message, t_mono_s) for message in self._codec.feed(chunk)]
-        return any(has_sense)
 
     def gap(self, t_mono_s: float) -> None:
         """End or tear what was unfinished when the keys fell silent."""
-        for message in self._codec.silence():
-            self._take(message, t_mono_s)
+        super().gap(t_mono_s)
         self._tell_all(self._text.silence(), t_mono_s)
 
     def _fresh_text(self) -> KeyboardText:
@@ -115,7 +109,8 @@ class HidWedgeReader(BarcodeReader):
         room = 3 if self._options.has_aim_id else 0
         return KeyboardText(self._options.payload_limit_bytes + room, needs_enter=self._options.needs_enter)
 
-    def _take(self, message: InputEvent | BadFrame, t_mono_s: float) -> bool:
+    def take(self, message: InputEvent | BadFrame, t_mono_s: float) -> bool:
+        """Report the symbol that an event ends."""
         if isinstance(message, BadFrame):
             self.drop(message, t_mono_s)
             return False

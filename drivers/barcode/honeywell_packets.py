@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from drivers.barcode.line_codec import PAYLOAD_LIMIT_BYTES, REPLY_LIMIT_BYTES, SYMBOLOGIES, Scan, split_aim_id
-from drivers.codec import EXCERPT_BYTES, BadFrame, Skipped, first_mark
+from drivers.codec import EXCERPT_BYTES, BadFrame, SteppingCodec, first_mark
 
 START = b"\x16\xfe"
 _NAME = b"\rMSGGET"
 _LENGTH_AT, _NAME_AT, _DIGITS_AT, _AIM_AT, _SEPARATOR_AT, _DATA_AT = 2, 6, 13, 18, 20, 21
 _OVERHEAD_BYTES = 14
 _DATA_LIMIT = 9999
-_CHUNK_BYTES = 4096
 
 
 class MenuOutcome(IntEnum):
@@ -46,40 +45,12 @@ _REPLY_ENDS = {
 _MARKS = {"packet": START} | _REPLY_ENDS
 
 
-class HoneywellCodec:
-    """Cuts an imager's bytes into symbols and replies; bytes that are neither come out as one `BadFrame` before what ends them."""
+class HoneywellCodec(SteppingCodec[Scan | MenuReply]):
+    """Cuts an imager's bytes into symbols and replies, and puts them together."""
 
     def __init__(self, limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> None:
+        super().__init__("bytes that are no packet")
         self._limit_bytes = limit_bytes
-        self._skipped = Skipped()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what is unfinished, as after a reconnection."""
-        self._buffer = bytearray()
-        self._skipped.reset()
-
-    @property
-    def dropped_bytes(self) -> int:
-        """How many bytes were neither, in all."""
-        return self._skipped.dropped_bytes
-
-    def feed(self, received: bytes) -> list[Scan | MenuReply | BadFrame]:
-        """Return what is complete after these bytes."""
-        messages: list[Scan | MenuReply | BadFrame] = []
-        for offset in range(0, len(received), _CHUNK_BYTES):
-            self._buffer += received[offset : offset + _CHUNK_BYTES]
-            while self._advance(messages, is_over=False):
-                pass
-        return messages
-
-    def silence(self) -> list[Scan | MenuReply | BadFrame]:
-        """Return what a silent line ends: whatever is whole behind a torn packet, and one `BadFrame` for the rest."""
-        messages: list[Scan | MenuReply | BadFrame] = []
-        while self._advance(messages, is_over=True):
-            pass
-        self._skip(len(self._buffer), messages)
-        return [*messages, *self._skipped.ended()]
 
     def encode(self, message: Scan | MenuReply) -> bytes:
         """Return the bytes that an imager would send. Raises ValueError for a payload longer than its digits can say."""
@@ -92,44 +63,31 @@ class HoneywellCodec:
         length = (len(content) + _OVERHEAD_BYTES).to_bytes(4, "little")
         return START + length + _NAME + b"%04d" % len(content) + b"s" + aim + b"\x1d" + content
 
-    # ---- decoding
-
-    def _advance(self, messages: list[Scan | MenuReply | BadFrame], *, is_over: bool) -> bool:
-        """Take one step; False when more bytes are needed."""
-        if self._buffer.startswith(START):
-            return self._packet(messages, is_over=is_over)
-        found = first_mark(self._buffer, _MARKS)
+    def take(self, buffer: bytearray) -> tuple[int, Scan | MenuReply | BadFrame | None] | None:
+        """Return the symbol at the beginning, or the reply that ends first."""
+        if buffer.startswith(START):
+            return self._packet(buffer)
+        found = first_mark(buffer, _MARKS)
+        # What may still be a reply is kept, with the first byte of a mark behind it.
+        surplus = (len(buffer) - 1 if found is None else found.at) - REPLY_LIMIT_BYTES
         if found is None:
-            # What may still be a reply is kept, with the first byte of a mark behind it.
-            self._skip(len(self._buffer) - REPLY_LIMIT_BYTES - 1, messages)
-            return False
+            return (surplus, None) if surplus > 0 else None
         if found.name == "packet":
-            self._skip(found.at, messages)
-            return True
-        self._skip(found.at - REPLY_LIMIT_BYTES, messages)
-        messages += self._skipped.ended()
+            return found.at, None
+        if surplus > 0:
+            return surplus, None
         outcome, terminator = _REPLY_ENDS[found.name]
-        length = min(found.at, REPLY_LIMIT_BYTES)
-        messages.append(MenuReply(bytes(self._buffer[:length]), MenuOutcome(outcome), terminator == ord(".")))
-        del self._buffer[: length + 2]
-        return True
+        return found.after, MenuReply(bytes(buffer[: found.at]), MenuOutcome(outcome), terminator == ord("."))
 
-    def _packet(self, messages: list[Scan | MenuReply | BadFrame], *, is_over: bool) -> bool:
-        buffer = self._buffer
-        is_possible = _agrees(buffer)
-        total = _NAME_AT + 1 + int.from_bytes(buffer[_LENGTH_AT:_NAME_AT], "little")
-        has_head = len(buffer) >= _DATA_AT
-        if is_possible and not (has_head and len(buffer) >= total):
-            if not is_over:
-                return False
-            is_possible = False
-        if not is_possible or buffer[total - 1] != ord("\r"):
-            self._skip(len(START), messages)
-            return True
-        messages += self._skipped.ended()
-        messages.append(self._symbol(bytes(buffer[_AIM_AT:_SEPARATOR_AT]), bytes(buffer[_DATA_AT : total - 1])))
-        del buffer[:total]
-        return True
+    def _packet(self, buffer: bytearray) -> tuple[int, Scan | BadFrame | None] | None:
+        if not _agrees(buffer):
+            return len(START), None
+        end = _NAME_AT + 1 + int.from_bytes(buffer[_LENGTH_AT:_NAME_AT], "little")
+        if len(buffer) < _DATA_AT or len(buffer) < end:
+            return None
+        if buffer[end - 1] != ord("\r"):
+            return len(START), None
+        return end, self._symbol(bytes(buffer[_AIM_AT:_SEPARATOR_AT]), bytes(buffer[_DATA_AT : end - 1]))
 
     def _symbol(self, aim: bytes, payload: bytes) -> Scan | BadFrame:
         if not payload:
@@ -140,11 +98,6 @@ class HoneywellCodec:
         if not aim_id:
             return BadFrame("symbol without AIM identifier", len(payload), payload[:EXCERPT_BYTES])
         return Scan(payload, SYMBOLOGIES.get(aim_id[1], ""), aim_id)
-
-    def _skip(self, count: int, messages: list[Scan | MenuReply | BadFrame]) -> None:
-        if count > 0:
-            messages += self._skipped.add(self._buffer[:count])
-            del self._buffer[:count]
 
 
 def _agrees(head: bytes | bytearray) -> bool:

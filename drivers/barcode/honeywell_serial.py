@@ -52,7 +52,7 @@ class HoneywellOptions(SerialOptions):
     )
 
 
-class HoneywellReader(BarcodeReader):
+class HoneywellReader(BarcodeReader[Scan | MenuReply]):
     """A supervised imager in packet mode."""
 
     capabilities = frozenset({"trigger", "menu"})
@@ -61,7 +61,7 @@ class HoneywellReader(BarcodeReader):
         super().__init__(name, options.timing(), sink, clock)
         self.gap_s = options.frame_gap_s
         self._options = options
-        self._codec = HoneywellCodec(options.payload_limit_bytes)
+        self.codec = HoneywellCodec(options.payload_limit_bytes)
         self._dialogue: Dialogue[MenuReply] = Dialogue(name, options.reply_timeout_s)
         self._tag = b""
         self._owed: asyncio.Queue[bytes] = asyncio.Queue()
@@ -73,7 +73,7 @@ class HoneywellReader(BarcodeReader):
 
     def opened(self) -> None:
         """Forget what the last connection left unfinished and unanswered."""
-        self._codec.reset()
+        super().opened()
         self._dialogue.failed(LinkLost(f"{self.name} went away before it answered"))
         self._owed = asyncio.Queue()
 
@@ -120,17 +120,8 @@ class HoneywellReader(BarcodeReader):
 
     # ---- what arrives
 
-    def received(self, chunk: bytes, t_mono_s: float) -> bool:
+    def take(self, message: Scan | MenuReply | BadFrame, t_mono_s: float) -> bool:
         """Report symbols; bytes that are none are recorded."""
-        has_sense = [self._take(message, t_mono_s) for message in self._codec.feed(chunk)]
-        return any(has_sense)
-
-    def gap(self, t_mono_s: float) -> None:
-        """Tear what was unfinished when the line fell silent."""
-        for message in self._codec.silence():
-            self._take(message, t_mono_s)
-
-    def _take(self, message: Scan | MenuReply | BadFrame, t_mono_s: float) -> bool:
         if isinstance(message, BadFrame):
             self.drop(message, t_mono_s)
             if self.state is DeviceState.READY:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from drivers.codec import BadFrame, Skipped
+from drivers.codec import SteppingCodec
 
 LAYOUT = struct.Struct("=qqHHi")
 EVENT_BYTES = LAYOUT.size
@@ -21,7 +21,6 @@ RELEASED, PRESSED, REPEATED = 0, 1, 2
 _TYPES = {EV_SYN, EV_KEY, EV_MSC, EV_LED, EV_REP}
 _CODE_LIMIT = 0x2FF
 _SECONDS_LIMIT = 1 << 33
-_CHUNK_BYTES = 4096
 
 
 class InputEvent(NamedTuple):
@@ -32,57 +31,26 @@ class InputEvent(NamedTuple):
     value: int
 
 
-class InputEventCodec:
-    """Cuts the bytes of an event device into events."""
+class InputEventCodec(SteppingCodec[InputEvent]):
+    """Cuts the bytes of an event device into events. Silence inside one tears it: the kernel never writes half of one."""
 
     def __init__(self) -> None:
-        self._skipped = Skipped("bytes that are no input event")
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget an unfinished event, as after a reconnection."""
-        self._buffer = bytearray()
-        self._skipped.reset()
-
-    @property
-    def dropped_bytes(self) -> int:
-        """How many bytes were no event, in all."""
-        return self._skipped.dropped_bytes
-
-    def feed(self, received: bytes) -> list[InputEvent | BadFrame]:
-        """Return the events that are complete after these bytes."""
-        messages: list[InputEvent | BadFrame] = []
-        for offset in range(0, len(received), _CHUNK_BYTES):
-            self._buffer += received[offset : offset + _CHUNK_BYTES]
-            self._advance(messages)
-        return messages
-
-    def silence(self) -> list[InputEvent | BadFrame]:
-        """Return the `BadFrame` for what is no whole event; the kernel never writes half of one."""
-        full = self._skipped.add(self._buffer)
-        self._buffer.clear()
-        return [*full, *self._skipped.ended()]
+        super().__init__("bytes that are no input event")
 
     def encode(self, message: InputEvent) -> bytes:
         """Return the bytes of an event at the time 0."""
         return LAYOUT.pack(0, 0, *message)
 
-    def _advance(self, messages: list[InputEvent | BadFrame]) -> None:
-        at = 0
-        while at + EVENT_BYTES <= len(self._buffer):
-            seconds, microseconds, kind, code, value = LAYOUT.unpack_from(self._buffer, at)
-            is_possible = (
-                0 <= seconds < _SECONDS_LIMIT
-                and 0 <= microseconds < 1_000_000
-                and kind in _TYPES
-                and code <= _CODE_LIMIT
-                and (kind != EV_KEY or RELEASED <= value <= REPEATED)
-            )
-            if is_possible:
-                messages += self._skipped.ended()
-                messages.append(InputEvent(kind, code, value))
-                at += EVENT_BYTES
-            else:
-                messages += self._skipped.add(self._buffer[at : at + 1])
-                at += 1
-        del self._buffer[:at]
+    def take(self, buffer: bytearray) -> tuple[int, InputEvent | None] | None:
+        """Return the event at the beginning."""
+        if len(buffer) < EVENT_BYTES:
+            return None
+        seconds, microseconds, kind, code, value = LAYOUT.unpack_from(buffer)
+        is_possible = (
+            0 <= seconds < _SECONDS_LIMIT
+            and 0 <= microseconds < 1_000_000
+            and kind in _TYPES
+            and code <= _CODE_LIMIT
+            and (kind != EV_KEY or RELEASED <= value <= REPEATED)
+        )
+        return (EVENT_BYTES, InputEvent(kind, code, value)) if is_possible else (1, None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from drivers.codec import BadFrame
 from drivers.contracts import BarcodeRead, BarcodeRefused, DeviceClass, Unsupported
-from drivers.supervisor import SupervisedDriver
+from drivers.framed_driver import FramedDriver, Received
 
 
-class BarcodeReader(SupervisedDriver):
+class BarcodeReader(FramedDriver[Received]):
     """A supervised bar code reader. `capabilities` names the commands that this device takes; a driver offers what it can."""
 
     device_class = DeviceClass.BARCODE

@@ -51,7 +51,7 @@ class BarcodeSerialOptions(SerialOptions):
         )
 
 
-class BarcodeSerialReader(BarcodeReader):
+class BarcodeSerialReader(BarcodeReader[Scan | Reply]):
     """A supervised bar code reader; `capabilities` holds `trigger` when it takes that command."""
 
     def __init__(self, name: str, options: BarcodeSerialOptions, sink: EventSink, clock: Clock) -> None:
@@ -63,16 +63,12 @@ class BarcodeSerialReader(BarcodeReader):
         self.capabilities = frozenset({"trigger"} if options.trigger_on else ())
         self._options = options
         self._is_probed = is_probed
-        self._codec = LineCodec(profile)
+        self.codec = LineCodec(profile)
 
     @property
     def source(self) -> LinkSource:
         """The serial port."""
         return self._options.port()
-
-    def opened(self) -> None:
-        """Forget a symbol that the last connection left unfinished."""
-        self._codec.reset()
 
     async def probe(self) -> None:
         """Ask for the revision."""
@@ -84,17 +80,8 @@ class BarcodeSerialReader(BarcodeReader):
         self.need("trigger")
         await self.link.write(self._options.trigger_on if on else self._options.trigger_off)
 
-    def received(self, chunk: bytes, t_mono_s: float) -> bool:
-        """Report symbols; a frame that is none is recorded."""
-        has_sense = [self._report(message, t_mono_s) for message in self._codec.feed(chunk)]
-        return any(has_sense)
-
-    def gap(self, t_mono_s: float) -> None:
-        """End or tear what was unfinished when the line fell silent."""
-        for message in self._codec.silence():
-            self._report(message, t_mono_s)
-
-    def _report(self, message: Scan | Reply | BadFrame, t_mono_s: float) -> bool:
+    def take(self, message: Scan | Reply | BadFrame, t_mono_s: float) -> bool:
+        """Report a symbol; a frame that is none is recorded."""
         if isinstance(message, BadFrame):
             self.drop(message, t_mono_s)
             return False

@@ -12,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drivers.codec import BadFrame, Skipped
+from drivers.codec import SteppingCodec
 
 HEADER_BYTES = 4
 CHECK_BYTES = 2
 CONTENT_LIMIT_BYTES = 251
-_CHUNK_BYTES = 4096
+_SOURCE_AT = 2
 
 DECODER = 0
 FIRST_SEGMENT = 2  # the source of the first packet of several
@@ -73,37 +73,11 @@ def checksum(head_and_content: bytes | bytearray) -> int:
     return -sum(head_and_content) & 0xFFFF
 
 
-class SsiCodec:
-    """Cuts a line into packets. Bytes between packets come out as one `BadFrame` before the packet that ends them."""
+class SsiCodec(SteppingCodec[Packet]):
+    """Cuts a line into packets, and puts them together."""
 
     def __init__(self) -> None:
-        self._skipped = Skipped()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget an unfinished packet, as after a reconnection."""
-        self._buffer = bytearray()
-        self._skipped.reset()
-
-    @property
-    def dropped_bytes(self) -> int:
-        """How many bytes were no packet, in all."""
-        return self._skipped.dropped_bytes
-
-    def feed(self, received: bytes) -> list[Packet | BadFrame]:
-        """Return what is complete after these bytes."""
-        messages: list[Packet | BadFrame] = []
-        for offset in range(0, len(received), _CHUNK_BYTES):
-            self._buffer += received[offset : offset + _CHUNK_BYTES]
-            self._advance(messages, is_over=False)
-        return messages
-
-    def silence(self) -> list[Packet | BadFrame]:
-        """Return what a silent line ends: whole packets behind a torn one, and one `BadFrame` for all that is none."""
-        messages: list[Packet | BadFrame] = []
-        self._advance(messages, is_over=True)
-        self._buffer.clear()
-        return [*messages, *self._skipped.ended()]
+        super().__init__("bytes that are no packet")
 
     def encode(self, message: Packet) -> bytes:
         """Return the bytes of a packet. Raises ValueError when its content does not fit."""
@@ -113,23 +87,14 @@ class SsiCodec:
         body = bytes([length, message.opcode, message.source, message.status]) + message.content
         return body + checksum(body).to_bytes(CHECK_BYTES, "big")
 
-    def _advance(self, messages: list[Packet | BadFrame], *, is_over: bool) -> None:
-        """Take packets and step over what is none; when the line `is_over`, nothing more is waited for."""
-        buffer, at = self._buffer, 0
-        while at < len(buffer):
-            length = buffer[at]
-            is_possible = length >= HEADER_BYTES and (at + 2 >= len(buffer) or buffer[at + 2] in _SOURCES)
-            end = at + length
-            if is_possible and end + CHECK_BYTES > len(buffer) and not is_over:
-                break
-            check = int.from_bytes(buffer[end : end + CHECK_BYTES], "big")
-            is_whole = is_possible and end + CHECK_BYTES <= len(buffer)
-            if is_whole and checksum(buffer[at:end]) == check:
-                messages += self._skipped.ended()
-                opcode, source, status = buffer[at + 1 : at + HEADER_BYTES]
-                messages.append(Packet(opcode, bytes(buffer[at + HEADER_BYTES : end]), source, status))
-                at = end + CHECK_BYTES
-            else:
-                messages += self._skipped.add(buffer[at : at + 1])
-                at += 1
-        del buffer[:at]
+    def take(self, buffer: bytearray) -> tuple[int, Packet | None] | None:
+        """Return the packet at the beginning."""
+        length = buffer[0]
+        if length < HEADER_BYTES or (len(buffer) > _SOURCE_AT and buffer[_SOURCE_AT] not in _SOURCES):
+            return 1, None
+        if len(buffer) < length + CHECK_BYTES:
+            return None
+        if checksum(buffer[:length]) != int.from_bytes(buffer[length : length + CHECK_BYTES], "big"):
+            return 1, None
+        _, opcode, source, status = buffer[:HEADER_BYTES]
+        return length + CHECK_BYTES, Packet(opcode, bytes(buffer[HEADER_BYTES:length]), source, status)

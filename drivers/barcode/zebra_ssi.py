@@ -75,8 +75,10 @@ class ZebraSsiOptions(SerialOptions):
     )
 
 
-class ZebraSsiReader(BarcodeReader):
+class ZebraSsiReader(BarcodeReader[Packet]):
     """A supervised SSI decoder. `revision` is what it told about itself, `capabilities` the commands it said to take."""
+
+    codec: SsiCodec
 
     def __init__(self, name: str, options: ZebraSsiOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options.timing(), sink, clock)
@@ -84,7 +86,7 @@ class ZebraSsiReader(BarcodeReader):
         self.capabilities = frozenset(_COMMANDS)
         self.revision = ""
         self._options = options
-        self._codec = SsiCodec()
+        self.codec = SsiCodec()
         self._assembly = SegmentAssembly(options.payload_limit_bytes)
         self._dialogue: Dialogue[Packet] = Dialogue(name, options.reply_timeout_s)
         self._wanted: frozenset[int] = frozenset()
@@ -99,7 +101,7 @@ class ZebraSsiReader(BarcodeReader):
 
     def opened(self) -> None:
         """Forget what the last connection left unfinished, and what was owed and answered there."""
-        self._codec.reset()
+        super().opened()
         self._assembly = SegmentAssembly(self._options.payload_limit_bytes)
         self._dialogue.failed(LinkLost(f"{self.name} went away before it answered"))
         self._owed = asyncio.Queue()
@@ -167,7 +169,7 @@ class ZebraSsiReader(BarcodeReader):
         for packet in asked:
             self._wanted = frozenset(wanted | {Opcode.REFUSED})
             try:
-                answer = await self._dialogue.ask(self.link, self._codec.encode(packet))
+                answer = await self._dialogue.ask(self.link, self.codec.encode(packet))
             except DeviceSilent:
                 if packet is asked[-1]:
                     raise
@@ -181,21 +183,12 @@ class ZebraSsiReader(BarcodeReader):
         raise DeviceRefused(f"{self.name} refused {opcode.name.lower()}: {cause}")
 
     async def _write(self, packet: Packet) -> None:
-        await self.link.write(self._codec.encode(packet))
+        await self.link.write(self.codec.encode(packet))
 
     # ---- what arrives
 
-    def received(self, chunk: bytes, t_mono_s: float) -> bool:
+    def take(self, message: Packet | BadFrame, t_mono_s: float) -> bool:
         """Report symbols; bytes that are no packet are recorded, and the decoder is asked to send them once more."""
-        has_sense = [self._take(message, t_mono_s) for message in self._codec.feed(chunk)]
-        return any(has_sense)
-
-    def gap(self, t_mono_s: float) -> None:
-        """Tear what was unfinished when the line fell silent."""
-        for message in self._codec.silence():
-            self._take(message, t_mono_s)
-
-    def _take(self, message: Packet | BadFrame, t_mono_s: float) -> bool:
         if isinstance(message, BadFrame):
             self._assembly.doubt()
             self._damaged(message, t_mono_s)

@@ -1,4 +1,4 @@
-"""Rigs of bar code readers with a protocol of their own."""
+"""Rigs of bar code and document readers with a protocol of their own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from drivers.barcode.honeywell_twin import HoneywellTwin
 from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.wedge_twin import HidWedgeTwin
-from drivers.contracts import BarcodeRead
-from tests.contract.rig_core import Rig
+from drivers.contracts import BarcodeRead, MrzRead
+from drivers.document_reader.elyctis_twin import ElyctisTwin
+from tests.contract.rig_core import LINES, Rig
 
 
 async def zebra(folder: Path) -> Rig:
@@ -37,4 +38,15 @@ async def wedge(folder: Path) -> Rig:
     )
 
 
-RIGS = {"zebra_ssi": zebra, "honeywell_serial": honeywell, "hid_wedge": wedge}
+async def elyctis(folder: Path) -> Rig:
+    twin = ElyctisTwin(folder / "reader")
+    options = {"path": str(twin.path), "quiet_s": 0.15, "dead_s": 1.0, "reply_timeout_s": 0.1, "frame_gap_s": 0.1}
+    return Rig("elyctis_tlv", twin, lambda: options, lambda: twin.present(LINES), MrzRead, twin.unplug)
+
+
+RIGS = {
+    "elyctis_tlv": elyctis,
+    "zebra_ssi": zebra,
+    "honeywell_serial": honeywell,
+    "hid_wedge": wedge,
+}

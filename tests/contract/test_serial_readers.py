@@ -1,7 +1,9 @@
 """Document reader and bar code reader on their twins: torn reads, hostile symbols, commands, one-way devices, slow lines."""
 
 import asyncio
+import os
 import random
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -228,6 +230,20 @@ async def test_a_four_megabyte_symbol_ends_in_a_recorded_fault(patient_scanner: 
     assert [change.fault for change in recorded] == ["DRV-FRM-002"]
     assert recorded[0].state is DeviceState.READY
     assert "larger" in recorded[0].remedy
+
+
+async def test_a_late_loop_tears_no_symbol(scanner: Reader) -> None:
+    """Bytes that came in time and were read late are no silence."""
+    for count in range(1, 6):
+        heard: list[bytes] = []
+        scanner.driver.link._tap = lambda _direction, chunk, heard=heard: heard.append(chunk)
+        os.write(scanner.twin._master, b"]Q1first ")
+        await scanner.until(lambda heard=heard: heard)
+        os.write(scanner.twin._master, b"second\r")
+        time.sleep(0.12)
+        await scanner.until(lambda expected=count: len(scanner.told(BarcodeRead)) == expected)
+    assert set(scanner.told(BarcodeRead)) == {BarcodeRead(b"first second", "QR", "]Q1")}
+    assert scanner.driver.reporter.fault_counts == {}
 
 
 async def test_the_trigger_is_sent(scanner: Reader) -> None:

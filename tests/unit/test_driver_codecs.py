@@ -40,6 +40,7 @@ from drivers.document_reader.codec import (
     image_of,
     packet,
 )
+from drivers.document_reader.elyctis_codec import ElyctisCodec, Tlv
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "devices"
 CUTE = Profile(b"\xe0\x02", b"\r", b"\x03\xe1")
@@ -85,6 +86,11 @@ input_events = st.one_of(
         InputEvent, st.sampled_from([0, 4, 17, 20]), st.integers(0, 0x2FF), st.integers(-(1 << 31), (1 << 31) - 1)
     ),
 )
+tlvs = st.one_of(
+    st.builds(Tlv, st.sampled_from([b"I", b"L"]), st.binary(max_size=140)),
+    st.builds(Tlv, st.just(b"C"), st.binary(max_size=1)),
+    st.builds(Tlv, st.just(b"V"), st.binary(max_size=255)),
+)
 
 CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "document_reader": (lambda: DocumentReaderCodec(Profile()), reader_messages),
@@ -92,6 +98,7 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "barcode": (lambda: LineCodec(LineProfile()), st.one_of(scans, replies)),
     "barcode_prefixed": (lambda: LineCodec(LineProfile(b"\x02", b"\r\n")), st.one_of(scans, replies)),
     "modbus": (MbapCodec, adus),
+    "elyctis": (ElyctisCodec, tlvs),
     "ssi": (SsiCodec, ssi_packets),
     "input_events": (InputEventCodec, input_events),
     "honeywell": (HoneywellCodec, st.one_of(binary_scans, menu_replies)),
