@@ -5,9 +5,10 @@ The same codec serves driver, twin, replay and fuzzing. A codec never raises on 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from drivers.errors import FrameDamaged, FrameFault, FrameTooLong
 
@@ -15,6 +16,7 @@ Received = TypeVar("Received")
 SentT_contra = TypeVar("SentT_contra", contravariant=True)
 
 EXCERPT_BYTES = 64
+_CHUNK_BYTES = 4096
 
 
 class Codec(Protocol[Received, SentT_contra]):
@@ -42,6 +44,98 @@ class BadFrame:
         """Return the fault that records it."""
         kind = FrameTooLong if self.is_too_long else FrameDamaged
         return kind(f"{self.reason} ({self.length_bytes} bytes dropped)")
+
+
+class Skipped:
+    """Bytes that are no message, collected until a message (or silence) ends them, so that a noisy line is one `BadFrame` at a time."""
+
+    def __init__(self, reason: str, limit_bytes: int = _CHUNK_BYTES) -> None:
+        """`limit_bytes`: noise that nothing ends is told in pieces of this size."""
+        self._reason = reason
+        self._limit_bytes = limit_bytes
+        self._excerpt = bytearray()
+        self._length_bytes = 0
+        self.dropped_bytes = 0
+
+    def add(self, noise: bytes | bytearray) -> list[BadFrame]:
+        """Take bytes; return the pieces that are full."""
+        full: list[BadFrame] = []
+        while noise:
+            piece, noise = self._split(noise)
+            self._excerpt += piece[: EXCERPT_BYTES - len(self._excerpt)]
+            self._length_bytes += len(piece)
+            self.dropped_bytes += len(piece)
+            if self._length_bytes >= self._limit_bytes:
+                full += self.ended()
+        return full
+
+    def ended(self) -> list[BadFrame]:
+        """Return what was collected, if anything was."""
+        bad = [BadFrame(self._reason, self._length_bytes, bytes(self._excerpt))] if self._length_bytes else []
+        self.reset()
+        return bad
+
+    def reset(self) -> None:
+        """Forget what was collected; what was counted stays counted."""
+        self._length_bytes = 0
+        self._excerpt.clear()
+
+    def _split(self, noise: bytes | bytearray) -> tuple[bytes | bytearray, bytes | bytearray]:
+        room = self._limit_bytes - self._length_bytes
+        return noise[:room], noise[room:]
+
+
+class SteppingCodec(ABC, Generic[Received]):
+    """Base of codecs that step over what is no message, so that the next whole one is found however the line began.
+
+    What was stepped over comes out as one `BadFrame` before the message that ends it. A derived codec says what its buffer begins with.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """`reason`: what bytes that are no message are called."""
+        self._skipped = Skipped(reason)
+        self._buffer = bytearray()
+
+    @abstractmethod
+    def take(self, buffer: bytearray) -> tuple[int, Received | BadFrame | None] | None:
+        """Return how many bytes the message at the beginning takes, and the message; no message: they are stepped over.
+
+        None when more bytes are needed to tell. What is returned depends on the bytes alone that were looked at, never on where
+        the buffer happens to end.
+        """
+
+    def reset(self) -> None:
+        """Forget what is unfinished, as after a reconnection."""
+        self._buffer.clear()
+        self._skipped.reset()
+
+    @property
+    def dropped_bytes(self) -> int:
+        """How many bytes were no message, in all."""
+        return self._skipped.dropped_bytes
+
+    def feed(self, received: bytes) -> list[Received | BadFrame]:
+        """Return what is complete after these bytes."""
+        messages: list[Received | BadFrame] = []
+        for offset in range(0, len(received), _CHUNK_BYTES):
+            self._buffer += received[offset : offset + _CHUNK_BYTES]
+            while self._buffer and (taken := self.take(self._buffer)) is not None:
+                self._step(*taken, messages)
+        return messages
+
+    def silence(self) -> list[Received | BadFrame]:
+        """Return what a silent line ends: whole messages behind a torn one, and one `BadFrame` for all that is none."""
+        messages: list[Received | BadFrame] = []
+        while self._buffer:
+            self._step(*(self.take(self._buffer) or (1, None)), messages)
+        return [*messages, *self._skipped.ended()]
+
+    def _step(self, length: int, message: Received | BadFrame | None, messages: list[Received | BadFrame]) -> None:
+        if message is None:
+            messages += self._skipped.add(self._buffer[:length])
+        else:
+            messages += [*self._skipped.ended(), message]
+        del self._buffer[:length]
 
 
 class FoundMark(NamedTuple):

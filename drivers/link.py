@@ -55,6 +55,11 @@ class Link(ABC):
         """Return the lock under which a request and its answer belong together."""
         return self._lock
 
+    @property
+    def has_bytes(self) -> bool:
+        """Tell whether `read` would return at once; False when a link cannot tell."""
+        return False
+
     @abstractmethod
     async def read(self) -> bytes:
         """Return the bytes that came in, at least one; safe to cancel. Raises `LinkLost`."""
@@ -66,6 +71,13 @@ class Link(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Let go of the device; never raises, never waits for it."""
+
+
+def opening_fault(path: str, error: Exception) -> LinkFault:
+    """Return what an error at opening a device means: it is not there, or it does not let itself be opened."""
+    if getattr(error, "errno", None) in _ABSENT or not Path(path).exists():
+        return LinkAbsent(f"{path} is not there")
+    return LinkRefused(f"{path} cannot be opened: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,7 @@ class SerialPort:
                 exclusive=True,
             )
         except (OSError, termios.error, ValueError) as error:
-            raise self._fault(error) from error
+            raise opening_fault(self.path, error) from error
         try:
             # pyserial sets VMIN 0, where "nothing there" and "hung up" both read as no bytes.
             attributes = termios.tcgetattr(port.fileno())
@@ -104,27 +116,21 @@ class SerialPort:
             termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
         except (OSError, termios.error) as error:
             port.close()
-            raise self._fault(error) from error
+            raise opening_fault(self.path, error) from error
         return SerialLink(port, tap)
 
     def is_there(self) -> bool:
         """Tell whether the path exists now."""
         return Path(self.path).exists()
 
-    def _fault(self, error: Exception) -> LinkFault:
-        number = getattr(error, "errno", None)
-        if number in _ABSENT or not self.is_there():
-            return LinkAbsent(f"{self.path} is not there")
-        return LinkRefused(f"{self.path} cannot be opened: {error}")
 
+class DescriptorLink(Link):
+    """An open character device, read by the event loop through its descriptor, which must not block."""
 
-class SerialLink(Link):
-    """An open serial port, read by the event loop."""
-
-    def __init__(self, port: serial.Serial, tap: Tap | None = None) -> None:
+    def __init__(self, fd: int, name: str, tap: Tap | None = None) -> None:
         super().__init__(tap)
-        self._port = port
-        self._fd = port.fileno()
+        self._fd = fd
+        self._name = name
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._arrived = asyncio.Event()
@@ -156,10 +162,15 @@ class SerialLink(Link):
             self._loop.remove_reader(self._fd)
 
     def _lose(self, why: str) -> None:
-        self._lost = LinkLost(f"{self._port.name}: {why}")
+        self._lost = LinkLost(f"{self._name}: {why}")
         self._pause()
         self._loop.remove_writer(self._fd)
         self._arrived.set()
+
+    @property
+    def has_bytes(self) -> bool:
+        """Tell whether bytes came in that nobody read yet."""
+        return bool(self._buffer)
 
     async def read(self) -> bytes:
         """Return the bytes that came in; what came before the loss is still returned."""
@@ -183,16 +194,16 @@ class SerialLink(Link):
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 while rest:
                     if self._lost is not None or self._is_closed:
-                        raise self._lost or LinkLost(f"{self._port.name}: closed")
+                        raise self._lost or LinkLost(f"{self._name}: closed")
                     try:
                         rest = rest[os.write(self._fd, rest) :]
                     except BlockingIOError:
                         await self._writable()
         except TimeoutError as error:
-            raise LinkStalled(f"{self._port.name} takes no bytes") from error
+            raise LinkStalled(f"{self._name} takes no bytes") from error
         except OSError as error:
             self._lose("write failed")
-            raise LinkLost(f"{self._port.name}: write failed") from error
+            raise LinkLost(f"{self._name}: write failed") from error
 
     async def _writable(self) -> None:
         ready = asyncio.Event()
@@ -204,15 +215,32 @@ class SerialLink(Link):
                 self._loop.remove_writer(self._fd)
 
     async def close(self) -> None:
-        """Close at once; unsent bytes are thrown away, so that the kernel does not wait for a device that is gone."""
+        """Close at once."""
         if self._is_closed:
             return
         self._pause()
         self._loop.remove_writer(self._fd)
         self._is_closed = True
         if self._lost is None:
-            self._lost = LinkLost(f"{self._port.name}: closed")
+            self._lost = LinkLost(f"{self._name}: closed")
         self._arrived.set()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Give the descriptor back; called once, when nothing reads it any more."""
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
+
+
+class SerialLink(DescriptorLink):
+    """An open serial port."""
+
+    def __init__(self, port: serial.Serial, tap: Tap | None = None) -> None:
+        super().__init__(port.fileno(), str(port.name), tap)
+        self._port = port
+
+    def let_go(self) -> None:
+        """Close the port; unsent bytes are thrown away, so that the kernel does not wait for a device that is gone."""
         with contextlib.suppress(OSError, termios.error):
             termios.tcflush(self._fd, termios.TCOFLUSH)
         with contextlib.suppress(OSError, termios.error):

@@ -44,14 +44,19 @@ class Options(BaseModel):
             raise OptionsRefused(f"device {name}: " + "; ".join(lines)) from error
 
 
-class TimingOptions(Options):
+class ReconnectOptions(Options):
+    """A device that is opened again when it was lost."""
+
+    reconnect_limit_s: float = Field(5.0, gt=0, le=60, description="Longest pause between two attempts to open it.")
+
+
+class TimingOptions(ReconnectOptions):
     """How long the device may be silent. 0 switches a limit off."""
 
     quiet_s: float = Field(
         5.0, ge=0, le=3600, description="Silence after which the device is asked for a sign of life."
     )
     dead_s: float = Field(15.0, ge=0, le=3600, description="Silence after which it counts as dead and is opened again.")
-    reconnect_limit_s: float = Field(5.0, gt=0, le=60, description="Longest pause between two attempts to open it.")
 
     def timing(self) -> Timing:
         """Return the supervisor's timing."""

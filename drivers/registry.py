@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import cast
 
+from pydantic import BaseModel
+
 from drivers.contracts import Clock, DeviceClass, Driver, EventSink
 from drivers.errors import DriverUnknown
 
@@ -22,38 +24,85 @@ Factory = Callable[[str, Mapping[str, object], EventSink, Clock], Driver]
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """Where a built-in driver is, and what it is for."""
+    """Where a built-in driver is, what it is for, and the name of its options' model in the same module."""
 
     target: str
     device_class: DeviceClass
     summary: str
+    options: str
+
+    def options_model(self) -> type[BaseModel]:
+        """Return the model that validates the driver's options."""
+        model: type[BaseModel] = getattr(importlib.import_module(self.target.partition(":")[0]), self.options)
+        return model
 
 
 BUILT_IN: dict[str, BuiltIn] = {
     "mrz_serial": BuiltIn(
-        "drivers.document_reader.driver:build", DeviceClass.DOCUMENT_READER, "MRZ and image reader on a serial port"
+        "drivers.document_reader.driver:build",
+        DeviceClass.DOCUMENT_READER,
+        "MRZ and image reader on a serial port",
+        "MrzSerialOptions",
+    ),
+    "elyctis_tlv": BuiltIn(
+        "drivers.document_reader.elyctis:build",
+        DeviceClass.DOCUMENT_READER,
+        "Elyctis ID BOX, MRZ reader with a slot, on a serial port",
+        "ElyctisOptions",
     ),
     "barcode_serial": BuiltIn(
         "drivers.barcode.serial_line:build",
         DeviceClass.BARCODE,
         "bar code reader on a serial port, one line per symbol",
+        "BarcodeSerialOptions",
+    ),
+    "zebra_ssi": BuiltIn(
+        "drivers.barcode.zebra_ssi:build",
+        DeviceClass.BARCODE,
+        "bar code reader that speaks Zebra's SSI on a serial port",
+        "ZebraSsiOptions",
+    ),
+    "honeywell_serial": BuiltIn(
+        "drivers.barcode.honeywell_serial:build",
+        DeviceClass.BARCODE,
+        "Honeywell bar code reader in packet mode on a serial port, with menu commands",
+        "HoneywellOptions",
+    ),
+    "hid_wedge": BuiltIn(
+        "drivers.barcode.hid_wedge:build",
+        DeviceClass.BARCODE,
+        "bar code reader that types, as a grabbed input device",
+        "HidWedgeOptions",
     ),
     "modbus_barrier": BuiltIn(
-        "drivers.barrier.driver:build", DeviceClass.BARRIER, "doors behind a Modbus TCP input/output box"
+        "drivers.barrier.driver:build",
+        DeviceClass.BARRIER,
+        "doors behind a Modbus TCP input/output box",
+        "ModbusBarrierOptions",
     ),
     "opencv_camera": BuiltIn(
-        "drivers.camera.driver:build", DeviceClass.CAMERA, "V4L2, RTSP, MJPEG or file camera in a child process"
+        "drivers.camera.driver:build",
+        DeviceClass.CAMERA,
+        "V4L2, RTSP, MJPEG or file camera in a child process",
+        "CameraOptions",
     ),
     "jointech_seal": BuiltIn(
-        "drivers.seal_tracker.driver:build", DeviceClass.SEAL_TRACKER, "server for Jointech seal trackers"
+        "drivers.seal_tracker.driver:build",
+        DeviceClass.SEAL_TRACKER,
+        "server for Jointech seal trackers",
+        "SealServerOptions",
     ),
     "pcsc_chip": BuiltIn(
-        "drivers.chip.driver:build_pcsc", DeviceClass.CHIP_READER, "contactless chip reader behind PC/SC (egate[pcsc])"
+        "drivers.chip.driver:build_pcsc",
+        DeviceClass.CHIP_READER,
+        "contactless chip reader behind PC/SC (egate[pcsc])",
+        "PcscOptions",
     ),
     "socket_chip": BuiltIn(
         "drivers.chip.driver:build_socket",
         DeviceClass.CHIP_READER,
         "port on this machine that virtual chips connect to",
+        "SocketOptions",
     ),
 }
 

@@ -201,6 +201,8 @@ class SupervisedDriver(ABC):
                 async with asyncio.timeout_at(min((at for at in deadlines if at is not None), default=None)):
                     chunk = await link.read()
             except TimeoutError:
+                if link.has_bytes:
+                    continue  # this loop was late, not the device
                 now = loop.time()
                 if dead_s is not None and now >= sense + dead_s:
                     raise self._dead(heard > sense) from None
@@ -211,10 +213,10 @@ class SupervisedDriver(ABC):
                     probed = now
                     await self.probe()
                 continue
-            t_mono_s = self.clock.monotonic_s()
-            heard = loop.time()
             has_gap_open = True
-            if self.received(chunk, t_mono_s):
+            has_sense = self.received(chunk, self.clock.monotonic_s())
+            heard = loop.time()  # what came while these bytes were being understood is no silence
+            if has_sense:
                 sense = heard
                 self.declare_ready()
 

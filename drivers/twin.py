@@ -1,4 +1,4 @@
-"""Twins: virtual devices that speak the real codec on a pty or a TCP port, for the demo and for tests.
+"""Twins: virtual devices that speak the real codec on a pty, a FIFO or a TCP port, for the demo and for tests.
 
 A twin can be pulled out, put back, muted and made to send damaged bytes. The pty twin keeps the slave side open itself: a master whose
 slave nobody holds is readable with EIO for ever and spins a core.
@@ -54,8 +54,8 @@ class Damage:
         return bytes(damaged)
 
 
-class PtyTwin(ABC):
-    """A virtual serial device behind a stable path: unplug removes the link, plug makes it again."""
+class PathTwin(ABC):
+    """A virtual device behind a stable path: unplug removes the path, plug makes it again."""
 
     def __init__(self, path: Path, *, baud: int = 0, seed: int = 1) -> None:
         """`baud` 0 sends at once; otherwise the bytes leave at the pace of that line (10 bits per byte)."""
@@ -75,18 +75,15 @@ class PtyTwin(ABC):
         return self._master >= 0
 
     async def plug(self) -> None:
-        """Open a fresh pty and let the stable path point at it."""
+        """Open a fresh device and let the stable path lead to it."""
         if self.is_plugged:
             return
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)  # before anybody opens it: an echoing line would answer itself
-        os.set_blocking(self._master, False)
-        asyncio.get_running_loop().add_reader(self._master, self._on_readable)
+        self._master, self._slave = self.make_device()
         self._outgoing = asyncio.Queue()
         self._sender = asyncio.create_task(self._send_out(), name=f"twin {self.path.name} sending")
         self.plugged()
         self.path.unlink(missing_ok=True)
-        self.path.symlink_to(os.ttyname(self._slave))
+        self.make_path()
 
     async def unplug(self) -> None:
         """Remove the path and hang up; bytes that were not sent yet are lost, as on a real cable."""
@@ -114,8 +111,12 @@ class PtyTwin(ABC):
             self._outgoing.put_nowait(self._damage.apply(chunk) if self._is_corrupting else chunk)
 
     @abstractmethod
-    def heard(self, chunk: bytes) -> None:
-        """Bytes came from the driver."""
+    def make_device(self) -> tuple[int, int]:
+        """Return the descriptors of a fresh device: that which is written to, and that which keeps the driver's side open."""
+
+    @abstractmethod
+    def make_path(self) -> None:
+        """Let the path, which is not there, lead to the device that was made."""
 
     def plugged(self) -> None:  # noqa: B027 - a hook that most twins leave out
         """Start as after power-up."""
@@ -129,17 +130,6 @@ class PtyTwin(ABC):
         os.close(self._slave)
         self._master = self._slave = -1
         self._sender = None
-
-    def _on_readable(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            try:
-                chunk = os.read(self._master, 65_536)
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                return
-            if chunk and not self._is_muted:
-                self.heard(chunk)
 
     async def _send_out(self) -> None:
         while True:
@@ -173,6 +163,56 @@ class PtyTwin(ABC):
             return os.write(self._master, piece)
         except BlockingIOError:
             return None
+
+
+class PtyTwin(PathTwin):
+    """A virtual serial device."""
+
+    @abstractmethod
+    def heard(self, chunk: bytes) -> None:
+        """Bytes came from the driver."""
+
+    def make_device(self) -> tuple[int, int]:
+        """Open a pty and listen to it."""
+        master, slave = os.openpty()
+        tty.setraw(slave)  # before anybody opens it: an echoing line would answer itself
+        os.set_blocking(master, False)
+        asyncio.get_running_loop().add_reader(master, self._on_readable)
+        return master, slave
+
+    def make_path(self) -> None:
+        """Point at the pty."""
+        self.path.symlink_to(os.ttyname(self._slave))
+
+    def _on_readable(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            try:
+                chunk = os.read(self._master, 65_536)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                return
+            if chunk and not self._is_muted:
+                self.heard(chunk)
+
+
+class FifoTwin(PathTwin):
+    """A virtual device that only speaks; its reader meets the end of the file when it is pulled out."""
+
+    def make_device(self) -> tuple[int, int]:
+        """Make a FIFO beside the path, so that nobody opens it before somebody holds its other end."""
+        fresh = self._fresh_path()
+        fresh.unlink(missing_ok=True)
+        os.mkfifo(fresh, 0o600)
+        fd = os.open(fresh, os.O_RDWR | os.O_NONBLOCK)
+        return fd, os.dup(fd)
+
+    def make_path(self) -> None:
+        """Move the FIFO to where the driver looks."""
+        self._fresh_path().rename(self.path)
+
+    def _fresh_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".fresh")
 
 
 class TcpTwin(ABC):

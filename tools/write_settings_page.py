@@ -1,6 +1,6 @@
-"""Write docs/settings.md from the settings' own declarations, so that the page and the code cannot drift apart.
+"""Write docs/settings.md and docs/devices.md from the settings' and drivers' own declarations, so that pages and code cannot drift apart.
 
-Usage: python tools/write_settings_page.py [FILE]      (docs/settings.md unless named; `-` prints)
+Usage: python tools/write_settings_page.py [-]      (`-` prints the pages instead of writing them)
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from drivers.registry import BUILT_IN
 from gate_agent.settings import SITE_FILE, DeviceSettings, LaneSettings, Section, Settings
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 HEAD = f"""# Settings
 
@@ -30,6 +31,17 @@ two underscores and the key in capitals: `EGATE_CONSOLE__PORT=9443`. Relative pa
 never values here, only paths of files.
 
 `egate check-config FILE` prints the merged result with the origin of each value and says in plain words what is wrong.
+
+This page is written by `python tools/write_settings_page.py`; a test compares it with the code.
+"""
+
+DEVICES_HEAD = """# Devices
+
+Drivers and their options, as they stand in `options` of a `[[device]]` table (see [settings.md](settings.md)). Unknown options are refused.
+Bytes are written in hex, such as `"0d0a"`. A driver of another maker is found through the entry-point group `egate.drivers`.
+
+By hand, without the agent: `egate devices list --drivers`, `probe`, `watch`, `command`, `record`, `replay`; `egate devices twin DRIVER` plays a
+virtual device that speaks the same bytes.
 
 This page is written by `python tools/write_settings_page.py`; a test compares it with the code.
 """
@@ -55,7 +67,8 @@ camera = "camera-1"
 barrier = "barrier-1"
 ```
 
-Each device that a lane names needs its own `[[device]]` table. `egate devices list --drivers` names the drivers and their options.
+Each device that a lane names needs its own `[[device]]` table. `egate devices list --drivers` names the drivers and their options, which
+stand in [devices.md](devices.md).
 """
 
 
@@ -74,7 +87,16 @@ def kind_of(annotation: Any) -> str:
         return "table"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)
-    names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Path: "path"}
+    names = {
+        str: "text",
+        bytes: "bytes in hex",
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        Path: "path",
+    }
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "table"
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
@@ -108,6 +130,10 @@ def default_of(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, Enum):
         return f'`"{value.value}"`'
+    if isinstance(value, bytes):
+        return f'`"{value.hex()}"`'
+    if isinstance(value, BaseModel):
+        return "its own defaults"
     return f'`"{value}"`' if isinstance(value, (str, Path)) else f"`{value}`"
 
 
@@ -135,13 +161,22 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def devices_page() -> str:
+    """Return the page of the drivers' options."""
+    parts = [DEVICES_HEAD]
+    for name, driver in BUILT_IN.items():
+        model = driver.options_model()
+        parts.append(f"## `{name}`\n\n{driver.summary[:1].upper()}{driver.summary[1:]}.\n\n{table_of(model)}\n")
+    return "\n".join(parts)
+
+
 def main() -> None:
-    """Write the page."""
-    target = sys.argv[1] if len(sys.argv) > 1 else str(PAGE)
-    if target == "-":
-        print(page(), end="")
-    else:
-        Path(target).write_text(page(), encoding="utf-8")
+    """Write the pages."""
+    for name, text in (("settings.md", page()), ("devices.md", devices_page())):
+        if sys.argv[1:] == ["-"]:
+            print(text, end="")
+        else:
+            (DOCS / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

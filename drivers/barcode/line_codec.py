@@ -30,6 +30,13 @@ SYMBOLOGIES = {
 }
 
 
+def split_aim_id(body: bytes) -> tuple[str, bytes]:
+    """Return the AIM identifier that a symbol begins with, and its payload; an empty identifier when it begins with none."""
+    if body[:1] == b"]" and body[1:2].isalpha() and body[2:3].isalnum():
+        return body[:AIM_BYTES].decode("ascii"), body[AIM_BYTES:]
+    return "", body
+
+
 @dataclass(frozen=True, slots=True)
 class LineProfile:
     """How a reader frames a symbol, and what its answer to the probe looks like (`reply_start … reply_end`, empty: none)."""
@@ -163,12 +170,9 @@ class LineCodec:
         aim_bytes = AIM_BYTES if self._profile.has_aim_id else 0
         if length > self._profile.limit_bytes + aim_bytes:
             return BadFrame("symbol too long", length, excerpt, is_too_long=True)
-        has_aim_id = body[:1] == b"]" and body[1:2].isalpha() and body[2:3].isalnum()
-        if self._profile.has_aim_id and body and not has_aim_id:
+        aim_id, payload = split_aim_id(body) if self._profile.has_aim_id else ("", body)
+        if self._profile.has_aim_id and body and not aim_id:
             return BadFrame("symbol without AIM identifier", length, excerpt)
         if length <= aim_bytes:
             return BadFrame("empty symbol", length, excerpt)
-        if not self._profile.has_aim_id:
-            return Scan(body)
-        aim_id = body[:AIM_BYTES].decode("ascii")
-        return Scan(body[AIM_BYTES:], SYMBOLOGIES.get(aim_id[1], ""), aim_id)
+        return Scan(payload, SYMBOLOGIES.get(aim_id[1:2], ""), aim_id)

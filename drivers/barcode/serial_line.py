@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from drivers.barcode.line_codec import PAYLOAD_LIMIT_BYTES, LineCodec, LineProfile, Reply, Scan
+from drivers.barcode.reader import BarcodeReader
 from drivers.codec import BadFrame
-from drivers.contracts import BarcodeRead, BarcodeRefused, Clock, DeviceClass, EventSink, Unsupported
+from drivers.contracts import BarcodeRead, Clock, EventSink
 from drivers.options import HexBytes, SerialOptions
-from drivers.supervisor import LinkSource, SupervisedDriver, Timing
+from drivers.supervisor import LinkSource, Timing
 
 
 class BarcodeSerialOptions(SerialOptions):
@@ -50,10 +51,8 @@ class BarcodeSerialOptions(SerialOptions):
         )
 
 
-class BarcodeSerialReader(SupervisedDriver):
+class BarcodeSerialReader(BarcodeReader[Scan | Reply]):
     """A supervised bar code reader; `capabilities` holds `trigger` when it takes that command."""
-
-    device_class = DeviceClass.BARCODE
 
     def __init__(self, name: str, options: BarcodeSerialOptions, sink: EventSink, clock: Clock) -> None:
         profile = options.profile()
@@ -64,16 +63,12 @@ class BarcodeSerialReader(SupervisedDriver):
         self.capabilities = frozenset({"trigger"} if options.trigger_on else ())
         self._options = options
         self._is_probed = is_probed
-        self._codec = LineCodec(profile)
+        self.codec = LineCodec(profile)
 
     @property
     def source(self) -> LinkSource:
         """The serial port."""
         return self._options.port()
-
-    def opened(self) -> None:
-        """Forget a symbol that the last connection left unfinished."""
-        self._codec.reset()
 
     async def probe(self) -> None:
         """Ask for the revision."""
@@ -82,31 +77,18 @@ class BarcodeSerialReader(SupervisedDriver):
 
     async def trigger(self, *, on: bool) -> None:
         """Start or stop reading. Raises `Unsupported`, `NotReady` or a link fault."""
-        if "trigger" not in self.capabilities:
-            raise Unsupported(f"{self.name} takes no trigger command")
+        self.need("trigger")
         await self.link.write(self._options.trigger_on if on else self._options.trigger_off)
 
-    def received(self, chunk: bytes, t_mono_s: float) -> bool:
-        """Report symbols; a frame that is none is recorded."""
-        has_sense = [self._report(message, t_mono_s) for message in self._codec.feed(chunk)]
-        return any(has_sense)
-
-    def gap(self, t_mono_s: float) -> None:
-        """End or tear what was unfinished when the line fell silent."""
-        for message in self._codec.silence():
-            self._report(message, t_mono_s)
-
-    def _report(self, message: Scan | Reply | BadFrame, t_mono_s: float) -> bool:
+    def take(self, message: Scan | Reply | BadFrame, t_mono_s: float) -> bool:
+        """Report a symbol; a frame that is none is recorded."""
         if isinstance(message, BadFrame):
-            self.reporter.record(message.fault())
-            if message.is_too_long:
-                self.reporter.emit(BarcodeRefused(message.reason), t_mono_s)
+            self.drop(message, t_mono_s)
             return False
-        self.declare_ready()
         if isinstance(message, Scan):
-            self.reporter.clear()
-            read = BarcodeRead(message.payload, message.symbology, message.aim_id)
-            self.reporter.emit(read, t_mono_s, message.aim_id.encode("ascii") + message.payload)
+            self.tell(BarcodeRead(message.payload, message.symbology, message.aim_id), t_mono_s)
+        else:
+            self.declare_ready()
         return True
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import xor
@@ -221,15 +222,7 @@ class DocumentReaderCodec:
         if length > self._profile.limit_bytes:
             return BadFrame("frame too long", length, self._excerpt or body[:EXCERPT_BYTES], is_too_long=True)
         separator = self._profile.separator
-        pieces = body.removesuffix(separator).split(separator)
-        if not 1 <= len(pieces) <= LINES_LIMIT:
-            return BadFrame(f"{len(pieces)} lines", length, body[:EXCERPT_BYTES])
-        for piece in pieces:
-            if any(not 0x20 <= byte <= 0x7E for byte in piece):
-                return BadFrame("line with a byte that is no character", length, body[:EXCERPT_BYTES])
-            if len(piece) not in LINE_LENGTHS:
-                return BadFrame(f"line of {len(piece)} characters", length, body[:EXCERPT_BYTES])
-        return MrzLines(tuple(piece.decode("ascii") for piece in pieces), body)
+        return mrz_lines(body.removesuffix(separator).split(separator), body)
 
     def _packet_header(self, messages: list[Message | BadFrame]) -> None:
         kind, role, length, check, crc = HEADER.unpack_from(self._buffer)
@@ -274,6 +267,19 @@ def _meaning(kind: bytes, role: bytes, body: bytes) -> Message | BadFrame:
     if message is None or body:
         return BadFrame("packet of no known kind", len(body), body[:EXCERPT_BYTES])
     return message
+
+
+def mrz_lines(pieces: Sequence[bytes], body: bytes) -> MrzLines | BadFrame:
+    """Return the lines of one read, misread characters kept in place; `BadFrame` when they can be no machine readable zone."""
+    excerpt = body[:EXCERPT_BYTES]
+    if not 1 <= len(pieces) <= LINES_LIMIT:
+        return BadFrame(f"{len(pieces)} lines", len(body), excerpt)
+    for piece in pieces:
+        if any(not 0x20 <= byte <= 0x7E for byte in piece):
+            return BadFrame("line with a byte that is no character", len(body), excerpt)
+        if len(piece) not in LINE_LENGTHS:
+            return BadFrame(f"line of {len(piece)} characters", len(body), excerpt)
+    return MrzLines(tuple(piece.decode("ascii") for piece in pieces), body)
 
 
 def packet(kind: bytes, role: bytes, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""`egate devices list|probe|watch|twin|record|replay`: drivers by hand, without the agent.
+"""`egate devices list|probe|watch|command|twin|record|replay`: drivers by hand, without the agent.
 
 Devices are named in a site file (`--config FILE [NAME…]`) or given whole (`--driver D --option key=value …`). What a document or symbol
 holds is shown with `--content` only.
@@ -22,18 +22,21 @@ from drivers.registry import BUILT_IN, build, driver_names
 from drivers.supervisor import SupervisedDriver
 from drivers.tape import TapeWriter, read_tape
 from gate_agent import logs
+from gate_agent.cli.devices_command import COMMAND_USAGE, carry_out, command_of
 from gate_agent.cli.devices_events import event_line, event_object
 from gate_agent.cli.devices_twin import TWINS, run_twin
 from gate_agent.clock import SystemClock
 from gate_agent.errors import DeviceFault, SettingsFault
 from gate_agent.settings import SITE_FILE, DeviceSettings, load
 
-SUMMARY = "list, probe, watch, record and replay devices; start their twins"
+SUMMARY = "list, probe, watch, command, record and replay devices; start their twins"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="list|probe|watch|twin|record|replay")
+    commands = parser.add_subparsers(
+        dest="action", required=True, metavar="list|probe|watch|command|twin|record|replay"
+    )
     listing = commands.add_parser("list", help="the devices of a site file, or the drivers there are")
     listing.add_argument("--drivers", action="store_true", help="list drivers instead of devices")
     listing.add_argument("--config", type=Path, default=SITE_FILE, help="site file")
@@ -51,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _driver_arguments(command)
         if name == "record":
             command.add_argument("--tape", type=Path, required=True, help="new tape file, readable by its owner only")
+    order = commands.add_parser("command", help="let one device do something, and print what it answers and tells")
+    order.add_argument("words", nargs="+", metavar="WORD", help=f"{COMMAND_USAGE}")
+    order.add_argument("--device", metavar="NAME", help="device of the site file (not needed when it has only one)")
+    order.add_argument("--config", type=Path, default=SITE_FILE, help="site file")
+    order.add_argument("--wait", type=float, default=3.0, help="longest wait for the device to be ready, in seconds")
+    order.add_argument("--seconds", type=float, default=0.0, help="how long to go on listening after the answer")
+    _driver_arguments(order)
     replay = commands.add_parser("replay", help="say what a tape means")
     replay.add_argument("tape", type=Path, help="tape file")
     _driver_arguments(replay)
@@ -77,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         "list": _list,
         "probe": lambda asked: asyncio.run(_probe(asked)),
         "watch": lambda asked: asyncio.run(_watch(asked, None)),
+        "command": lambda asked: asyncio.run(_command(asked)),
         "record": _record,
         "replay": _replay,
         "twin": lambda asked: asyncio.run(
@@ -100,6 +111,7 @@ def _list(arguments: argparse.Namespace) -> int:
                 "driver": name,
                 "class": known.device_class.value if known else "",
                 "summary": known.summary if known else "third party",
+                "options": sorted(known.options_model().model_fields) if known else [],
             }
             for name in driver_names()
             for known in (BUILT_IN.get(name),)
@@ -113,9 +125,11 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         rows = [{"device": one.name, "driver": one.driver, "lane": lanes.get(one.name)} for one in settings.device]
     for row in rows:
-        _say(
-            row, arguments, "  ".join(f"{value if value is not None else '-'!s:<16}" for value in row.values()).rstrip()
-        )
+        told = [value for key, value in row.items() if key != "options"]
+        text = "  ".join(f"{value if value is not None else '-'!s:<16}" for value in told).rstrip()
+        if "options" in row:
+            text += f"\n{'':<18}{', '.join(row['options'])}"
+        _say(row, arguments, text)
     return 0
 
 
@@ -202,6 +216,32 @@ async def _watch(arguments: argparse.Namespace, tape: TapeWriter | None) -> int:
     return 0
 
 
+async def _command(arguments: argparse.Namespace) -> int:
+    """Let one device do something; what it tells until then, and for a while after, is printed as it comes."""
+    arguments.names = [arguments.device] if arguments.device else []
+    devices = _devices(arguments)
+    if len(devices) != 1:
+        raise SettingsFault("a command is for one device: name it with --device")
+    sending = command_of(arguments.words)
+
+    def hear(event: DeviceEvent) -> None:
+        if arguments.seconds or not isinstance(event.data, StateChanged):
+            _tell(event, arguments)
+        _let_go(event)
+
+    driver = build(devices[0].name, devices[0].driver, devices[0].options, hear, SystemClock())
+    running = asyncio.create_task(driver.run())
+    try:
+        answer = await carry_out(driver, sending, wait_s=arguments.wait)
+        row = {"device": driver.name, "command": " ".join(arguments.words), "answer": answer}
+        _say(row, arguments, f"{driver.name:<16}  {answer if answer is not None else 'done'}")
+        await asyncio.sleep(arguments.seconds)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    return 0
+
+
 def _record(arguments: argparse.Namespace) -> int:
     with TapeWriter(arguments.tape, SystemClock()) as tape:
         return asyncio.run(_watch(arguments, tape))
@@ -211,8 +251,10 @@ def _replay(arguments: argparse.Namespace) -> int:
     if not arguments.driver:
         raise SettingsFault("a tape does not say which device spoke: name its --driver")
     # A replay opens nothing; what only opening needs may stay out.
-    unopened = {"mrz_serial": {"path": "tape"}, "barcode_serial": {"path": "tape"}, "modbus_barrier": {"host": "tape"}}
-    options = unopened.get(arguments.driver, {}) | _options(arguments.option)
+    known = BUILT_IN.get(arguments.driver)
+    fields = known.options_model().model_fields if known is not None else {}
+    unopened = {key: "tape" for key in ("path", "host") if key in fields and fields[key].is_required()}
+    options = unopened | _options(arguments.option)
 
     async def play() -> None:
         driver = build("tape", arguments.driver, options, lambda event: _tell(event, arguments), SystemClock())

@@ -9,19 +9,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from drivers.barcode.honeywell_twin import HoneywellTwin
+from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.twin import BarcodeReaderTwin
+from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.document_reader.codec import IMAGE_ROLES
+from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.twin import Twin
 
 LINE_LIMIT_CHARACTERS = 16_384
 
-AnyTwin = MrzReaderTwin | BarcodeReaderTwin | ModbusBarrierTwin
+ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
+AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
+    "elyctis_tlv": lambda path, _port: ElyctisTwin(path),
     "barcode_serial": lambda path, _port: BarcodeReaderTwin(path),
+    "zebra_ssi": lambda path, _port: ZebraSsiTwin(path),
+    "honeywell_serial": lambda path, _port: HoneywellTwin(path),
+    "hid_wedge": lambda path, _port: HidWedgeTwin(path),
     "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
 }
 
@@ -82,7 +91,10 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     if isinstance(twin, MrzReaderTwin):
         commands["present"] = lambda words: _present(twin, words)
         commands["remove"] = lambda _words: twin.remove()
-    elif isinstance(twin, BarcodeReaderTwin):
+    elif isinstance(twin, ElyctisTwin):
+        commands["present"] = twin.present
+        commands["remove"] = lambda _words: twin.remove()
+    elif isinstance(twin, ScannerTwin):
         commands["scan"] = lambda words: twin.scan(" ".join(words).encode())
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()

@@ -29,6 +29,7 @@ class Rig:
     told: type
     close: Callable[[], Awaitable[None]]
     is_taped: bool = True
+    speaks_only_when_used: bool = False
 
 
 async def mrz(folder: Path) -> Rig:

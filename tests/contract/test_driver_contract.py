@@ -63,10 +63,18 @@ class Bench:
     async def until_state(self, state: DeviceState, seconds: float) -> float:
         return await self.until(lambda: self.driver.state is state, seconds)
 
+    async def until_ready(self, seconds: float) -> float:
+        """Wait for READY; a device that speaks only when it is used is used."""
+        opened = {DeviceState.STARTING, DeviceState.READY}
+        waited_s = await self.until(lambda: self.driver.state in opened, seconds)
+        if self.rig.speaks_only_when_used:
+            self.rig.stir()
+        return waited_s + await self.until_state(DeviceState.READY, seconds)
+
     async def ready(self) -> None:
         await self.rig.twin.plug()
         self.start()
-        await self.until_state(DeviceState.READY, 2.0)
+        await self.until_ready(2.0)
 
     async def stir(self) -> Any:
         """Make the device tell something; return the payload."""
@@ -103,7 +111,7 @@ async def test_absent_until_the_first_plug_then_ready(bench: Bench) -> None:
     assert bench.states()[0].fault == "DRV-LNK-001"
     assert bench.states()[0].remedy
     await bench.rig.twin.plug()
-    assert await bench.until_state(DeviceState.READY, 2.0) < 1.0
+    assert await bench.until_ready(2.0) < 1.0
     assert [change.state for change in bench.states()] == [DeviceState.ABSENT, DeviceState.STARTING, DeviceState.READY]
     await bench.stir()
 
@@ -114,18 +122,24 @@ async def test_unplug_is_detected_and_replug_is_ready_again(bench: Bench) -> Non
         await bench.rig.twin.unplug()
         assert await bench.until_state(DeviceState.ABSENT, 1.0) < 0.5
         await bench.rig.twin.plug()
-        assert await bench.until_state(DeviceState.READY, 3.0) < 2.0
+        assert await bench.until_ready(3.0) < 2.0
         await bench.stir()
 
 
 async def test_mute_becomes_a_fault_after_dead_s_and_is_cleared(bench: Bench) -> None:
     await bench.ready()
     bench.rig.twin.mute()
+    if bench.rig.speaks_only_when_used:
+        await asyncio.sleep(1.2)
+        assert bench.driver.state is DeviceState.READY  # silence is no fault of a device that nobody can ask
+        bench.rig.twin.mute(on=False)
+        await bench.stir()
+        return
     seconds = await bench.until_state(DeviceState.FAULT, 3.0)
     assert 0.3 < seconds < 1.5
     assert bench.states()[-1].fault == "DRV-DEV-001"
     bench.rig.twin.mute(on=False)
-    await bench.until_state(DeviceState.READY, 3.0)
+    await bench.until_ready(3.0)
     assert bench.states()[-1] == StateChanged(DeviceState.READY)
     await bench.stir()
 
@@ -138,9 +152,9 @@ async def test_damaged_bytes_never_escape_and_it_recovers(bench: Bench) -> None:
         await asyncio.sleep(0.005)
     assert not bench.task.done()
     bench.rig.twin.corrupt(on=False)
-    await bench.until_state(DeviceState.READY, 4.0)
+    await bench.until_ready(4.0)
     await asyncio.sleep(0.6)  # what was torn is over
-    await bench.until_state(DeviceState.READY, 4.0)
+    await bench.until_ready(4.0)
     await bench.stir()
     assert "DRV-DEV-005" not in {change.fault for change in bench.states()}
 
@@ -164,13 +178,13 @@ async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:
     tape = MemoryTape(CLOCK)
     bench.start()
     bench.driver.tap = tape.record
-    await bench.until_state(DeviceState.READY, 2.0)
+    await bench.until_ready(2.0)
     for _ in range(20):
         await bench.stir()
     await bench.rig.twin.unplug()
     await bench.until_state(DeviceState.ABSENT, 1.0)
     await bench.rig.twin.plug()
-    await bench.until_state(DeviceState.READY, 3.0)
+    await bench.until_ready(3.0)
     await bench.stir()
     await bench.stop()
     again: list[DeviceEvent] = []
@@ -184,7 +198,7 @@ async def test_cancel_leaves_no_task_and_no_descriptor(bench: Bench) -> None:
     await bench.rig.twin.plug()
     tasks, descriptors = asyncio.all_tasks(), open_descriptors()
     bench.start()
-    await bench.until_state(DeviceState.READY, 2.0)
+    await bench.until_ready(2.0)
     await bench.stir()
     await bench.stop()
     await bench.until(lambda: asyncio.all_tasks() <= tasks and open_descriptors() <= descriptors, 1.0)
@@ -200,8 +214,10 @@ async def test_an_unforeseen_exception_becomes_a_fault_and_it_recovers(bench: Be
         raise ZeroDivisionError("third party")
 
     bench.driver.received = fail
+    if bench.rig.speaks_only_when_used:
+        bench.rig.stir()
     await bench.until(lambda: any(change.fault == "DRV-DEV-005" for change in bench.states()), 2.0)
-    await bench.until_state(DeviceState.READY, 3.0)
+    await bench.until_ready(3.0)
     await bench.stir()
 
 

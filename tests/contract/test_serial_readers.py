@@ -1,11 +1,11 @@
 """Document reader and bar code reader on their twins: torn reads, hostile symbols, commands, one-way devices, slow lines."""
 
 import asyncio
-import contextlib
+import os
 import random
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +13,6 @@ from drivers.barcode.line_codec import LineProfile
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.contracts import (
     BarcodeRead,
-    DeviceEvent,
     DeviceState,
     DocumentImage,
     DocumentPresented,
@@ -26,42 +25,11 @@ from drivers.document_reader.codec import Profile
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.errors import LinkRefused, NotReady
 from drivers.link import SerialPort
-from drivers.registry import build
-from gate_agent.clock import SystemClock
+from tests.contract.running_reader import Reader
 
 LINES = ("P<UTOSPECIMEN<<ANNEX".ljust(44, "<"), "UT00000015UTO9002024M3112317<<<<<<<<<<<<<<04")
 SECOND = (LINES[0], LINES[1].replace("0", "O", 1))
 PORTRAIT = b"\xff\xd8\xff" + random.Random(3).randbytes(40_000)
-
-
-class Reader:
-    def __init__(self, driver: str, twin: Any, **options: object) -> None:
-        self.twin = twin
-        self.events: list[DeviceEvent] = []
-        self.driver: Any = build(
-            "reader", driver, {"path": str(twin.path)} | options, self.events.append, SystemClock()
-        )
-        self.task = asyncio.create_task(self.driver.run())
-
-    def told(self, *kinds: type) -> list[Any]:
-        return [event.data for event in self.events if isinstance(event.data, kinds)]
-
-    def documents(self) -> list[Any]:
-        return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 3.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
-
-    async def until_state(self, state: DeviceState) -> None:
-        await self.until(lambda: self.driver.state is state)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-        await self.twin.unplug()
 
 
 @pytest.fixture
@@ -279,6 +247,20 @@ async def test_a_four_megabyte_symbol_ends_in_a_recorded_fault(patient_scanner: 
     assert [change.fault for change in recorded] == ["DRV-FRM-002"]
     assert recorded[0].state is DeviceState.READY
     assert "larger" in recorded[0].remedy
+
+
+async def test_a_late_loop_tears_no_symbol(scanner: Reader) -> None:
+    """Bytes that came in time and were read late are no silence."""
+    for count in range(1, 6):
+        heard: list[bytes] = []
+        scanner.driver.link._tap = lambda _direction, chunk, heard=heard: heard.append(chunk)
+        os.write(scanner.twin._master, b"]Q1first ")
+        await scanner.until(lambda heard=heard: heard)
+        os.write(scanner.twin._master, b"second\r")
+        time.sleep(0.12)
+        await scanner.until(lambda expected=count: len(scanner.told(BarcodeRead)) == expected)
+    assert set(scanner.told(BarcodeRead)) == {BarcodeRead(b"first second", "QR", "]Q1")}
+    assert scanner.driver.reporter.fault_counts == {}
 
 
 async def test_the_trigger_is_sent(scanner: Reader) -> None:

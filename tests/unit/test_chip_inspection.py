@@ -232,7 +232,7 @@ class TestMessages:
     def test_a_duration_that_no_record_can_hold_is_refused(self):
         result = CheckResult(CheckName.CHIP_CONTENT, CheckOutcome.SUCCESSFUL, duration_ms=float("nan"))
         with pytest.raises(messages.MessageNonsense):
-            messages.decode_answer(messages.encode_answer(messages.ChipJudged(1, (result,))))
+            messages.decode_answer(messages.encode_answer(messages.Judged(1, (result,))))
 
     def test_evidence_crosses_unchanged(self):
         for found, printed in ((evidence(), PRINTED), (ChipEvidence(), None)):

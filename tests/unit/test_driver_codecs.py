@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.barcode.honeywell_packets import HoneywellCodec, MenuOutcome, MenuReply
+from drivers.barcode.input_events import InputEvent, InputEventCodec
 from drivers.barcode.line_codec import SYMBOLOGIES, LineCodec, LineProfile, Reply, Scan
+from drivers.barcode.ssi_packets import Packet, SsiCodec
 from drivers.barrier.errors import ModbusFault, ModbusMismatch, ModbusRefused
 from drivers.barrier.modbus import (
     Adu,
@@ -37,6 +40,7 @@ from drivers.document_reader.codec import (
     image_of,
     packet,
 )
+from drivers.document_reader.elyctis_codec import ElyctisCodec, Tlv
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "devices"
 CUTE = Profile(b"\xe0\x02", b"\r", b"\x03\xe1")
@@ -65,6 +69,28 @@ scans = st.builds(
 )
 replies = st.binary(max_size=60).map(lambda drawn: Reply(drawn.replace(b"\x06", b".")))
 adus = st.builds(Adu, st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min_size=1, max_size=253))
+ssi_packets = st.builds(
+    Packet, st.integers(0, 255), st.binary(max_size=251), st.sampled_from([0, 2, 4]), st.integers(0, 255)
+)
+binary_scans = st.builds(
+    lambda payload, letter: Scan(payload, SYMBOLOGIES[letter], f"]{letter}0"),
+    st.binary(min_size=1, max_size=300),
+    st.sampled_from(sorted(SYMBOLOGIES)),
+)
+menu_replies = st.builds(
+    MenuReply, st.text(MRZ_CHARACTERS, max_size=40).map(str.encode), st.sampled_from(MenuOutcome), st.booleans()
+)
+input_events = st.one_of(
+    st.builds(InputEvent, st.just(1), st.integers(0, 0x2FF), st.integers(0, 2)),
+    st.builds(
+        InputEvent, st.sampled_from([0, 4, 17, 20]), st.integers(0, 0x2FF), st.integers(-(1 << 31), (1 << 31) - 1)
+    ),
+)
+tlvs = st.one_of(
+    st.builds(Tlv, st.sampled_from([b"I", b"L"]), st.binary(max_size=140)),
+    st.builds(Tlv, st.just(b"C"), st.binary(max_size=1)),
+    st.builds(Tlv, st.just(b"V"), st.binary(max_size=255)),
+)
 
 CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "document_reader": (lambda: DocumentReaderCodec(Profile()), reader_messages),
@@ -72,6 +98,10 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "barcode": (lambda: LineCodec(LineProfile()), st.one_of(scans, replies)),
     "barcode_prefixed": (lambda: LineCodec(LineProfile(b"\x02", b"\r\n")), st.one_of(scans, replies)),
     "modbus": (MbapCodec, adus),
+    "elyctis": (ElyctisCodec, tlvs),
+    "ssi": (SsiCodec, ssi_packets),
+    "input_events": (InputEventCodec, input_events),
+    "honeywell": (HoneywellCodec, st.one_of(binary_scans, menu_replies)),
 }
 each_codec = pytest.mark.parametrize("name", sorted(CODECS))
 

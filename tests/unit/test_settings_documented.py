@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from pydantic import BaseModel
 
+from drivers.registry import BUILT_IN
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,16 @@ def writer() -> ModuleType:
 def test_the_settings_page_is_current(writer: ModuleType) -> None:
     written = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert written == writer.page(), "run python tools/write_settings_page.py"
+
+
+def test_the_devices_page_is_current_and_says_what_each_option_means(writer: ModuleType) -> None:
+    written = (PROJECT / "docs" / "devices.md").read_text(encoding="utf-8")
+    assert written == writer.devices_page(), "run python tools/write_settings_page.py"
+    for name, driver in BUILT_IN.items():
+        chapter = written.split(f"## `{name}`\n", 1)[1].split("\n## ", 1)[0]
+        for key, field in driver.options_model().model_fields.items():
+            assert field.description, f"{name}.{key} has no description"
+            assert f"| `{key}` | {field.description} |" in chapter, f"{name}.{key}"
 
 
 def sections() -> dict[str, type[BaseModel]]:

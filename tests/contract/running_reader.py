@@ -1,0 +1,40 @@
+"""A driver that runs on its twin, and everything it told."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from drivers.contracts import DeviceEvent, DeviceState, StateChanged
+from drivers.registry import build
+from gate_agent.clock import SystemClock
+
+
+class Reader:
+    def __init__(self, driver: str, twin: Any, **options: object) -> None:
+        self.twin = twin
+        self.events: list[DeviceEvent] = []
+        self.driver: Any = build(
+            "reader", driver, {"path": str(twin.path)} | options, self.events.append, SystemClock()
+        )
+        self.task = asyncio.create_task(self.driver.run())
+
+    def told(self, *kinds: type) -> list[Any]:
+        return [event.data for event in self.events if isinstance(event.data, kinds)]
+
+    def documents(self) -> list[Any]:
+        return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
+
+    async def until(self, is_met: Callable[[], object], seconds: float = 3.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not is_met():
+                await asyncio.sleep(0.002)
+
+    async def until_state(self, state: DeviceState) -> None:
+        await self.until(lambda: self.driver.state is state)
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+        await self.twin.unplug()
