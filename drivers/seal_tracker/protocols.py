@@ -1,46 +1,56 @@
-"""The seal protocols that are built in, by the names used in commands and settings. One entry per wire protocol."""
+"""The tracker protocols that are built in, by the names used in commands and settings. One entry per wire protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from drivers.seal_tracker import jointech
+from drivers.seal_tracker import jointech, jt808
+from drivers.seal_tracker.codec import FRAME_LIMIT_BYTES, FrameStream, Measure, SealCodec
 from drivers.seal_tracker.errors import ProtocolNotBuiltIn
 from drivers.seal_tracker.events import DecodedFrame
 
 
-class Splitter(Protocol):
-    """Cuts a connection's bytes into whole, un-escaped frames."""
-
-    dropped_bytes: int
-
-    def feed(self, received: bytes) -> list[bytes]:
-        """Return the frames that are complete after these bytes."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class SealProtocol:
-    """One wire protocol: its splitter, its decoder and how a single captured frame is brought into the decoder's form."""
+    """One wire protocol: how its frames are cut, what they mean, and how a captured frame is brought into the decoder's form."""
 
     name: str
-    aliases: tuple[str, ...]
-    new_splitter: Callable[[], Splitter]
+    measure: Measure
     decode: Callable[[bytes], DecodedFrame]
-    normalise: Callable[[bytes], bytes]
+    unwrap: Callable[[bytes], bytes] = bytes
+    normalise: Callable[[bytes], bytes] = bytes
+    aliases: tuple[str, ...] = ()
+    limit_bytes: int = FRAME_LIMIT_BYTES
+    shared_ends: bytes = b""
+
+    def new_stream(self) -> FrameStream:
+        """Return the splitter of one connection."""
+        return FrameStream(self.measure, self.unwrap, limit_bytes=self.limit_bytes, shared_ends=self.shared_ends)
+
+    def new_codec(self) -> SealCodec:
+        """Return the codec of one connection."""
+        return SealCodec(self.new_stream(), self.decode)
 
 
-def _normalise_jointech(captured: bytes) -> bytes:
-    """Return the frame un-escaped. Captures exist in both forms; a bare `(` or `)` inside tells that the escapes are undone already."""
-    inner = captured[1:-1]
-    if captured[:1] == b"(" and b"(" not in inner and b")" not in inner:
-        return jointech.unescape(captured)
-    return captured
-
-
-_BUILT_IN = (SealProtocol("jt600", ("jointech",), jointech.StreamSplitter, jointech.decode, _normalise_jointech),)
+_BUILT_IN = (
+    SealProtocol(
+        "jt600",
+        jointech.frame_size,
+        jointech.decode,
+        unwrap=jointech.unwrap,
+        normalise=jointech.normalise,
+        aliases=("jointech",),
+    ),
+    SealProtocol(
+        "jt808",
+        jt808.frame_size,
+        jt808.decode,
+        unwrap=jt808.unwrap,
+        limit_bytes=jt808.FRAME_LIMIT_BYTES,
+        shared_ends=jt808.DELIMITERS,
+    ),
+)
 
 PROTOCOLS: dict[str, SealProtocol] = {
     name: protocol for protocol in _BUILT_IN for name in (protocol.name, *protocol.aliases)

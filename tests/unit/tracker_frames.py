@@ -1,0 +1,85 @@
+"""Frames of every tracker protocol for tests, made here from made-up devices; the field's own frames are used in place."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from drivers.seal_tracker import jt808
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one made-up tracker sends on one connection, its identity first; `is_checked`: every frame carries a checksum."""
+
+    protocol: str
+    seal_id: str
+    frames: tuple[bytes, ...]
+    is_checked: bool = False
+    is_text: bool = False
+
+    @property
+    def stream(self) -> bytes:
+        return b"".join(self.frames)
+
+
+PHONE = bytes.fromhex("000000001862")
+
+
+def jt808_report(extras: bytes = b"", *, alarms: int = 0, status: int = 2, moment: str = "261130201500") -> bytes:
+    head = struct.pack(">IIIIhHH", alarms, status, 41_299_500, 69_240_100, 455, 36, 90)
+    return head + bytes.fromhex(moment) + extras
+
+
+def jt808_frame(message_id: int, body: bytes = b"", serial: int = 0x7D7E, **header: object) -> bytes:
+    return jt808.encode(jt808.Message(message_id, PHONE, serial, body, **header))
+
+
+JT808_EVENT = b"\x60\x0b\x00\x11" + b"00000000" + b"f"
+JT808_LOCKS = b"\x63\x0b" + bytes.fromhex("7e7d00000001 0f00 31 00 5a".replace(" ", ""))
+JT808_LOCK_BLOCK = bytes.fromhex("301126201500" + "41179700" + "069144060" + "7" + "05" + "2d")
+
+JT808 = Session(
+    "jt808",
+    "1862",
+    (
+        jt808_frame(0x0100, bytes(37)),
+        jt808_frame(0x0200, jt808_report(JT808_EVENT + JT808_LOCKS)),
+        jt808_frame(0x0109),
+        jt808_frame(0x0002),
+        jt808_frame(0x0704, b"\x00\x02\x01" + (b"\x00\x1c" + jt808_report()) * 2),
+        jt808_frame(
+            0x5501,
+            JT808_LOCK_BLOCK
+            + struct.pack(">BBIBIHBHH", 20, 9, 12, 55, 77, 88, 3, 0x20, 0x04)
+            + b"\x0b\x05\x01\x00\x00\x00\x07",
+            serial=9,
+            flags=0x8000,
+        ),
+    ),
+    is_checked=True,
+)
+JT808_E7 = Session(
+    "jt808",
+    "1862",
+    tuple(
+        jt808.encode(jt808.Message(0x0200, b"\x00" + PHONE, 0x3E3D, jt808_report(b"\x30\x01\xe7"), delimiter=0xE7))
+        for _ in range(2)
+    ),
+    is_checked=True,
+)
+
+JOINTECH_LOCK = bytes.fromhex(
+    "24990000000719110027301126201500411797000691440607052d00000001090000000000d85a00010001140000000007"
+)
+JOINTECH = Session(
+    "jt600",
+    "9900000007",
+    (
+        JOINTECH_LOCK,
+        b"(9900000007,P45,301126,201500,41.2995,N,69.2401,E,A,1.25,0,1,1,0012260888,0,0,7)",
+        b"(9900000007,@JT)",
+    ),
+)
+
+SESSIONS: dict[str, Session] = {"jt600": JOINTECH, "jt808": JT808, "jt808-e7": JT808_E7}
