@@ -45,7 +45,7 @@ BUILT_IN: dict[str, BuiltIn] = {
         "drivers.camera.driver:build", DeviceClass.CAMERA, "V4L2, RTSP, MJPEG or file camera in a child process"
     ),
     "jointech_seal": BuiltIn(
-        "drivers.seal_tracker.driver:build", DeviceClass.SEAL_TRACKER, "server for Jointech seal trackers"
+        "drivers.seal_tracker.driver:build", DeviceClass.SEAL_TRACKER, "server for seal trackers, Jointech by default"
     ),
     "pcsc_chip": BuiltIn(
         "drivers.chip.driver:build_pcsc", DeviceClass.CHIP_READER, "contactless chip reader behind PC/SC (egate[pcsc])"

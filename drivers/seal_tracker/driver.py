@@ -51,7 +51,18 @@ class SealServerOptions(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(ge=0, le=65535, description="Port the trackers are configured to call; 0 takes a free one.")
-    protocol: str = Field("jointech", description="Wire protocol of the trackers.")
+    protocol: str = Field(
+        "jointech", description="Wire protocol of the trackers: `jointech`, `jt808`, `eseal`, `teratrack` …"
+    )
+    clock_offset_h: int = Field(
+        8, ge=-12, le=14, description="Hours that the trackers' own clocks are ahead of UTC (JT/T 808 only)."
+    )
+    startup_configuration: str = Field(
+        "",
+        max_length=64,
+        pattern=r"[0-9,]*",
+        description="Configuration that an eSeal gets when it starts, as its maker writes it (eSeal only).",
+    )
     connections_limit: int = Field(
         64, ge=1, le=4096, description="Most trackers connected at once; more are turned away."
     )
@@ -133,7 +144,9 @@ class SealTrackerServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> DriverFault:
         """Serve one connection to its end; return why it ended."""
-        codec = self._protocol.new_codec()
+        codec = self._protocol.new_codec(
+            clock_offset_h=self._options.clock_offset_h, startup_configuration=self._options.startup_configuration
+        )
         while True:
             try:
                 async with asyncio.timeout(self._options.silent_s):

@@ -74,6 +74,7 @@ ALARM_KINDS: frozenset[str] = frozenset(bit.event for bit in STATUS_BITS if bit.
     "denied_outside_area_unseal",
     "battery_offline",
     "power_cut",
+    "dropped",
     "emergency_button",
 }
 """Events that a tracker raises as an alarm."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Callable
-from typing import Literal
+from typing import Concatenate, Literal, ParamSpec
 
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame
+
+Options = ParamSpec("Options")
 
 
 class Cursor:
@@ -80,13 +82,15 @@ def shown_bytes(content: bytes, limit: int = 64) -> str:
     return shown(content.rstrip(b"\x00").decode("ascii", "replace"), limit)
 
 
-def structured(decode: Callable[[bytes], DecodedFrame]) -> Callable[[bytes], DecodedFrame]:
+def structured(
+    decode: Callable[Concatenate[bytes, Options], DecodedFrame],
+) -> Callable[Concatenate[bytes, Options], DecodedFrame]:
     """Return a decoder that rejects a frame whose fields are not where or what they should be, instead of failing on it."""
 
     @functools.wraps(decode)
-    def checked(frame: bytes) -> DecodedFrame:
+    def checked(frame: bytes, /, *args: Options.args, **options: Options.kwargs) -> DecodedFrame:
         try:
-            return decode(frame)
+            return decode(frame, *args, **options)
         except (struct.error, IndexError, KeyError, ValueError, OverflowError) as error:
             raise SealFrameRejected(f"fields do not fit the frame: {error}") from error
 

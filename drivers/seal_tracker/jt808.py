@@ -179,7 +179,7 @@ def _clock(message: Message, now: datetime) -> bytes:
 
 
 @structured
-def decode(frame: bytes) -> DecodedFrame:
+def decode(frame: bytes, clock_offset_h: int = location.CLOCK_OFFSET_H) -> DecodedFrame:
     """Return what one un-escaped frame says and the answer it is owed. Raises `SealFrameRejected`."""
     if frame[:1] == b"(":
         return DecodedFrame("", "text", message_event((("result", shown_bytes(frame)),)))
@@ -191,31 +191,31 @@ def decode(frame: bytes) -> DecodedFrame:
     if not is_short and message.flags & _ENCRYPTED:
         raise SealFrameRejected("the body is encrypted")
     is_part = not is_short and message.flags & _SUB_PACKETS
-    events = () if is_part else _events(message)
+    events = () if is_part else _events(message, clock_offset_h)
     return DecodedFrame(message.device_id, name, events, _reply(message))
 
 
-def _events(message: Message) -> tuple[SealEvent, ...]:
+def _events(message: Message, offset_h: int) -> tuple[SealEvent, ...]:
     body = Cursor(message.body)
     match message.message_id:
         case 0x0200:
-            return location.report(body)
+            return location.report(body, offset_h)
         case 0x0201:
             body.skip(2)
-            return location.report(body)
+            return location.report(body, offset_h)
         case 0x5501 | 0x5502:
             return location.lock_report(body, is_valid=message.message_id == 0x5501)
         case 0x0210 if body.left == 7:
             level = (("battery_percent", str(body.u8())),)
-            return message_event(level, location.bcd_time(body.take(6)))
+            return message_event(level, location.bcd_time(body.take(6), offset_h))
         case 0x0704 | 0x0210:
-            return location.batch(body, is_long=message.message_id == 0x0704)
+            return location.batch(body, offset_h, is_long=message.message_id == 0x0704)
         case 0x0002 if body.left >= 2:
             return message_event((("battery_percent", str(body.u8())), ("gsm", str(body.u8()))))
         case 0x0702:
-            return _card(body)
+            return _card(body, offset_h)
         case 0x0900:
-            return location.transparent(body)
+            return location.transparent(body, offset_h)
         case 0x0107:
             body.skip(34)
             return message_event((("iccid", body.take(10).hex()),))
@@ -235,9 +235,9 @@ def _text(message: Message) -> str:
     return shown(message.body[2:].decode("utf-16-be", "replace"), 256)
 
 
-def _card(body: Cursor) -> tuple[SealEvent, ...]:
+def _card(body: Cursor, offset_h: int) -> tuple[SealEvent, ...]:
     """0702: a card was put on the reader, or taken off."""
-    status, moment, result = body.u8(), location.bcd_time(body.take(6)), body.u8()
+    status, moment, result = body.u8(), location.bcd_time(body.take(6), offset_h), body.u8()
     body.skip(body.u8())  # the holder's name is not ours to keep
     attributes: Attributes = (
         ("card_status", str(status)),

@@ -15,7 +15,7 @@ from drivers.seal_tracker.jointech_fix import FIX_BYTES, decode_fix
 from drivers.seal_tracker.reading import KNOTS_PER_KMH, Reading, message_event, reading_events, utc
 
 CLOCK_OFFSET_H = 8
-"""The clock of these devices runs on GMT+8."""
+"""The clock of these devices runs on GMT+8 unless they were told otherwise."""
 
 _ALARM_KINDS = {
     0: "emergency_button",
@@ -32,19 +32,19 @@ _LOCK_ALARMS = {1: "battery_low", 2: "vibration", 3: "battery_low", 5: "fence_en
 _LOCK_PRODUCT = 3
 
 
-def bcd_time(digits: bytes) -> datetime | None:
+def bcd_time(digits: bytes, offset_h: int) -> datetime | None:
     """Return `YYMMDDhhmmss` of the device's clock as UTC, None when it is no date."""
     text = digits.hex()
     if not text.isdecimal():
         return None
     year, month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 12, 2))
-    return utc(2000 + year, month, day, hour, minute, second, CLOCK_OFFSET_H)
+    return utc(2000 + year, month, day, hour, minute, second, offset_h)
 
 
-def report(body: Cursor) -> tuple[SealEvent, ...]:
+def report(body: Cursor, offset_h: int) -> tuple[SealEvent, ...]:
     """0200: alarms, status, place, and the extra fields."""
     alarms, status = body.u32(), body.u32()
-    reading = _reading(body, status)
+    reading = _reading(body, status, offset_h)
     found = _Extras([kind for bit, kind in _ALARM_KINDS.items() if alarms >> bit & 1])
     found.add("alarm_word", f"{alarms:08x}")
     found.add("status_word", f"{status:08x}")
@@ -63,11 +63,11 @@ def report(body: Cursor) -> tuple[SealEvent, ...]:
     return reading_events(reading, tuple(found.attributes), found.kinds)
 
 
-def _reading(body: Cursor, status: int) -> Reading:
+def _reading(body: Cursor, status: int, offset_h: int) -> Reading:
     latitude, longitude = _place(body, status)
     altitude, speed, course = body.signed(2), body.u16(), body.u16()
     return Reading(
-        device_time=bcd_time(body.take(6)),
+        device_time=bcd_time(body.take(6), offset_h),
         is_valid=bool(status & 2),
         latitude_deg=latitude,
         longitude_deg=longitude,
@@ -77,21 +77,21 @@ def _reading(body: Cursor, status: int) -> Reading:
     )
 
 
-def batch(body: Cursor, *, is_long: bool) -> tuple[SealEvent, ...]:
+def batch(body: Cursor, offset_h: int, *, is_long: bool) -> tuple[SealEvent, ...]:
     """0704, 0210: several reports, told later."""
     if is_long:
         body.skip(3)
     events: list[SealEvent] = []
     while body.left >= 2:
-        events += report(body.sub(body.u16() if is_long else body.u8()))
+        events += report(body.sub(body.u16() if is_long else body.u8()), offset_h)
     return tuple(events)
 
 
-def transparent(body: Cursor) -> tuple[SealEvent, ...]:
+def transparent(body: Cursor, offset_h: int) -> tuple[SealEvent, ...]:
     """0900: a maker's own content; a place is in the vehicle data form (F0 01), the reader's card in the text form (40 GTSL)."""
     kind = body.u8()
     if kind == 0xF0:
-        moment = bcd_time(body.take(6))
+        moment = bcd_time(body.take(6), offset_h)
         body.skip(2)
         if body.u8() == 1:
             for _ in range(body.u8()):
@@ -104,7 +104,7 @@ def transparent(body: Cursor) -> tuple[SealEvent, ...]:
         words = shown_bytes(body.take(body.left)).split("|")
         return message_event((("actor", words[4]),) if words[0] == "\x18GTSL" or len(words) > 4 else ())
     if kind == 0x54:  # GL100 class: a place, then samples of its sensors
-        return reading_events(_reading(body, body.u32()))
+        return reading_events(_reading(body, body.u32(), offset_h))
     return message_event((("content", f"{kind:02x}"),))
 
 

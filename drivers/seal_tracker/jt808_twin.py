@@ -21,11 +21,10 @@ class Jt808SealTwin(TrackerTwin):
     """A padlock with a decimal identity of at most twelve digits."""
 
     protocol: ClassVar[str] = "jt808"
-    _serial: int = 0
 
     async def register(self) -> bytes:
         """Send 0100; return the answer 8100 with the token of the server."""
-        serial = self._next_serial()
+        serial = self._next_index()
         token = struct.pack(">HB", serial, 0) + (self.seal_id.lstrip("0") or "0").encode("ascii")
         return await self._exchange(0x0100, bytes(37), serial, Message(0x8100, self._phone(), 0, token))
 
@@ -39,7 +38,7 @@ class Jt808SealTwin(TrackerTwin):
         body = struct.pack(">IIIIhHH", 0, status, *place, 0, 0, 0) + bytes.fromhex(f"{local:%y%m%d%H%M%S}")
         for kind in kinds:
             body += struct.pack(">BBH", 0x60, 2, _NUMBER_OF_EVENT[kind])
-        serial = self._next_serial()
+        serial = self._next_index()
         return await self._exchange(
             0x0200, body, serial, Message(0x8001, self._phone(), 0, struct.pack(">HHB", serial, 0x0200, 0))
         )
@@ -49,7 +48,3 @@ class Jt808SealTwin(TrackerTwin):
 
     def _phone(self) -> bytes:
         return bytes.fromhex(self.seal_id.zfill(12))
-
-    def _next_serial(self) -> int:
-        self._serial = (self._serial + 1) & 0xFFFF
-        return self._serial

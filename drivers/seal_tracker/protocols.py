@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.seal_tracker import jointech, jt808
+from drivers.seal_tracker import eseal, jointech, jt808, teratrack
 from drivers.seal_tracker.codec import FRAME_LIMIT_BYTES, FrameStream, Measure, SealCodec
 from drivers.seal_tracker.errors import ProtocolNotBuiltIn
 from drivers.seal_tracker.events import DecodedFrame
@@ -13,24 +14,29 @@ from drivers.seal_tracker.events import DecodedFrame
 
 @dataclass(frozen=True, slots=True)
 class SealProtocol:
-    """One wire protocol: how its frames are cut, what they mean, and how a captured frame is brought into the decoder's form."""
+    """One wire protocol: how its frames are cut, what they mean, and how a captured frame is brought into the decoder's form.
+
+    `options`: names of the keyword options that `decode` takes besides the frame.
+    """
 
     name: str
     measure: Measure
-    decode: Callable[[bytes], DecodedFrame]
+    decode: Callable[..., DecodedFrame]
     unwrap: Callable[[bytes], bytes] = bytes
     normalise: Callable[[bytes], bytes] = bytes
     aliases: tuple[str, ...] = ()
     limit_bytes: int = FRAME_LIMIT_BYTES
     shared_ends: bytes = b""
+    options: tuple[str, ...] = ()
 
     def new_stream(self) -> FrameStream:
         """Return the splitter of one connection."""
         return FrameStream(self.measure, self.unwrap, limit_bytes=self.limit_bytes, shared_ends=self.shared_ends)
 
-    def new_codec(self) -> SealCodec:
-        """Return the codec of one connection."""
-        return SealCodec(self.new_stream(), self.decode)
+    def new_codec(self, **options: object) -> SealCodec:
+        """Return the codec of one connection. Options that this protocol does not know are left out."""
+        known = {name: value for name, value in options.items() if name in self.options}
+        return SealCodec(self.new_stream(), functools.partial(self.decode, **known) if known else self.decode)
 
 
 _BUILT_IN = (
@@ -49,7 +55,10 @@ _BUILT_IN = (
         unwrap=jt808.unwrap,
         limit_bytes=jt808.FRAME_LIMIT_BYTES,
         shared_ends=jt808.DELIMITERS,
+        options=("clock_offset_h",),
     ),
+    SealProtocol("eseal", eseal.frame_size, eseal.decode, limit_bytes=1024, options=("startup_configuration",)),
+    SealProtocol("teratrack", teratrack.frame_size, teratrack.decode, limit_bytes=8192),
 )
 
 PROTOCOLS: dict[str, SealProtocol] = {

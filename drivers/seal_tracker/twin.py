@@ -85,6 +85,10 @@ class TrackerTwin(ABC):
         Raises `AnswerMissing` after the repeats, `OSError` when unplugged, `KeyError` for an event that this tracker cannot tell.
         """
 
+    def _next_index(self) -> int:
+        self._index = (self._index + 1) % 256
+        return self._index
+
     def damaged(self, wire: bytes) -> bytes:
         """Return a frame as it comes through a bad line: its head is lost."""
         return bytes(5) + wire[5:]
@@ -144,7 +148,7 @@ class JointechSealTwin(TrackerTwin):
 
         Raises `AnswerMissing` after the repeats, `OSError` when unplugged.
         """
-        self._index = (self._index + 1) % 256
+        index = self._next_index()
         status = sum(_BITS[name] for name in set(bits))
         flags = (1 if has_fix else 0) | (2 if latitude_deg >= 0 else 0) | (4 if longitude_deg >= 0 else 0)
         fix = Fix(
@@ -169,6 +173,6 @@ class JointechSealTwin(TrackerTwin):
             location_area=1,
             gsm=20,
             extension=bytes(4),
-            index=self._index,
+            index=index,
         )
         return await self._send(encode_lock_frame(frame), lock_answer(frame) if status & ACK_REQUIRED else b"")

@@ -9,6 +9,7 @@ from drivers.contracts import DeviceEvent, DeviceState, SealReported, StateChang
 from drivers.errors import OptionsRefused
 from drivers.seal_tracker import driver as seal_driver
 from drivers.seal_tracker.jt808_twin import Jt808SealTwin
+from drivers.seal_tracker.text_twins import ESealTwin, TeraTrackTwin
 from drivers.seal_tracker.twin import SEALED_BITS, AnswerMissing, JointechSealTwin, TrackerTwin
 from gate_agent.clock import SystemClock
 
@@ -67,7 +68,7 @@ async def test_a_report_makes_it_ready_and_is_answered(lane: Lane) -> None:
         assert twin.sent_frames == 1
 
 
-TWINS: tuple[type[TrackerTwin], ...] = (JointechSealTwin, Jt808SealTwin)
+TWINS: tuple[type[TrackerTwin], ...] = (JointechSealTwin, Jt808SealTwin, ESealTwin, TeraTrackTwin)
 
 
 @pytest.mark.parametrize("kind_of_twin", TWINS, ids=lambda twin: twin.protocol)
@@ -76,7 +77,7 @@ class TestEveryProtocol:
 
     @pytest.fixture
     async def lane(self, kind_of_twin: type[TrackerTwin]) -> AsyncIterator[Lane]:
-        running = Lane(protocol=kind_of_twin.protocol, silent_s=0.4, noise_limit_bytes=256)
+        running = Lane(protocol=kind_of_twin.protocol, silent_s=0.4, noise_limit_bytes=2048)
         await running.until_state(DeviceState.STARTING)
         yield running
         await running.end()

@@ -10,7 +10,7 @@ from drivers.seal_tracker.protocols import protocol_named
 from gate_agent.cli.inspect_seal_frame import inspect_line
 
 DEVICES = Path(__file__).parents[2].parent / "shared" / "data" / "devices"
-FRAMES = {"jt600": (22, 0), "jt808": (63, 3)}
+FRAMES = {"jt600": (22, 0), "jt808": (63, 3), "eseal": (3, 0), "teratrack": (1, 0)}
 """By protocol: frames in the two files, and how many of them must be rejected."""
 
 STREAMS = {"jt600": 11, "jt808": 3}

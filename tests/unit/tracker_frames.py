@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from drivers.seal_tracker import jt808
+from drivers.seal_tracker import eseal, jt808, teratrack
+from drivers.seal_tracker.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -82,4 +84,29 @@ JOINTECH = Session(
     ),
 )
 
-SESSIONS: dict[str, Session] = {"jt600": JOINTECH, "jt808": JT808, "jt808-e7": JT808_E7}
+MOMENT = datetime(2026, 11, 30, 12, 15, tzinfo=UTC)
+PLACE = Reading(MOMENT, is_valid=True, latitude_deg=41.2995, longitude_deg=-69.2401, course_deg=90)
+ESEAL = Session(
+    "eseal",
+    "1000898",
+    (
+        *(
+            eseal.encode("1000898", kind, number, MOMENT, PLACE, "Open")
+            for number, kind in enumerate(sorted(eseal.REPORTS))
+        ),
+        b"##S,eSeal,1000898,256,3.0.6,RC-NFC DEL ACK,,E##",
+    ),
+)
+TERATRACK = Session(
+    "teratrack",
+    "9900000007",
+    tuple(teratrack.encode("9900000007", PLACE, MOMENT, status, 7) for status in (0x20D8, 0x0020)),
+)
+
+SESSIONS: dict[str, Session] = {
+    "jt600": JOINTECH,
+    "jt808": JT808,
+    "jt808-e7": JT808_E7,
+    "eseal": ESEAL,
+    "teratrack": TERATRACK,
+}
