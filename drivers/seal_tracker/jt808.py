@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from drivers.seal_tracker import jt808_location as location
+from drivers.seal_tracker.checksums import xor
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame, SealEvent
 from drivers.seal_tracker.fields import Cursor, shown, shown_bytes, structured
@@ -105,17 +106,6 @@ def unwrap(frame: bytes) -> bytes:
             out.append(frame[at])
             at += 1
     return bytes(out) + frame[-1:]
-
-
-def xor(content: bytes) -> int:
-    """Return the XOR of all bytes, folding halves so that a frame costs a few operations and not one per byte."""
-    size = 1 << max(len(content) - 1, 0).bit_length()
-    value = int.from_bytes(content, "big")
-    while size > 1:
-        size >>= 1
-        bits = size * 8
-        value = (value >> bits) ^ (value & ((1 << bits) - 1))
-    return value
 
 
 def parse(frame: bytes) -> Message:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.seal_tracker import eseal, jointech, jt808, teratrack
+from drivers.seal_tracker import eseal, gt06, jointech, jt808, teratrack
 from drivers.seal_tracker.codec import FRAME_LIMIT_BYTES, FrameStream, Measure, SealCodec
 from drivers.seal_tracker.errors import ProtocolNotBuiltIn
 from drivers.seal_tracker.events import DecodedFrame
@@ -59,6 +59,7 @@ _BUILT_IN = (
     ),
     SealProtocol("eseal", eseal.frame_size, eseal.decode, limit_bytes=1024, options=("startup_configuration",)),
     SealProtocol("teratrack", teratrack.frame_size, teratrack.decode, limit_bytes=8192),
+    SealProtocol("gt06", gt06.frame_size, gt06.decode, limit_bytes=gt06.FRAME_LIMIT_BYTES),
 )
 
 PROTOCOLS: dict[str, SealProtocol] = {

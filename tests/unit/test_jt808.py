@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.seal_tracker.checksums import xor
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import EVENT_NUMBERS
-from drivers.seal_tracker.jt808 import Message, decode, encode, parse, unwrap, xor
+from drivers.seal_tracker.jt808 import Message, decode, encode, parse, unwrap
 from gate_agent import cli
 from gate_agent.cli.inspect_seal_frame import inspect_line
 from tests.unit.tracker_frames import JT808_EVENT, JT808_LOCKS, PHONE, jt808_frame, jt808_report

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from drivers.seal_tracker import eseal, jt808, teratrack
+from drivers.seal_tracker import eseal, gt06, jt808, teratrack
 from drivers.seal_tracker.reading import Reading
 
 
@@ -103,10 +103,33 @@ TERATRACK = Session(
     tuple(teratrack.encode("9900000007", PLACE, MOMENT, status, 7) for status in (0x20D8, 0x0020)),
 )
 
+GT06_BLOCK = bytes((26, 11, 30, 12, 15, 0, 0xC9)) + struct.pack(">IIBH", 74_339_100, 124_632_180, 36, 0x1C5A)
+GT06_CELLS = bytes.fromhex("0901cc00266a001e17")
+GT06 = Session(
+    "gt06",
+    "861774054558620",
+    (
+        gt06.encode(0x01, bytes.fromhex("0861774054558620") + b"\x36\x05", 1),
+        gt06.encode(0x13, bytes.fromhex("4604040002"), 2),
+        gt06.encode(0x12, GT06_BLOCK + GT06_CELLS[1:], 3),
+        gt06.encode(0x16, GT06_BLOCK + GT06_CELLS + bytes.fromhex("7c06041302"), 0x0D0A),
+        gt06.encode(0x8A, b"", 5),
+        gt06.encode(
+            0x70,
+            struct.pack(">HHIBhIIBH", 0x33, 18, 1_796_040_900, 9, 455, 74_339_100, 124_632_180, 36, 0x1C5A)
+            + b"\x00\x2b\x00\x01\x14",
+            6,
+            is_extended=True,
+        ),
+    ),
+    is_checked=True,
+)
+
 SESSIONS: dict[str, Session] = {
     "jt600": JOINTECH,
     "jt808": JT808,
     "jt808-e7": JT808_E7,
     "eseal": ESEAL,
     "teratrack": TERATRACK,
+    "gt06": GT06,
 }
