@@ -114,6 +114,7 @@ class SealCodec:
         self._stream = stream
         self._decode = decode
         self._identity = ""
+        self._has_login = False
 
     def feed(self, received: bytes) -> list[Heard | BadFrame]:
         """Return what is complete after these bytes, in order."""
@@ -136,8 +137,9 @@ class SealCodec:
         return decoded.clock_reply(now) if decoded.clock_reply is not None else decoded.reply
 
     def _identified(self, decoded: DecodedFrame) -> DecodedFrame:
-        if decoded.seal_id:
+        if decoded.seal_id and (decoded.is_login or not self._has_login):
             self._identity = decoded.seal_id
+            self._has_login = self._has_login or decoded.is_login
             return decoded
         if decoded.events and not self._identity:
             raise SealFrameRejected("a report before the tracker said who it is")

@@ -171,7 +171,7 @@ class SealTrackerServer:
         self.reporter.change(DeviceState.READY)
         for event in heard.decoded.events:
             report = SealReported(
-                seal_id=heard.decoded.seal_id,
+                seal_id=event.seal_id or heard.decoded.seal_id,
                 kind=event.kind,
                 is_alarm=event.is_alarm,
                 device_time=event.device_time,

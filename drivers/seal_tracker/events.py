@@ -89,7 +89,8 @@ TAMPER_KINDS: frozenset[str] = frozenset(
 class SealEvent:
     """One normalised event. Degrees are WGS 84, north and east positive; None when the tracker had no fix.
 
-    `device_time` is the tracker's own clock in UTC, which may be wrong by years: order by the time of receipt.
+    `device_time` is the tracker's own clock in UTC, which may be wrong by years: order by the time of receipt. `seal_id` is set only
+    where one frame tells of several trackers.
     """
 
     kind: str
@@ -98,13 +99,15 @@ class SealEvent:
     latitude_deg: float | None
     longitude_deg: float | None
     attributes: tuple[tuple[str, str], ...] = ()
+    seal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
     """What one frame says: whose it is, its events in the tracker's order, and the exact answer it is owed (empty: none).
 
-    `seal_id` is empty where the protocol says it once per connection. `clock_reply` makes the answer of a tracker that asks for the time.
+    `seal_id` is empty where the protocol says it once per connection, with a frame that `is_login`: its identity then holds against
+    any other that later frames carry. `clock_reply` makes the answer of a tracker that asks for the time.
     """
 
     seal_id: str
@@ -112,6 +115,7 @@ class DecodedFrame:
     events: tuple[SealEvent, ...]
     reply: bytes = b""
     clock_reply: Callable[[datetime], bytes] | None = None
+    is_login: bool = False
 
 
 def status_attributes(status: int) -> tuple[tuple[str, str], ...]:

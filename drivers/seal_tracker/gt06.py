@@ -62,7 +62,7 @@ def decode(frame: bytes) -> DecodedFrame:
         digits = content[:8].hex()
         if len(digits) != 16 or not digits.isdecimal():
             raise SealFrameRejected("login without a decimal identity")
-        return DecodedFrame(digits[1:], name, (), reply)
+        return DecodedFrame(digits[1:], name, (), reply, is_login=True)
     told_by = content_of.extended if head == 4 else content_of.basic
     seal_id, events = told_by(kind, content)
     return DecodedFrame(seal_id, name, events, reply)

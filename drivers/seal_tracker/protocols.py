@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.seal_tracker import eseal, gt06, jointech, jt808, teratrack
+from drivers.seal_tracker import egts, eseal, gt06, jointech, jt808, teltonika, teratrack, wialon
 from drivers.seal_tracker.codec import FRAME_LIMIT_BYTES, FrameStream, Measure, SealCodec
 from drivers.seal_tracker.errors import ProtocolNotBuiltIn
 from drivers.seal_tracker.events import DecodedFrame
@@ -16,6 +16,7 @@ from drivers.seal_tracker.events import DecodedFrame
 class SealProtocol:
     """One wire protocol: how its frames are cut, what they mean, and how a captured frame is brought into the decoder's form.
 
+    `decode_capture`: reads a frame whose length or checksum does not hold any more, for looking at captures only, never for a server.
     `options`: names of the keyword options that `decode` takes besides the frame.
     """
 
@@ -24,6 +25,7 @@ class SealProtocol:
     decode: Callable[..., DecodedFrame]
     unwrap: Callable[[bytes], bytes] = bytes
     normalise: Callable[[bytes], bytes] = bytes
+    decode_capture: Callable[[bytes], DecodedFrame] | None = None
     aliases: tuple[str, ...] = ()
     limit_bytes: int = FRAME_LIMIT_BYTES
     shared_ends: bytes = b""
@@ -60,6 +62,15 @@ _BUILT_IN = (
     SealProtocol("eseal", eseal.frame_size, eseal.decode, limit_bytes=1024, options=("startup_configuration",)),
     SealProtocol("teratrack", teratrack.frame_size, teratrack.decode, limit_bytes=8192),
     SealProtocol("gt06", gt06.frame_size, gt06.decode, limit_bytes=gt06.FRAME_LIMIT_BYTES),
+    SealProtocol("egts", egts.frame_size, egts.decode, limit_bytes=egts.FRAME_LIMIT_BYTES),
+    SealProtocol("wialon", wialon.frame_size, wialon.decode, limit_bytes=wialon.FRAME_LIMIT_BYTES),
+    SealProtocol(
+        "teltonika",
+        teltonika.frame_size,
+        teltonika.decode,
+        decode_capture=teltonika.decode_capture,
+        limit_bytes=teltonika.FRAME_LIMIT_BYTES,
+    ),
 )
 
 PROTOCOLS: dict[str, SealProtocol] = {

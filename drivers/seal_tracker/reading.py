@@ -42,7 +42,7 @@ def reading_events(reading: Reading, attributes: Attributes = (), kinds: Iterabl
     has_place = reading.is_valid and reading.is_on_earth
     motion: Attributes = (
         ("speed_knots", f"{reading.speed_knots:.8g}"),
-        ("course_deg", f"{reading.course_deg:g}"),
+        ("course_deg", f"{reading.course_deg:.10g}"),
     )
     if reading.altitude_m is not None:
         motion += (("altitude_m", f"{reading.altitude_m:.10g}"),)

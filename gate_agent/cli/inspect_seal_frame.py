@@ -9,7 +9,7 @@ from typing import Any
 
 from drivers.seal_tracker.errors import ProtocolNotBuiltIn, SealFrameRejected
 from drivers.seal_tracker.events import STATUS_BITS, DecodedFrame, SealEvent
-from drivers.seal_tracker.protocols import protocol_named
+from drivers.seal_tracker.protocols import SealProtocol, protocol_named
 from gate_agent.clock import SystemClock
 
 SUMMARY = "decode seal tracker frames, one in hex per line on standard input"
@@ -35,10 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
 def inspect_line(protocol_name: str, line: str, *, from_wire: bool = False) -> dict[str, Any]:
     """Return `seal_id`, `message`, `events`, `reply_hex` and `error` (None when the frame was understood) for one line of hex."""
     answer: dict[str, Any] = {"seal_id": None, "message": None, "events": [], "reply_hex": "", "error": None}
+    answer["is_whole"] = False
     try:
         protocol = protocol_named(protocol_name)
         captured = bytes.fromhex(line.strip())
-        decoded = protocol.decode(protocol.unwrap(captured) if from_wire else protocol.normalise(captured))
+        frame = protocol.unwrap(captured) if from_wire else protocol.normalise(captured)
+        decoded, answer["is_whole"] = _decode(protocol, frame)
     except (SealFrameRejected, ProtocolNotBuiltIn) as rejected:
         answer["error"] = f"{rejected.code}: {rejected}"
     except ValueError:
@@ -51,6 +53,16 @@ def inspect_line(protocol_name: str, line: str, *, from_wire: bool = False) -> d
             "reply_hex": _reply(decoded).hex(),
         }
     return answer
+
+
+def _decode(protocol: SealProtocol, frame: bytes) -> tuple[DecodedFrame, bool]:
+    """Return what the frame says, and whether its length and checksum held; a tracker's server would not have taken it otherwise."""
+    try:
+        return protocol.decode(frame), True
+    except SealFrameRejected:
+        if protocol.decode_capture is None:
+            raise
+        return protocol.decode_capture(frame), False
 
 
 def _reply(decoded: DecodedFrame) -> bytes:
@@ -67,6 +79,8 @@ def _event(event: SealEvent) -> dict[str, Any]:
         "is_alarm": event.is_alarm,
         "attributes": dict(event.attributes),
     }
+    if event.seal_id:
+        fields["seal_id"] = event.seal_id
     if "last_latitude_deg" in fields["attributes"]:  # no fix: where the tracker was last, marked as not valid
         fields["lat"] = float(fields["attributes"].pop("last_latitude_deg"))
         fields["lon"] = float(fields["attributes"].pop("last_longitude_deg"))

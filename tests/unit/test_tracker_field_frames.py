@@ -10,13 +10,25 @@ from drivers.seal_tracker.protocols import protocol_named
 from gate_agent.cli.inspect_seal_frame import inspect_line
 
 DEVICES = Path(__file__).parents[2].parent / "shared" / "data" / "devices"
-FRAMES = {"jt600": (22, 0), "jt808": (63, 3), "eseal": (3, 0), "teratrack": (1, 0), "gt06": (92, 14)}
+FRAMES = {
+    "jt600": (22, 0),
+    "jt808": (63, 3),
+    "eseal": (3, 0),
+    "teratrack": (1, 0),
+    "gt06": (92, 14),
+    "egts": (9, 0),
+    "wialon": (16, 0),
+    "teltonika": (27, 0),
+}
 """By protocol: frames in the two files, and how many of them must be rejected."""
 
-STREAMS = {"jt600": 11, "jt808": 3, "gt06": 9}
+STREAMS = {"jt600": 11, "jt808": 3, "gt06": 9, "egts": 2, "teltonika": 2}
 
 ALTITUDE_IS_THE_CHECKSUM = "gt06-ffdfde4695"
 """Its provenance read the two bytes of the checksum as an altitude of -31703 m."""
+
+TIME_IS_THAT_OF_THE_TEST = "wialon-e81fb714b3"
+"""The frame has no time; its provenance put in the moment at which it was read."""
 
 
 def field_frames(protocol: str) -> list[dict[str, Any]]:
@@ -49,9 +61,11 @@ def of_position(event: dict[str, Any]) -> dict[str, Any]:
 
 def as_expected(position: dict[str, Any]) -> dict[str, Any]:
     moment = position["device_time"] or position["fix_time"]
+    is_repeated = position["outdated"] and not (position["lat"] or position["lon"])  # no place in the frame at all
     return {
         "time": moment and moment.replace(".000Z", "Z"),
-        **{key: position[key] for key in ("valid", "lat", "lon", "speed_kn", "course_deg", "altitude_m")},
+        "valid": position["valid"] and not is_repeated,
+        **{key: position[key] for key in ("lat", "lon", "speed_kn", "course_deg", "altitude_m")},
     }
 
 
@@ -72,6 +86,8 @@ def test_every_field_frame_decodes_or_is_rejected_as_expected(protocol: str) -> 
         told = [event for event in answer["events"] if event["kind"] in {"position", "status"}]
         if frame["id"] == ALTITUDE_IS_THE_CHECKSUM:
             frame["expected"][0]["altitude_m"] = 0.0
+        if frame["id"] == TIME_IS_THAT_OF_THE_TEST:
+            frame["expected"][0]["device_time"] = frame["expected"][0]["fix_time"] = None
         assert [of_position(event) for event in told] == [as_expected(each) for each in frame["expected"]], frame["id"]
     assert (len(frames), rejected) == FRAMES[protocol]
 

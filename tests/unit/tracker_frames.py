@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from drivers.seal_tracker import eseal, gt06, jt808, teratrack
+from drivers.seal_tracker import egts, eseal, gt06, jt808, teltonika, teratrack, wialon
 from drivers.seal_tracker.reading import Reading
 
 
@@ -125,6 +125,87 @@ GT06 = Session(
     is_checked=True,
 )
 
+EGTS_POSITION = struct.pack(
+    "<IIIBHB3sBB",
+    1_796_040_900 - egts.EPOCH_2010_S,
+    round(41.2995 * 0xFFFFFFFF / 90),
+    round(69.2401 * 0xFFFFFFFF / 180),
+    0x41,
+    0x8000 | 360,
+    14,
+    b"\x10\x00\x00",
+    1,
+    3,
+)
+EGTS_IDENTITY = struct.pack("<IB", 7, 2) + b"861774054558620"
+EGTS = Session(
+    "egts",
+    "861774054558620",
+    (
+        egts.encode(1, egts.APPDATA, egts.encode_record(1, 1, egts.encode_part(egts.TERM_IDENTITY, EGTS_IDENTITY))),
+        egts.encode(
+            2,
+            egts.APPDATA,
+            b"".join(
+                egts.encode_record(number, 2, egts.encode_part(egts.POS_DATA, EGTS_POSITION), 45177)
+                for number in (0x0102, 0x0103)
+            ),
+        ),
+        egts.encode(3, egts.RESPONSE, b"\x02\x00\x00"),
+    ),
+    is_checked=True,
+)
+WIALON_REPORT = "301126;121500;4117.9700;N;06914.4060;W;36;90;455;9"
+WIALON = Session(
+    "wialon",
+    "861774054558620",
+    (
+        wialon.encode("L", "861774054558620;NA"),
+        wialon.encode("SD", WIALON_REPORT),
+        wialon.encode("D", WIALON_REPORT + ";0.8;NA;NA;;NA;SOS:1:1,Батарея:3:100 %"),
+        wialon.encode("P", ""),
+        wialon.encode("B", f"{WIALON_REPORT}|{WIALON_REPORT}"),
+        wialon.encode("M", "hello"),
+    ),
+)
+WIALON_CHECKED = Session(
+    "wialon",
+    "861774054558620",
+    (
+        wialon.encode("L", "2.0;861774054558620;NA", is_checked=True),
+        wialon.encode("SD", WIALON_REPORT, is_checked=True),
+        wialon.encode("D", WIALON_REPORT + ";0.8;NA;NA;;NA;SOS:1:1", is_checked=True),
+    ),
+)
+
+
+def teltonika_record(codec: int, *, has_wide_values: bool = False) -> bytes:
+    wide = ">H" if codec == teltonika.CODEC_8_EXTENDED else ">B"
+    number = ">B" if codec == teltonika.CODEC_8 else ">H"
+    record = struct.pack(">QBiihHBH", 1_796_040_900_000, 0, -692_401_000, 412_995_000, 455, 90, 9, 36)
+    record += struct.pack(number, 0) + (b"\x05" if codec == teltonika.CODEC_16 else b"") + struct.pack(wide, 2)
+    record += struct.pack(wide, 1) + struct.pack(number, 21) + b"\x04"
+    record += struct.pack(wide, 1) + struct.pack(number, 67) + struct.pack(">H", 4012)
+    record += struct.pack(wide, 0) * 2 + (struct.pack(wide, 0) if has_wide_values else b"")
+    return record + (b"\x00\x01\x01\x00\x00\x02hi" if codec == teltonika.CODEC_8_EXTENDED else b"")
+
+
+TELTONIKA = Session(
+    "teltonika",
+    "861774054558620",
+    (
+        b"\x00\x0f861774054558620",
+        *(
+            teltonika.encode(codec, [teltonika_record(codec)] * 2)
+            for codec in (teltonika.CODEC_8, teltonika.CODEC_8_EXTENDED, teltonika.CODEC_16)
+        ),
+        teltonika.encode(teltonika.CODEC_8, [teltonika_record(teltonika.CODEC_8, has_wide_values=True)] * 2),
+        teltonika.encode(teltonika.CODEC_12, [b"\x06\x00\x00\x00\x02ok"]),
+        teltonika.encode(teltonika.GH3000, [struct.pack(">IBBffHBBB", 0x1234, 1, 0x1F, 41.5, -69.25, 455, 64, 36, 9)]),
+    ),
+    is_checked=True,
+)
+
 SESSIONS: dict[str, Session] = {
     "jt600": JOINTECH,
     "jt808": JT808,
@@ -132,4 +213,8 @@ SESSIONS: dict[str, Session] = {
     "eseal": ESEAL,
     "teratrack": TERATRACK,
     "gt06": GT06,
+    "egts": EGTS,
+    "wialon": WIALON,
+    "wialon-2": WIALON_CHECKED,
+    "teltonika": TELTONIKA,
 }
