@@ -6,19 +6,34 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from drivers.seal_tracker import egts, eseal, gt06, jt808, teltonika, teratrack, wialon
+from drivers.seal_tracker import (
+    adm,
+    egts,
+    eseal,
+    galileo,
+    gt06,
+    jt808,
+    meitrack,
+    navis,
+    t800x,
+    teltonika,
+    teratrack,
+    wialon,
+)
 from drivers.seal_tracker.reading import Reading
 
 
 @dataclass(frozen=True)
 class Session:
-    """What one made-up tracker sends on one connection, its identity first; `is_checked`: every frame carries a checksum."""
+    """What one made-up tracker sends on one connection, its identity first; `is_checked`: every frame carries a checksum, but for an
+    `unchecked_login`; `has_marks`: frames can be told from garbage by how they start."""
 
     protocol: str
     seal_id: str
     frames: tuple[bytes, ...]
     is_checked: bool = False
-    is_text: bool = False
+    unchecked_login: bool = False
+    has_marks: bool = True
 
     @property
     def stream(self) -> bytes:
@@ -203,7 +218,124 @@ TELTONIKA = Session(
         teltonika.encode(teltonika.CODEC_12, [b"\x06\x00\x00\x00\x02ok"]),
         teltonika.encode(teltonika.GH3000, [struct.pack(">IBBffHBBB", 0x1234, 1, 0x1F, 41.5, -69.25, 455, 64, 36, 9)]),
     ),
+    unchecked_login=True,
     is_checked=True,
+)
+
+GALILEO_RECORD = (
+    b"\x10\x07\x00\x20"
+    + struct.pack("<I", 1_796_040_900)
+    + b"\x30"
+    + struct.pack("<Bii", 0x09, 41_299_500, -69_240_100)
+    + b"\x33"
+    + struct.pack("<HH", 360, 900)
+    + b"\x34\xc7\x01\x41"
+    + struct.pack("<H", 12_500)
+)
+GALILEO = Session(
+    "galileo",
+    "861774054558620",
+    (
+        galileo.encode(b"\x01\x10\x02\x21\x03861774054558620\x04\x32\x00"),
+        galileo.encode(GALILEO_RECORD * 3),
+        galileo.encode(b"\xe0\x00\x00\x00\x00\xe1\x02ok"),
+        galileo.encode(b"\x01jpeg", galileo.PICTURE),
+    ),
+    is_checked=True,
+)
+NAVIS_FIELDS = 14
+FLEX_RECORD = struct.pack(
+    "<IHIBBBBBIiiifH", 7, 5899, 0, 0, 1, 0, 20, 9 << 2 | 3, 1_796_040_900, 24_779_700, -41_544_060, 4550, 36.0, 90
+)
+NAVIS_F60 = (
+    struct.pack("<BIH6sBBBBBHH", 6, 7, 5899, bytes(6), 0, 1, 20, 0, 0, 12_500, 4_012)
+    + bytes(52)
+    + struct.pack("<B6BiiifH", 9 << 2 | 3, 12, 15, 0, 30, 10, 26, 24_779_700, -41_544_060, 4550, 36.0, 90)
+    + bytes(12)
+)
+NAVIS = Session(
+    "navis",
+    "861774054558620",
+    (
+        navis.encode(b"*>S:861774054558620", 7),
+        navis.encode(b"*>A\x02" + NAVIS_F60 * 2, 7),
+        navis.encode(b"*>FLEX\xb0\x0a\x0a\x0e\xff\xfc", 7),
+        navis.encode_flex(b"~A\x02" + FLEX_RECORD * 2),
+        navis.encode_flex(b"~T\x07\x00\x00\x00" + FLEX_RECORD),
+        b"\x7f",
+    ),
+    is_checked=True,
+)
+ENVOTECH = Session(
+    "envotech",
+    "F016109",
+    tuple(
+        f"$80SLM,{event},000F,F016109,301126121500,AF2463902,000406,0000,000,00018780,54000000"
+        f"'3011261215001{4129950}N{6924010}W036090*E637\r\n".encode()
+        for event in ("60", "61", "02")
+    ),
+)
+
+MEITRACK_TEXT = "35,41.299500,-69.240100,261130121500,A,9,20,36,90,1,455,1,0,000|00||,0000,4.33|12.96|1.92|2.72|2.69"
+MEITRACK_TAGS = (
+    b"\x04\x01\x25\x05\x01\x06\x09\x47\x02"
+    b"\x03\x08\x24\x00\x09\x5a\x00\x0b\xc7\x01"
+    + struct.pack(
+        "<BBiBiBIBI", 4, 2, 41_299_500, 3, -69_240_100, 4, 1_796_040_900 - meitrack.EPOCH_2000_S, 0x25, 12165644
+    )
+    + b"\x01\xfe\x0b\x02hi"
+)
+MEITRACK_PACKED = struct.pack(
+    "<BiiIBBBHHHHII", 35, 41_299_500, -69_240_100, 1_796_040_900 - meitrack.EPOCH_2000_S, 1, 9, 20, 36, 90, 0, 455, 1, 1
+) + bytes(20)
+MEITRACK = Session(
+    "meitrack",
+    "861774054558620",
+    (
+        meitrack.encode("861774054558620", b"AAA," + MEITRACK_TEXT.encode()),
+        meitrack.encode("861774054558620", b"AFF,0004," + MEITRACK_TEXT.encode()),
+        meitrack.encode("861774054558620", b"D82,0"),
+        meitrack.encode(
+            "861774054558620",
+            b"CCE,\x00\x00\x00\x00\x01\x00" + struct.pack("<HH", len(MEITRACK_TAGS) + 2, 1) + MEITRACK_TAGS,
+        ),
+        meitrack.encode("861774054558620", b"CCC,\x02\x01\x34\x00\x01\x00\x00\x00" + MEITRACK_PACKED * 2),
+    ),
+    is_checked=True,
+)
+ADM = Session(
+    "adm",
+    "861774054558620",
+    (
+        adm.encode(adm.IMEI, b"861774054558620" + bytes(40)),
+        adm.encode(
+            0,
+            struct.pack(
+                "<BHHffHHBhBBIHH", 3, 7, 0, 41.2995, -69.2401, 900, 360, 0, 455, 7, 9, 1_796_040_900, 12_500, 4_012
+            ),
+        ),
+        adm.encode(0x49, (b"ID=1" + bytes(200))[: adm.COMMAND_ANSWER_BYTES - 4]),
+    ),
+    has_marks=False,
+)
+T800X_PLACE = bytes.fromhex("261130121500") + struct.pack("<fff", 455, -69.2401, 41.2995) + b"\x03\x60\x00\x5a"
+T800X_HEAD = bytes(7) + b"\x00\x14\x49" + bytes(6) + b"\x40\x00"
+T800X = Session(
+    "t800x",
+    "861774054558620",
+    (
+        t800x.encode(0x23, t800x.LOGIN, 1, "861774054558620"),
+        t800x.encode(0x23, t800x.GPS, 2, "861774054558620", T800X_HEAD + bytes(4) + bytes(6) + b"\x85" + T800X_PLACE),
+        t800x.encode(
+            0x25,
+            t800x.ALARM_2,
+            3,
+            "861774054558620",
+            T800X_HEAD + bytes(12) + b"\x03" + bytes(5) + b"\x85" + T800X_PLACE,
+        ),
+        t800x.encode(0x27, t800x.GPS, 4, "861774054558620", b"\x49\x08" + T800X_PLACE),
+        t800x.encode(0x26, t800x.NETWORK, 5, "861774054558620", b"\x00" + (T800X_PLACE + bytes(2)) * 2),
+    ),
 )
 
 SESSIONS: dict[str, Session] = {
@@ -217,4 +349,10 @@ SESSIONS: dict[str, Session] = {
     "wialon": WIALON,
     "wialon-2": WIALON_CHECKED,
     "teltonika": TELTONIKA,
+    "galileo": GALILEO,
+    "navis": NAVIS,
+    "envotech": ENVOTECH,
+    "meitrack": MEITRACK,
+    "adm": ADM,
+    "t800x": T800X,
 }
