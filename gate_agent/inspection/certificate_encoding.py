@@ -25,16 +25,20 @@ def scan(encoded: bytes, limit_bytes: int, limit_elements: int = 4096) -> None:
     """Walk over one element and everything inside it. Raises `EncodingRefused` for more than the limits, bytes behind it or a lying length."""
     if len(encoded) > limit_bytes:
         raise EncodingRefused(f"{len(encoded)} bytes, {limit_bytes} at most")
+    size = len(encoded)
     ends: list[int] = []  # of the open elements; -1: of indefinite length
-    position, elements, size = 0, 0, len(encoded)
+    bounds = [size]  # the end of the innermost element of definite length around each of them
+    position = elements = 0
     while True:
         while ends and ends[-1] == position:
             ends.pop()
+            bounds.pop()
         if not ends and elements:
             break
-        bound = next((end for end in reversed(ends) if end >= 0), size)
+        bound = bounds[-1]
         if ends and ends[-1] < 0 and encoded[position : position + 2] == b"\x00\x00":
             ends.pop()
+            bounds.pop()
             position += 2
             if position > bound:
                 raise EncodingRefused("an end outside its element")
@@ -42,15 +46,25 @@ def scan(encoded: bytes, limit_bytes: int, limit_elements: int = 4096) -> None:
         elements += 1
         if elements > limit_elements:
             raise EncodingRefused(f"more than {limit_elements} elements")
-        is_constructed, length, position = _head(encoded, position, bound)
+        length: int | None
+        if position + 2 <= bound and encoded[position] & 0x1F != 0x1F and encoded[position + 1] < 0x80:
+            is_constructed, length = (
+                bool(encoded[position] & 0x20),
+                encoded[position + 1],
+            )  # nearly all are of this kind
+            position += 2
+        else:
+            is_constructed, length, position = _head(encoded, position, bound)
         if length is None:
             if not is_constructed:
                 raise EncodingRefused("a primitive element of indefinite length")
             ends.append(-1)
+            bounds.append(bound)
         elif position + length > bound:
             raise EncodingRefused("a length that lies")
         elif is_constructed:
             ends.append(position + length)
+            bounds.append(position + length)
         else:
             position += length
         if len(ends) > MAXIMUM_DEPTH:

@@ -7,13 +7,14 @@ of that matters here: a certificate is known by the SHA-256 of its bytes, and wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from asn1crypto import pem, x509
+from asn1crypto import algos, core, pem, x509
 
 from emrtd.public_keys import (
     AlgorithmUnknown,
@@ -24,10 +25,16 @@ from emrtd.public_keys import (
     public_key_of,
     verify,
 )
+from emrtd.tlv import children, read_tlv
 from gate_agent.inspection.certificate_encoding import ENCODING_FAULTS, EncodingRefused, scan
+
+if TYPE_CHECKING:
+    from functools import _lru_cache_wrapper
 
 CERTIFICATE_LIMIT_BYTES = 32_768
 _COUNTRY = "2.5.4.6"
+_REMEMBERED_AT_MOST, _REMEMBERED_BYTES_AT_MOST = 2048, 512
+_Read = TypeVar("_Read")
 
 Name = tuple[tuple[str, str], ...]
 """A distinguished name for comparison: (attribute, value) in their order, values case-folded, white space collapsed (RFC 5280 §7.1)."""
@@ -128,7 +135,7 @@ def read_certificate(der: bytes) -> Certificate:
         parsed = x509.Certificate.load(der, strict=True)
         tbs = parsed["tbs_certificate"]
         extensions = _extensions(tbs["extensions"])
-        subject, issuer = name_of(tbs["subject"]), name_of(tbs["issuer"])
+        subject, issuer = _once(_name, tbs["subject"].dump()), _once(_name, tbs["issuer"].dump())
         usages = extensions.get("key_usage")
         constraints = extensions.get("basic_constraints")
         return Certificate(
@@ -143,7 +150,7 @@ def read_certificate(der: bytes) -> Certificate:
             authority_key_identifier=(extensions.get("authority_key_identifier") or {}).get("key_identifier") or b"",
             spki=tbs["subject_public_key_info"].dump(),
             signature=parsed["signature_value"].native,
-            algorithm=_algorithm(parsed["signature_algorithm"]),
+            algorithm=_once(_algorithm, parsed["signature_algorithm"].dump()),
             validity=_validity(tbs["validity"]),
             usage_period=_usage_period(extensions.get("private_key_usage_period")),
             is_authority=bool(constraints and constraints.get("ca")),
@@ -185,9 +192,21 @@ def _country(name: Name) -> str:
     return next((value.upper() for kind, value in name if kind == _COUNTRY), "")
 
 
-def _algorithm(identifier: Any) -> SignatureAlgorithm | None:
+def _once(reader: _lru_cache_wrapper[_Read], der: bytes) -> _Read:
+    """Return what a part says, from memory where the same bytes were read before; long ones, which no list shares, are not kept."""
+    return reader(der) if len(der) <= _REMEMBERED_BYTES_AT_MOST else reader.__wrapped__(der)
+
+
+@lru_cache(_REMEMBERED_AT_MOST)
+def _name(der: bytes) -> Name:
+    """Return a distinguished name from its bytes; the certificates of a list share most of theirs."""
+    return name_of(x509.Name.load(der))
+
+
+@lru_cache(_REMEMBERED_AT_MOST)
+def _algorithm(der: bytes) -> SignatureAlgorithm | None:
     try:
-        return algorithm_of(identifier)
+        return algorithm_of(algos.SignedDigestAlgorithm.load(der))
     except AlgorithmUnknown:
         return None
 
@@ -212,23 +231,67 @@ def _usage_period(period: Mapping[str, datetime | None] | None) -> Period | None
 def _extensions(extensions: Any) -> dict[str, Any]:
     """Return what can be read of the extensions; one that is malformed is as good as absent."""
     found: dict[str, Any] = {}
-    for extension in extensions or ():
+    if not isinstance(extensions, x509.Extensions):
+        return found
+    for object_id, content in _contents(extensions):
         try:
-            name = extension["extn_id"].native
-            if name in _READ_EXTENSIONS:
-                found[name] = extension["extn_value"].parsed.native
+            name, kind = _READ_EXTENSIONS[object_id]
+            found[name] = _once(_USAGES[name], content) if name in _USAGES else kind.load(content).native
         except ENCODING_FAULTS:
             continue
     return found
 
 
-_READ_EXTENSIONS = frozenset(
-    {
-        "key_identifier",
-        "authority_key_identifier",
-        "private_key_usage_period",
-        "key_usage",
-        "basic_constraints",
-        "extended_key_usage",
-    }
-)
+def _contents(extensions: x509.Extensions) -> list[tuple[bytes, bytes]]:
+    """Return object identifier and content of the extensions that are looked at; the many others are not taken apart."""
+    found = []
+    try:
+        for extension in children(extensions.contents):
+            identifier = read_tlv(extension.value)
+            is_plain = (extension.tag, identifier.tag) == (_SEQUENCE, _OBJECT_ID)
+            if is_plain and identifier.value not in _READ_EXTENSIONS:
+                continue
+            *critical, content = children(extension.value[identifier.end :])
+            is_plain = is_plain and [(one.tag, len(one.value)) for one in critical] in _CRITICAL
+            if not is_plain or content.tag != _OCTETS:
+                return list(_contents_by_library(extensions))
+            found.append((identifier.value, content.value))
+    except ValueError:  # another encoding than the standard's: the library knows more of them
+        return list(_contents_by_library(extensions))
+    return found
+
+
+def _contents_by_library(extensions: x509.Extensions) -> Iterator[tuple[bytes, bytes]]:
+    for extension in extensions:
+        try:
+            object_id, content = extension["extn_id"].contents, bytes(extension["extn_value"])
+        except ENCODING_FAULTS:
+            continue
+        if object_id in _READ_EXTENSIONS:
+            yield object_id, content
+
+
+_SEQUENCE, _OBJECT_ID, _OCTETS = 0x30, 0x06, 0x04
+_CRITICAL: tuple[list[tuple[int, int]], ...] = ([], [(0x01, 1)])  # a flag that may be left out
+_READ_EXTENSIONS: Mapping[bytes, tuple[str, Any]] = {
+    bytes.fromhex("551d0e"): ("key_identifier", core.OctetString),
+    bytes.fromhex("551d23"): ("authority_key_identifier", x509.AuthorityKeyIdentifier),
+    bytes.fromhex("551d10"): ("private_key_usage_period", x509.PrivateKeyUsagePeriod),
+    bytes.fromhex("551d0f"): ("key_usage", x509.KeyUsage),
+    bytes.fromhex("551d13"): ("basic_constraints", x509.BasicConstraints),
+    bytes.fromhex("551d25"): ("extended_key_usage", x509.ExtKeyUsageSyntax),
+}
+
+
+@lru_cache(_REMEMBERED_AT_MOST)
+def _key_usage(content: bytes) -> frozenset[str]:
+    return frozenset(x509.KeyUsage.load(content).native)
+
+
+@lru_cache(_REMEMBERED_AT_MOST)
+def _basic_constraints(content: bytes) -> Mapping[str, Any]:
+    return MappingProxyType(dict(x509.BasicConstraints.load(content).native))
+
+
+_USAGES = {"key_usage": _key_usage, "basic_constraints": _basic_constraints}
+"""Extensions that most certificates of a list share, byte for byte."""

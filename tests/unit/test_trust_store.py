@@ -9,8 +9,10 @@ from asn1crypto import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emrtd.tlv import encode_tlv
+from gate_agent.inspection import certificate_reading
 from gate_agent.inspection.certificate_defects import DefectKind, DefectsMalformed, read_defects
-from gate_agent.inspection.certificate_encoding import MAXIMUM_DEPTH, EncodingRefused, scan
+from gate_agent.inspection.certificate_encoding import ENCODING_FAULTS, MAXIMUM_DEPTH, EncodingRefused, scan
 from gate_agent.inspection.certificate_reading import (
     CertificateMalformed,
     Period,
@@ -308,6 +310,62 @@ def test_a_changed_certificate_is_read_or_refused(position, value):
         return
     x509.Certificate.load(bytes(der))
     assert read.sha256 == hashlib.sha256(bytes(der)).hexdigest()
+
+
+def extensions_of(der):
+    return x509.Certificate.load(der)["tbs_certificate"]["extensions"]
+
+
+READ = ("key_identifier", "authority_key_identifier", "private_key_usage_period", "key_usage", "basic_constraints", "extended_key_usage")  # fmt: skip
+
+
+def by_library(extensions):
+    found = {}
+    for extension in extensions:
+        try:
+            if extension["extn_id"].native in READ:
+                found[extension["extn_id"].native] = extension["extn_value"].parsed.native
+        except ENCODING_FAULTS:
+            continue
+    return found
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_extensions_taken_apart_here_say_what_the_library_says(position, value):
+    """The quick way is another way to the same bytes: what it cannot read is left to the library."""
+    der = bytearray(CERTIFICATE)
+    start = CERTIFICATE.index(extensions_of(CERTIFICATE).contents)
+    der[start + position % (len(der) - start)] = value
+    try:
+        extensions = extensions_of(bytes(der))
+        expected = by_library(extensions)
+    except ENCODING_FAULTS:
+        return
+    assert certificate_reading._extensions(extensions) == expected
+
+
+@pytest.mark.shared_data
+def test_extensions_of_every_published_issuer_say_what_the_library_says(shared_data):
+    (german,) = load_folder(shared_data / "documents" / "masterlists").master_lists
+    for one in german.certificates:
+        extensions = extensions_of(one.der)
+        assert certificate_reading._extensions(extensions) == by_library(extensions)
+
+
+def test_extensions_in_another_encoding_than_der_are_read_too():
+    plain = bytes.fromhex("0603551d0e") + b"\x04\x04\x04\x02\xab\xcd"
+    in_pieces = bytes.fromhex("0603551d0e") + b"\x24\x80" + b"\x04\x02\x04\x02" + b"\x04\x02\xab\xcd" + b"\x00\x00"
+    for extension in (plain, in_pieces):
+        encoded = encode_tlv(0x30, encode_tlv(0x30, extension))
+        assert certificate_reading._extensions(x509.Extensions.load(encoded)) == {"key_identifier": b"\xab\xcd"}
+
+
+def test_nothing_long_is_remembered():
+    certificate_reading._name.cache_clear()
+    for length, remembered in ((20, 1), (600, 1)):
+        name = x509.Name.build({"country_name": "UT", "common_name": "N" * length}).dump()
+        assert certificate_reading._once(certificate_reading._name, name)[1][1] == "n" * length
+        assert certificate_reading._name.cache_info().currsize == remembered
 
 
 CERTIFICATE = utopia.certify(usage=(utopia.on(2020), utopia.on(2025))).certificate
