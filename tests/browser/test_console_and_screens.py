@@ -616,7 +616,7 @@ def test_a_running_inspection_is_followed_by_keyboard_as_its_results_come(
     revoked = check("certificate_revocation", "undetermined", "revocation_unknown", country="UTO")
     differs = m.CheckView(
         check="mrz_infrared", outcome="failed", reasons=[m.ReasonView(code="mrz_infrared_faint")],
-        compared=[m.ComparedView(name="contrast", found="0.12", expected=">= 0.40")],
+        compared=[m.ComparedView(name="comparison_score", found="0.12", expected=">= 0.40")],
     )  # fmt: skip
     copied = check("chip_genuineness", "not_supported", "chip_authentication_absent")
     torn = check("chip_access", "aborted", "chip_aborted", fault="DRV-CHP-003")

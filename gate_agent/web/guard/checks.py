@@ -40,6 +40,7 @@ _WORST_FIRST = ("failed", "aborted", "undetermined", "pending", "successful", "n
 _UNPROVEN = ("failed", "aborted", "undetermined", "not_supported")
 _SHOWN_WITH_THE_SCORE = frozenset({"calibration", "model", "cohort", "cosine", "frames"})
 _PROVEN = "successful"
+_STATES = ("challenge", "signer_trust")  # compared values that are a code each, with a section of words
 _LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
 _GROUP_OF = {check: group for group, checks in GROUPS.items() for check in checks}
 
@@ -168,6 +169,8 @@ def _pair(check: str, pair: ComparedView, catalogue: Catalogue) -> str:
         protocol = catalogue.text(f"protocol.{pair.name}")
         return f"{protocol[:1].upper()}{protocol[1:]}: {catalogue.text(f'outcome.{pair.found}').lower()}"
     name = catalogue.text(f"value.{pair.name}")
+    if pair.name in _STATES:
+        return f"{name}: {catalogue.text(f'{pair.name}.{pair.found}')}"
     pattern = f"compared.{check}"
     if pattern in catalogue.texts and (pair.expected or check == "chip_access"):
         return catalogue.text(pattern, name=name, found=pair.found, expected=pair.expected or pair.found)
