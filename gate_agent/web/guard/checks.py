@@ -152,14 +152,19 @@ def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
         "outcome_text": catalogue.text(f"outcome.{check.outcome}"),
         "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
         "reasons": reasons(check.reasons, catalogue),
-        "compared": [_pair(check.check, pair, catalogue) for pair in _worth_saying(check.compared)],
+        "compared": [_pair(check.check, pair, catalogue) for pair in _worth_saying(check)],
         "duration_text": catalogue.text("ui.ms", ms=f"{check.duration_ms:.0f}"),
     }
 
 
-def _worth_saying(compared: Iterable[ComparedView]) -> list[ComparedView]:
-    """Return what a guard can use: without what stands beside the score, and without proofs that this chip does not offer."""
-    shown = [pair for pair in compared if pair.name not in _SHOWN_WITH_THE_SCORE]
+def _worth_saying(check: CheckView) -> list[ComparedView]:
+    """Return what a guard can use.
+
+    Not check digits, which the reasons name, nor what stands beside the score, nor proofs that this chip does not offer.
+    """
+    if check.check == "mrz_check_digits":
+        return []
+    shown = [pair for pair in check.compared if pair.name not in _SHOWN_WITH_THE_SCORE]
     return [pair for pair in shown if not (pair.expected == _PROVEN and pair.found == "not_supported")]
 
 
