@@ -38,7 +38,9 @@ class Reporter:
         }
         if self._as_json:
             return
-        self._print("eGate demo: everything runs on this machine; all travellers are fictitious (Utopia).\n")
+        self._print(
+            "eGate demo: everything runs on this machine; all travellers are fictitious (Utopia), with a virtual chip in each document.\n"
+        )
         for name, address in addresses.items():
             self._print(f"  {name.replace('_', ' '):<17} {address}")
         self._print("\n  one-time console passwords")

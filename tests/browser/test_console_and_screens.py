@@ -616,7 +616,7 @@ def test_a_running_inspection_is_followed_by_keyboard_as_its_results_come(
     revoked = check("certificate_revocation", "undetermined", "revocation_unknown", country="UTO")
     differs = m.CheckView(
         check="mrz_infrared", outcome="failed", reasons=[m.ReasonView(code="mrz_infrared_faint")],
-        compared=[m.ComparedView(name="contrast", found="0.12", expected=">= 0.40")],
+        compared=[m.ComparedView(name="comparison_score", found="0.12", expected=">= 0.40")],
     )  # fmt: skip
     copied = check("chip_genuineness", "not_supported", "chip_authentication_absent")
     torn = check("chip_access", "aborted", "chip_aborted", fault="DRV-CHP-003")
@@ -727,6 +727,10 @@ def judged_chip() -> list[m.CheckView]:
             ("secondary_identifier", "TRAVELLER<TWO", "TRAVELLER<TWICE"), ("sex", "<", "F"), field="secondary_identifier",
         ),
         *(check(name, "successful") for name in ("sod_signature", "certificate_revocation")),
+        compared_check(
+            "mrz_check_digits", "failed", "mrz_check_digit_wrong", ("document_number", "0", "9"),
+            field="document_number", found="0", expected="9",
+        ),
     ]  # fmt: skip
 
 
@@ -754,6 +758,9 @@ def test_what_a_chip_said_is_told_in_words(site, browser, problems, signed_in, l
     genuineness = f"{words.text('protocol.CA').capitalize()}: {words.text('outcome.failed').lower()}"
     assert genuineness in lines, "what the chip offers, and nothing of what it does not"
     assert words.text("protocol.CAM") not in text
+    assert words.text("value.document_number") not in text, (
+        "its digit is no document number, and the reason has said it"
+    )
     differing = words.text(
         "compared.mrz_against_dg1",
         name=words.text("value.secondary_identifier"), found="TRAVELLER<TWO", expected="TRAVELLER<TWICE",
@@ -795,6 +802,17 @@ def test_the_lines_to_correct_fit_a_phone(site, browser, problems, signed_in):
     assert lines.evaluate("node => [node.selectionStart, node.scrollHeight <= node.clientHeight]") == [0, True]
     assert axe(page) == []
     shot(page, "correct-phone")
+    page.locator("#action-dialog input[name=reason]").first.check()
+    page.locator("#action-dialog button[type=submit]").click()
+    written = page.locator("#action-dialog .summary .mrz")
+    written.wait_for()
+    assert written.evaluate("node => node.scrollWidth <= node.clientWidth"), "he would sign half a line"
+    labels = page.locator("#action-dialog .summary dt").all()
+    assert all(label.evaluate("node => node.getClientRects()[0].height") < 30 for label in labels), (
+        "letter under letter"
+    )
+    assert axe(page) == []
+    shot(page, "correct-phone-confirm")
 
 
 def test_shortcuts_rest_while_typing_and_can_be_switched_off(site, browser, problems, signed_in):

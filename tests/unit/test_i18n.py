@@ -1,8 +1,10 @@
 """Every code has its words in every language; the traveller's are safe."""
 
+import ast
 import re
 import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +19,9 @@ from gate_agent.domain.mrz_comparison import compare_mrz_with_dg1
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.transaction_state import Phase
 from gate_agent.inspection.certificate_defects import DefectKind
+from gate_agent.inspection.visible_seal_checks import SignerTrust
 from gate_agent.lane.authorisation import OfficerRole, RefusalCode
+from gate_agent.lane.challenge import ChallengeState
 from gate_agent.web import i18n
 from gate_agent.web.guard.action_reasons import ACTION_REASONS
 from gate_agent.web.guard.checks import GROUPS
@@ -44,6 +48,8 @@ GUARD_SECTIONS = {
     "step": Step,
     "fault": {"", ChipFault.code, *(fault.code for fault in ChipFault.__subclasses__())},
     "defect": DefectKind,
+    "challenge": ChallengeState,
+    "signer_trust": SignerTrust,
     "protocol": ("PACE", "BAC", "AA", "CA", "CAM"),
     "image": ("white", "infrared", "ultraviolet", "portrait"),
     "action_reason": {code for codes in ACTION_REASONS.values() for code in codes},
@@ -93,6 +99,23 @@ def test_every_element_of_the_zone_that_can_differ_from_the_chip_has_a_name(cata
     assert len(names) >= 10
     assert {name for name in names if f"value.{name}" not in catalogue.texts} == set()
     assert {name for name in names if f"field.{name}" not in catalogue.texts} == set()
+
+
+def compared_names():
+    """Names of compared values, as the sources write them out."""
+    for path in sorted(Path(i18n.__file__).parents[1].rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Compared":
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    yield str(first.value)
+
+
+@pytest.mark.parametrize("catalogue", GUARD.values(), ids=ids)
+def test_every_compared_value_has_a_name(catalogue):
+    names = {*compared_names(), "SOD signer", "CardSecurity signer"}
+    assert {"access", "date_of_exit", "comparison_score"} <= names
+    assert {name for name in names if f"value.{name}" not in catalogue.texts} == set()
 
 
 def test_each_reason_has_exactly_one_safe_text():

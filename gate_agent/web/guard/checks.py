@@ -42,6 +42,7 @@ _WORST_FIRST = ("failed", "aborted", "undetermined", "pending", "successful", "n
 _UNPROVEN = ("failed", "aborted", "undetermined", "not_supported")
 _SHOWN_WITH_THE_SCORE = frozenset({"calibration", "model", "cohort", "cosine", "frames"})
 _PROVEN = "successful"
+_STATES = ("challenge", "signer_trust")  # compared values that are a code each, with a section of words
 _LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
 _GROUP_OF = {check: group for group, checks in GROUPS.items() for check in checks}
 
@@ -169,14 +170,19 @@ def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
         "outcome_text": catalogue.text(f"outcome.{check.outcome}"),
         "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
         "reasons": reasons(check.reasons, catalogue),
-        "compared": [_pair(check.check, pair, catalogue) for pair in _worth_saying(check.compared)],
+        "compared": [_pair(check.check, pair, catalogue) for pair in _worth_saying(check)],
         "duration_text": catalogue.text("ui.ms", ms=f"{check.duration_ms:.0f}"),
     }
 
 
-def _worth_saying(compared: Iterable[ComparedView]) -> list[ComparedView]:
-    """Return what a guard can use: without what stands beside the score, and without proofs that this chip does not offer."""
-    shown = [pair for pair in compared if pair.name not in _SHOWN_WITH_THE_SCORE]
+def _worth_saying(check: CheckView) -> list[ComparedView]:
+    """Return what a guard can use.
+
+    Not check digits, which the reasons name, nor what stands beside the score, nor proofs that this chip does not offer.
+    """
+    if check.check == "mrz_check_digits":
+        return []
+    shown = [pair for pair in check.compared if pair.name not in _SHOWN_WITH_THE_SCORE]
     return [pair for pair in shown if not (pair.expected == _PROVEN and pair.found == "not_supported")]
 
 
@@ -186,6 +192,8 @@ def _pair(check: str, pair: ComparedView, catalogue: Catalogue) -> str:
         protocol = catalogue.text(f"protocol.{pair.name}")
         return f"{protocol[:1].upper()}{protocol[1:]}: {catalogue.text(f'outcome.{pair.found}').lower()}"
     name = catalogue.text(f"value.{pair.name}")
+    if pair.name in _STATES:
+        return f"{name}: {catalogue.text(f'{pair.name}.{pair.found}')}"
     pattern = f"compared.{check}"
     if pattern in catalogue.texts and (pair.expected or check == "chip_access"):
         return catalogue.text(pattern, name=name, found=pair.found, expected=pair.expected or pair.found)
