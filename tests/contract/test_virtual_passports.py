@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.chip.file_reading import BlockSizes
+from drivers.chip.block_sizes import BlockSizes
 from drivers.chip.twin.authority import TestAuthority
 from drivers.chip.twin.behaviour import Behaviour
 from drivers.chip.twin.personalisation import personalise
@@ -203,6 +203,25 @@ def test_the_number_of_commands(*, extended: bool, most: int) -> None:
     evidence, _ = field.read(chip)
     assert {"EF.SOD", "DG1", "DG2"} <= set(evidence.files)
     assert evidence.apdus <= most
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "first", "next_time"),
+    [
+        (Behaviour(has_lengths_in_file=True), 12, 11),
+        (Behaviour(has_lengths_in_file=True, longest_answer_bytes=2000), 19, 18),
+        (Behaviour(has_lengths_in_file=True, has_extended_length=False), 74, 73),
+    ],
+    ids=["any length", "2000 bytes", "short"],
+)
+def test_a_chip_that_tells_of_lengths_in_a_file_is_asked_for_it_once(
+    behaviour: Behaviour, first: int, next_time: int
+) -> None:
+    sizes = BlockSizes()
+    chip = field.passport(replace(BASIC, behaviour=behaviour))
+    reads = [field.read(chip, sizes=sizes)[0] for _ in range(3)]
+    assert [evidence.apdus for evidence in reads] == [first, next_time, next_time]
+    assert all(portrait(evidence.files["DG2"]).content == field.PORTRAIT for evidence in reads)
 
 
 SCHEMES = [
