@@ -46,7 +46,7 @@ check: test-environment
 	$(BIN)/codespell .
 	$(BIN)/pytest -q tests/unit/test_words.py
 
-bench: test-environment $(PCSC) portraits models
+bench: test-environment portraits models
 	$(BIN)/egate bench $(ARGS)
 
 pictures: test-environment

@@ -96,7 +96,11 @@ def outcomes(bundle: TrustBundle, evidence: ChipEvidence) -> dict[CheckName, Che
     return {result.check: result.outcome for result in results}
 
 
-@pytest.mark.parametrize(("extended", "most_apdus", "most_bytes"), [(EXTENDED, 14, 17_500), (SHORT, 76, 21_000)])
+@pytest.mark.parametrize(
+    ("extended", "most_apdus", "most_bytes"),
+    [(EXTENDED, 14, 17_500), (SHORT, 76, 21_000)],
+    ids=["extended", "short"],
+)
 @inside
 async def test_a_passport_is_read_with_few_commands_and_little_arithmetic(
     service: PcscService, extended: bool, most_apdus: int, most_bytes: int
@@ -176,7 +180,7 @@ async def test_the_next_chip_may_come_at_once(service: PcscService) -> None:
 
 @inside
 async def test_a_reader_that_another_program_holds_is_named_as_that(service: PcscService) -> None:
-    from smartcard import scard  # type: ignore[import-untyped,unused-ignore]
+    from smartcard import scard
 
     async with gates(FIRST) as (gate,):
         await gate.present(plain(extended=True))
