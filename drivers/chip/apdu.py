@@ -7,6 +7,8 @@ from dataclasses import dataclass
 SHORT_LIMIT = 256
 EXTENDED_LIMIT = 65_536
 CHAINING = 0x10
+BY_SHORT_ID = 0x80
+"""In P1 of READ BINARY: the file is named by its short identifier."""
 
 OK = 0x9000
 END_OF_FILE = 0x6282

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from drivers.chip.apdu import (
+    BY_SHORT_ID,
     END_OF_FILE,
     SHORT_LIMIT,
     UNSPECIFIED,
@@ -13,22 +12,18 @@ from drivers.chip.apdu import (
     CommandApdu,
     ResponseApdu,
 )
+from drivers.chip.block_sizes import EXTENDED_BLOCK_BYTES, BlockSizes, within_protected
 from drivers.chip.channel import ChipChannel
 from drivers.chip.errors import ChipUnintelligible, SecureMessagingLost
 from emrtd.files import ChipFile
 from emrtd.tlv import MalformedTlv, declared_size, encode_tlv, read_only_tlv, read_tlv
 
-EXTENDED_BLOCK_BYTES = 20_000
-BLOCK_LADDER_BYTES = (EXTENDED_BLOCK_BYTES, 256, 223, 192, 160, 128)
-"""Plain bytes asked for at once. 223 is what one protected short answer holds; from there on for chips that fail before that."""
-
 FILE_LIMIT_BYTES = 1 << 20
-_OFFSET_LIMIT, _SHORT_ID = 0x7FFF, 0x80
+_OFFSET_LIMIT = 0x7FFF
 _WRONG_OFFSET = 0x6B00
 _SMALLER_PLEASE = {WRONG_LENGTH, _WRONG_OFFSET, UNSPECIFIED}
 _DISCRETIONARY, _OFFSET = 0x53, 0x54
 _OBJECT_HEADER_BYTES = 4
-_PROTECTION_BYTES = 4 + 4 + 10
 
 
 class FileUnreadable(Exception):
@@ -37,48 +32,6 @@ class FileUnreadable(Exception):
     def __init__(self, name: str, status: int) -> None:
         super().__init__(f"{name}: status {status:04X}")
         self.status = status
-
-
-@dataclass(slots=True)
-class BlockSizes:
-    """The block sizes that each type of chip bears, learned while reading; the first time is asked as much as its ATR promises."""
-
-    _steps: dict[bytes, int] = field(default_factory=dict)
-
-    def of(self, atr: bytes) -> int:
-        """Return the block size to ask this type of chip for."""
-        return BLOCK_LADDER_BYTES[self.step(atr)]
-
-    def step(self, atr: bytes) -> int:
-        """Return the place of that size in the ladder."""
-        return self._steps.setdefault(atr, 0 if bears_extended_length(atr) else 1)
-
-    def restore(self, atr: bytes, step: int) -> None:
-        """Forget what was learned since `step` was the place."""
-        self._steps[atr] = step
-
-    def smaller(self, atr: bytes) -> bool:
-        """Remember that this type of chip bears less; False when there is no smaller step."""
-        self.of(atr)
-        if self._steps[atr] + 1 >= len(BLOCK_LADDER_BYTES):
-            return False
-        self._steps[atr] += 1
-        return True
-
-    def at_most(self, atr: bytes, limit_bytes: int) -> None:
-        """Remember what a chip named as its limit; less than the smallest block was the rest of a short file, and teaches nothing."""
-        while limit_bytes >= BLOCK_LADDER_BYTES[-1] and self.of(atr) > limit_bytes:
-            self.smaller(atr)
-
-
-def bears_extended_length(atr: bytes) -> bool:
-    """Tell whether the card capabilities (compact tag 7, ISO/IEC 7816-4 §12.1.1.9) in an ATR's historical bytes name extended lengths."""
-    return any(atr[at] == 0x73 and atr[at + 3] & 0x40 for at in range(1, len(atr) - 3))
-
-
-def _within_protected(answer_bytes: int) -> int:
-    """Return how many plain bytes fit in a protected answer of so many: objects 87, 99 and 8E around padded blocks of 16 (§9.8.7)."""
-    return (answer_bytes - _PROTECTION_BYTES) // 16 * 16 - 1
 
 
 class FileReader:
@@ -123,7 +76,7 @@ class FileReader:
                 if lost.status in _SMALLER_PLEASE:
                     self._sizes.smaller(atr)
                 elif lost.status >> 8 == WRONG_EXPECTED_LENGTH:
-                    self._sizes.at_most(atr, _within_protected(lost.status & 0xFF or SHORT_LIMIT))
+                    self._sizes.at_most(atr, within_protected(lost.status & 0xFF or SHORT_LIMIT))
                 raise
             if answer.status in {0x9000, END_OF_FILE}:
                 return self._content(answer.content, offset)
@@ -143,7 +96,7 @@ class FileReader:
 
     def _ask(self, file: ChipFile, offset: int, block_bytes: int) -> ResponseApdu:
         if offset == 0:
-            return self._channel.send(CommandApdu(0x00, 0xB0, _SHORT_ID | file.short_id, 0, b"", block_bytes))
+            return self._channel.send(CommandApdu(0x00, 0xB0, BY_SHORT_ID | file.short_id, 0, b"", block_bytes))
         if offset <= _OFFSET_LIMIT:
             return self._channel.send(CommandApdu(0x00, 0xB0, offset >> 8, offset & 0xFF, b"", block_bytes))
         position = encode_tlv(_OFFSET, offset.to_bytes(4, "big").lstrip(b"\x00"))

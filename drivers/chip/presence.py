@@ -20,6 +20,7 @@ from drivers.chip.transport import Transport
 
 STATUS_WAIT_MS = 200
 LOOK_AGAIN_S = 0.5
+EVENTS_SHIFT = 16  # above it a state counts the chips that came and went
 SETTLING_S = 0.6  # pcscd looks for chips every 0.4 s
 ACCEPT_S = 0.05
 
@@ -155,7 +156,8 @@ class PcscPlace:
         self._waiting: deque[Change] = deque()
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
-        threading.Thread(target=self._watch, name="reader watch", daemon=True).start()
+        self.watching = threading.Thread(target=self._watch, name="reader watch", daemon=True)
+        self.watching.start()
 
     def descriptors(self) -> list[int]:
         """Return the watching thread's bell."""
@@ -206,7 +208,7 @@ class PcscPlace:
         scard, was_present = context.scard, False
         try:
             name = chosen_reader(context.reader_names(), self._reader)
-            state, is_first = scard.SCARD_STATE_UNAWARE, True
+            state, events, is_first = scard.SCARD_STATE_UNAWARE, 0, True
             while True:
                 if self._is_doubted.is_set():
                     time.sleep(SETTLING_S)
@@ -225,6 +227,10 @@ class PcscPlace:
                     self._tell(Ready())
                     is_first = False
                 is_present = bool(seen & scard.SCARD_STATE_PRESENT) and not seen & scard.SCARD_STATE_MUTE
+                events, before = seen >> EVENTS_SHIFT, events
+                if is_present and was_present and events != before:  # one went and one came since the last look
+                    self._tell(Removed())
+                    was_present = False
                 if is_present != was_present:
                     was_present = is_present
                     self._tell(Presented(bytes(byte & 0xFF for byte in atr)) if is_present else Removed())

@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from drivers.child_process import ParentGone, confine
+from drivers.chip.block_sizes import BlockSizes
 from drivers.chip.child_messages import MessageRefused, evidence_message, hear, say
 from drivers.chip.errors import ChipFault, ChipSilent, ReadCancelled, ReadTooLong
-from drivers.chip.file_reading import BlockSizes
 from drivers.chip.presence import ChipPlace, PcscPlace, Presented, Ready, Removed, SocketPlace
 from drivers.chip.reading import ChipReading, ReadOptions
 from drivers.chip.transport import Transport

@@ -1,8 +1,9 @@
 """One presentation of a chip, from its field to the last file: access, order of files, proofs; judged elsewhere.
 
-Order: EF.CardAccess, PACE (or basic access where the chip offers none), EF.CardSecurity after chip-authentication mapping, EF.SOD, DG1,
-DG14 with chip authentication, DG15, then DG2, the long one, and active authentication last. EF.COM is unsigned and skipped, DG3 and DG4
-are not this gate's. A chip that announces PACE and then fails in it is never opened another way.
+Order: EF.CardAccess (and EF.ATR/INFO once, where the ATR says nothing of lengths), PACE (or basic access where the chip offers none),
+EF.CardSecurity after chip-authentication mapping, EF.SOD, DG1, DG14 with chip authentication, DG15, then DG2, the long one, and active
+authentication last. EF.COM is unsigned and skipped, DG3 and DG4 are not this gate's. A chip that announces PACE and then fails in it
+is never opened another way.
 """
 
 from __future__ import annotations
@@ -11,14 +12,24 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from drivers.chip.apdu import FILE_NOT_FOUND, SHORT_LIMIT, WRONG_EXPECTED_LENGTH, WRONG_LENGTH, CommandApdu
+from drivers.chip.apdu import (
+    BY_SHORT_ID,
+    END_OF_FILE,
+    FILE_NOT_FOUND,
+    OK,
+    SHORT_LIMIT,
+    WRONG_EXPECTED_LENGTH,
+    WRONG_LENGTH,
+    CommandApdu,
+)
 from drivers.chip.basic_access import open_with_basic_access
+from drivers.chip.block_sizes import BlockSizes
 from drivers.chip.channel import ChipChannel
 from drivers.chip.chip_authentication import authenticate_chip, mapping_key_of
 from drivers.chip.chip_authentication import choose as choose_chip_authentication
 from drivers.chip.ciphers import mrz_seed
 from drivers.chip.errors import ChipApplicationAbsent, ChipFault, KeysAbsent, ReadTooLong, SecureMessagingLost
-from drivers.chip.file_reading import BlockSizes, FileReader, FileUnreadable
+from drivers.chip.file_reading import FileReader, FileUnreadable
 from drivers.chip.pace import ChipSecret, PacePassword, open_with_pace
 from drivers.chip.pace import choose as choose_pace
 from drivers.chip.protocol_outcomes import (
@@ -39,7 +50,7 @@ from drivers.contracts import (
     ProtocolOutcome,
 )
 from emrtd.data_groups import MalformedDataGroup, listed_data_groups
-from emrtd.files import APPLICATION_ID, CARD_ACCESS, CARD_SECURITY, CHIP_FILES, EF_SOD, ChipFile
+from emrtd.files import APPLICATION_ID, CARD_ACCESS, CARD_SECURITY, CHIP_FILES, CHIP_INFORMATION, EF_SOD, ChipFile
 from emrtd.security_infos import MalformedSecurityInfos, SecurityInfos, content_of_card_security, parse_security_infos
 
 CHALLENGE_BYTES = 8
@@ -102,16 +113,21 @@ class ChipReading:
         try:
             self._read(with_chip_authentication=True)
         except SecureMessagingLost:
-            # Forgotten here: an answer under the keys of the next session proves nothing about the key that did not hold.
-            is_failed, self._is_awaiting_proof = self._is_awaiting_proof, False
-            if is_failed:  # the chip did not find the new keys: it has not the key it shows
-                self._note(chip_authentication=ProtocolOutcome.FAILED)
-            elif (
-                self._is_authenticating
-            ):  # it broke down before: that says nothing, and asking again would cost the whole read
-                self._note(chip_authentication=ProtocolOutcome.ABORTED)
-            self._let_go()
-            self._read(with_chip_authentication=not (is_failed or self._is_authenticating))
+            was_unproven = self._let_go()
+        else:
+            return
+        if self._is_authenticating:  # it broke down over the proof: that says nothing, and asking again would cost the whole read
+            self._note(chip_authentication=ProtocolOutcome.ABORTED)
+            self._read(with_chip_authentication=False)
+            return
+        try:
+            self._read(with_chip_authentication=True)
+        except SecureMessagingLost:
+            if not (self._let_go() and was_unproven):
+                raise
+            # Twice at this very place: the chip did not find the new keys, so it has not the key it shows. A hiccup comes once.
+            self._note(chip_authentication=ProtocolOutcome.FAILED)
+            self._read(with_chip_authentication=False)
 
     def _read(self, *, with_chip_authentication: bool) -> None:
         channel = self._channel = ChipChannel(self.connect())
@@ -145,11 +161,19 @@ class ChipReading:
         except FileUnreadable as unreadable:
             self._unreadable[CARD_ACCESS.name] = f"{unreadable.status:04X}"
             return None
+        self._ask_for_lengths(self._channel)
         try:
             return parse_security_infos(content)
         except MalformedSecurityInfos as error:
             self._note(pace=ProtocolOutcome.FAILED)
             raise AccessRefused("PACE", 0) from error
+
+    def _ask_for_lengths(self, channel: ChipChannel) -> None:
+        """Read EF.ATR/INFO of a chip whose ATR says nothing of lengths, once for each type: one command now for sixty later."""
+        if self.sizes.wants_information(channel.atr):
+            read = CommandApdu(0x00, 0xB0, BY_SHORT_ID | CHIP_INFORMATION.short_id, 0, b"", SHORT_LIMIT)
+            answer = channel.send(read)
+            self.sizes.inform(channel.atr, answer.content if answer.status in {OK, END_OF_FILE} else b"")
 
     def _open(self, channel: ChipChannel, infos: SecurityInfos | None) -> ChipSecret | None:
         if infos is not None and infos.pace:
@@ -310,10 +334,12 @@ class ChipReading:
     def _note(self, **changes: object) -> None:
         self._found = replace(self._found, **changes)  # type: ignore[arg-type] # field names are checked by the tests
 
-    def _let_go(self) -> None:
+    def _let_go(self) -> bool:
+        """End the conversation; return whether the chip still had to prove its key, which an answer in the next one does not."""
+        was_unproven, self._is_awaiting_proof = self._is_awaiting_proof, False
         channel, self._channel = self._channel, None
         if channel is None:
-            return
+            return was_unproven
         with contextlib.suppress(ChipFault):
             channel.close()
         found = self._found
@@ -322,3 +348,4 @@ class ChipReading:
             sent_bytes=found.sent_bytes + channel.sent_bytes,
             received_bytes=found.received_bytes + channel.received_bytes,
         )
+        return was_unproven

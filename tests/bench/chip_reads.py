@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from drivers.chip.apdu import SHORT_LIMIT, CommandApdu
+from drivers.chip.block_sizes import BlockSizes
 from drivers.chip.channel import ChipChannel
 from drivers.chip.ciphers import mrz_seed
-from drivers.chip.file_reading import BlockSizes
 from drivers.chip.pace import PacePassword, choose, open_with_pace
 from drivers.chip.reading import ChipReading
 from drivers.chip.transport import Transport

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.chip.file_reading import BlockSizes
+from drivers.chip.block_sizes import BlockSizes
 from drivers.chip.twin.authority import TestAuthority
 from drivers.chip.twin.behaviour import Behaviour
 from drivers.chip.twin.personalisation import personalise
@@ -115,6 +115,32 @@ def test_a_chip_that_breaks_off_is_aborted_and_never_failed(bundle: TrustBundle,
     assert outcomes[CheckName.CHIP_GENUINENESS] is not S
 
 
+@pytest.mark.parametrize("name", ["modern", "bac only", "ca 3des", "aa ecdsa", "pace cam"])
+def test_a_chip_that_goes_at_any_command_is_aborted_and_never_failed(bundle: TrustBundle, name: str) -> None:
+    last = field.read(field.passport(VARIANTS[name]))[0].apdus
+    for at in range(1, last + 1):
+        evidence, _ = field.read(field.passport(replace(VARIANTS[name], behaviour=Behaviour(torn_off_at_apdu=at))))
+        assert (at, evidence.fault) == (at, "DRV-CHP-001")
+        outcomes = {check: result.outcome for check, result in judged(bundle, evidence).items()}
+        assert (at, F in outcomes.values()) == (at, False)
+        assert (at, set(outcomes.values()) == {S}) == (at, False)
+        is_proven = SUCCEEDED in {evidence.chip_authentication, evidence.chip_authentication_mapping}
+        assert (at, outcomes[CheckName.CHIP_GENUINENESS] is S) == (at, is_proven)
+
+
+@pytest.mark.parametrize("name", ["modern", "bac only", "ca 3des", "aa ecdsa", "pace cam"])
+def test_a_protected_channel_that_breaks_at_any_command_is_opened_once_more(bundle: TrustBundle, name: str) -> None:
+    whole, _ = field.read(field.passport(VARIANTS[name]))
+    first_protected = 5 if name == "bac only" else 8
+    for at in range(first_protected, whole.apdus + 1):
+        behaviour = Behaviour(secure_messaging_breaks_at_apdu=at)
+        evidence, _ = field.read(field.passport(replace(VARIANTS[name], behaviour=behaviour)))
+        assert (at, evidence.fault) == (at, "")
+        assert (at, evidence.files) == (at, whole.files)
+        verdict = {check: result.outcome for check, result in judged(bundle, evidence).items()}
+        assert (at, verdict) == (at, {check: result.outcome for check, result in judged(bundle, whole).items()})
+
+
 @pytest.mark.parametrize("has_basic_access", [True, False])
 def test_pace_that_fails_never_becomes_basic_access(bundle: TrustBundle, *, has_basic_access: bool) -> None:
     variant = replace(VARIANTS["pace fails"], has_basic_access=has_basic_access)
@@ -205,6 +231,25 @@ def test_the_number_of_commands(*, extended: bool, most: int) -> None:
     evidence, _ = field.read(chip)
     assert {"EF.SOD", "DG1", "DG2"} <= set(evidence.files)
     assert evidence.apdus <= most
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "first", "next_time"),
+    [
+        (Behaviour(has_lengths_in_file=True), 12, 11),
+        (Behaviour(has_lengths_in_file=True, longest_answer_bytes=2000), 19, 18),
+        (Behaviour(has_lengths_in_file=True, has_extended_length=False), 74, 73),
+    ],
+    ids=["any length", "2000 bytes", "short"],
+)
+def test_a_chip_that_tells_of_lengths_in_a_file_is_asked_for_it_once(
+    behaviour: Behaviour, first: int, next_time: int
+) -> None:
+    sizes = BlockSizes()
+    chip = field.passport(replace(BASIC, behaviour=behaviour))
+    reads = [field.read(chip, sizes=sizes)[0] for _ in range(3)]
+    assert [evidence.apdus for evidence in reads] == [first, next_time, next_time]
+    assert all(portrait(evidence.files["DG2"]).content == field.PORTRAIT for evidence in reads)
 
 
 SCHEMES = [

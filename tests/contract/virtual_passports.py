@@ -7,8 +7,8 @@ import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from drivers.chip.block_sizes import BlockSizes
 from drivers.chip.errors import ChipGone, ChipSilent
-from drivers.chip.file_reading import BlockSizes
 from drivers.chip.reading import ChipReading, ReadOptions
 from drivers.chip.twin.authority import TestAuthority
 from drivers.chip.twin.behaviour import Hanging, TornOff

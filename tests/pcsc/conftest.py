@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import obstacle
 from tests.pcsc.pcsc_service import PcscService
 
 EVERY_SEVENTH = slice(0, None, 7)
@@ -16,12 +15,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[PcscService]:
-    if reason := obstacle("pcsc"):
-        pytest.skip(reason)
     service = PcscService()
-    service.begin()
-    yield service
-    service.end()
+    try:
+        service.begin()
+        yield service
+    finally:
+        service.end()
 
 
 @pytest.fixture

@@ -96,7 +96,11 @@ def outcomes(bundle: TrustBundle, evidence: ChipEvidence) -> dict[CheckName, Che
     return {result.check: result.outcome for result in results}
 
 
-@pytest.mark.parametrize(("extended", "most_apdus", "most_bytes"), [(EXTENDED, 14, 17_500), (SHORT, 76, 21_000)])
+@pytest.mark.parametrize(
+    ("extended", "most_apdus", "most_bytes"),
+    [(EXTENDED, 14, 17_500), (SHORT, 76, 21_000)],
+    ids=["extended", "short"],
+)
 @inside
 async def test_a_passport_is_read_with_few_commands_and_little_arithmetic(
     service: PcscService, extended: bool, most_apdus: int, most_bytes: int
@@ -176,7 +180,7 @@ async def test_the_next_chip_may_come_at_once(service: PcscService) -> None:
 
 @inside
 async def test_a_reader_that_another_program_holds_is_named_as_that(service: PcscService) -> None:
-    from smartcard import scard  # type: ignore[import-untyped,unused-ignore]
+    from smartcard import scard
 
     async with gates(FIRST) as (gate,):
         await gate.present(plain(extended=True))
@@ -190,17 +194,19 @@ async def test_a_reader_that_another_program_holds_is_named_as_that(service: Pcs
 
 
 @inside
-async def test_a_chip_that_hangs_costs_seconds_and_the_next_one_is_read(service: PcscService) -> None:
+async def test_a_chip_that_hangs_costs_seconds_however_often_and_the_next_one_is_read(service: PcscService) -> None:
     async with gates(FIRST) as (gate,):
         await gate.present(plain(extended=True, hangs_at_apdu=8))
-        first = gate.bench.child()
-        started_s = time.monotonic()
-        evidence = await gate.read()
-        assert time.monotonic() - started_s < SILENCE_LIMIT_S
-        assert (evidence.fault, evidence.access) == ("DRV-CHP-002", ChipAccess.PACE)
-        await gate.bench.until(lambda: len(gate.bench.states()) == 3)
-        assert [state for state, _ in gate.bench.states()] == [DeviceState.READY, DeviceState.FAULT, DeviceState.READY]
-        assert gate.bench.child() != first, "the command that hangs holds the old process"
+        for times in (1, 2):  # the second read finds the reader still held by the first one's command
+            child, started_s = gate.bench.child(), time.monotonic()
+            evidence = await gate.read()
+            assert time.monotonic() - started_s < SILENCE_LIMIT_S
+            assert evidence.fault == "DRV-CHP-002"
+            assert evidence.access is (ChipAccess.PACE if times == 1 else ChipAccess.NONE)
+            await gate.bench.until(lambda times=times: len(gate.bench.states()) == 1 + 2 * times)
+            assert gate.bench.states()[-2:] == [(DeviceState.FAULT, "DRV-CHP-010"), (DeviceState.READY, "")]
+            assert gate.bench.child() != child
+            await gate.bench.until(lambda: gate.bench.is_chip_there)
         gate.twin.remove()
         await gate.present(plain(extended=True))
         assert (await gate.read()).fault == ""

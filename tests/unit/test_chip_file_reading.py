@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.chip.apdu import CommandApdu, ResponseApdu
+from drivers.chip.block_sizes import BLOCK_LADDER_BYTES, BlockSizes
 from drivers.chip.channel import ChipChannel
 from drivers.chip.errors import ChipFault, ChipGone, ChipUnintelligible, SecureMessagingLost
-from drivers.chip.file_reading import BLOCK_LADDER_BYTES, BlockSizes, FileReader, FileUnreadable
+from drivers.chip.file_reading import FileReader, FileUnreadable
 from drivers.chip.reading import ChipReading
 from drivers.contracts import ChipKeys
 from emrtd.files import CHIP_FILES
@@ -129,6 +130,17 @@ def test_a_session_that_broke_over_a_length_is_tried_with_what_fits(status: int,
     with pytest.raises(SecureMessagingLost):
         FileReader(Breaking(Chip(b"", atr=EXTENDED_ATR)), sizes).read(DG2)
     assert sizes.of(EXTENDED_ATR) == next_bytes
+
+
+@given(st.binary(max_size=64) | st.just(bytes.fromhex("470384214000")))
+def test_whatever_stands_in_the_file_of_lengths_a_file_is_read(information: bytes) -> None:
+    sizes = BlockSizes()
+    assert sizes.wants_information(SHORT_ATR)
+    sizes.inform(SHORT_ATR, information)
+    assert not sizes.wants_information(SHORT_ATR)
+    assert sizes.of(SHORT_ATR) >= 256
+    content = encode_tlv(0x75, bytes(1000))
+    assert read(Chip(content, 256), sizes) == content
 
 
 @given(st.lists(st.binary(max_size=40), max_size=12))

@@ -215,14 +215,21 @@ def test_a_chip_that_echoes_our_key_is_refused(echoed: str) -> None:
         )
 
 
-def test_a_copy_that_loses_the_session_after_chip_authentication_stays_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("breaks", "outcome", "asked"), [
+    (1, ProtocolOutcome.SUCCEEDED, [True, True]),
+    (2, ProtocolOutcome.FAILED, [True, True, False]),
+])  # fmt: skip
+def test_a_copy_loses_the_session_after_chip_authentication_again_and_a_hiccup_does_not(
+    monkeypatch: pytest.MonkeyPatch, breaks: int, outcome: ProtocolOutcome, asked: list[bool]
+) -> None:
     """A copy has the state's signed key and not its secret: it answers nothing under the new keys, and everything under the next ones."""
     tries: list[bool] = []
 
     def read(self: ChipReading, *, with_chip_authentication: bool) -> None:
         tries.append(with_chip_authentication)
-        if len(tries) == 1:
-            self._is_awaiting_proof = True
+        assert not self._is_awaiting_proof, "an answer in this session is no proof of the last one's keys"
+        self._is_awaiting_proof = with_chip_authentication
+        if len(tries) <= breaks:
             raise SecureMessagingLost("unprotected status 6988", status=0x6988)
         self._proven()
 
@@ -231,5 +238,5 @@ def test_a_copy_that_loses_the_session_after_chip_authentication_stays_failed(mo
 
     monkeypatch.setattr(ChipReading, "_read", read)
     reading = ChipReading(no_chip, ChipKeys("L898902C<369080619406236"), lambda _: None, bytes, lambda: 0.0)
-    assert reading.run().chip_authentication is ProtocolOutcome.FAILED
-    assert tries == [True, False]
+    assert reading.run().chip_authentication is outcome
+    assert tries == asked

@@ -1,4 +1,4 @@
-"""What results of the PC/SC service become, on machines without one: the library is played here."""
+"""What results and states of the PC/SC service become, on machines without one: the library is played here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from drivers.chip import pcsc_service
+from drivers.chip import pcsc_service, presence
 from drivers.chip.errors import ChipFault, ChipGone, NoChip, ReaderAbsent, ReaderServiceAbsent
 from drivers.chip.pcsc_service import chosen_reader, reader_names
 from drivers.chip.pcsc_transport import PcscTransport
+from drivers.chip.presence import PcscPlace, Presented, Ready, Removed
 
 OK = 0
-RESULTS = {name: -number for number, name in enumerate((*pcsc_service._MEANINGS, "SCARD_E_NOT_TRANSACTED", "SCARD_W_RESET_CARD"), 1)}  # fmt: skip
+RESULTS = {name: -number for number, name in enumerate((*pcsc_service._MEANINGS, "SCARD_E_TIMEOUT", "SCARD_E_NOT_TRANSACTED", "SCARD_W_RESET_CARD"), 1)}  # fmt: skip
 ATR = [0x3B, -0x80, -0x80, 1, 1]  # the library hands bytes on as signed ones
+STATES = {"UNAWARE": 0, "CHANGED": 2, "UNKNOWN": 4, "UNAVAILABLE": 8, "EMPTY": 0x10, "PRESENT": 0x20, "MUTE": 0x200}
+EMPTY, PRESENT, MUTE = STATES["EMPTY"], STATES["PRESENT"], STATES["PRESENT"] | STATES["MUTE"]
 READERS = ("Other 00 00", "HID OMNIKEY 5022 00 00")
 
 
@@ -26,9 +29,11 @@ class PlayedLibrary(SimpleNamespace):
         super().__init__(
             SCARD_S_SUCCESS=OK, **RESULTS, **{f"SCARD_{name}": 1 << place for place, name in enumerate(names)}
         )
+        self.__dict__.update({f"SCARD_STATE_{name}": state for name, state in STATES.items()})
         self.calls: list[str] = []
         self.disposed: list[int] = []
         self.answer = [0x01, -0x70, 0x00]
+        self.states: list[tuple[int, int]] = []
         self._results = {name: iter(them) for name, them in results.items()}
 
     def _result(self, call: str) -> int:
@@ -64,12 +69,24 @@ class PlayedLibrary(SimpleNamespace):
         self.calls.append("disconnect")
         self.disposed.append(disposition)
 
+    def SCardGetStatusChange(
+        self, _context: str, _wait_ms: int, _asked: object
+    ) -> tuple[int, list[tuple[str, int, list[int]]]]:
+        self.calls.append("look")
+        if not self.states:
+            raise OSError("the process ends")
+        result, state = self.states.pop(0)
+        return result, [("", state, ATR)]
+
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch):
     def play(**results: list[int]) -> PlayedLibrary:
         library = PlayedLibrary(**results)
         monkeypatch.setattr(pcsc_service, "library", lambda: library)
+        monkeypatch.setattr(presence, "library", lambda: library)
+        monkeypatch.setattr(presence, "LOOK_AGAIN_S", 0.001)
+        monkeypatch.setattr(presence, "SETTLING_S", 0.001)
         return library
 
     return play
@@ -144,3 +161,48 @@ def test_no_readers_is_an_answer_and_no_service_is_a_fault(play) -> None:
     play(establish=[RESULTS["SCARD_E_NO_SERVICE"]])
     with pytest.raises(ReaderServiceAbsent):
         reader_names()
+
+
+def watched(library: PlayedLibrary, *states: int | tuple[int, int]) -> list[object]:
+    """Everything a place tells of these states, until the script is over."""
+    library.states = [state if isinstance(state, tuple) else (OK, state) for state in states]
+    place = PcscPlace("OMNIKEY", 1.0)
+    place.watching.join(5)
+    return place.changes()
+
+
+def test_chips_that_come_and_go(play) -> None:
+    chip = Presented(bytes.fromhex("3B80800101"))
+    idle = (RESULTS["SCARD_E_TIMEOUT"], 0)
+    told = watched(play(), EMPTY, idle, 0x10000 | PRESENT, idle, 0x20000 | EMPTY, 0x30000 | PRESENT, 0x40000 | EMPTY)
+    assert told == [Ready(), chip, Removed(), chip, Removed()]
+
+
+def test_a_chip_that_changed_between_two_looks(play) -> None:
+    chip = Presented(bytes.fromhex("3B80800101"))
+    told = watched(play(), 0x10000 | PRESENT, 0x10000 | PRESENT, 0x30000 | PRESENT, 0x40000 | EMPTY)
+    assert told == [Ready(), chip, Removed(), chip, Removed()]
+
+
+def test_a_mute_chip_is_none(play) -> None:
+    assert watched(play(), EMPTY, 0x10000 | MUTE, 0x20000 | EMPTY) == [Ready()]
+
+
+@pytest.mark.parametrize(
+    ("state", "fault"),
+    [
+        ((OK, STATES["UNAVAILABLE"]), ReaderAbsent),
+        ((OK, STATES["UNKNOWN"]), ReaderAbsent),
+        ((RESULTS["SCARD_E_UNKNOWN_READER"], 0), ReaderAbsent),
+        ((RESULTS["SCARD_E_NO_SERVICE"], 0), ReaderServiceAbsent),
+        ((RESULTS["SCARD_E_INVALID_HANDLE"], 0), ReaderServiceAbsent),
+    ],
+)
+def test_a_reader_or_service_that_goes_takes_its_chip_along_and_is_looked_for_again(play, state, fault) -> None:
+    chip = Presented(bytes.fromhex("3B80800101"))
+    library = play()
+    told = watched(library, PRESENT, state, PRESENT)
+    assert [one if not isinstance(one, ChipFault) else type(one) for one in told] == [
+        Ready(), chip, Removed(), fault, Ready(), chip, Removed(),
+    ]  # fmt: skip
+    assert library.calls.count("establish") == library.calls.count("release") == 2

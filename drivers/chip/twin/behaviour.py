@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 class Behaviour:
     """Switches of one chip. APDUs are counted from 1 since the chip was powered.
 
+    `has_lengths_in_file`: EF.ATR/INFO tells of the lengths, among them `longest_answer_bytes`, and the answer to reset does not.
     `longest_read_bytes`: a READ BINARY that asks for more is answered with `too_long_status` (6C00: with the right length in SW2)
     or, at 0, with an unprotected 6F00 that ends the session. `delay_s`: before every answer. `hangs_at_apdu`: no answer any more from
     there. `torn_off_at_apdu`: gone instead of that answer. `endless_more_data`: 61FF for ever once the application was selected.
@@ -19,6 +20,8 @@ class Behaviour:
     """
 
     has_extended_length: bool = True
+    has_lengths_in_file: bool = False
+    longest_answer_bytes: int = 0xFFFF
     longest_read_bytes: int | None = None
     too_long_status: int = 0x6700
     delay_s: float = 0.0

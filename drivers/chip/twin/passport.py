@@ -15,9 +15,11 @@ from drivers.chip.twin.entropy import Entropy, SeededEntropy
 from drivers.chip.twin.file_system import FileSystem
 from drivers.chip.twin.pace import PaceOffer, PaceRun
 from drivers.chip.twin.secure_channel import SecureChannel
+from drivers.chip.twin.tlv import tlv
 
 _MORE_DATA = 0x6100
 _HISTORICAL_BYTES = bytes.fromhex("80738421")
+_SILENT_HISTORICAL_BYTES = bytes.fromhex("8031E0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class VirtualPassport:
         self.contents = contents
         self.behaviour = behaviour or Behaviour()
         self._entropy = entropy or SeededEntropy("chip")
-        self._files = FileSystem(contents.files, self.behaviour)
+        information = {"EF.ATR/INFO": self._information()} if self.behaviour.has_lengths_in_file else {}
+        self._files = FileSystem({**contents.files, **information}, self.behaviour)
         self._basic_access = BasicAccess(contents.mrz_information, self._entropy)
         self._session = _Session()
         self._has_broken = False
@@ -72,13 +75,26 @@ class VirtualPassport:
     @property
     def answer_to_reset(self) -> bytes:
         """As a contactless reader makes it up from the historical bytes (PC/SC part 3 §3.1.3.2.3)."""
-        capabilities = 0xC0 if self.behaviour.has_extended_length else 0x80
-        historical = _HISTORICAL_BYTES + bytes((capabilities,))
+        historical = (
+            _SILENT_HISTORICAL_BYTES if self.behaviour.has_lengths_in_file else _HISTORICAL_BYTES + self._capabilities
+        )
         body = bytes((0x80 + len(historical), 0x80, 0x01)) + historical
         check = 0
         for byte in body:
             check ^= byte
         return b"\x3b" + body + bytes((check,))
+
+    @property
+    def _capabilities(self) -> bytes:
+        """The third byte of the card capabilities: logical channels, extended lengths."""
+        return b"\xc0" if self.behaviour.has_extended_length else b"\x80"
+
+    def _information(self) -> bytes:
+        """EF.ATR/INFO: card capabilities, and the longest command and answer with extended lengths (ISO/IEC 7816-4 §12.2)."""
+        lengths = b"".join(
+            tlv(0x02, number.to_bytes(2, "big")) for number in (0xFFFF, self.behaviour.longest_answer_bytes)
+        )
+        return tlv(0x47, _HISTORICAL_BYTES[2:] + self._capabilities) + tlv(0x7F66, lengths)
 
     def reset(self) -> bytes:
         """Power the chip up, with nothing selected and no session; return its answer to reset."""
