@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from drivers.chip.twin.authority import TestAuthority
+from drivers.chip.twin.certificates import Name, Period, Subject
+from drivers.chip.twin.certificates import certificate as certificate_of
 from drivers.chip.twin.curve_keys import CurveKey
 from drivers.chip.twin.personalisation import trust_files
 from drivers.chip.twin.rsa import RsaKey
@@ -232,10 +234,18 @@ def revocation_list() -> Target:
     return Target(tuple(seeds), check)
 
 
+def _list_signer(usage: str) -> Signer:
+    key = AUTHORITY.scheme.key(f"list signer {usage}")
+    period = Period(AUTHORITY.today - timedelta(days=100), AUTHORITY.today + timedelta(days=300))
+    name = Name(AUTHORITY.name.country, "List Signer")
+    subject = Subject(name, 9, key.subject_public_key_info(), period, extended_usage=usage)
+    return Signer(certificate_of(subject, AUTHORITY.name, AUTHORITY.key, AUTHORITY.scheme), key, AUTHORITY.scheme)
+
+
 def trust_list() -> Target:
     """Master lists and deviation lists as they are imported, and the same with any content under a signer of a pinned root."""
     root = read_certificate(AUTHORITY.certificate)
-    signer = AUTHORITY.document_signer("lists").signer
+    signer, deviation_signer = (_list_signer(usage) for usage in ("2.23.136.1.1.3", "2.23.136.1.1.8"))
     _remember_certificates()
     # The same in every run: what a former run's corpus holds was signed, too.
     whole = AUTHORITY.master_list([AUTHORITY.certificate, TestAuthority(TODAY, seed="second").certificate])
@@ -276,7 +286,7 @@ def trust_list() -> Target:
         if not _is_tlv(content):
             return False
         try:
-            found = read_deviation_list(_signed(DEVIATION_LIST_TYPE, content, signer), [root])
+            found = read_deviation_list(_signed(DEVIATION_LIST_TYPE, content, deviation_signer), [root])
         except ListRefused:
             return False
         assert all(one.said_by == root.country for one in found.defects), "a state speaks of its own signers only"

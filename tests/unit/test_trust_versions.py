@@ -48,7 +48,7 @@ def refused(code):
 
 
 PUBLISHER = utopia.certify("DE", "Publisher")
-LIST_SIGNER = utopia.certify("DE", "List signer", issuer=PUBLISHER, is_authority=False)
+LIST_SIGNER = utopia.certify("DE", "List signer", issuer=PUBLISHER, is_authority=False, extended_usage="2.23.136.1.1.3")
 CSCAS = [utopia.certify("UT", f"CSCA {number}", serial=number) for number in range(4)]
 
 
