@@ -10,6 +10,8 @@ from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.errors import EgateError
 
+_CLOCK_ALLOWANCE = timedelta(minutes=10)
+
 
 class WatchlistRefused(EgateError):
     """The body of a bundle is no watchlist."""
@@ -60,7 +62,10 @@ class Watchlist:
         return cls(hits)
 
     def check(self, document_number: str, issuing_state: str, *, age: timedelta, age_limit: timedelta) -> CheckResult:
-        """Return failed for hits (each list named), undetermined for a list older than allowed or a document without number."""
+        """Return failed for hits (each list named), undetermined for a list older than allowed or a document without number.
+
+        A list from the future is as good as an old one: the gate's clock is wrong, and nobody knows how old the list is.
+        """
         number = normalised(document_number)
         hits = [
             hit
@@ -73,7 +78,7 @@ class Watchlist:
                 for hit in dict.fromkeys(hits)
             )
             return CheckResult(CheckName.WATCHLIST, CheckOutcome.FAILED, reasons)
-        if age > age_limit:
+        if not -_CLOCK_ALLOWANCE <= age <= age_limit:
             reason = Reason(ReasonCode.WATCHLIST_STALE)
             return CheckResult(CheckName.WATCHLIST, CheckOutcome.UNDETERMINED, (reason,))
         if not number:
