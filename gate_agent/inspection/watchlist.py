@@ -9,8 +9,9 @@ from datetime import timedelta
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.errors import EgateError
+from gate_agent.policy.admission import CLOCK_SKEW_H
 
-_CLOCK_ALLOWANCE = timedelta(minutes=10)
+_CLOCK_ALLOWANCE = timedelta(hours=CLOCK_SKEW_H)
 
 
 class WatchlistRefused(EgateError):
