@@ -78,8 +78,11 @@ def _store() -> TrustStore:
     return TrustStore([issuer], [read_revocation_list(AUTHORITY.revocation_list())])
 
 
-def _remember_certificates() -> None:
-    """Read each enclosed certificate once: it takes longer than all the rest, and `certificate` is a target of its own."""
+def remember_certificates() -> None:
+    """Have each enclosed certificate read once in this process, which does nothing but fuzz.
+
+    That takes longer than all the rest, and `certificate` is a target of its own.
+    """
     trust_signed_content.read_certificate = trust_lists.read_certificate = lru_cache(maxsize=256)(read_certificate)
 
 
@@ -89,7 +92,6 @@ def _signed(content_type: str, content: bytes, signer: Signer) -> bytes:
 
 def security_object() -> Target:
     """EF.SOD and EF.CardSecurity as a chip hands them in, and the same with any content, signed by a trusted signer."""
-    _remember_certificates()
     store, signer = _store(), AUTHORITY.document_signer().signer
     groups = {1: b"\x61\x01\x00", 2: b"\x75\x01\x00", 14: b"\x6e\x00"}
     contents = [utopia.security_object(groups, name, version) for name in ("sha256", "sha512") for version in (0, 1)]
@@ -246,7 +248,6 @@ def trust_list() -> Target:
     """Master lists and deviation lists as they are imported, and the same with any content under a signer of a pinned root."""
     root = read_certificate(AUTHORITY.certificate)
     signer, deviation_signer = (_list_signer(usage) for usage in ("2.23.136.1.1.3", "2.23.136.1.1.8"))
-    _remember_certificates()
     # The same in every run: what a former run's corpus holds was signed, too.
     whole = AUTHORITY.master_list([AUTHORITY.certificate, TestAuthority(TODAY, seed="second").certificate])
     deviating = [
