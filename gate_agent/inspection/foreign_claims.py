@@ -21,6 +21,7 @@ from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.inspection import strict_cbor
 from gate_agent.inspection.certificate_reading import Certificate
+from gate_agent.inspection.plain_text import plain
 from gate_agent.inspection.strict_cbor import Cbor, CborRefused, Tagged
 
 PREFIX = "HC1:"
@@ -266,7 +267,7 @@ def _health_kind(claims: Mapping[int | str, Cbor]) -> str:
 def _fields(claims: Mapping[int | str, Cbor]) -> dict[str, str]:
     fields: dict[str, str] = {}
     if isinstance(issuer := claims.get(_ISS), str):
-        fields["issuer"] = issuer
+        fields["issuer"] = plain(issuer)
     for name, claim in (("issued_at", _IAT), ("not_before", _NBF), ("expires_at", _EXP)):
         if (instant := _instant(claims, claim)) is not None:
             fields[name] = instant.isoformat().replace("+00:00", "Z")
@@ -277,9 +278,9 @@ def _fields(claims: Mapping[int | str, Cbor]) -> dict[str, str]:
     if isinstance(names, dict):
         for field, member in (("primary_identifier", "fnt"), ("secondary_identifier", "gnt")):
             if isinstance(text := names.get(member), str):
-                fields[field] = text.replace("<", " ").strip()
+                fields[field] = plain(text.replace("<", " ").strip())
     if isinstance(birth := health.get("dob"), str):
-        fields["date_of_birth"] = birth
+        fields["date_of_birth"] = plain(birth)
     kinds = [title for kind, title in _KINDS.items() if health.get(kind)]
     return fields | ({"certificate_type": kinds[0]} if len(kinds) == 1 else {})
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction,
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.inspection import strict_cbor
+from gate_agent.inspection.plain_text import is_seen
 from gate_agent.inspection.strict_cbor import Cbor, CborRefused, Tagged
 
 PREFIX = "EG1:"
@@ -295,9 +295,7 @@ def _seal_id(seal: Cbor) -> str:
 
 def is_plain_text(text: str) -> bool:
     """Return whether `text` is one line that a token may carry: not blank, short, no control, direction or surrogate characters."""
-    return 0 < len(text.strip()) <= len(text) <= MAXIMUM_TEXT_CHARACTERS and not any(
-        unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for character in text
-    )
+    return 0 < len(text.strip()) <= len(text) <= MAXIMUM_TEXT_CHARACTERS and all(map(is_seen, text))
 
 
 def _text(text: str) -> str:

@@ -33,6 +33,8 @@ from gate_agent.inspection.trust_signed_content import (
 
 MASTER_LIST_TYPE = "2.23.136.1.1.2"
 DEVIATION_LIST_TYPE = "2.23.136.1.1.7"
+# A key that signs documents lies in a printing house; one such key must not make authorities (ICAO 9303-12 §7.1, extended key usage).
+_SIGNER_USAGES = {MASTER_LIST_TYPE: "2.23.136.1.1.3", DEVIATION_LIST_TYPE: "2.23.136.1.1.8"}
 LIST_LIMIT_BYTES = 16_777_216
 _SEQUENCE, _SET, _INTEGER, _OBJECT_ID = 0x30, 0x31, 0x02, 0x06
 _CERTIFICATES_AT_MOST = 10_000
@@ -163,6 +165,8 @@ def _verified(der: bytes, content_type: str, what: str) -> tuple[SignedContent, 
     finding = verify_signature(signed, signer)
     if signer is None or finding is not SignatureFinding.RIGHT:
         raise ListRefused(f"the signature of {what} is {finding.replace('_', ' ')}")
+    if not signer.is_authority and _SIGNER_USAGES[content_type] not in signer.extended_usages:
+        raise ListRefused(f"the signer of {what}, {signer.title}, may sign other things")
     return signed, signer
 
 

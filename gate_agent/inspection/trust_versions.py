@@ -26,6 +26,7 @@ from gate_agent.inspection.certificate_reading import Certificate, CertificateMa
 from gate_agent.inspection.trust_bundle import BundleContents, TrustBundle, assemble
 from gate_agent.inspection.trust_ceremony import (
     ABSENT,
+    CEREMONY_MISSING,
     CHANGED,
     OLDER,
     OfficerSignature,
@@ -147,7 +148,7 @@ def bundle_of(version: Version) -> TrustBundle:
     roots: list[Certificate] = []
     for file in version.files:
         if file.kind not in (FileKind.ROOT, FileKind.ISSUER, FileKind.SIGNER):
-            contents.take(file.content, f"{file.kind.value} {file.sha256[:16]}")
+            _sort_in(contents, file)
             continue
         certificate = _certificate(file)
         role = CertificateRole.SIGNER if file.kind is FileKind.SIGNER else CertificateRole.ISSUER
@@ -156,6 +157,17 @@ def bundle_of(version: Version) -> TrustBundle:
         if file.kind is FileKind.ROOT:
             roots.append(certificate)
     return assemble(contents, roots, version=version.number, issued_at=version.issued_at)
+
+
+def _sort_in(contents: BundleContents, file: BundleFile) -> None:
+    """Sort a list in. What it holds decides, and whoever writes the manifest names its kind: the two must not differ over the ceremony."""
+    certificates, defects = len(contents.certificates), len(contents.defects)
+    contents.take(file.content, f"{file.kind.value} {file.sha256[:16]}")
+    is_other = len(contents.defects) > defects and file.kind is not FileKind.DEFECTS
+    if is_other or len(contents.certificates) > certificates:
+        raise TrustRefused(
+            f"the {file.kind.value} {file.sha256[:16]} is something that two officers import", code=CEREMONY_MISSING
+        )
 
 
 def load_trust(trust: Path, officers: Mapping[str, bytes] | None, *, lowest_version: int = 0) -> TrustBundle:
@@ -206,6 +218,7 @@ def publish(
 def install(trust: Path, source: Path, officers: Mapping[str, bytes]) -> Version:
     """Put a complete version (this machine's draft, or a folder brought from another) in force. Raises `TrustRefused`."""
     version = read_version(source, officers)
+    bundle_of(version)  # what a gate would not load is not put in force
     held = current_version(trust, officers=None)
     if held is not None and version.number <= held.number:
         raise TrustRefused(f"version {version.number} is not newer than {held.number}, which is in force", code=OLDER)

@@ -86,7 +86,7 @@ def parse_seal(content: bytes) -> Seal:
 def decode_c40(encoded: bytes, where: str = "text") -> str:
     """Return the text of C40 pairs (ISO/IEC 16022 §5.2.5, the basic set only). Raises `SealMalformed`.
 
-    A value of 0 pads the last pair; `FE` escapes one ASCII character, which stands at the end.
+    A value of 0 pads the last pair; `FE` escapes one printable ASCII character, which stands at the end.
     """
     if len(encoded) % 2:
         raise SealMalformed(f"C40 of an odd length in the {where}")
@@ -95,7 +95,7 @@ def decode_c40(encoded: bytes, where: str = "text") -> str:
         is_last = position + 2 == len(encoded)
         first, second = encoded[position], encoded[position + 1]
         if first == _ASCII_ESCAPE:
-            if not is_last or not 1 <= second <= 0x80:
+            if not is_last or not 0x20 <= second - 1 < 0x7F:
                 raise SealMalformed(f"a C40 escape out of place in the {where}")
             text.append(chr(second - 1))
             continue

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from central_sync import strict_json
 from central_sync.errors import StrictJsonError
 from central_sync.strict_json import JSON
+from gate_agent.inspection.plain_text import plain
 from gate_agent.inspection.visible_seal_format import SealMalformed
 
 JSON_SEAL_LIMIT_BYTES = 16_384
@@ -52,7 +53,7 @@ class JsonSeal:
 
     @property
     def fields(self) -> dict[str, str | int]:
-        """What it says, by ICAO names; members of the message that this gate does not know are left out."""
+        """What it says, by ICAO names, ready to be shown; members of the message that this gate does not know are left out."""
         found: dict[str, str | int] = {
             "document_type": self.type_name,
             "seal_version": self.version,
@@ -64,12 +65,14 @@ class JsonSeal:
         name = person.get("n")
         if isinstance(name, str) and name:
             primary, _, secondary = name.partition("  ")  # two spaces stand for the two fillers of a zone
-            found |= {"primary_identifier": primary.strip(), "secondary_identifier": secondary.strip()}
+            found |= {"primary_identifier": plain(primary.strip()), "secondary_identifier": plain(secondary.strip())}
         found |= {
-            field: text for member, field in _PERSON.items() if isinstance(text := person.get(member), str) and text
+            field: plain(text)
+            for member, field in _PERSON.items()
+            if isinstance(text := person.get(member), str) and text
         }
         reference = self.message.get("uvci")
-        return found | ({"certificate_identifier": reference} if isinstance(reference, str) else {})
+        return found | ({"certificate_identifier": plain(reference)} if isinstance(reference, str) else {})
 
 
 def is_json_seal(content: bytes) -> bool:

@@ -14,6 +14,7 @@ from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.mrz_digits import CheckDigit
 from gate_agent.domain.travel_document import TravelDocument
+from gate_agent.inspection.plain_text import plain
 from gate_agent.inspection.visible_seal_format import Seal, SealMalformed, decode_c40
 
 
@@ -225,7 +226,7 @@ def _decoded(feature_type: SealFeatureType, value: bytes, where: str) -> dict[st
             return {name: decode_c40(value, where).strip()}
         case SealEncoding.UTF8:
             try:
-                return {name: value.decode("utf-8")}
+                return {name: plain(value.decode("utf-8"))}
             except UnicodeDecodeError:
                 raise SealMalformed(f"text that is not UTF-8 in the {where}") from None
         case SealEncoding.NUMBER:

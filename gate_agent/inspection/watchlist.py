@@ -9,6 +9,9 @@ from datetime import timedelta
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.errors import EgateError
+from gate_agent.policy.admission import CLOCK_SKEW_H
+
+_CLOCK_ALLOWANCE = timedelta(hours=CLOCK_SKEW_H)
 
 
 class WatchlistRefused(EgateError):
@@ -60,7 +63,10 @@ class Watchlist:
         return cls(hits)
 
     def check(self, document_number: str, issuing_state: str, *, age: timedelta, age_limit: timedelta) -> CheckResult:
-        """Return failed for hits (each list named), undetermined for a list older than allowed or a document without number."""
+        """Return failed for hits (each list named), undetermined for a list older than allowed or a document without number.
+
+        A list from the future is as good as an old one: the gate's clock is wrong, and nobody knows how old the list is.
+        """
         number = normalised(document_number)
         hits = [
             hit
@@ -73,7 +79,7 @@ class Watchlist:
                 for hit in dict.fromkeys(hits)
             )
             return CheckResult(CheckName.WATCHLIST, CheckOutcome.FAILED, reasons)
-        if age > age_limit:
+        if not -_CLOCK_ALLOWANCE <= age <= age_limit:
             reason = Reason(ReasonCode.WATCHLIST_STALE)
             return CheckResult(CheckName.WATCHLIST, CheckOutcome.UNDETERMINED, (reason,))
         if not number:

@@ -12,6 +12,7 @@ from central_sync import strict_json
 from central_sync.errors import StrictJsonError
 from gate_agent.domain.check import CheckOutcome
 from gate_agent.inspection.certificate_reading import read_certificate
+from gate_agent.inspection.plain_text import is_seen
 from gate_agent.inspection.trust_store import CertificateRole, HeldCertificate, TrustStore
 from gate_agent.inspection.visible_seal import SealInspection, inspect_page, inspect_seal
 from gate_agent.inspection.visible_seal_format import SealMalformed, decode_c40, parse_seal
@@ -35,6 +36,8 @@ def _trusted() -> tuple[build.SealSigner, TrustStore]:
 def _judged(content: bytes, store: TrustStore) -> SealInspection:
     found = inspect_seal(content, store, NOW)
     assert set(found.checks.values()) <= set(CheckOutcome)
+    shown = [text for text in found.fields.values() if isinstance(text, str)]
+    assert all(map(is_seen, "".join(shown))), "what is shown does nothing but stand there"
     if found.result.outcome is not CheckOutcome.SUCCESSFUL:
         assert found.result.reasons, "whatever is not successful says why"
     assert inspect_page([content], store, NOW).result.outcome is found.result.outcome

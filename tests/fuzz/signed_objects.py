@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from drivers.chip.twin.authority import TestAuthority
+from drivers.chip.twin.certificates import Name, Period, Subject
+from drivers.chip.twin.certificates import certificate as certificate_of
 from drivers.chip.twin.curve_keys import CurveKey
 from drivers.chip.twin.personalisation import trust_files
 from drivers.chip.twin.rsa import RsaKey
@@ -76,8 +78,11 @@ def _store() -> TrustStore:
     return TrustStore([issuer], [read_revocation_list(AUTHORITY.revocation_list())])
 
 
-def _remember_certificates() -> None:
-    """Read each enclosed certificate once: it takes longer than all the rest, and `certificate` is a target of its own."""
+def remember_certificates() -> None:
+    """Have each enclosed certificate read once in this process, which does nothing but fuzz.
+
+    That takes longer than all the rest, and `certificate` is a target of its own.
+    """
     trust_signed_content.read_certificate = trust_lists.read_certificate = lru_cache(maxsize=256)(read_certificate)
 
 
@@ -87,7 +92,6 @@ def _signed(content_type: str, content: bytes, signer: Signer) -> bytes:
 
 def security_object() -> Target:
     """EF.SOD and EF.CardSecurity as a chip hands them in, and the same with any content, signed by a trusted signer."""
-    _remember_certificates()
     store, signer = _store(), AUTHORITY.document_signer().signer
     groups = {1: b"\x61\x01\x00", 2: b"\x75\x01\x00", 14: b"\x6e\x00"}
     contents = [utopia.security_object(groups, name, version) for name in ("sha256", "sha512") for version in (0, 1)]
@@ -232,11 +236,18 @@ def revocation_list() -> Target:
     return Target(tuple(seeds), check)
 
 
+def _list_signer(usage: str) -> Signer:
+    key = AUTHORITY.scheme.key(f"list signer {usage}")
+    period = Period(AUTHORITY.today - timedelta(days=100), AUTHORITY.today + timedelta(days=300))
+    name = Name(AUTHORITY.name.country, "List Signer")
+    subject = Subject(name, 9, key.subject_public_key_info(), period, extended_usage=usage)
+    return Signer(certificate_of(subject, AUTHORITY.name, AUTHORITY.key, AUTHORITY.scheme), key, AUTHORITY.scheme)
+
+
 def trust_list() -> Target:
     """Master lists and deviation lists as they are imported, and the same with any content under a signer of a pinned root."""
     root = read_certificate(AUTHORITY.certificate)
-    signer = AUTHORITY.document_signer("lists").signer
-    _remember_certificates()
+    signer, deviation_signer = (_list_signer(usage) for usage in ("2.23.136.1.1.3", "2.23.136.1.1.8"))
     # The same in every run: what a former run's corpus holds was signed, too.
     whole = AUTHORITY.master_list([AUTHORITY.certificate, TestAuthority(TODAY, seed="second").certificate])
     deviating = [
@@ -276,7 +287,7 @@ def trust_list() -> Target:
         if not _is_tlv(content):
             return False
         try:
-            found = read_deviation_list(_signed(DEVIATION_LIST_TYPE, content, signer), [root])
+            found = read_deviation_list(_signed(DEVIATION_LIST_TYPE, content, deviation_signer), [root])
         except ListRefused:
             return False
         assert all(one.said_by == root.country for one in found.defects), "a state speaks of its own signers only"

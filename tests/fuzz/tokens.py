@@ -25,6 +25,7 @@ from gate_agent.inspection.foreign_claims import (
     verify_claims,
 )
 from gate_agent.inspection.foreign_claims import PREFIX as FOREIGN_PREFIX
+from gate_agent.inspection.plain_text import is_seen
 from gate_agent.inspection.strict_cbor import Cbor, CborRefused, Tagged
 from gate_agent.inspection.token_format import (
     MAXIMUM_TOKEN_BYTES,
@@ -134,6 +135,7 @@ def foreign_claims() -> Target:
         reading = verify_claims(content, certificates, NOW)
         assert reading.outcome in {CheckOutcome.SUCCESSFUL, CheckOutcome.FAILED, CheckOutcome.UNDETERMINED}
         assert bool(reading.reasons) == (reading.outcome is not CheckOutcome.SUCCESSFUL)
+        assert all(map(is_seen, "".join(reading.fields.values()))), "what is shown does nothing but stand there"
         return reading
 
     known = [judged(one.encode()).fields for one in texts]

@@ -74,11 +74,18 @@ def test_only_the_state_itself_speaks_of_its_documents():
     with pytest.raises(ListRefused, match="no trusted issuer of UT"):
         read_deviation_list(content, [read_certificate(utopia.certify().certificate)])
     foreign = utopia.certify("AA", "Foreign")
-    signer = utopia.certify("AA", "Deviations", issuer=foreign, is_authority=False)
+    signer = utopia.certify("AA", "Deviations", issuer=foreign, is_authority=False, extended_usage="2.23.136.1.1.8")
     for criterion in (BY_DIGEST, BY_KEY, BY_SERIAL):
         content = utopia.deviation_list(signer, [(criterion, [arc("2.3")])])
         found = read_deviation_list(content, [*ISSUERS, read_certificate(foreign.certificate)])
         assert not any(defect.is_of(SIGNER) for defect in found.defects)
+
+
+@pytest.mark.parametrize("usage", [None, "2.23.136.1.1.3"])
+def test_a_signer_of_other_things_signs_no_deviations(usage):
+    signer = utopia.certify(common_name="DS", issuer=CSCA, is_authority=False, extended_usage=usage)
+    with pytest.raises(ListRefused, match="may sign other things"):
+        read_deviation_list(utopia.deviation_list(signer, [(BY_DIGEST, [arc("2.3")])]), ISSUERS)
 
 
 def test_a_changed_list_is_refused():

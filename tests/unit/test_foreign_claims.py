@@ -98,6 +98,17 @@ def test_own_claims_are_accepted() -> None:
     assert judged(build.cose_token(SIGNER, {1: "UT"})).outcome is S, "claims of another kind"
 
 
+def test_what_is_shown_does_nothing_to_a_screen() -> None:
+    """Fields of claims that nobody signed are shown, too."""
+    health = HEALTH | {"nam": {"fnt": "ERIKSSON\x1b[31m", "gnt": "ANNA\u202eAIRAM"}, "dob": "1974\n08"}
+    found = judged(build.cose_token(build.seal_signer(serial=78), CLAIMS | {1: "UT\x9b", -260: {1: health}}))
+    assert found.outcome is U
+    assert {name: found.fields[name] for name in ("issuer", "primary_identifier", "secondary_identifier", "date_of_birth")} == {
+        "issuer": "UT\ufffd", "primary_identifier": "ERIKSSON\ufffd[31m", "secondary_identifier": "ANNA\ufffdAIRAM",
+        "date_of_birth": "1974\ufffd08",
+    }  # fmt: skip
+
+
 def test_a_signer_that_is_not_held_is_undetermined() -> None:
     found = verify_claims(build.cose_token(SIGNER, CLAIMS), [], NOW)
     assert (found.outcome, codes(found)) == (U, {ReasonCode.TOKEN_ISSUER_UNKNOWN})

@@ -158,13 +158,23 @@ def test_a_key_off_its_curve_costs_its_certificate_and_not_the_list():
 
 def test_a_list_of_another_publisher_is_not_believed():
     publisher, stranger = utopia.certify("DE", "Publisher"), utopia.certify("DE", "Publisher")
-    signer = utopia.certify("DE", "List signer", issuer=stranger, is_authority=False)
+    signer = utopia.certify("DE", "List signer", issuer=stranger, is_authority=False, extended_usage="2.23.136.1.1.3")
     content = utopia.master_list(signer, [utopia.certify().certificate])
     bundle = assemble(BundleContents(master_lists=[content]), [read_certificate(publisher.certificate)])
     assert bundle.store.held == ()
     assert "no pinned root" in bundle.skipped[0].reason
     with pytest.raises(ListRefused, match="issued by nobody in it"):
         read_master_list(content, [], must_be_pinned=False)
+
+
+@pytest.mark.parametrize("usage", [None, "2.23.136.1.1.8"])
+def test_a_key_that_signs_documents_makes_no_authorities(usage):
+    publisher = utopia.certify("DE", "Publisher")
+    signer = utopia.certify("DE", "DS", issuer=publisher, is_authority=False, extended_usage=usage)
+    content = utopia.master_list(signer, [utopia.certify().certificate])
+    for must_be_pinned in (True, False):
+        with pytest.raises(ListRefused, match="may sign other things"):
+            read_master_list(content, [read_certificate(publisher.certificate)], must_be_pinned=must_be_pinned)
 
 
 class TestRevocation:

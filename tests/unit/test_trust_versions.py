@@ -9,10 +9,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gate_agent.inspection import trust_ceremony as ceremony
 from gate_agent.inspection.certificate_reading import read_certificate
-from gate_agent.inspection.trust_ceremony import TrustRefused
+from gate_agent.inspection.trust_ceremony import TrustRefused, sign_as
 from gate_agent.inspection.trust_import import draft, sign_and_publish
 from gate_agent.inspection.trust_store import CertificateRole
-from gate_agent.inspection.trust_versions import current_version, install, load_trust
+from gate_agent.inspection.trust_versions import (
+    BundleFile,
+    FileKind,
+    current_version,
+    install,
+    load_trust,
+    manifest_of,
+    publish,
+)
 from tests.unit import document_issuers as utopia
 
 NOW = utopia.NOW
@@ -40,7 +48,7 @@ def refused(code):
 
 
 PUBLISHER = utopia.certify("DE", "Publisher")
-LIST_SIGNER = utopia.certify("DE", "List signer", issuer=PUBLISHER, is_authority=False)
+LIST_SIGNER = utopia.certify("DE", "List signer", issuer=PUBLISHER, is_authority=False, extended_usage="2.23.136.1.1.3")
 CSCAS = [utopia.certify("UT", f"CSCA {number}", serial=number) for number in range(4)]
 
 
@@ -75,6 +83,18 @@ class TestCeremony:
                 issue(trust, CSCAS[0].certificate, signers=BOTH[:1], as_roots=as_roots)
         with refused(ceremony.CEREMONY_MISSING):
             issue(trust, b'{"format": "egate-defects-1", "defects": []}', signers=BOTH[:1])
+        assert not (trust / "current").exists()
+
+    @pytest.mark.parametrize("kind", [FileKind.REVOCATION_LIST, FileKind.MASTER_LIST, FileKind.DEVIATION_LIST])
+    @pytest.mark.parametrize("is_certificate", [True, False])
+    def test_one_officer_smuggles_nothing_in_under_another_kind(self, trust, kind, is_certificate):
+        """A manifest is written by hand as easily as by the command, and one officer's signature is enough for lists."""
+        defects = json.dumps({"format": "egate-defects-1", "defects": [{"signer_sha256": "0" * 64, "defect": "sod_malformed"}]})  # fmt: skip
+        file = BundleFile(kind, CSCAS[0].certificate if is_certificate else defects.encode())
+        manifest = manifest_of(1, NOW, "", [file])
+        signatures = [sign_as("supervisor-1", KEYS["supervisor-1"], ceremony.MANIFEST_PURPOSE, manifest)]
+        with refused(ceremony.CEREMONY_MISSING):
+            publish(trust, manifest, [file], signatures, (), OFFICERS)
         assert not (trust / "current").exists()
 
     def test_the_same_officer_twice_is_one(self, trust):

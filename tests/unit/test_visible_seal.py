@@ -606,3 +606,21 @@ def test_the_command_without_certificates_or_folder(tmp_path: Path, capsys: pyte
     assert "undetermined" in capsys.readouterr().out
     assert cli.main(["inspect", "visible-seal", str(path), "--certs", str(tmp_path / "nowhere")]) == 3
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_what_is_shown_does_nothing_to_a_screen() -> None:
+    content = json.loads(build.json_seal(SIGNER))
+    content["data"]["msg"]["pid"] |= {"n": "ERIKSSON\x1b[2J  ANNA\u202e", "i": "D2\r\n3"}
+    fields = inspect_seal(json.dumps(content).encode(), CHAINED, NOW).fields
+    assert (fields["primary_identifier"], fields["secondary_identifier"]) == ("ERIKSSON\ufffd[2J", "ANNA\ufffd")
+    assert fields["document_number"] == "D2\ufffd\ufffd3"
+    names = ((1, build.c40("12345678901")), (2, "Ж\x1b]0;\x07".encode()), (3, "é".encode()))
+    fields = inspect_seal(build.seal(SIGNER, names, type_code="fc04"), CHAINED, NOW).fields
+    assert (fields["primary_identifier"], fields["secondary_identifier"]) == ("Ж\ufffd]0;\ufffd", "é")
+
+
+@pytest.mark.parametrize("character", [0x00, 0x07, 0x1B, 0x1F, 0x7F])
+def test_an_escape_holds_a_printable_character(character: int) -> None:
+    assert decode_c40(b"\xfe" + bytes([ord("a") + 1])) == "a"
+    with pytest.raises(SealMalformed, match="escape"):
+        decode_c40(bytes([0xFE, character + 1]))

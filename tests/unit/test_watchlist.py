@@ -65,8 +65,14 @@ def test_every_list_that_names_the_document_is_reported():
     assert hits(check(watchlist)) == [("wanted", "e1"), ("lost", "e2"), ("lost", "e3")]
 
 
-@pytest.mark.parametrize(("age_h", "outcome"), [(24, CheckOutcome.SUCCESSFUL), (24.001, CheckOutcome.UNDETERMINED)])
-def test_a_list_older_than_allowed_proves_nothing(age_h, outcome):
+@pytest.mark.parametrize(
+    ("age_h", "outcome"),
+    [
+        (24, CheckOutcome.SUCCESSFUL), (24.001, CheckOutcome.UNDETERMINED), (-0.1, CheckOutcome.SUCCESSFUL),
+        (-0.2, CheckOutcome.UNDETERMINED), (-24 * 365 * 56, CheckOutcome.UNDETERMINED),
+    ],
+)  # fmt: skip
+def test_a_list_older_than_allowed_or_from_the_future_proves_nothing(age_h, outcome):
     result = check(Watchlist.from_bundle(body()), age=timedelta(hours=age_h))
     assert result.outcome is outcome
     assert [reason.code for reason in result.reasons] == (
