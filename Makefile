@@ -5,6 +5,7 @@
 #   make check     lint, format, types, architecture, spelling, words
 #   make bench     measurements against the peers, side by side       (ARGS="face" picks one)
 #   make pictures  the README's pictures, from fictitious data        (needs Chromium)
+#   make train-mrz the recogniser of machine readable zones anew (needs torch and fonts-ocr-b)
 #   make lock      the requirement locks anew                         (needs uv and a package index)
 #   make clean     removes the environment, the cache and everything else that was built
 
@@ -20,7 +21,7 @@ SOURCES := gate_agent drivers models central_sync emrtd
 INSTALL := $(BIN)/python tools/install_locked.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check bench pictures lock clean environment test-environment portraits models
+.PHONY: help demo test tests check bench pictures train-mrz lock clean environment test-environment mrz-peer portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -32,7 +33,7 @@ demo: environment portraits models
 
 test: check tests
 
-tests: test-environment portraits models
+tests: test-environment mrz-peer portraits models
 	$(BIN)/pytest -n 2 $(ARGS)
 
 check: test-environment
@@ -43,7 +44,7 @@ check: test-environment
 	$(BIN)/codespell .
 	$(BIN)/pytest -q tests/unit/test_words.py
 
-bench: test-environment portraits models
+bench: test-environment mrz-peer portraits models
 	$(BIN)/egate bench $(ARGS)
 
 pictures: test-environment
@@ -80,6 +81,15 @@ $(STAMPS)/test: requirements-test.lock requirements-peer.lock $(STAMPS)/run
 	$(INSTALL) requirements-peer.lock --no-deps
 	@touch $@
 
+# The peers of `egate bench mrz` want other versions of what eGate uses: they get an environment of their own.
+mrz-peer: $(VENV)/mrz-peer/.complete
+
+$(VENV)/mrz-peer/.complete: requirements-mrz-peer.lock requirements-build.lock tools/install_locked.py | $(BIN)/python
+	@$(PYTHON) -m venv $(VENV)/mrz-peer
+	$(VENV)/mrz-peer/bin/python tools/install_locked.py requirements-build.lock
+	$(VENV)/mrz-peer/bin/python tools/install_locked.py requirements-mrz-peer.lock --no-deps
+	@touch $@
+
 $(PORTRAITS)/.complete: tools/fetch_portraits.py requirements-peer.lock $(STAMPS)/build
 	$(BIN)/python tools/fetch_portraits.py $(PORTRAITS)
 	@touch $@
@@ -88,6 +98,15 @@ $(MODELS)/.complete: $(wildcard models/conversion/*.py models/manifests/*.toml) 
 	@echo "== face models"
 	$(BIN)/egate models build --models $(MODELS)
 	@touch $@
+
+FONTS := /usr/share/fonts
+
+# The result goes to out/: whoever ships it compares it on `egate bench mrz` first, then moves it to models/weights with its digest.
+train-mrz: test-environment
+	@$(BIN)/python -c 'import torch' || { echo "torch is missing: $(BIN)/pip install torch"; exit 1; }
+	$(BIN)/python -m models.training.train_mrz --steps 900 --out out/mrz-ctc-1.onnx --report out/mrz-ctc-1.training.toml \
+	  --font $(FONTS)/opentype/ocr-b/OCRB.otf --weight 10 --font $(FONTS)/opentype/ocr-b/OCRBS.otf --weight 4 \
+	  --font $(FONTS)/truetype/dejavu/DejaVuSansMono.ttf --weight 0.6
 
 # ---- upkeep ------------------------------------------------------------------------------------------------------------
 
@@ -98,6 +117,7 @@ lock:
 	$(COMPILE) pyproject.toml --constraints requirements-build.lock --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group test --constraints requirements.lock --constraints requirements-build.lock --output-file requirements-test.lock
 	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
+	$(COMPILE) --no-deps requirements-mrz-peer.in --constraints requirements.lock --output-file requirements-mrz-peer.lock
 	@! grep -nE '(https?|file)://' requirements*.lock || { echo "a lock names an index"; exit 1; }
 
 clean:

@@ -187,4 +187,4 @@ def _uneven(places: NDArray[np.float64]) -> NDArray[np.bool_]:
     gaps = np.diff(places)
     least, most = np.multiply(_EVEN_GAPS, np.median(gaps))
     odd = (gaps < least) | (gaps > most)
-    return np.concatenate([odd, [False]]) | np.concatenate([[False], odd])
+    return np.asarray(np.concatenate([odd, [False]]) | np.concatenate([[False], odd]), dtype=np.bool_)
