@@ -34,11 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer every file; one that cannot be read gets an `error`. Returns 0."""
+    """Answer every file, and return 0; 3 where one could not be opened or decoded, which its `error` tells."""
     today = arguments.today or SystemClock().now().date()
+    code = 0
     for path in arguments.files:
-        print(json.dumps(inspect_file(path, today), ensure_ascii=True), flush=True)
-    return 0
+        answer = inspect_file(path, today)
+        print(json.dumps(answer, ensure_ascii=True), flush=True)
+        if answer["error"] is not None:
+            code = 3
+    return code
 
 
 def inspect_file(path: Path, today: date) -> dict[str, Any]:
