@@ -7,6 +7,7 @@
 #   make bench     measurements against the peers, side by side       (ARGS="face" picks one)
 #   make pictures  the README's pictures, from fictitious data        (needs Chromium)
 #   make pcsc      the chip through pcscd, pulled at every command    (root; pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev)
+#   make train-mrz the recogniser of machine readable zones anew (needs torch and fonts-ocr-b)
 #   make lock      the requirement locks anew                         (needs uv and a package index)
 #   make clean     removes the environment, the cache and everything else that was built
 
@@ -22,9 +23,11 @@ SOURCES := gate_agent drivers models central_sync emrtd
 INSTALL := $(BIN)/python tools/install_locked.py
 # pyscard has to be compiled: done where everything for that is there, done without elsewhere.
 PCSC := $(shell $(PYTHON) tools/pyscard_needs.py > /dev/null 2>&1 && echo pcsc-environment)
+# The peers that read machine readable zones are of no use without Debian's tesseract.
+MRZ_PEER := $(shell command -v tesseract > /dev/null 2>&1 && echo mrz-peer)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check fuzz bench pictures pcsc lock clean environment test-environment fuzz-environment pcsc-environment portraits models
+.PHONY: help demo test tests check fuzz bench pictures pcsc train-mrz lock clean environment test-environment fuzz-environment pcsc-environment mrz-peer portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -36,7 +39,7 @@ demo: environment portraits models
 
 test: check tests
 
-tests: test-environment $(PCSC) portraits models
+tests: test-environment $(PCSC) $(MRZ_PEER) portraits models
 	$(BIN)/pytest -n 2 $(ARGS)
 
 check: test-environment
@@ -50,7 +53,7 @@ check: test-environment
 fuzz: fuzz-environment
 	$(BIN)/python -m tests.fuzz $(or $(ARGS),all)
 
-bench: test-environment $(PCSC) portraits models
+bench: test-environment $(PCSC) $(MRZ_PEER) portraits models
 	$(BIN)/egate bench $(ARGS)
 
 pictures: test-environment
@@ -101,6 +104,15 @@ $(STAMPS)/fuzz: requirements-fuzz.lock $(STAMPS)/run
 	$(INSTALL) requirements-fuzz.lock
 	@touch $@
 
+# The peers of `egate bench mrz` want other versions of what eGate uses: they get an environment of their own.
+mrz-peer: $(VENV)/mrz-peer/.complete
+
+$(VENV)/mrz-peer/.complete: requirements-mrz-peer.lock requirements-build.lock tools/install_locked.py | $(BIN)/python
+	@$(PYTHON) -m venv $(VENV)/mrz-peer
+	$(VENV)/mrz-peer/bin/python tools/install_locked.py requirements-build.lock
+	$(VENV)/mrz-peer/bin/python tools/install_locked.py requirements-mrz-peer.lock --no-deps
+	@touch $@
+
 $(PORTRAITS)/.complete: tools/fetch_portraits.py requirements-peer.lock $(STAMPS)/build
 	$(BIN)/python tools/fetch_portraits.py $(PORTRAITS)
 	@touch $@
@@ -109,6 +121,15 @@ $(MODELS)/.complete: $(wildcard models/conversion/*.py models/manifests/*.toml) 
 	@echo "== face models"
 	$(BIN)/egate models build --models $(MODELS)
 	@touch $@
+
+FONTS := /usr/share/fonts
+
+# The result goes to out/: whoever ships it compares it on `egate bench mrz` first, then moves it to models/weights with its digest.
+train-mrz: test-environment
+	@$(BIN)/python -c 'import torch' || { echo "torch is missing: $(BIN)/pip install torch"; exit 1; }
+	$(BIN)/python -m models.training.train_mrz --steps 900 --out out/mrz-ctc-1.onnx --report out/mrz-ctc-1.training.toml \
+	  --font $(FONTS)/opentype/ocr-b/OCRB.otf --weight 10 --font $(FONTS)/opentype/ocr-b/OCRBS.otf --weight 4 \
+	  --font $(FONTS)/truetype/dejavu/DejaVuSansMono.ttf --weight 0.6
 
 # ---- upkeep ------------------------------------------------------------------------------------------------------------
 
@@ -121,6 +142,7 @@ lock:
 	$(COMPILE) --group fuzz --only-binary :all: --emit-build-options --output-file requirements-fuzz.lock
 	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
 	printf 'pyscard==2.3.1\n' | $(COMPILE) --no-deps - --output-file requirements-pcsc.lock
+	$(COMPILE) --no-deps requirements-mrz-peer.in --constraints requirements.lock --output-file requirements-mrz-peer.lock
 	@! grep -nE '(https?|file)://' requirements*.lock || { echo "a lock names an index"; exit 1; }
 
 clean:

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
@@ -89,6 +90,10 @@ OBSTACLES: dict[str, Callable[[], str]] = {
     "weights": lambda: _missing_files(CACHE / "models", "**/*.onnx"),
     "pcsc": _missing_pcsc,
     "ocr_b": lambda: _missing_files(OCR_B_FOLDER, "OCRB.otf", "OCRBS.otf", remedy="Debian's fonts-ocr-b has them"),
+    "mrz_peer": lambda: (
+        _missing_files(Path(sys.prefix) / "mrz-peer" / "bin", "python", remedy="`make mrz-peer` installs the peers")
+        or _missing_program("tesseract")
+    ),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
     "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),
 }

@@ -34,18 +34,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer every file; one that cannot be read gets an `error`. Returns 0."""
+    """Answer every file, and return 0; 3 where one could not be opened or decoded, which its `error` tells."""
     today = arguments.today or SystemClock().now().date()
+    code = 0
     for path in arguments.files:
-        print(json.dumps(inspect_file(path, today), ensure_ascii=True), flush=True)
-    return 0
+        answer = inspect_file(path, today)
+        print(json.dumps(answer, ensure_ascii=True), flush=True)
+        if answer["error"] is not None:
+            code = 3
+    return code
 
 
 def inspect_file(path: Path, today: date) -> dict[str, Any]:
-    """Return `file`, `format`, `lines`, `valid` (every check digit right), `fields`, `ms` and how sure the reading is.
+    """Return `file`, `format`, `lines`, `valid`, `fields`, `ms` and how sure the reading is.
 
-    `accepted` is stricter than `valid`: no character may be doubtful. `doubtful` names line and position (from 1), what was read and
-    what else it may be. `error` is None when the picture could be decoded, whether or not a zone was found.
+    `valid`: the reading is accepted, which takes more than the check digits (each is in `checks`): no character may be doubtful.
+    `doubtful` names line and position (from 1), what was read and what else it may be. `error` is None when the picture could be
+    decoded, whether or not a zone was found.
     """
     from models.errors import ImageRefused
     from models.mrz_reader import read_zone
@@ -69,7 +74,6 @@ def _nothing() -> dict[str, Any]:
         "format": None,
         "lines": [],
         "valid": False,
-        "accepted": False,
         "fields": {},
         "checks": {},
         "posterior": None,
@@ -86,8 +90,7 @@ def _found(zone: MrzZone, today: date) -> dict[str, Any]:
     return {
         "format": read["format"],
         "lines": list(zone.lines),
-        "valid": read["valid"],
-        "accepted": zone.is_accepted and read["valid"],
+        "valid": zone.is_accepted and read["valid"],
         "fields": read["fields"],
         "checks": read["checks"],
         "posterior": round(zone.posterior, 4),

@@ -170,16 +170,16 @@ def _log(symbols: Sequence[NDArray[np.int64]], decoded: Sequence[DecodedLine]) -
 def _doubts(
     zone: ZoneFormat, symbols: Sequence[NDArray[np.int64]], decoded: Sequence[DecodedLine], least_posterior: float
 ) -> Iterator[DoubtfulCharacter]:
+    """Yield what is not sure: too weak, beside another symbol that is too strong, or out of step with the print."""
     for index, (row, line) in enumerate(zip(symbols, decoded, strict=True)):
         uneven = _uneven(line.places)
         for position, symbol in enumerate(row):
             posterior = float(line.evidence[position, symbol])
-            if posterior < least_posterior or uneven[position]:
-                others = np.where(zone.masks[index][position], line.evidence[position], -1.0)
-                others[symbol] = -2.0
-                yield DoubtfulCharacter(
-                    index + 1, position + 1, SYMBOLS[symbol], SYMBOLS[int(others.argmax())], posterior
-                )
+            others = np.where(zone.masks[index][position], line.evidence[position], -1.0)
+            others[symbol] = -2.0
+            rival = int(others.argmax())
+            if posterior < least_posterior or others[rival] > 1 - least_posterior or uneven[position]:
+                yield DoubtfulCharacter(index + 1, position + 1, SYMBOLS[symbol], SYMBOLS[rival], posterior)
 
 
 def _uneven(places: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -187,4 +187,4 @@ def _uneven(places: NDArray[np.float64]) -> NDArray[np.bool_]:
     gaps = np.diff(places)
     least, most = np.multiply(_EVEN_GAPS, np.median(gaps))
     odd = (gaps < least) | (gaps > most)
-    return np.concatenate([odd, [False]]) | np.concatenate([[False], odd])
+    return np.asarray(np.concatenate([odd, [False]]) | np.concatenate([[False], odd]), dtype=np.bool_)

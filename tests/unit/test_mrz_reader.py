@@ -151,6 +151,16 @@ def test_a_wavering_character_is_settled_by_the_digits_and_named_not_accepted():
     assert 0.3 < doubt.posterior < 0.6
 
 
+def test_a_symbol_that_another_one_rivals_is_in_doubt_however_strong_it_is():
+    """Two steps of one glyph may say two things, each for sure: the largest of both is no posterior."""
+    lines = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+    first = spoken(lines[0])
+    first[3 * 6 + 1] = spoken("B", sure=0.7)[0]  # the second step of R
+    reading = best_zone([LineReading.of(first), LineReading.of(spoken(lines[1]))])
+    assert reading.lines == lines
+    assert [(doubt.position, doubt.character, doubt.alternative) for doubt in reading.doubtful] == [(7, "R", "B")]
+
+
 def test_a_wrong_digit_on_paper_is_not_read_right():
     lines = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<20")
     reading = best_zone(readings(lines))
