@@ -12,12 +12,14 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import cv2
 import numpy as np
 
 from drivers.barcode.frames import MATRIX_FORMATS, read_symbols
+from gate_agent.domain.check import CheckResult
 from gate_agent.inspection import serving
 from gate_agent.inspection.chip_authenticity_messages import (
     PAGE,
@@ -35,14 +37,24 @@ from gate_agent.inspection.visible_seal_json import is_json_seal
 from models.errors import ImageRefused
 from models.image_decoding import DecodeLimits, decode_image
 from models.page_look import ROLES, look_at_page
+from models.page_results import PageLook
 from models.results import Image
 
 DECODING = DecodeLimits(maximum_pixels=16_000_000, memory_bytes=256 << 20, time_s=2.0)
 """A page of a passport at 600 pixels per inch has six million pixels, the whole glass of a reader seven."""
 
 
-def judge(evidence: PageEvidence, limits: PageLimits) -> Judged:
-    """Return what the pictures of one page say, and the bytes of the digital seals that the white one shows."""
+@dataclass(frozen=True, slots=True)
+class PageExamined:
+    """What was measured, what that says, and the bytes of the digital seals that the white picture shows."""
+
+    look: PageLook
+    results: tuple[CheckResult, ...]
+    seals: tuple[bytes, ...] = ()
+
+
+def examine(evidence: PageEvidence, limits: PageLimits) -> PageExamined:
+    """Decode the pictures of one page, measure and judge them. Raises `MemoryError` under this process's own limit."""
     decoded: dict[str, Image] = {}
     broken: set[str] = set()
     for role in ROLES & evidence.images.keys():
@@ -55,8 +67,8 @@ def judge(evidence: PageEvidence, limits: PageLimits) -> Judged:
     results = judge_page(look, evidence.lines, limits, pictures)
     unseen = seals_unseen(look, limits, pictures)
     if unseen is not None:
-        return Judged(0, (*results, unseen))
-    return Judged(0, results, seals=_seals(decoded))
+        return PageExamined(look, (*results, unseen))
+    return PageExamined(look, results, _seals(decoded))
 
 
 def _seals(pictures: Mapping[str, Image]) -> tuple[bytes, ...]:
@@ -69,7 +81,7 @@ def judged(limits: PageLimits, request: Request, content: bytes) -> Judged:
     """Return the answer to one request. Raises `MessageNonsense`."""
     if request.operation != PAGE:
         raise MessageNonsense(f"this worker does not judge a {request.operation}")
-    found = judge(decode_page(content), limits)
+    found = examine(decode_page(content), limits)
     return Judged(request.request_id, found.results, seals=found.seals)
 
 

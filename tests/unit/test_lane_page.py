@@ -22,7 +22,7 @@ from gate_agent.inspection.page_checks import PageLimits
 from gate_agent.lane.ports import DocumentPorts, OpticalInspector
 from gate_agent.runtime.chip_inspection import ChipInspectionEngine
 from gate_agent.runtime.page_inspection import PageInspectionEngine, PageInspector
-from gate_agent.runtime.page_worker import judge
+from gate_agent.runtime.page_worker import examine
 from gate_agent.web.guard.checks import running_inspection
 from gate_agent.web.i18n import GUARD_LANGUAGES, load_catalogues
 from gate_agent.web.lane_api_messages import Instruction
@@ -51,7 +51,8 @@ class SlowPages(PageInspectionEngine):
     async def look(self, evidence: PageEvidence, now: datetime) -> Judged:
         self.looked.append(frozenset(evidence.images))
         await asyncio.sleep(self.seconds)
-        return judge(evidence, PageLimits())
+        found = examine(evidence, PageLimits())
+        return Judged(1, found.results, seals=found.seals)
 
 
 class NoSeals(ChipInspectionEngine):
