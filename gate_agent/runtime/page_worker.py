@@ -20,9 +20,9 @@ import numpy as np
 
 from drivers.barcode.frames import MATRIX_FORMATS, read_symbols
 from gate_agent.domain.check import CheckResult
+from gate_agent.inspection import chip_authenticity_messages as messages
 from gate_agent.inspection import serving
 from gate_agent.inspection.chip_authenticity_messages import (
-    PAGE,
     Judged,
     MessageNonsense,
     PageEvidence,
@@ -36,7 +36,7 @@ from gate_agent.inspection.visible_seal_format import is_seal
 from gate_agent.inspection.visible_seal_json import is_json_seal
 from models.errors import ImageRefused
 from models.image_decoding import DecodeLimits, decode_image
-from models.page_look import ROLES, look_at_page
+from models.page_look import ROLES, look_at_page, zone_in
 from models.page_results import PageLook
 from models.results import Image
 
@@ -79,10 +79,24 @@ def _seals(pictures: Mapping[str, Image]) -> tuple[bytes, ...]:
 
 def judged(limits: PageLimits, request: Request, content: bytes) -> Judged:
     """Return the answer to one request. Raises `MessageNonsense`."""
-    if request.operation != PAGE:
-        raise MessageNonsense(f"this worker does not judge a {request.operation}")
-    found = examine(decode_page(content), limits)
-    return Judged(request.request_id, found.results, seals=found.seals)
+    match request.operation:
+        case messages.PAGE:
+            found = examine(decode_page(content), limits)
+            return Judged(request.request_id, found.results, seals=found.seals)
+        case messages.ZONE:
+            return Judged(request.request_id, (), mrz_lines=read_lines(decode_page(content)))
+        case _:
+            raise MessageNonsense(f"this worker does not judge a {request.operation}")
+
+
+def read_lines(evidence: PageEvidence) -> tuple[str, ...]:
+    """Return the lines of the zone in the white picture, as they were read; none where there is no zone, or no picture."""
+    try:
+        white = decode_image(evidence.images.get(WHITE, b""), DECODING)
+    except ImageRefused:
+        return ()
+    zone = zone_in(white)
+    return () if zone is None else zone.lines
 
 
 def _limits(text: str) -> PageLimits:

@@ -118,6 +118,12 @@ async def test_a_hostile_picture_breaks_its_own_checks_off_and_nothing_else(cont
     assert found[CheckName.VISIBLE_SEAL].outcome is A
 
 
+async def test_the_zone_alone(engine: PageInspectionEngine) -> None:
+    assert await engine.lines(genuine()["white"], NOW) == LINES
+    assert await engine.lines(BOMB, NOW) == ()
+    assert await engine.lines(encoded(scene(LINES, dark="white"))["white"], NOW) == ()
+
+
 async def test_a_worker_that_dies_hangs_or_has_no_memory_is_replaced(engine: PageInspectionEngine) -> None:
     evidence = messages.PageEvidence(genuine(), LINES, ALL)
     first = engine.worker_process_id
