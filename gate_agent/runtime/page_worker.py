@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,6 @@ from gate_agent.inspection.chip_authenticity_messages import (
     Request,
     WorkerReady,
     decode_page,
-    encode_answer,
 )
 from gate_agent.inspection.page_checks import WHITE, PageLimits, PagePictures, judge_page, seals_unseen
 from gate_agent.inspection.visible_seal_format import is_seal
@@ -100,34 +98,29 @@ def read_lines(evidence: PageEvidence) -> tuple[str, ...]:
 
 
 def _limits(text: str) -> PageLimits:
-    return PageLimits(**{name: float(value) for name, value in json.loads(text).items()})
+    table = json.loads(text)
+    return PageLimits(**table | {"transparent_issuers": tuple(table.get("transparent_issuers", ()))})
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gate_agent.runtime.page_worker")
     parser.add_argument("--limits", type=_limits, default=PageLimits(), help="limits in JSON, by name")
-    parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
-    parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
+    serving.add_arguments(parser)
     return parser.parse_args(argv)
+
+
+def prepare(limits: PageLimits) -> tuple[WorkerReady, serving.Judging]:
+    """Load what reads zones, so that the first traveller waits for no loading."""
+    started_s = time.perf_counter()
+    cv2.setNumThreads(1)
+    look_at_page(dict.fromkeys(ROLES, np.full((240, 320, 3), 200, np.uint8)))
+    return WorkerReady(load_ms=round((time.perf_counter() - started_s) * 1000, 1)), partial(judged, limits)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve one socket; return 0 when it closed."""
     arguments = _arguments(argv)
-    serving.confine(arguments.memory_bytes)
-    cv2.setNumThreads(1)
-    with socket.socket(fileno=arguments.socket_fd) as channel:
-        channel.setblocking(True)
-        try:
-            started_s = time.perf_counter()
-            look_at_page(
-                dict.fromkeys(ROLES, np.full((240, 320, 3), 200, np.uint8))
-            )  # the first traveller waits for no loading
-            channel.send(encode_answer(WorkerReady(load_ms=round((time.perf_counter() - started_s) * 1000, 1))))
-            serving.serve(partial(judged, arguments.limits), channel)
-        except (BrokenPipeError, ConnectionResetError):
-            return 0  # the agent went away
-    return 0
+    return serving.run(arguments, partial(prepare, arguments.limits))
 
 
 if __name__ == "__main__":
