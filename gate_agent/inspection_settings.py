@@ -96,6 +96,11 @@ class PageSettings(Section):
         0.08, gt=0, lt=1, description="Spread of edges, in widths of a character, from which a picture is blurred."
     )
 
+    transparent_issuers: tuple[Annotated[str, Field(pattern="^[A-Z]{1,3}$")], ...] = Field(
+        (),
+        description="Issuing states, as in the zone, whose print is known to fade at 900 nm: its ink is not judged, and the record says so.",
+    )
+
     @model_validator(mode="after")
     def _limits_agree(self) -> PageSettings:
         if self.infrared_faint > self.infrared_clear:

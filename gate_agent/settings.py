@@ -86,6 +86,10 @@ class LaneSettings(Section):
         description="Pictures that the document reader takes of each page: `white`, `infrared`, `ultraviolet`. They are waited for and"
         " judged; checks that need another one are not supported.",
     )
+    zone_from_pictures: bool = Field(
+        default=False,
+        description="The document reader sends pictures and no lines: the zone is read in its white picture.",
+    )
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
     barrier: str = Field(description="Device that moves the doors.")
@@ -115,6 +119,12 @@ class LaneSettings(Section):
                 " only `egate demo walk-through` shows it"
             )
         return mode
+
+    @model_validator(mode="after")
+    def _zone_has_a_picture(self) -> LaneSettings:
+        if self.zone_from_pictures and "white" not in self.page_pictures:
+            raise ValueError("zone_from_pictures needs `white` among page_pictures")
+        return self
 
 
 class DeviceSettings(Section):

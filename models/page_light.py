@@ -15,7 +15,6 @@ SATURATED_LEVEL: Final = 253
 _LOOKED_AT_PX: Final = 512
 _MOST_PIXELS: Final = 20_000
 _EDGE_PEAK: Final = 2.5066  # height of a unit edge's gradient, blurred by one pixel: 1 / sqrt(2 pi)
-_GREY_SPREAD: Final = 2.0
 _LIGHT_SHARE: Final = 0.75
 
 
@@ -50,14 +49,12 @@ def look_at_paper(ultraviolet: Image, zone: tuple[Image, Glyphs, ZoneShape] | No
         area = "page"
     values = pixels.reshape(-1, 3)[:: max(pixels.size // (3 * _MOST_PIXELS), 1)].astype(np.float32)
     blue, green, red = values[:, 0], values[:, 1], values[:, 2]
-    spread = np.abs(values - values.mean(axis=1, keepdims=True)).max(axis=1)
     return PaperLook(
         area,
         float(blue.mean()),
         float(np.median(blue)),
         float(np.percentile(blue, 90)),
         float(np.median(blue - np.maximum(red, 0.5 * (red + green)))),
-        float(np.median(spread)) < _GREY_SPREAD,
     )
 
 

@@ -30,7 +30,7 @@ _AT_THE_EDGE: Final = 0.25
 def look_at_page(pictures: Mapping[str, Image]) -> PageLook:
     """Measure decoded BGR pictures by role (`white`, `infrared`, `ultraviolet`; any may be absent). Raises `CatalogueFault`."""
     white, infrared, ultraviolet = (pictures.get(role) for role in (WHITE, INFRARED, ULTRAVIOLET))
-    zone, infrared_zone = _read(white), _read(infrared)
+    zone, infrared_zone = zone_in(white), zone_in(infrared)
     printed = None if white is None or zone is None else _Printed(white, zone)
     looks: dict[str, PictureLook] = {}
     if white is not None:
@@ -91,7 +91,8 @@ class _Printed:
         return found
 
 
-def _read(picture: Image | None) -> MrzZone | None:
+def zone_in(picture: Image | None) -> MrzZone | None:
+    """Return the zone in a BGR picture; None without one, and in a picture that was taken without its lamp. Raises `CatalogueFault`."""
     if picture is None or look_at_picture(picture).level < DARK_LEVEL:
         return None
     return read_zone(picture)

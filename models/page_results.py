@@ -95,7 +95,6 @@ class PaperLook:
     blue_median: float
     blue_upper: float
     blue_excess: float
-    is_grey: bool
 
 
 @dataclass(frozen=True, slots=True)

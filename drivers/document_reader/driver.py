@@ -71,7 +71,7 @@ class MrzSerialReader(SupervisedDriver):
         profile = Profile(options.start, options.separator, options.end, options.has_packets)
         self._codec = DocumentReaderCodec(profile, options.image_limit_bytes)
         self._is_presented = False
-        self._has_lines = False
+        self._was_read = False
         self._read_missed = asyncio.Event()
 
     @property
@@ -123,15 +123,16 @@ class MrzSerialReader(SupervisedDriver):
         self.reporter.clear()
         if isinstance(message, Presence | Status):
             self._presence(t_mono_s, is_presented=message.is_presented)
-            if isinstance(message, Status) and message.is_presented and not self._has_lines:
+            if isinstance(message, Status) and message.is_presented and not self._was_read:
                 self._read_missed.set()
         elif isinstance(message, MrzLines):
             if not self._options.reports_presence:
                 self._is_presented = False
             self._presence(t_mono_s, is_presented=True)
-            self._has_lines = True
+            self._was_read = True
             self.reporter.emit(MrzRead(message.lines), t_mono_s, message.raw)
         elif isinstance(message, ImageSent):
+            self._was_read = self._was_read or message.role != "portrait"  # some readers send pictures and no lines
             self.reporter.emit(DocumentImage(message.role, message.media_type, message.content), t_mono_s)
         return True
 
@@ -139,7 +140,7 @@ class MrzSerialReader(SupervisedDriver):
         """Report a change only: a status after a reconnection tells what happened meanwhile."""
         if is_presented is not self._is_presented:
             self._is_presented = is_presented
-            self._has_lines = False
+            self._was_read = False
             self.reporter.emit(DocumentPresented() if is_presented else DocumentRemoved(), t_mono_s)
 
 

@@ -37,7 +37,7 @@ class MrzReaderTwin(PtyTwin):
         pictures: Mapping[str, bytes] | None = None,
         second_read: Sequence[str] | None = None,
     ) -> None:
-        """Lay a document on the glass: presence, its lines, its portrait, pictures of its page (encoded, by role).
+        """Lay a document on the glass: presence, its lines (none: a reader of pictures only), its portrait, pictures of its page by role.
 
         A read-again gives the lines, or `second_read`, and the pictures once more. Raises ValueError for a picture that no reader sends.
         """
@@ -45,7 +45,7 @@ class MrzReaderTwin(PtyTwin):
         self._second_read = tuple(second_read) if second_read is not None else None
         self._pictures = dict(pictures or {})
         self.send(self._codec.encode(Presence(is_presented=True)))
-        self.send(self._codec.encode(MrzLines(self._lines)))
+        self._send_lines(self._lines)
         if portrait is not None:
             self.send(self._codec.encode(image_of("portrait", portrait)))
         self._send_pictures()
@@ -53,6 +53,10 @@ class MrzReaderTwin(PtyTwin):
     def take_pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Change what the next pictures show, as when a lamp lights again."""
         self._pictures = dict(pictures)
+
+    def _send_lines(self, lines: tuple[str, ...]) -> None:
+        if lines:
+            self.send(self._codec.encode(MrzLines(lines)))
 
     def _send_pictures(self) -> None:
         for role, content in self._pictures.items():
@@ -75,5 +79,5 @@ class MrzReaderTwin(PtyTwin):
                 self.send(self._codec.encode(Status(is_presented=self._lines is not None)))
             elif isinstance(message, ReadAgain) and self._lines is not None:
                 self.read_again_count += 1
-                self.send(self._codec.encode(MrzLines(self._second_read or self._lines)))
+                self._send_lines(self._second_read or self._lines)
                 self._send_pictures()

@@ -57,7 +57,13 @@ class DocumentSide:
         """Return what a lane inspects documents with. `device` finds a device and refuses one of another class."""
         optics = None
         if lane.page_pictures and self._pages is not None and self._chips is not None:
-            optics = PageInspector(self._pages, self._chips, self._clock, frozenset(lane.page_pictures))
+            optics = PageInspector(
+                self._pages,
+                self._chips,
+                self._clock,
+                frozenset(lane.page_pictures),
+                reads_zone=lane.zone_from_pictures,
+            )
         if not lane.chip_reader:
             return DocumentPorts(optical_inspector=optics)
         reader = device(lane.chip_reader, dc.DeviceClass.CHIP_READER)

@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "inspect chip": "gate_agent.cli.inspect_chip",
     "inspect mrz": "gate_agent.cli.inspect_mrz",
     "inspect mrz-text": "gate_agent.cli.inspect_mrz_text",
+    "inspect page": "gate_agent.cli.inspect_page",
     "inspect seal-frame": "gate_agent.cli.inspect_seal_frame",
     "inspect sod": "gate_agent.cli.inspect_sod",
     "inspect token": "gate_agent.cli.inspect_token",

@@ -175,7 +175,7 @@ def variable_findings(environment: Mapping[str, str]) -> list[Finding]:
 
 
 def lane_findings(settings: Settings) -> list[Finding]:
-    """Find gates without a lane, devices that stand in two places, and lanes that prove no chip."""
+    """Find gates without a lane, devices that stand in two places, lanes that prove no chip, and pictures that prove nothing."""
     if not settings.lane:
         return [Finding("lane", "the file defines no lane, so the gate serves nobody", "Add a [[lane]] table.")]
     named = [name for lane in settings.lane for _, name in _roles(lane)]
@@ -184,8 +184,12 @@ def lane_findings(settings: Settings) -> list[Finding]:
     findings = [Finding(f"device {name}", wrong, "Give each its own.") for name in doubled]
     unproven = "has no chip reader: no chip is proven, and the reader's own portrait is the reference"
     remedy = "Name a device in `chip_reader`, such as one with the driver `pcsc_chip`."
+    findings += [Finding(f"lane {lane.lane_id}", unproven, remedy) for lane in settings.lane if not lane.chip_reader]
+    blind = "takes infrared pictures and no white ones: the zone is compared with nothing"
     return findings + [
-        Finding(f"lane {lane.lane_id}", unproven, remedy) for lane in settings.lane if not lane.chip_reader
+        Finding(f"lane {lane.lane_id}", blind, "Add `white` to `page_pictures` if the reader takes it.")
+        for lane in settings.lane
+        if "infrared" in lane.page_pictures and "white" not in lane.page_pictures
     ]
 
 

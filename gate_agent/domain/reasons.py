@@ -114,6 +114,7 @@ class ReasonCode(StrEnum):
     MRZ_NOT_TRUSTED = "mrz_not_trusted"  # parameters: characters
     MRZ_INFRARED_FAINT = "mrz_infrared_faint"
     MRZ_INFRARED_DOUBTFUL = "mrz_infrared_doubtful"
+    MRZ_INFRARED_TRANSPARENT = "mrz_infrared_transparent"  # parameters: country
     MRZ_INFRARED_DIFFERS = "mrz_infrared_differs"  # parameters: characters
     ULTRAVIOLET_BRIGHT = "ultraviolet_bright"
     ULTRAVIOLET_DOUBTFUL = "ultraviolet_doubtful"

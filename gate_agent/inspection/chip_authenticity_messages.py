@@ -1,8 +1,8 @@
 """What the agent and its inspection workers say to each other over a SOCK_SEQPACKET pair, one JSON message per packet.
 
 Request: `id`, `op`, `now`, `size_bytes`, and one descriptor by SCM_RIGHTS: a memory file with the evidence in CBOR, which may be longer
-than a packet. Operations: `security_object`, `chip` and `seals` of the worker that holds the trust bundle, `page` of the one that looks
-at pictures. Answer: results, the lines of DG1, where in DG2 the portrait stands (the portrait itself stays here), and the digital seals
+than a packet. Operations: `security_object`, `chip` and `seals` of the worker that holds the trust bundle, `page` and `zone` of the one
+that looks at pictures. Answer: results, lines (of DG1, or read in a picture), where in DG2 the portrait stands (the portrait itself stays here), and the digital seals
 that a picture shows.
 """
 
@@ -24,8 +24,8 @@ from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 
 LARGEST_PACKET_BYTES = 131_072
 LARGEST_EVIDENCE_BYTES = 8_388_608
-SECURITY_OBJECT, CHIP, SEALS, PAGE = "security_object", "chip", "seals", "page"
-OPERATIONS = frozenset({SECURITY_OBJECT, CHIP, SEALS, PAGE})
+SECURITY_OBJECT, CHIP, SEALS, PAGE, ZONE = "security_object", "chip", "seals", "page", "zone"
+OPERATIONS = frozenset({SECURITY_OBJECT, CHIP, SEALS, PAGE, ZONE})
 _NONSENSE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError, cbor2.CBORDecodeError)  # fmt: skip
 
 

@@ -27,6 +27,7 @@ class PageLimits:
 
     Contrasts and shares 0-1, levels 0-255, blur in widths of a character. `infrared_clear` follows from the print contrast that
     Doc 9303-3 asks of B900 ink (0.6 in reflectance [from memory], 0.34 in the levels of a picture with a gamma of 2.2).
+    `transparent_issuers`: issuing states, as in the zone, whose print is known to fade (TR-03135-1 §5.8: a defect of the issuer's).
     """
 
     infrared_clear: float = 0.34
@@ -40,6 +41,7 @@ class PageLimits:
     ultraviolet_dark_level: float = 8.0
     saturated_share: float = 0.03
     edge_blur: float = 0.08
+    transparent_issuers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,9 @@ class _Judge:
     def infrared(self) -> CheckResult:
         """Judge B900: the print of the zone stays dark at 900 nm."""
         check = CheckName.MRZ_INFRARED
-        for role in (INFRARED, WHITE):
-            unusable = self._unusable(check, role)
-            if unusable is not None:
-                return unusable
+        unusable = self._without_infrared(check)
+        if unusable is not None:
+            return unusable
         ink = self._look.ink
         if ink is None or not ink.segments:
             return _result(check, _U, Reason(ReasonCode.MRZ_UNREADABLE))
@@ -145,10 +146,9 @@ class _Judge:
     def infrared_against_visible(self) -> CheckResult:
         """Compare what the zone says at 900 nm with what it says in white light: one text, printed once."""
         check = CheckName.MRZ_INFRARED_AGAINST_VISIBLE
-        for role in (INFRARED, WHITE):
-            unusable = self._unusable(check, role)
-            if unusable is not None:
-                return unusable
+        unusable = self._without_infrared(check)
+        if unusable is not None:
+            return unusable
         look, limits = self._look, self._limits
         if look.zone is None or look.infrared_zone is None or look.differing is None:
             return _result(check, _U, Reason(ReasonCode.MRZ_UNREADABLE))
@@ -184,6 +184,18 @@ class _Judge:
         if paper.blue_median >= limits.ultraviolet_bright and paper.blue_excess >= limits.ultraviolet_blue_excess:
             return _result(check, _F, Reason(ReasonCode.ULTRAVIOLET_BRIGHT), compared=compared)
         return _result(check, _U, Reason(ReasonCode.ULTRAVIOLET_DOUBTFUL), compared=compared)
+
+    def _without_infrared(self, check: CheckName) -> CheckResult | None:
+        """Return why nothing can be told of the zone at 900 nm, or None when it can."""
+        for role in (INFRARED, WHITE):
+            unusable = self._unusable(check, role)
+            if unusable is not None:
+                return unusable
+        lines = self._lines or (self._look.zone.lines if self._look.zone is not None else ())
+        issuer = lines[0][2:5].rstrip("<") if lines else ""
+        if issuer in self._limits.transparent_issuers:
+            return _result(check, _N, Reason(ReasonCode.MRZ_INFRARED_TRANSPARENT, {"country": issuer}))
+        return None
 
     def _unusable(self, check: CheckName, role: str) -> CheckResult | None:
         """Return why a picture says nothing, or None when it may."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import mmap
 import os
 import resource
@@ -20,12 +21,37 @@ from gate_agent.inspection.chip_authenticity_messages import (
     MessageNonsense,
     Request,
     RequestRefused,
+    WorkerReady,
     decode_request,
     encode_answer,
 )
 
 Judging = Callable[[Request, bytes], Judged]
 """Judges the evidence of one request. Raises `MessageNonsense` for evidence or an operation that is none."""
+
+
+Prepare = Callable[[], tuple[WorkerReady, Judging]]
+"""Makes a worker ready, within its limits: what it says of itself, and what judges."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what every worker is told by whoever starts it."""
+    parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
+    parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
+
+
+def run(arguments: argparse.Namespace, prepare: Prepare) -> int:
+    """Confine this process, make it ready, say so, and serve its socket until that closes. Returns the exit status."""
+    confine(arguments.memory_bytes)
+    with socket.socket(fileno=arguments.socket_fd) as channel:
+        channel.setblocking(True)
+        try:
+            ready, judge = prepare()
+            channel.send(encode_answer(ready))
+            serve(judge, channel)
+        except (BrokenPipeError, ConnectionResetError):
+            return 0  # the agent went away
+    return 0
 
 
 def confine(memory_bytes: int) -> None:

@@ -7,7 +7,6 @@ hostile input: they are parsed here, in a process with bounded memory and nothin
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -25,7 +24,6 @@ from gate_agent.inspection.chip_authenticity_messages import (
     WorkerReady,
     decode_evidence,
     decode_seals,
-    encode_answer,
 )
 from gate_agent.inspection.trust_bundle import TrustBundle, load_folder
 from gate_agent.inspection.trust_ceremony import TrustRefused
@@ -82,31 +80,27 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--unsigned", action="store_true", help="any folder, vouched for by whoever names it")
     parser.add_argument("--age-limit-days", type=float, required=True, help="older bundles prove nothing")
     parser.add_argument("--lowest-version", type=int, default=0, help="refuse versions below this one")
-    parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
-    parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
+    serving.add_arguments(parser)
     return parser.parse_args(argv)
+
+
+def prepare(arguments: argparse.Namespace) -> tuple[WorkerReady, serving.Judging]:
+    """Load the bundle; a worker without one judges too, and nothing that needs a bundle is successful."""
+    started_s = time.perf_counter()
+    officers = None if arguments.unsigned else dict(arguments.officer)
+    bundle, refusal = load(arguments.trust, officers, arguments.lowest_version)
+    load_ms = round((time.perf_counter() - started_s) * 1000, 1)
+    ready = WorkerReady(refusal=refusal[:500], load_ms=load_ms)
+    if bundle is not None:
+        countries = tuple(sorted(bundle.store.countries))
+        ready = WorkerReady(bundle.version, countries, len(bundle.store.held), len(bundle.skipped), load_ms)
+    return ready, partial(judged, ChipJudge(bundle, arguments.age_limit_days))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve one socket; return 0 when it closed."""
     arguments = _arguments(argv)
-    serving.confine(arguments.memory_bytes)
-    with socket.socket(fileno=arguments.socket_fd) as channel:
-        channel.setblocking(True)
-        try:
-            started_s = time.perf_counter()
-            officers = None if arguments.unsigned else dict(arguments.officer)
-            bundle, refusal = load(arguments.trust, officers, arguments.lowest_version)
-            load_ms = round((time.perf_counter() - started_s) * 1000, 1)
-            ready = WorkerReady(refusal=refusal[:500], load_ms=load_ms)
-            if bundle is not None:
-                countries = tuple(sorted(bundle.store.countries))
-                ready = WorkerReady(bundle.version, countries, len(bundle.store.held), len(bundle.skipped), load_ms)
-            channel.send(encode_answer(ready))
-            serving.serve(partial(judged, ChipJudge(bundle, arguments.age_limit_days)), channel)
-        except (BrokenPipeError, ConnectionResetError):
-            return 0  # the agent went away
-    return 0
+    return serving.run(arguments, partial(prepare, arguments))
 
 
 if __name__ == "__main__":

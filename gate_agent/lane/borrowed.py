@@ -101,12 +101,12 @@ class Borrowed:
         _overwrite(self.unplaced_pictures.get(role))
         self.unplaced_pictures[role] = bytearray(content)
 
-    def place_pictures(self) -> tuple[str, ...]:
-        """Keep the pictures that were held, for what lies there is this document; return their roles."""
-        placed, self.unplaced_pictures = self.unplaced_pictures, {}
-        _overwrite(*(self.pictures[role] for role in placed.keys() & self.pictures.keys()))
-        self.pictures |= placed
-        return tuple(placed)
+    def take_unplaced(self) -> dict[str, bytes]:
+        """Return the pictures that were held, by role, for what lies there is this document; they are held no more."""
+        held, self.unplaced_pictures = self.unplaced_pictures, {}
+        taken = {role: bytes(content) for role, content in held.items()}
+        _overwrite(*held.values())
+        return taken
 
     def moved(self) -> None:
         """Note that a document came or went, or that the reader cannot tell: pictures of what lay there are nobody's."""

@@ -120,6 +120,7 @@ class LaneController:
             clock,
             job=self._job,
             report=self._report,
+            read=lambda of, lines: self._report(of, *self._read(of, lines)),
             changed=changed,
         )
         self._commits = Commits(
@@ -337,7 +338,7 @@ class LaneController:
         is_inspected, found = take_reading(borrowed, reading, self.state)
         if is_inspected:
             self._job(self._inspect(borrowed, reading, lines))
-        return (*found, *self.document.seen_again(borrowed))
+        return (*found, *self.document.seen(borrowed, self.state))
 
     def _take_corrected(self, borrowed: Borrowed, lines: tuple[str, ...], officers: tuple[str, ...]) -> None:
         borrowed.corrected_by = officers

@@ -46,6 +46,7 @@ class DocumentWork:
         *,
         job: Job,
         report: Report,
+        read: Callable[[Borrowed, tuple[str, ...]], None],
         changed: Callable[[], None],
     ) -> None:
         self.chip: ChipWork | None = None
@@ -62,6 +63,8 @@ class DocumentWork:
         self._clock = clock
         self._job = job
         self._report = report
+        self._read = read
+        self._reads_zone = lane.zone_from_pictures
         if self._expected and self._optics is None:
             raise ValueError(f"lane {lane.lane_id} takes pictures of pages, and nobody to look at them was handed in")
         if lane.chip_reader:
@@ -115,19 +118,28 @@ class DocumentWork:
 
     def image(self, borrowed: Borrowed, role: str, content: bytes, state: TransactionState) -> tuple[ev.Event, ...]:
         """Take a picture of the document that was read in this transaction; any other belongs to somebody else."""
-        if role == "portrait":
+        if role == "portrait" and self._reads_zone and not borrowed.presented.is_on_reader:
+            borrowed.hold_picture(role, content)  # the lines are still being read in another picture
+        elif role == "portrait":
             self._portrait(borrowed, content, state)
         elif role in PICTURES and self._optics is not None:
+            if role == "white" and self._reads_zone:
+                self._job(self._read_zone(borrowed, borrowed.presented.presentation, content, self._optics))
             if borrowed.presented.takes_picture():
                 borrowed.keep_picture(role, content)
                 return self._imaged(borrowed, role)
             borrowed.hold_picture(role, content)
         return ()
 
-    def seen_again(self, borrowed: Borrowed) -> tuple[ev.Event, ...]:
+    def seen(self, borrowed: Borrowed, state: TransactionState) -> tuple[ev.Event, ...]:
         """Take the pictures that came before the document on the reader was read as this transaction's."""
-        placed = borrowed.place_pictures() if borrowed.presented.is_on_reader else ()
-        return self._imaged(borrowed, *placed) if placed else ()
+        held = borrowed.take_unplaced() if borrowed.presented.is_on_reader else {}
+        portrait = held.pop("portrait", None)
+        if portrait is not None:
+            self._portrait(borrowed, portrait, state)
+        for role, content in held.items():
+            borrowed.keep_picture(role, content)
+        return self._imaged(borrowed, *held) if held else ()
 
     def _imaged(self, borrowed: Borrowed, *roles: str) -> tuple[ev.Event, ...]:
         if self._waits_for_pictures is borrowed:  # it is among those that will be judged
@@ -163,6 +175,21 @@ class DocumentWork:
         portrait = borrowed.chip_portrait or borrowed.printed_portrait
         if portrait is not None:
             self._face.take_reference(borrowed, bytes(portrait), ev.Step.REFERENCE)
+
+    async def _read_zone(self, borrowed: Borrowed, presentation: int, white: bytes, optics: OpticalInspector) -> None:
+        """Read the printed lines where the reader delivers none: what a picture says counts as one read."""
+        try:
+            lines = await optics.zone(white)
+        except InspectionFault as fault:
+            log.warning("inspection_fault", code=fault.code)
+            self._report(borrowed, ev.StepAborted(ev.Step.DOCUMENT, Reason(ReasonCode.INSPECTION_FAULT)))
+            return
+        if borrowed.is_over or borrowed.presented.presentation != presentation:
+            return  # what lies there now is not what the picture shows
+        if lines:
+            self._read(borrowed, lines)
+        else:
+            self._report(borrowed, ev.StepAborted(ev.Step.DOCUMENT, Reason(ReasonCode.MRZ_UNREADABLE)))
 
     async def _judge_page(self, borrowed: Borrowed, optics: OpticalInspector) -> None:
         begun_s = self._clock.monotonic_s()

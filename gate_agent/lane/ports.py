@@ -100,6 +100,10 @@ class OpticalInspector(Protocol):
         """Judge the encoded pictures by role (`white`, `infrared`, `ultraviolet`) against the zone that was read."""
         ...
 
+    async def zone(self, white: bytes) -> tuple[str, ...]:
+        """Return the lines of the zone in the encoded white picture, for a reader that delivers none; empty: there is no zone in it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentPorts:

@@ -52,6 +52,11 @@ class PresentedDocument:
         """Whether what lies on the reader was read as this document."""
         return self._is_on_reader
 
+    @property
+    def presentation(self) -> int:
+        """Number of the presentation: it changes whenever a document comes or goes."""
+        return self._presentation
+
     def moved(self) -> None:
         """Note that a document came or went, or that the reader cannot tell."""
         self._presentation += 1

@@ -11,7 +11,7 @@ from datetime import datetime
 from gate_agent.clock import Clock
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.mrz import read_mrz
-from gate_agent.inspection.chip_authenticity_messages import PAGE, Judged, PageEvidence, encode_page
+from gate_agent.inspection.chip_authenticity_messages import PAGE, ZONE, Judged, PageEvidence, encode_page
 from gate_agent.inspection.page_checks import PageLimits
 from gate_agent.runtime.chip_inspection import ChipInspectionEngine
 from gate_agent.runtime.chip_inspection_process import InspectionProcess
@@ -48,25 +48,44 @@ class PageInspectionEngine(KeptWorker):
         """Judge the pictures of one page. Raises `InspectionFault`."""
         return await self._asked(PAGE, now, encode_page(evidence))
 
+    async def lines(self, white: bytes, now: datetime) -> tuple[str, ...]:
+        """Return the lines of the zone in an encoded white picture; none where there is none. Raises `InspectionFault`."""
+        return (await self._asked(ZONE, now, encode_page(PageEvidence({"white": white}, ())))).mrz_lines
+
 
 class PageInspector:
-    """Implements `lane.ports.OpticalInspector` for the lanes whose reader takes the `expected` pictures."""
+    """Implements `lane.ports.OpticalInspector` for the lanes whose reader takes the `expected` pictures.
+
+    `reads_zone`: the lines come from these pictures themselves. They agree with nobody, so they have to be sure.
+    """
 
     def __init__(
-        self, pages: PageInspectionEngine, seals: ChipInspectionEngine, clock: Clock, expected: frozenset[str]
+        self,
+        pages: PageInspectionEngine,
+        seals: ChipInspectionEngine,
+        clock: Clock,
+        expected: frozenset[str],
+        *,
+        reads_zone: bool = False,
     ) -> None:
         self._pages = pages
         self._seals = seals
         self._clock = clock
         self._expected = expected
+        self._reads_zone = reads_zone
 
     async def page(self, images: Mapping[str, bytes], lines: tuple[str, ...]) -> tuple[CheckResult, ...]:
         """Judge encoded pictures by role against the zone that was read, and the digital seals that the white one shows."""
         now = self._clock.now()
-        judged = await self._pages.look(PageEvidence(images, lines, self._expected), now)
+        delivered = () if self._reads_zone else lines
+        judged = await self._pages.look(PageEvidence(images, delivered, self._expected), now)
         if any(result.check is CheckName.VISIBLE_SEAL for result in judged.results):
             return judged.results
         if not judged.seals:
             return (*judged.results, CheckResult(CheckName.VISIBLE_SEAL, CheckOutcome.NOT_SUPPORTED))
         document = read_mrz(lines, now.date()).document
         return (*judged.results, *await self._seals.seals(judged.seals, document, now))
+
+    async def zone(self, white: bytes) -> tuple[str, ...]:
+        """Return the lines of the zone in an encoded white picture, as they were read; none where there is none."""
+        return await self._pages.lines(white, self._clock.now())

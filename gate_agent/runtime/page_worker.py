@@ -8,41 +8,51 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import cv2
 import numpy as np
 
 from drivers.barcode.frames import MATRIX_FORMATS, read_symbols
+from gate_agent.domain.check import CheckResult
+from gate_agent.inspection import chip_authenticity_messages as messages
 from gate_agent.inspection import serving
 from gate_agent.inspection.chip_authenticity_messages import (
-    PAGE,
     Judged,
     MessageNonsense,
     PageEvidence,
     Request,
     WorkerReady,
     decode_page,
-    encode_answer,
 )
 from gate_agent.inspection.page_checks import WHITE, PageLimits, PagePictures, judge_page, seals_unseen
 from gate_agent.inspection.visible_seal_format import is_seal
 from gate_agent.inspection.visible_seal_json import is_json_seal
 from models.errors import ImageRefused
 from models.image_decoding import DecodeLimits, decode_image
-from models.page_look import ROLES, look_at_page
+from models.page_look import ROLES, look_at_page, zone_in
+from models.page_results import PageLook
 from models.results import Image
 
 DECODING = DecodeLimits(maximum_pixels=16_000_000, memory_bytes=256 << 20, time_s=2.0)
 """A page of a passport at 600 pixels per inch has six million pixels, the whole glass of a reader seven."""
 
 
-def judge(evidence: PageEvidence, limits: PageLimits) -> Judged:
-    """Return what the pictures of one page say, and the bytes of the digital seals that the white one shows."""
+@dataclass(frozen=True, slots=True)
+class PageExamined:
+    """What was measured, what that says, and the bytes of the digital seals that the white picture shows."""
+
+    look: PageLook
+    results: tuple[CheckResult, ...]
+    seals: tuple[bytes, ...] = ()
+
+
+def examine(evidence: PageEvidence, limits: PageLimits) -> PageExamined:
+    """Decode the pictures of one page, measure and judge them. Raises `MemoryError` under this process's own limit."""
     decoded: dict[str, Image] = {}
     broken: set[str] = set()
     for role in ROLES & evidence.images.keys():
@@ -55,8 +65,8 @@ def judge(evidence: PageEvidence, limits: PageLimits) -> Judged:
     results = judge_page(look, evidence.lines, limits, pictures)
     unseen = seals_unseen(look, limits, pictures)
     if unseen is not None:
-        return Judged(0, (*results, unseen))
-    return Judged(0, results, seals=_seals(decoded))
+        return PageExamined(look, (*results, unseen))
+    return PageExamined(look, results, _seals(decoded))
 
 
 def _seals(pictures: Mapping[str, Image]) -> tuple[bytes, ...]:
@@ -67,41 +77,50 @@ def _seals(pictures: Mapping[str, Image]) -> tuple[bytes, ...]:
 
 def judged(limits: PageLimits, request: Request, content: bytes) -> Judged:
     """Return the answer to one request. Raises `MessageNonsense`."""
-    if request.operation != PAGE:
-        raise MessageNonsense(f"this worker does not judge a {request.operation}")
-    found = judge(decode_page(content), limits)
-    return Judged(request.request_id, found.results, seals=found.seals)
+    match request.operation:
+        case messages.PAGE:
+            found = examine(decode_page(content), limits)
+            return Judged(request.request_id, found.results, seals=found.seals)
+        case messages.ZONE:
+            return Judged(request.request_id, (), mrz_lines=read_lines(decode_page(content)))
+        case _:
+            raise MessageNonsense(f"this worker does not judge a {request.operation}")
+
+
+def read_lines(evidence: PageEvidence) -> tuple[str, ...]:
+    """Return the lines of the zone in the white picture, as they were read; none where there is no zone, or no picture."""
+    try:
+        white = decode_image(evidence.images.get(WHITE, b""), DECODING)
+    except ImageRefused:
+        return ()
+    zone = zone_in(white)
+    return () if zone is None else zone.lines
 
 
 def _limits(text: str) -> PageLimits:
-    return PageLimits(**{name: float(value) for name, value in json.loads(text).items()})
+    table = json.loads(text)
+    return PageLimits(**table | {"transparent_issuers": tuple(table.get("transparent_issuers", ()))})
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gate_agent.runtime.page_worker")
     parser.add_argument("--limits", type=_limits, default=PageLimits(), help="limits in JSON, by name")
-    parser.add_argument("--memory-bytes", type=int, default=0, help="address-space limit; 0: none")
-    parser.add_argument("--socket-fd", type=int, required=True, help="inherited SOCK_SEQPACKET descriptor")
+    serving.add_arguments(parser)
     return parser.parse_args(argv)
+
+
+def prepare(limits: PageLimits) -> tuple[WorkerReady, serving.Judging]:
+    """Load what reads zones, so that the first traveller waits for no loading."""
+    started_s = time.perf_counter()
+    cv2.setNumThreads(1)
+    look_at_page(dict.fromkeys(ROLES, np.full((240, 320, 3), 200, np.uint8)))
+    return WorkerReady(load_ms=round((time.perf_counter() - started_s) * 1000, 1)), partial(judged, limits)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve one socket; return 0 when it closed."""
     arguments = _arguments(argv)
-    serving.confine(arguments.memory_bytes)
-    cv2.setNumThreads(1)
-    with socket.socket(fileno=arguments.socket_fd) as channel:
-        channel.setblocking(True)
-        try:
-            started_s = time.perf_counter()
-            look_at_page(
-                dict.fromkeys(ROLES, np.full((240, 320, 3), 200, np.uint8))
-            )  # the first traveller waits for no loading
-            channel.send(encode_answer(WorkerReady(load_ms=round((time.perf_counter() - started_s) * 1000, 1))))
-            serving.serve(partial(judged, arguments.limits), channel)
-        except (BrokenPipeError, ConnectionResetError):
-            return 0  # the agent went away
-    return 0
+    return serving.run(arguments, partial(prepare, arguments.limits))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,12 @@ class Gate:
 
 @pytest.fixture
 async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
+    async with running(tmp_path) as gate:
+        yield gate
+
+
+@contextlib.asynccontextmanager
+async def running(tmp_path: Path, *, reads_zone: bool = False) -> AsyncIterator[Gate]:
     clock = SystemClock()
     pages = PageInspectionEngine(PageLimits(), answer_timeout_s=30.0)
     seals = ChipInspectionEngine(tmp_path / "trust", None, 28.0, clock)
@@ -63,8 +69,9 @@ async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
     await seals.start()
     twin = MrzReaderTwin(tmp_path / "reader")
     await twin.plug()
-    optics = PageInspector(pages, seals, clock, frozenset(PICTURES))
-    async with lane(ports=DocumentPorts(optical_inspector=optics), page_pictures=PICTURES, clock=clock) as walk:
+    optics = PageInspector(pages, seals, clock, frozenset(PICTURES), reads_zone=reads_zone)
+    ports = DocumentPorts(optical_inspector=optics)
+    async with lane(ports=ports, page_pictures=PICTURES, zone_from_pictures=reads_zone, clock=clock) as walk:
         driver: Any = build("reader-1", "mrz_serial", {"path": str(twin.path)}, walk.controller.device_event, clock)
         walk.house.read_again = driver.read_again  # type: ignore[method-assign] # the lane's reader is the driver
         task = asyncio.create_task(driver.run())
@@ -124,3 +131,16 @@ async def test_pictures_that_are_no_pictures_break_checks_off_and_stop_nothing(g
     assert gate.walk.phase is Phase.REFERRED
     assert {gate.outcomes[check] for check in OPTICAL_CHECKS} == {CheckOutcome.ABORTED}
     assert CheckOutcome.FAILED not in gate.outcomes.values()
+
+
+async def test_a_reader_of_pictures_only(tmp_path: Path) -> None:
+    async with running(tmp_path, reads_zone=True) as gate:
+        gate.twin.present((), PORTRAIT, pictures=encoded(scene(LINES)))
+        await gate.until(gate.is_over)
+        assert gate.walk.phase is not Phase.REFERRED
+        assert gate.outcomes[CheckName.MRZ_READING] is CheckOutcome.SUCCESSFUL
+        borrowed = gate.walk.controller.borrowed
+        assert borrowed is not None
+        assert borrowed.document is not None
+        assert borrowed.document.lines == LINES
+        assert gate.twin.read_again_count == 0

@@ -121,6 +121,17 @@ def test_a_lane_that_proves_no_chip_is_said_to(site: Path) -> None:
 
 
 @pytest.mark.usefixtures("chips")
+def test_pictures_that_prove_nothing_are_said_to(site: Path) -> None:
+    for pictures, is_found in (("infrared", True), ("infrared', 'white", False), ("white", False)):
+        lane = f"{LANE_WITH_CHIP}page_pictures = ['{pictures}']\n"
+        found = findings(site_with(site, READER, BARRIER, CAMERA, CHIP, lanes=lane))
+        assert ("compared with nothing" in found.get("lane 1", "")) is is_found
+    lane = f"{LANE_WITH_CHIP}zone_from_pictures = true\n"
+    found = findings(site_with(site, READER, BARRIER, CAMERA, CHIP, lanes=lane))
+    assert "needs `white`" in " ".join(found.values())
+
+
+@pytest.mark.usefixtures("chips")
 def test_a_chip_reader_that_is_none_or_nobody_knows(site: Path) -> None:
     lane = LANE + 'chip_reader = "camera-1"\n'
     found = check_config.examine(site_with(site, READER, BARRIER, CAMERA, lanes=lane), {})[1]

@@ -104,6 +104,7 @@ class Judge:
     optics_faults: int = 0
     judged: list[str] = field(default_factory=list)
     pages: list[tuple[str, ...]] = field(default_factory=list)
+    zones: int = 0
 
     async def security_object(self, content: bytes, now: datetime) -> tuple[CheckResult, ...]:
         self.judged.append("EF.SOD")
@@ -123,6 +124,10 @@ class Judge:
         if "DG2" in evidence.files:
             portrait = evidence.files["DG2"][evidence.files["DG2"].index(b"\xff\xd8\xff") :]
         return ChipInspection((*results, *self.beside), ("lines",), portrait)
+
+    async def zone(self, white: bytes) -> tuple[str, ...]:
+        self.zones += 1
+        return tuple(white.decode().split())
 
     async def page(self, images: Mapping[str, bytes], lines: tuple[str, ...]) -> tuple[CheckResult, ...]:
         self.pages.append(tuple(sorted(images)))
@@ -194,6 +199,7 @@ def at_the_table(
     has_chip: bool = True,
     document: dict[str, object] | None = None,
     page_pictures: tuple[str, ...] = (),
+    zone_from_pictures: bool = False,
     optics: Callable[[Clock], OpticalInspector] | None = None,
 ) -> None:
     """Run a test on a lane whose time is virtual. `optics` makes another judge of pages."""
@@ -203,7 +209,13 @@ def at_the_table(
     async def main() -> None:
         clock = VirtualClock(loop)
         ports = DocumentPorts(chip if has_chip else None, judge, judge if optics is None else optics(clock))
-        async with lane(ports=ports, document=document, clock=clock, page_pictures=page_pictures) as walk:
+        async with lane(
+            ports=ports,
+            document=document,
+            clock=clock,
+            page_pictures=page_pictures,
+            zone_from_pictures=zone_from_pictures,
+        ) as walk:
             await test(Table(walk, chip, judge, loop))
 
     run(main(), loop)

@@ -230,7 +230,7 @@ class Lane:
 async def lane(
     *, direction: str = "entry", monitor: FaceMonitor | None = None, references: StayReferences | None = None,
     ports: DocumentPorts | None = None, document: dict[str, object] | None = None, clock: Clock | None = None,
-    page_pictures: tuple[str, ...] = (), **face: object,
+    page_pictures: tuple[str, ...] = (), zone_from_pictures: bool = False, **face: object,
 ) -> AsyncIterator[Lane]:  # fmt: skip
     clock = clock or SystemClock()
     names = ["reader-1", "camera-1", "barrier-1", *(["chip-1"] if ports and ports.chip_reader else [])]
@@ -245,6 +245,7 @@ async def lane(
                 "barrier": "barrier-1",
                 "chip_reader": "chip-1" if "chip-1" in names else "",
                 "page_pictures": page_pictures,
+                "zone_from_pictures": zone_from_pictures,
             }
         ],
         document={"accept_specimens": True} | (document or {}),

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 
+from drivers import contracts as dc
 from gate_agent.app import views
 from gate_agent.clock import Clock
 from gate_agent.demo.specimens import specimen
@@ -22,7 +23,7 @@ from gate_agent.inspection.page_checks import PageLimits
 from gate_agent.lane.ports import DocumentPorts, OpticalInspector
 from gate_agent.runtime.chip_inspection import ChipInspectionEngine
 from gate_agent.runtime.page_inspection import PageInspectionEngine, PageInspector
-from gate_agent.runtime.page_worker import judge
+from gate_agent.runtime.page_worker import examine
 from gate_agent.web.guard.checks import running_inspection
 from gate_agent.web.i18n import GUARD_LANGUAGES, load_catalogues
 from gate_agent.web.lane_api_messages import Instruction
@@ -32,7 +33,7 @@ from tests.unit.test_lane_chip import JPEG, Chip, Judge, Table, at_the_table
 from tests.unit.test_lane_controller import TODAY, lane
 from tests.unit.virtual_time import VirtualClock, VirtualLoop, run
 
-A = specimen(1, TODAY).lines()
+A, B, A_WRONG = specimen(1, TODAY).lines(), specimen(2, TODAY).lines(), specimen(1, TODAY).lines(wrong_digit=True)
 S, F, U, N, A_ = (
     CheckOutcome.SUCCESSFUL, CheckOutcome.FAILED, CheckOutcome.UNDETERMINED, CheckOutcome.NOT_SUPPORTED,
     CheckOutcome.ABORTED,
@@ -51,7 +52,8 @@ class SlowPages(PageInspectionEngine):
     async def look(self, evidence: PageEvidence, now: datetime) -> Judged:
         self.looked.append(frozenset(evidence.images))
         await asyncio.sleep(self.seconds)
-        return judge(evidence, PageLimits())
+        found = examine(evidence, PageLimits())
+        return Judged(1, found.results, seals=found.seals)
 
 
 class NoSeals(ChipInspectionEngine):
@@ -264,6 +266,69 @@ def test_a_transaction_that_ends_waits_for_no_pictures() -> None:
             raise InspectionFault("the judge died")
 
     at_the_table(test, judge=Dead(), page_pictures=PICTURES)
+
+
+def lay_without_lines(table: Table, lines: tuple[str, ...], portrait: bytes | None = JPEG) -> None:
+    table.walk.event("chip-1", dc.ChipPresented(b"atr"))
+    table.walk.event("reader-1", dc.DocumentPresented())
+    table.picture("white", " ".join(lines).encode() or b" ")
+    table.picture("infrared")
+    if portrait is not None:
+        table.walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", portrait))
+
+
+@pytest.mark.parametrize("has_chip", [True, False], ids=["chip", "no chip"])
+def test_a_reader_without_lines_has_them_read_in_its_white_picture(has_chip: bool) -> None:
+    async def test(table: Table) -> None:
+        lay_without_lines(table, A)
+        await table.pass_s(0.5)
+        assert table.judge.pages == [("infrared", "white")]
+        await table.pass_s(1.0)
+        assert table.entrance
+        borrowed = table.walk.controller.borrowed
+        assert borrowed is not None
+        assert borrowed.document is not None
+        assert borrowed.document.lines == A
+
+    at_the_table(test, has_chip=has_chip, page_pictures=("white", "infrared"), zone_from_pictures=True)
+
+
+def test_lines_in_pictures_are_read_again_like_any_others() -> None:
+    async def test(table: Table) -> None:
+        lay_without_lines(table, ())
+        await table.pass_s(0.1)
+        assert table.walk.house.read_again_calls == 1, "there is no zone in it"
+        table.picture("white", " ".join(A_WRONG).encode())
+        await table.pass_s(0.1)
+        assert table.walk.house.read_again_calls == 2
+        table.picture("white", " ".join(A).encode())
+        await table.pass_s(1.0)
+        assert table.entrance
+        assert table.judge.zones == 3
+
+    at_the_table(test, page_pictures=("white", "infrared"), zone_from_pictures=True)
+
+
+def test_a_zone_that_was_read_after_its_document_left_is_nobodys() -> None:
+    class Slow(Judge):
+        async def zone(self, white: bytes) -> tuple[str, ...]:
+            await asyncio.sleep(1.0)
+            return await super().zone(white)
+
+    async def test(table: Table) -> None:
+        lay_without_lines(table, A)
+        await table.pass_s(0.5)
+        table.lift()
+        lay_without_lines(table, B)
+        await table.pass_s(0.8)
+        borrowed = table.walk.controller.borrowed
+        assert borrowed is not None
+        assert borrowed.reading is None
+        await table.pass_s(0.5)
+        assert borrowed.document is not None
+        assert borrowed.document.lines == B
+
+    at_the_table(test, judge=Slow(), page_pictures=("white", "infrared"), zone_from_pictures=True)
 
 
 def test_a_lane_that_takes_pictures_needs_somebody_to_look_at_them() -> None:

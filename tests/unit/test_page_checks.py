@@ -196,6 +196,18 @@ def test_lines_that_another_reader_delivered_are_believed_where_both_agree() -> 
 
 
 @needs_font
+def test_an_issuer_whose_ink_is_known_to_fade_is_not_accused() -> None:
+    limits = replace(LIMITS, transparent_issuers=("UTO",))
+    for lines in (LINES, ()):
+        found = {result.check: result for result in judge_page(look(infrared_ink=0.08), lines, limits)}
+        for check in (INFRARED, AGAINST):
+            assert found[check].outcome is N
+            assert found[check].reasons[0].parameters == {"country": "UTO"}
+    other = replace(LIMITS, transparent_issuers=("XOM",))
+    assert judge_page(look(infrared_ink=0.08), LINES, other)[1].outcome is F
+
+
+@needs_font
 def test_ultraviolet_light_that_is_not_blue_is_room_light() -> None:
     pictures = scene(LINES)
     pictures["ultraviolet"] = np.full_like(pictures["ultraviolet"], 160)

@@ -107,15 +107,21 @@ BOMB = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01\x00\x00\x00\x01\x00\x00\x08
 )
 async def test_a_hostile_picture_breaks_its_own_checks_off_and_nothing_else(content: bytes) -> None:
     evidence = messages.PageEvidence(genuine() | {"infrared": content}, LINES, ALL)
-    found = by_check(page_worker.judge(evidence, PageLimits()).results)
+    found = by_check(page_worker.examine(evidence, PageLimits()).results)
     assert found[CheckName.MRZ_READING].outcome is S
     assert found[CheckName.ULTRAVIOLET_DULLNESS].outcome is S
     for check in (CheckName.MRZ_INFRARED, CheckName.MRZ_INFRARED_AGAINST_VISIBLE):
         assert found[check].outcome is A
         assert [reason.code for reason in found[check].reasons] == [ReasonCode.IMAGE_UNUSABLE]
     white = messages.PageEvidence(genuine() | {"white": content}, LINES, ALL)
-    found = by_check(page_worker.judge(white, PageLimits()).results)
+    found = by_check(page_worker.examine(white, PageLimits()).results)
     assert found[CheckName.VISIBLE_SEAL].outcome is A
+
+
+async def test_the_zone_alone(engine: PageInspectionEngine) -> None:
+    assert await engine.lines(genuine()["white"], NOW) == LINES
+    assert await engine.lines(BOMB, NOW) == ()
+    assert await engine.lines(encoded(scene(LINES, dark="white"))["white"], NOW) == ()
 
 
 async def test_a_worker_that_dies_hangs_or_has_no_memory_is_replaced(engine: PageInspectionEngine) -> None:
