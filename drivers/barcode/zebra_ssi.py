@@ -94,7 +94,7 @@ class ZebraSsiReader(BarcodeReader[Packet]):
         self._assembly = SegmentAssembly(options.payload_limit_bytes)
         self._dialogue: Dialogue[Packet] = Dialogue(name, options.reply_timeout_s)
         self._owed: asyncio.Queue[Packet] = asyncio.Queue()
-        self._told: tuple[Decoded, float] | None = None
+        self._told: tuple[int, float] | None = None  # a hash: what a symbol held is not kept
         self._is_introduced = asyncio.Event()
         self._has_announced = False
 
@@ -257,9 +257,9 @@ class ZebraSsiReader(BarcodeReader[Packet]):
         """Report a symbol, unless it is the last one again because our acknowledgement was lost."""
         if is_retransmitted and self._told is not None:
             told, told_s = self._told
-            if told == symbol and t_mono_s - told_s <= RETRANSMISSION_S:
+            if told == hash(symbol) and t_mono_s - told_s <= RETRANSMISSION_S:
                 return
-        self._told = (symbol, t_mono_s)
+        self._told = (hash(symbol), t_mono_s)
         # A type that is not listed is taken for one-dimensional: only against something expected.
         symbology = _SYMBOLOGIES.get(symbol.barcode_type, f"Code of SSI type {symbol.barcode_type:02X}")
         aim_id, payload = "", symbol.content

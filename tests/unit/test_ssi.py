@@ -61,6 +61,18 @@ def test_any_flipped_bit_of_a_published_packet_is_refused_and_the_next_packet_co
             assert packets == [after], (vector["name"], bit)
 
 
+@pytest.mark.parametrize("length", [2, 60, 251])
+def test_any_flipped_bit_of_a_symbol_is_refused_and_nothing_else_is_read(length: int) -> None:
+    after = Packet(Opcode.DECODED, b"\x1cnext")
+    wire = SsiCodec().encode(Packet(Opcode.DECODED, random.Random(length).randbytes(length)))
+    for bit in range(len(wire) * 8):
+        damaged = bytearray(wire)
+        damaged[bit // 8] ^= 1 << bit % 8
+        codec = SsiCodec()
+        found = codec.feed(bytes(damaged) + codec.encode(after)) + codec.silence()
+        assert [one for one in found if isinstance(one, Packet)] == [after], bit
+
+
 symbols = st.builds(Decoded, st.sampled_from([0x03, 0x11, 0x1C]), st.binary(min_size=1, max_size=900))
 
 
