@@ -1,12 +1,14 @@
-"""Readers: bytes to event, unplug, replug, mute of every kind; and a Modbus round trip of our client beside pymodbus on one server."""
+"""Readers: bytes to event beside the bare line, unplug, replug, mute of every kind; and a Modbus round trip of our client beside pymodbus on one server."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import statistics
 import tempfile
 import time
+import tty
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.link import TcpPeer
 from drivers.registry import build
+from drivers.twin import PtyTwin
 from gate_agent import logs
 from gate_agent.cli.bench import BenchRow
 from gate_agent.clock import SystemClock
@@ -38,7 +41,7 @@ REPLUGS = 12
 
 
 def run() -> list[BenchRow]:
-    """Measure everything on one event loop; latencies in milliseconds. No peer figure: ratio is None."""
+    """Measure everything on one event loop; latencies in milliseconds. A reader's peer is the bare line."""
     logs.configure("bench", level="WARNING")
     return asyncio.run(_measure())
 
@@ -88,6 +91,35 @@ READERS = (
 )
 
 
+class _BareLine:
+    """The same kind of line without a driver: what the kernel alone takes from write to readable."""
+
+    def __init__(self, *, is_pty: bool) -> None:
+        self._read_fd, self._write_fd = os.openpty() if is_pty else os.pipe()
+        if is_pty:
+            tty.setraw(self._read_fd)
+        os.set_blocking(self._read_fd, False)
+        self._arrived = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self._read_fd, self._arrive)
+
+    def _arrive(self) -> None:
+        os.read(self._read_fd, 4096)
+        self._arrived_s = time.perf_counter()
+        self._arrived.set()
+
+    async def pass_ms(self) -> float:
+        self._arrived.clear()
+        sent_s = time.perf_counter()
+        os.write(self._write_fd, b"HC1:0000001\r")
+        await self._arrived.wait()
+        return (self._arrived_s - sent_s) * 1000
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._read_fd)
+        os.close(self._read_fd)
+        os.close(self._write_fd)
+
+
 async def _reader(reading: _Reading, path: Path) -> list[BenchRow]:
     twin = reading.twin(path)
     arrived = asyncio.Event()
@@ -110,8 +142,10 @@ async def _reader(reading: _Reading, path: Path) -> list[BenchRow]:
         await twin.plug()
         await _until(lambda: driver.state is open_state)
         first_ms = (time.perf_counter() - started_s) * 1000
-        scan_ms, cpu_ms = [], []
+        scan_ms, cpu_ms, bare_ms = [], [], []
+        bare = _BareLine(is_pty=isinstance(twin, PtyTwin))
         for number in range(SCANS):
+            bare_ms.append(await bare.pass_ms())
             payload = b"HC1<%06d" % number
             arrived.clear()
             sent_s, sent_cpu_s = time.perf_counter(), time.process_time()
@@ -121,6 +155,7 @@ async def _reader(reading: _Reading, path: Path) -> list[BenchRow]:
             assert payload.decode() in reads[-1][0]
             scan_ms.append((reads[-1][1] - sent_s) * 1000)
             await asyncio.sleep(0.002)
+        bare.close()
         unplug_ms, replug_ms = [], []
         for _ in range(REPLUGS):
             pulled_s = time.perf_counter()
@@ -154,9 +189,14 @@ async def _reader(reading: _Reading, path: Path) -> list[BenchRow]:
         "replug to ready, longest": max(replug_ms),
         "mute to fault, dead_s 1000 ms": fault_ms,
     }
+    bare_figures = {
+        "read to event, median": statistics.median(bare_ms),
+        "read to event, p99": _p99(bare_ms),
+    }
     return [
-        BenchRow(f"{reading.driver}: {name}", figure, None, None, "ms")
+        BenchRow(f"{reading.driver}: {name}", figure, peer, figure / peer if peer is not None else None, "ms")
         for name, figure in figures.items()
+        for peer in (bare_figures.get(name),)
         if figure is not None
     ]
 
