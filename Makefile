@@ -1,10 +1,12 @@
 # Prerequisites on bare Debian 12: python3 (3.11 or newer), python3-venv, make. No root, no compiler.
 #
-#   make demo      everything on this machine, eighteen travellers; `make demo ARGS="--exit --json"` hands arguments on
+#   make demo      everything on this machine, twenty-four travellers; `make demo ARGS="--exit --json"` hands arguments on
 #   make test      the checks and the whole test suite
 #   make check     lint, format, types, architecture, spelling, words
+#   make fuzz      a million executions of each fuzz target; CPython 3.11 to 3.13 (ARGS="cbor --runs 1000" for less)
 #   make bench     measurements against the peers, side by side       (ARGS="face" picks one)
 #   make pictures  the README's pictures, from fictitious data        (needs Chromium)
+#   make pcsc      the chip through pcscd, pulled at every command    (root; pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev)
 #   make lock      the requirement locks anew                         (needs uv and a package index)
 #   make clean     removes the environment, the cache and everything else that was built
 
@@ -18,9 +20,11 @@ PORTRAITS := $(EGATE_CACHE)/portraits
 MODELS := $(EGATE_CACHE)/models
 SOURCES := gate_agent drivers models central_sync emrtd
 INSTALL := $(BIN)/python tools/install_locked.py
+# pyscard has to be compiled: done where everything for that is there, done without elsewhere.
+PCSC := $(shell $(PYTHON) tools/pyscard_needs.py > /dev/null 2>&1 && echo pcsc-environment)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check bench pictures lock clean environment test-environment portraits models
+.PHONY: help demo test tests check fuzz bench pictures pcsc lock clean environment test-environment fuzz-environment pcsc-environment portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -32,7 +36,7 @@ demo: environment portraits models
 
 test: check tests
 
-tests: test-environment portraits models
+tests: test-environment $(PCSC) portraits models
 	$(BIN)/pytest -n 2 $(ARGS)
 
 check: test-environment
@@ -43,16 +47,24 @@ check: test-environment
 	$(BIN)/codespell .
 	$(BIN)/pytest -q tests/unit/test_words.py
 
-bench: test-environment portraits models
+fuzz: fuzz-environment
+	$(BIN)/python -m tests.fuzz $(or $(ARGS),all)
+
+bench: test-environment $(PCSC) portraits models
 	$(BIN)/egate bench $(ARGS)
 
 pictures: test-environment
 	$(BIN)/python tools/pictures.py docs/pictures
 
+pcsc: test-environment pcsc-environment
+	$(BIN)/pytest -n 0 tests/pcsc --every-pull $(ARGS)
+
 # ---- the environment: each step leaves a stamp, so that a second run starts at once ------------------------------------
 
 environment: $(STAMPS)/egate
 test-environment: $(STAMPS)/egate $(STAMPS)/test
+pcsc-environment: $(STAMPS)/pcsc
+fuzz-environment: test-environment $(STAMPS)/fuzz
 portraits: $(PORTRAITS)/.complete
 models: $(MODELS)/.complete
 
@@ -80,6 +92,15 @@ $(STAMPS)/test: requirements-test.lock requirements-peer.lock $(STAMPS)/run
 	$(INSTALL) requirements-peer.lock --no-deps
 	@touch $@
 
+$(STAMPS)/pcsc: requirements-pcsc.lock $(STAMPS)/run
+	@$(BIN)/python tools/pyscard_needs.py
+	$(INSTALL) requirements-pcsc.lock --no-deps
+	@touch $@
+
+$(STAMPS)/fuzz: requirements-fuzz.lock $(STAMPS)/run
+	$(INSTALL) requirements-fuzz.lock
+	@touch $@
+
 $(PORTRAITS)/.complete: tools/fetch_portraits.py requirements-peer.lock $(STAMPS)/build
 	$(BIN)/python tools/fetch_portraits.py $(PORTRAITS)
 	@touch $@
@@ -97,7 +118,9 @@ lock:
 	$(COMPILE) --group build --output-file requirements-build.lock
 	$(COMPILE) pyproject.toml --constraints requirements-build.lock --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group test --constraints requirements.lock --constraints requirements-build.lock --output-file requirements-test.lock
+	$(COMPILE) --group fuzz --only-binary :all: --emit-build-options --output-file requirements-fuzz.lock
 	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
+	printf 'pyscard==2.3.1\n' | $(COMPILE) --no-deps - --output-file requirements-pcsc.lock
 	@! grep -nE '(https?|file)://' requirements*.lock || { echo "a lock names an index"; exit 1; }
 
 clean:

@@ -89,7 +89,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "jointech_seal": BuiltIn(
         "drivers.seal_tracker.driver:build",
         DeviceClass.SEAL_TRACKER,
-        "server for Jointech seal trackers",
+        "server for seal trackers, Jointech by default",
         "SealServerOptions",
     ),
     "pcsc_chip": BuiltIn(

@@ -37,9 +37,72 @@ class DocumentSettings(Section):
         le=60,
         description="Longest whole read of a chip; a chip that says nothing is given up after five seconds.",
     )
+    accept_specimens: bool = Field(
+        default=False,
+        description="Let specimens pass (Utopia, published specimens, certificates of test authorities): demonstrations and tests only.",
+    )
     basic_access: Literal["without_pace", "never"] = Field(
         "without_pace", description="Whether chips that offer no PACE are opened with basic access control."
     )
+
+
+class PageSettings(Section):
+    """What the pictures of a page are judged by. Chosen on drawn pages and not measured on real documents: a site calibrates its readers."""
+
+    timeout_s: float = Field(
+        4.0,
+        gt=0,
+        le=30,
+        description="How long, after the lines were read, the lane waits for pictures that its reader should take.",
+    )
+    infrared_clear: float = Field(
+        0.34,
+        gt=0,
+        lt=1,
+        description="Contrast at 900 nm from which print counts as B900 ink. Doc 9303-3 asks for 0.6 in reflectance [from memory],"
+        " which is 0.34 in a picture with a gamma of 2.2.",
+    )
+    infrared_faint: float = Field(
+        0.2, gt=0, lt=1, description="Contrast and darkness at 900 nm below which print has faded: failed."
+    )
+    differing_posterior: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="How sure both readings of a character have to be before a difference is a finding.",
+    )
+    differing_likeness: float = Field(
+        0.8, gt=0, le=1, description="Shapes of a character that are more alike than this are not held to differ."
+    )
+    ultraviolet_dull: float = Field(
+        60.0, gt=0, lt=255, description="Blue level of paper at 365 nm up to which it counts as dull."
+    )
+    ultraviolet_bright: float = Field(
+        110.0, gt=0, le=255, description="Blue level from which paper counts as brightened: failed."
+    )
+    ultraviolet_blue_excess: float = Field(
+        20.0, ge=0, le=255, description="By how much blue stands above red in such paper; otherwise it is room light."
+    )
+    dark_level: float = Field(
+        20.0, ge=0, lt=255, description="A white or infrared picture without anything brighter had no lamp: aborted."
+    )
+    ultraviolet_dark_level: float = Field(
+        8.0, ge=0, lt=255, description="The same for the ultraviolet picture, in which everything is dark."
+    )
+    saturated_share: float = Field(
+        0.03, gt=0, lt=1, description="Share of pixels without detail from which a picture has glare."
+    )
+    edge_blur: float = Field(
+        0.08, gt=0, lt=1, description="Spread of edges, in widths of a character, from which a picture is blurred."
+    )
+
+    @model_validator(mode="after")
+    def _limits_agree(self) -> PageSettings:
+        if self.infrared_faint > self.infrared_clear:
+            raise ValueError("infrared_faint lies above infrared_clear")
+        if self.ultraviolet_dull > self.ultraviolet_bright:
+            raise ValueError("ultraviolet_dull lies above ultraviolet_bright")
+        return self
 
 
 class AttackDetection(StrEnum):

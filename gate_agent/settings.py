@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
-from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, Section
+from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
 
 __all__ = [
     "SITE_FILE",
@@ -27,6 +27,7 @@ __all__ = [
     "FaceSettings",
     "GateSettings",
     "LaneSettings",
+    "PageSettings",
     "PathSettings",
     "PolicySettings",
     "PortalSettings",
@@ -79,6 +80,11 @@ class LaneSettings(Section):
     chip_reader: str = Field(
         "",
         description="Device that reads the chip; without one the reader's own portrait is the reference, and no chip is proven.",
+    )
+    page_pictures: tuple[Literal["white", "infrared", "ultraviolet"], ...] = Field(
+        (),
+        description="Pictures that the document reader takes of each page: `white`, `infrared`, `ultraviolet`. They are waited for and"
+        " judged; checks that need another one are not supported.",
     )
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
@@ -189,6 +195,7 @@ class Settings(BaseSettings):
     gate: GateSettings = Field(default_factory=GateSettings, description="Who this gate is.")
     paths: PathSettings = Field(default_factory=PathSettings, description="Where things lie.")
     document: DocumentSettings = Field(default_factory=DocumentSettings, description="Authenticity of the document.")
+    page: PageSettings = Field(default_factory=PageSettings, description="Pictures of the document's page.")
     face: FaceSettings = Field(default_factory=FaceSettings, description="Face comparison.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="Site choices.")
     store: StoreSettings = Field(default_factory=StoreSettings, description="The gate's disk.")

@@ -10,6 +10,7 @@ import ctypes
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
@@ -55,9 +56,15 @@ def _missing_files(folder: Path, *patterns: str, remedy: str = "`make test` fetc
     return f"{', '.join(absent)} not in {folder}; {remedy}" if absent else ""
 
 
-def _missing_modules(*names: str) -> str:
+def _missing_modules(*names: str, lock: str = "requirements-peer.lock") -> str:
     absent = [name for name in names if importlib.util.find_spec(name) is None]
-    return f"{', '.join(absent)} not installed (requirements-peer.lock)" if absent else ""
+    return f"{', '.join(absent)} not installed ({lock})" if absent else ""
+
+
+def _may_make_namespaces() -> bool:
+    return (
+        subprocess.run(["unshare", "--net", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    )
 
 
 def _missing_pcsc() -> str:
@@ -66,7 +73,8 @@ def _missing_pcsc() -> str:
     missing = [
         _missing_program("pcscd", "/usr/sbin/pcscd"),
         "" if list(Path("/usr/lib/pcsc/drivers").rglob("libifdvpcd.so*")) else "vsmartcard-vpcd is not installed",
-        "" if importlib.util.find_spec("smartcard") else "pyscard is not installed (`make pcsc`)",
+        "" if importlib.util.find_spec("smartcard") else "pyscard is not installed (`make pcsc-environment`)",
+        "" if _may_make_namespaces() else "this machine gives nobody a network and mounts of their own (CAP_SYS_ADMIN)",
     ]
     return next(filter(None, missing), "")
 
@@ -82,6 +90,7 @@ OBSTACLES: dict[str, Callable[[], str]] = {
     "pcsc": _missing_pcsc,
     "ocr_b": lambda: _missing_files(OCR_B_FOLDER, "OCRB.otf", "OCRBS.otf", remedy="Debian's fonts-ocr-b has them"),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
+    "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),
 }
 
 

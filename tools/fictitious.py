@@ -42,6 +42,11 @@ REFERRED = uuid.UUID("0199f2aa-0000-7000-8000-000000000001")
 RUNNING = uuid.UUID("0199f2aa-0000-7000-8000-000000000002")
 LINES = ["P<UTOSPECIMEN<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F3304159ZE184226B<<<<<10"]
 
+_OF_THE_CHIP = (
+    "chip_access", "sod_signature", "certificate_chain", "certificate_revocation", "issuing_state", "chip_content",
+    "chip_genuineness", "mrz_against_dg1",
+)  # fmt: skip
+
 Colour = tuple[int, int, int]
 
 
@@ -80,9 +85,13 @@ FACES = {
 def gate_snapshot(now: datetime) -> GateSnapshot:
     """Return what the console shows in the picture."""
     differs = ReasonView(code="face_different")
-    checks = [
+    document = [
         CheckView(check="mrz_check_digits", outcome="successful", duration_ms=1.2),
         CheckView(check="expiry", outcome="successful", duration_ms=0.1),
+        *(CheckView(check=name, outcome="successful", duration_ms=40.0) for name in _OF_THE_CHIP),
+    ]
+    checks = [
+        *document,
         CheckView(check="declaration_token", outcome="successful", duration_ms=2.1),
         CheckView(check="stay", outcome="successful", duration_ms=0.2),
         CheckView(check="watchlist", outcome="successful", duration_ms=0.1),
@@ -147,9 +156,10 @@ def gate_snapshot(now: datetime) -> GateSnapshot:
         software_version="0.1.0",
         rulebook_version=7,
         watchlist_version=112,
+        trust_version=4,
         lanes=[
             _lane(1, now, "referred", REFERRED, checks, referral),
-            _lane(2, now, "inspecting", RUNNING, checks[:3], None),
+            _lane(2, now, "inspecting", RUNNING, document, None),
         ],
         alarms=[
             AlarmView(
@@ -200,7 +210,7 @@ def _lane(
     checks: list[CheckView],
     referral: ReferralView | None,
 ) -> LaneView:
-    classes = ("document_reader", "camera", "barrier")
+    classes = ("document_reader", "chip_reader", "camera", "barrier")
     return LaneView(
         lane_id=lane_id,
         direction="entry",
@@ -209,6 +219,7 @@ def _lane(
         state_since=now - timedelta(seconds=14 if referral else 2),
         transaction_id=transaction_id,
         checks=checks,
+        awaited=[] if referral else ["watchlist", "stay", "face_comparison"],
         corridor="green" if referral else None,
         referral=referral,
         devices=[

@@ -12,6 +12,9 @@ OK = 0x9000
 END_OF_FILE = 0x6282
 FILE_NOT_FOUND = 0x6A82
 WRONG_LENGTH = 0x6700
+UNSPECIFIED = 0x6F00
+WRONG_EXPECTED_LENGTH = 0x6C
+"""The first byte of the status; the second is the right length."""
 
 
 @dataclass(frozen=True, slots=True)

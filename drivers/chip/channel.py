@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.chip.apdu import SHORT_LIMIT, CommandApdu, ResponseApdu
+from drivers.chip.apdu import SHORT_LIMIT, WRONG_EXPECTED_LENGTH, CommandApdu, ResponseApdu
 from drivers.chip.errors import ChipUnintelligible
 from drivers.chip.secure_messaging import SecureMessaging
 from drivers.chip.transport import Transport
@@ -42,7 +42,9 @@ class ChipChannel:
 
     def _exchange(self, command: CommandApdu) -> ResponseApdu:
         response = self._transmit(command)
-        if response.status >> 8 == 0x6C and self.secure_messaging is None:  # wrong Le: the right one stands in SW2
+        if (
+            response.status >> 8 == WRONG_EXPECTED_LENGTH and self.secure_messaging is None
+        ):  # wrong Le: the right one stands in SW2
             response = self._transmit(replace(command, expected=response.status & 0xFF or SHORT_LIMIT))
         content = response.content
         rounds = 0

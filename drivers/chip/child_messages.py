@@ -7,6 +7,7 @@ command), `opened`, `file`, `evidence` (the end of every read).
 from __future__ import annotations
 
 import json
+import math
 import socket
 from dataclasses import fields
 from typing import Any
@@ -49,7 +50,7 @@ def decode(header: bytes) -> dict[str, Any]:
     """Return the message of a header. Raises `MessageRefused`."""
     try:
         message = json.loads(header)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # deep nesting is no ValueError
         raise MessageRefused("a header that is no JSON") from error
     if not isinstance(message, dict):
         raise MessageRefused("a header that is no object")
@@ -87,7 +88,7 @@ def evidence_of(message: dict[str, Any], files: dict[str, bytes]) -> ChipEvidenc
     is_sound = (
         all(isinstance(message[name], str) for name in (*_OUTCOMES, *_TEXTS, *_BYTES, "access"))
         and all(type(message[name]) is int and message[name] >= 0 for name in _COUNTS)
-        and all(isinstance(message[name], int | float) for name in _TIMES)
+        and all(isinstance(message[name], int | float) and 0 <= message[name] < math.inf for name in _TIMES)
         and isinstance(message["used_card_access_number"], bool)
         and (parameter_id is None or type(parameter_id) is int)
         and isinstance(unreadable, dict)

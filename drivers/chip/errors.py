@@ -17,7 +17,7 @@ DriverFault
     ├── ReaderSupportAbsent   DRV-CHP-013  the PC/SC library for Python is not installed
     └── ReaderRefused         DRV-CHP-014  the reader or its port cannot be used
 
-The first nine end a read and stand in its evidence; the others are states of the reader.
+The first nine end a read and stand in its evidence; the others are states of the reader, which may end a read, too.
 """
 
 from __future__ import annotations

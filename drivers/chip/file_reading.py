@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drivers.chip.apdu import END_OF_FILE, SHORT_LIMIT, WRONG_LENGTH, CommandApdu, ResponseApdu
+from drivers.chip.apdu import (
+    END_OF_FILE,
+    SHORT_LIMIT,
+    UNSPECIFIED,
+    WRONG_EXPECTED_LENGTH,
+    WRONG_LENGTH,
+    CommandApdu,
+    ResponseApdu,
+)
 from drivers.chip.channel import ChipChannel
 from drivers.chip.errors import ChipUnintelligible, SecureMessagingLost
 from emrtd.files import ChipFile
@@ -17,10 +25,10 @@ BLOCK_LADDER_BYTES = (EXTENDED_BLOCK_BYTES, 256, 223, 192, 160, 128)
 FILE_LIMIT_BYTES = 1 << 20
 _OFFSET_LIMIT, _SHORT_ID = 0x7FFF, 0x80
 _WRONG_OFFSET = 0x6B00
-_WRONG_EXPECTED_LENGTH = 0x6C
-_SMALLER_PLEASE = {WRONG_LENGTH, _WRONG_OFFSET, 0x6F00}
+_SMALLER_PLEASE = {WRONG_LENGTH, _WRONG_OFFSET, UNSPECIFIED}
 _DISCRETIONARY, _OFFSET = 0x53, 0x54
 _OBJECT_HEADER_BYTES = 4
+_PROTECTION_BYTES = 4 + 4 + 10
 
 
 class FileUnreadable(Exception):
@@ -39,7 +47,15 @@ class BlockSizes:
 
     def of(self, atr: bytes) -> int:
         """Return the block size to ask this type of chip for."""
-        return BLOCK_LADDER_BYTES[self._steps.setdefault(atr, 0 if bears_extended_length(atr) else 1)]
+        return BLOCK_LADDER_BYTES[self.step(atr)]
+
+    def step(self, atr: bytes) -> int:
+        """Return the place of that size in the ladder."""
+        return self._steps.setdefault(atr, 0 if bears_extended_length(atr) else 1)
+
+    def restore(self, atr: bytes, step: int) -> None:
+        """Forget what was learned since `step` was the place."""
+        self._steps[atr] = step
 
     def smaller(self, atr: bytes) -> bool:
         """Remember that this type of chip bears less; False when there is no smaller step."""
@@ -58,6 +74,11 @@ class BlockSizes:
 def bears_extended_length(atr: bytes) -> bool:
     """Tell whether the card capabilities (compact tag 7, ISO/IEC 7816-4 §12.1.1.9) in an ATR's historical bytes name extended lengths."""
     return any(atr[at] == 0x73 and atr[at + 3] & 0x40 for at in range(1, len(atr) - 3))
+
+
+def _within_protected(answer_bytes: int) -> int:
+    """Return how many plain bytes fit in a protected answer of so many: objects 87, 99 and 8E around padded blocks of 16 (§9.8.7)."""
+    return (answer_bytes - _PROTECTION_BYTES) // 16 * 16 - 1
 
 
 class FileReader:
@@ -93,16 +114,20 @@ class FileReader:
     def _block(self, file: ChipFile, offset: int, most_bytes: int = EXTENDED_BLOCK_BYTES) -> bytes:
         """Return the next block, asking for less until the chip gives one."""
         atr = self._channel.atr
+        step = self._sizes.step(atr)
         while True:
             try:
                 answer = self._ask(file, offset, min(self._sizes.of(atr), most_bytes))
             except SecureMessagingLost as lost:
+                # The session is gone; the next one starts with less. A length told in clear is that of the protected answer.
                 if lost.status in _SMALLER_PLEASE:
-                    self._sizes.smaller(atr)  # the session is gone; the next one starts with less
+                    self._sizes.smaller(atr)
+                elif lost.status >> 8 == WRONG_EXPECTED_LENGTH:
+                    self._sizes.at_most(atr, _within_protected(lost.status & 0xFF or SHORT_LIMIT))
                 raise
             if answer.status in {0x9000, END_OF_FILE}:
                 return self._content(answer.content, offset)
-            if answer.status >> 8 == _WRONG_EXPECTED_LENGTH:
+            if answer.status >> 8 == WRONG_EXPECTED_LENGTH:
                 if answer.content:
                     return self._content(answer.content, offset)
                 right_bytes = answer.status & 0xFF or SHORT_LIMIT
@@ -113,6 +138,7 @@ class FileReader:
             if offset and answer.status == _WRONG_OFFSET:
                 return b""  # the end, and no complaint about the block: nothing is learned from it
             if answer.status not in _SMALLER_PLEASE or not self._sizes.smaller(atr):
+                self._sizes.restore(atr, step)  # a file that is refused at every size says nothing about sizes
                 raise FileUnreadable(file.name, answer.status)
 
     def _ask(self, file: ChipFile, offset: int, block_bytes: int) -> ResponseApdu:

@@ -1,69 +1,33 @@
-"""A chip on a PC/SC reader. The library is imported when it is needed: a gate without such a reader does without it.
-
-A connection object serves one presentation: after the chip was pulled an old one connects quietly and fails later.
-"""
+"""A chip on a PC/SC reader. One object serves one presentation: a card handle that outlived its chip connects quietly and fails later."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-from types import ModuleType
 from typing import Any
 
-from drivers.chip.errors import ChipGone, ChipSilent, NoChip, ReaderAbsent, ReaderServiceAbsent, ReaderSupportAbsent
+from drivers.chip.errors import ChipFault, ChipGone, ChipSilent, NoChip, ReaderServiceAbsent
 from drivers.chip.patience import Patience
+from drivers.chip.pcsc_service import PcscContext, chosen_reader
 
 _CONNECT_TRIES = 2
 
 
-def library(name: str) -> ModuleType:
-    """Return a module of the PC/SC library. Raises `ReaderSupportAbsent`."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ReaderSupportAbsent("the Python library for PC/SC (pyscard) is not installed") from None
-
-
-def reader_names() -> tuple[str, ...]:
-    """Return the names of the connected readers. Raises `ReaderSupportAbsent` or `ReaderServiceAbsent`."""
-    system = library("smartcard.System")
-    exceptions = library("smartcard.pcsc.PCSCExceptions")
-    try:
-        return tuple(str(reader) for reader in system.readers())
-    except (exceptions.EstablishContextException, exceptions.ListReadersException) as error:
-        raise ReaderServiceAbsent("the PC/SC service does not answer") from error
-
-
 class PcscTransport:
-    """One chip on the reader whose name holds `reader`."""
+    """One chip on the reader whose name holds `reader`. `is_doubted`: it may have changed unseen, so it is switched off and on first."""
 
-    def __init__(self, reader: str, answer_s: float) -> None:
-        """Connect. Raises `NoChip`, `ReaderAbsent`, `ReaderServiceAbsent`, `ReaderSupportAbsent` or `ChipSilent`."""
-        self._exceptions = library("smartcard.Exceptions")
+    def __init__(self, reader: str, answer_s: float, *, is_doubted: bool = False) -> None:
+        """Connect. Raises `NoChip`, `ReaderAbsent`, `ReaderRefused`, `ReaderServiceAbsent`, `ReaderSupportAbsent` or `ChipSilent`."""
         self._patience = Patience(answer_s)
-        self._connection: Any = None
+        self._context: PcscContext
+        self._card: Any = None
+        self._protocol = 0
         self._atr = b""
+        self._is_gone = False
         try:
-            self._patience.call(lambda: self._connect(reader))
+            self._patience.call(lambda: self._open(reader, is_doubted=is_doubted))
         except BaseException:
             self._patience.end()  # nobody closes what did not come to be
             raise
-
-    def _connect(self, reader: str) -> None:
-        name = next((name for name in reader_names() if reader in name), None)
-        found = next((one for one in library("smartcard.System").readers() if str(one) == name), None)
-        if found is None:
-            raise ReaderAbsent(f"no reader is called {reader!r}")
-        for left in reversed(range(_CONNECT_TRIES)):
-            self._connection = found.createConnection()
-            try:
-                self._connection.connect()
-                self._atr = bytes(self._connection.getATR())
-            except (self._exceptions.NoCardException, self._exceptions.CardConnectionException) as error:
-                if not left:  # right after a chip came the first try may find it reset
-                    raise NoChip(f"no chip on {name!r}") from error
-            else:
-                return
 
     @property
     def atr(self) -> bytes:
@@ -71,18 +35,68 @@ class PcscTransport:
         return self._atr
 
     def transmit(self, command: bytes) -> bytes:
-        """Send one command and return its answer. Raises `ChipGone` or `ChipSilent`."""
+        """Send one command and return its answer. Raises `ChipGone`, `ChipSilent` or `ReaderServiceAbsent`."""
         return self._patience.call(lambda: self._transmit(command))
-
-    def _transmit(self, command: bytes) -> bytes:
-        try:
-            content, first, second = self._connection.transmit(list(command))
-        except self._exceptions.CardConnectionException as error:
-            raise ChipGone("the chip is gone") from error
-        return bytes(content) + bytes((first, second))
 
     def close(self) -> None:
         """Let go of the chip."""
-        with contextlib.suppress(ChipSilent, self._exceptions.SmartcardException):  # gone already
-            self._patience.call(self._connection.disconnect)
+        with contextlib.suppress(ChipSilent):  # gone already
+            self._patience.call(self._close)
         self._patience.end()
+
+    # in the thread that may be held -----------------------------------------------------------------------------------------
+
+    def _open(self, reader: str, *, is_doubted: bool) -> None:
+        self._context = PcscContext()
+        try:
+            name = chosen_reader(self._context.reader_names(), reader)
+            for left in reversed(range(_CONNECT_TRIES)):
+                try:
+                    self._connect(name, is_doubted=is_doubted)
+                except (NoChip, ChipGone):
+                    if not left:  # right after a chip came the first try may find it reset
+                        raise
+                else:
+                    return
+        except BaseException:
+            self._close()
+            raise
+
+    def _connect(self, name: str, *, is_doubted: bool) -> None:
+        context, scard = self._context, self._context.scard
+        protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        result, card, self._protocol = scard.SCardConnect(context.handle, name, scard.SCARD_SHARE_SHARED, protocols)
+        context.demand(result, NoChip)
+        self._card = card
+        if is_doubted:
+            result, self._protocol = scard.SCardReconnect(
+                card, scard.SCARD_SHARE_SHARED, protocols, scard.SCARD_UNPOWER_CARD
+            )
+            context.demand(result, NoChip)
+        result, _, _, _, atr = scard.SCardStatus(card)
+        context.demand(result, NoChip)
+        self._atr = bytes(byte & 0xFF for byte in atr)
+
+    def _transmit(self, command: bytes) -> bytes:
+        scard = self._context.scard
+        header = scard.SCARD_PCI_T0 if self._protocol == scard.SCARD_PROTOCOL_T0 else scard.SCARD_PCI_T1
+        result, answer = scard.SCardTransmit(self._card, header, list(command))
+        try:
+            self._context.demand(result, ChipGone)
+            if not answer:  # what some readers' drivers make of a chip that went
+                raise ChipGone("no answer, and no complaint either")
+        except ReaderServiceAbsent:
+            raise
+        except ChipFault as fault:
+            self._is_gone = True
+            raise ChipGone(str(fault)) from fault
+        return bytes(byte & 0xFF for byte in answer)
+
+    def _close(self) -> None:
+        scard = self._context.scard
+        if self._card is not None:
+            # Switched off, so that the next conversation starts anew. A chip that is gone is left: told to switch it off, the service
+            # takes note that it went, and then does not notice one that comes at once.
+            scard.SCardDisconnect(self._card, scard.SCARD_LEAVE_CARD if self._is_gone else scard.SCARD_UNPOWER_CARD)
+            self._card = None
+        self._context.close()

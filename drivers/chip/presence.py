@@ -8,16 +8,19 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from drivers.chip.errors import ChipFault, ChipSilent, NoChip, ReaderAbsent, ReaderServiceAbsent
-from drivers.chip.pcsc_transport import PcscTransport, library
+from drivers.chip.errors import ChipFault, ChipSilent, NoChip, ReaderAbsent
+from drivers.chip.pcsc_service import PcscContext, chosen_reader, library
+from drivers.chip.pcsc_transport import PcscTransport
 from drivers.chip.socket_transport import ChipSocket, SocketTransport
 from drivers.chip.transport import Transport
 
 STATUS_WAIT_MS = 200
 LOOK_AGAIN_S = 0.5
+SETTLING_S = 0.6  # pcscd looks for chips every 0.4 s
 ACCEPT_S = 0.05
 
 
@@ -95,7 +98,7 @@ class SocketPlace:
         except ChipSilent:
             self._leave()  # whatever it still says belongs to no question of the next read
             raise
-        return _Mindful(self._chip, self._leave)
+        return _Mindful(self._chip, self._leave)  # late answers of a silent one would be taken for others
 
     def _accept(self) -> None:
         try:
@@ -116,9 +119,9 @@ class SocketPlace:
 
 
 class _Mindful:
-    """A socket chip that is let go of for good once it was silent: its late answers would be taken for others."""
+    """A chip whose place hears at once that it went, or was silent."""
 
-    def __init__(self, chip: SocketTransport, leave: Any) -> None:
+    def __init__(self, chip: Transport, leave: Callable[[], None]) -> None:
         self._chip = chip
         self._leave = leave
 
@@ -146,7 +149,9 @@ class PcscPlace:
         """Start watching. Raises `ReaderSupportAbsent`."""
         self._reader = reader
         self._answer_s = answer_s
-        self._scard = library("smartcard.scard")
+        library()
+        self._is_doubted = threading.Event()
+        self._was_doubted = False
         self._waiting: deque[Change] = deque()
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
@@ -166,8 +171,20 @@ class PcscPlace:
         return changes
 
     def connect(self) -> Transport:
-        """Open a new connection object: an old one connects quietly after a removal and fails later."""
-        return PcscTransport(self._reader, self._answer_s)
+        """Open a new connection: an old one connects quietly after a removal and fails later."""
+        try:
+            chip = PcscTransport(self._reader, self._answer_s, is_doubted=self._was_doubted)
+        except NoChip:
+            self._leave()
+            raise
+        self._was_doubted = False
+        return _Mindful(chip, self._leave)
+
+    def _leave(self) -> None:
+        """Take the chip for gone, whatever the service believes: it looks now and then only, and one that came at once is the same to it."""
+        self._was_doubted = True
+        self._is_doubted.set()
+        self._tell(Removed())
 
     def _tell(self, change: Change) -> None:
         self._waiting.append(change)
@@ -185,20 +202,21 @@ class PcscPlace:
 
     def _watch_one_reader(self) -> None:
         """Report presence until the reader or the service goes. Raises `ReaderAbsent` or `ReaderServiceAbsent`."""
-        scard = self._scard
-        result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-        if result != scard.SCARD_S_SUCCESS:
-            raise ReaderServiceAbsent("the PC/SC service does not answer")
-        was_present = False
+        context = PcscContext()
+        scard, was_present = context.scard, False
         try:
-            name = self._name(context)
+            name = chosen_reader(context.reader_names(), self._reader)
             state, is_first = scard.SCARD_STATE_UNAWARE, True
             while True:
-                result, states = scard.SCardGetStatusChange(context, 0 if is_first else STATUS_WAIT_MS, [(name, state)])
-                if result == scard.SCARD_E_TIMEOUT and not is_first:
+                if self._is_doubted.is_set():
+                    time.sleep(SETTLING_S)
+                    self._is_doubted.clear()
+                    state, was_present = scard.SCARD_STATE_UNAWARE, False
+                waits_ms = 0 if state == scard.SCARD_STATE_UNAWARE else STATUS_WAIT_MS
+                result, states = scard.SCardGetStatusChange(context.handle, waits_ms, [(name, state)])
+                if result == scard.SCARD_E_TIMEOUT and waits_ms:
                     continue
-                if result != scard.SCARD_S_SUCCESS:
-                    raise ReaderServiceAbsent("the PC/SC service does not answer any more")
+                context.demand(result)
                 _, seen, atr = states[0]
                 state = seen & ~scard.SCARD_STATE_CHANGED
                 if seen & (scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE):
@@ -209,17 +227,8 @@ class PcscPlace:
                 is_present = bool(seen & scard.SCARD_STATE_PRESENT) and not seen & scard.SCARD_STATE_MUTE
                 if is_present != was_present:
                     was_present = is_present
-                    self._tell(Presented(bytes(atr)) if is_present else Removed())
+                    self._tell(Presented(bytes(byte & 0xFF for byte in atr)) if is_present else Removed())
         finally:
-            scard.SCardReleaseContext(context)
+            context.close()
             if was_present:
                 self._tell(Removed())
-
-    def _name(self, context: Any) -> str:
-        result, names = self._scard.SCardListReaders(context, [])
-        if result != self._scard.SCARD_S_SUCCESS:
-            names = []
-        name = next((name for name in names if self._reader in name), None)
-        if name is None:
-            raise ReaderAbsent(f"no reader is called {self._reader!r}")
-        return str(name)

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from drivers.chip.apdu import UNSPECIFIED, WRONG_EXPECTED_LENGTH, WRONG_LENGTH
+
+_MEMORY_UNCHANGED, _MEMORY_CHANGED = 0x64, 0x65
+
+
+def could_not_run(status: int) -> bool:
+    """Tell whether a status word complains of lengths, memory or the chip itself: the command did not run, and proves nothing."""
+    return status in {WRONG_LENGTH, UNSPECIFIED} or status >> 8 in {
+        _MEMORY_UNCHANGED,
+        _MEMORY_CHANGED,
+        WRONG_EXPECTED_LENGTH,
+    }
+
 
 class AccessRefused(Exception):
     """The chip did not open: wrong keys, or a proof of its own that does not hold (`status` 0)."""
@@ -16,6 +29,10 @@ class AccessRefused(Exception):
 
 class ProtocolUnsupported(Exception):
     """The chip announces only ways that this reader does not know."""
+
+
+class AuthenticationAborted(Exception):
+    """Chip authentication could not run to its end, which says nothing about the chip."""
 
 
 class AuthenticationFailed(Exception):

@@ -114,6 +114,7 @@ class ReaderChild:
         for name, content in evidence.files.items():
             if name not in self._said:
                 say(self._parent, {"say": "file", "name": name, "is_progress": False}, content)
+        self._tell_changes()  # a chip that went is gone before its evidence is: nobody reads it again until one comes
         say(self._parent, evidence_message(replace(evidence, terminal_ms=terminal_ms)))
         return evidence.fault
 

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from drivers.chip.apdu import FILE_NOT_FOUND, CommandApdu
+from drivers.chip.apdu import FILE_NOT_FOUND, SHORT_LIMIT, WRONG_EXPECTED_LENGTH, WRONG_LENGTH, CommandApdu
 from drivers.chip.basic_access import open_with_basic_access
 from drivers.chip.channel import ChipChannel
 from drivers.chip.chip_authentication import authenticate_chip, mapping_key_of
@@ -21,7 +21,13 @@ from drivers.chip.errors import ChipApplicationAbsent, ChipFault, KeysAbsent, Re
 from drivers.chip.file_reading import BlockSizes, FileReader, FileUnreadable
 from drivers.chip.pace import ChipSecret, PacePassword, open_with_pace
 from drivers.chip.pace import choose as choose_pace
-from drivers.chip.protocol_outcomes import AccessRefused, AuthenticationFailed, ProtocolUnsupported
+from drivers.chip.protocol_outcomes import (
+    AccessRefused,
+    AuthenticationAborted,
+    AuthenticationFailed,
+    ProtocolUnsupported,
+    could_not_run,
+)
 from drivers.chip.transport import Transport
 from drivers.contracts import (
     ChipAccess,
@@ -70,6 +76,7 @@ class ChipReading:
     _unreadable: dict[str, str] = field(default_factory=dict)
     _channel: ChipChannel | None = None
     _begun_s: float = 0.0
+    _is_authenticating: bool = False
     _is_awaiting_proof: bool = False
 
     def run(self) -> ChipEvidence:
@@ -99,8 +106,12 @@ class ChipReading:
             is_failed, self._is_awaiting_proof = self._is_awaiting_proof, False
             if is_failed:  # the chip did not find the new keys: it has not the key it shows
                 self._note(chip_authentication=ProtocolOutcome.FAILED)
+            elif (
+                self._is_authenticating
+            ):  # it broke down before: that says nothing, and asking again would cost the whole read
+                self._note(chip_authentication=ProtocolOutcome.ABORTED)
             self._let_go()
-            self._read(with_chip_authentication=not is_failed)
+            self._read(with_chip_authentication=not (is_failed or self._is_authenticating))
 
     def _read(self, *, with_chip_authentication: bool) -> None:
         channel = self._channel = ChipChannel(self.connect())
@@ -256,14 +267,16 @@ class ChipReading:
             return
         self._in_time()
         self._note(chip_authentication_key=way.key.key)
+        self._is_authenticating = True
         try:
             authenticate_chip(channel, way, self.random)
         except AuthenticationFailed:
             self._note(chip_authentication=ProtocolOutcome.FAILED)
-        except ProtocolUnsupported:
+        except (ProtocolUnsupported, AuthenticationAborted):
             self._note(chip_authentication=ProtocolOutcome.ABORTED)
         else:
             self._is_awaiting_proof = True
+        self._is_authenticating = False
 
     def _proven(self) -> None:
         """Note that an answer under the new keys verified: the chip has its static key."""
@@ -277,10 +290,13 @@ class ChipReading:
         challenge = self.random(CHALLENGE_BYTES)
         expected = _LONGEST_SIGNATURE_BYTES if self.sizes.of(channel.atr) > 256 else 256
         answer = channel.send(CommandApdu(0x00, 0x88, 0x00, 0x00, challenge, expected))
+        if answer.status == WRONG_LENGTH or answer.status >> 8 == WRONG_EXPECTED_LENGTH:  # that may name the right one
+            expected = answer.status & 0xFF or SHORT_LIMIT
+            answer = channel.send(CommandApdu(0x00, 0x88, 0x00, 0x00, challenge, expected))
         if answer.is_ok and answer.content:
             outcome = ProtocolOutcome.SUCCEEDED
             self._note(active_authentication=outcome, challenge=challenge, response=answer.content)
-        elif answer.status == FILE_NOT_FOUND:
+        elif answer.status == FILE_NOT_FOUND or could_not_run(answer.status):
             self._note(active_authentication=ProtocolOutcome.ABORTED)
         else:
             self._note(active_authentication=ProtocolOutcome.FAILED, challenge=challenge)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from drivers.codec import BadFrame
 from drivers.contracts import (
     Clock,
     DeviceClass,
@@ -23,6 +24,7 @@ from drivers.contracts import (
 )
 from drivers.errors import DriverFault, OptionsRefused
 from drivers.reporter import Reporter
+from drivers.seal_tracker.codec import Heard
 from drivers.seal_tracker.errors import (
     NoTracker,
     OnlyNoise,
@@ -31,7 +33,6 @@ from drivers.seal_tracker.errors import (
     SealFrameRejected,
     TrackersSilent,
 )
-from drivers.seal_tracker.events import DecodedFrame
 from drivers.seal_tracker.protocols import protocol_named
 from drivers.supervisor import Backoff
 
@@ -50,7 +51,18 @@ class SealServerOptions(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(ge=0, le=65535, description="Port the trackers are configured to call; 0 takes a free one.")
-    protocol: str = Field("jointech", description="Wire protocol of the trackers.")
+    protocol: str = Field(
+        "jointech", description="Wire protocol of the trackers: `jointech`, `jt808`, `eseal`, `teratrack` …"
+    )
+    clock_offset_h: int = Field(
+        8, ge=-12, le=14, description="Hours that the trackers' own clocks are ahead of UTC (JT/T 808 only)."
+    )
+    startup_configuration: str = Field(
+        "",
+        max_length=64,
+        pattern=r"[0-9,]*",
+        description="Configuration that an eSeal gets when it starts, as its maker writes it (eSeal only).",
+    )
     connections_limit: int = Field(
         64, ge=1, le=4096, description="Most trackers connected at once; more are turned away."
     )
@@ -132,7 +144,9 @@ class SealTrackerServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> DriverFault:
         """Serve one connection to its end; return why it ended."""
-        splitter = self._protocol.new_splitter()
+        codec = self._protocol.new_codec(
+            clock_offset_h=self._options.clock_offset_h, startup_configuration=self._options.startup_configuration
+        )
         while True:
             try:
                 async with asyncio.timeout(self._options.silent_s):
@@ -142,26 +156,22 @@ class SealTrackerServer:
             if not received:
                 return NoTracker("the last tracker left")
             received_s = self._clock.monotonic_s()
-            for frame in splitter.feed(received):
-                try:
-                    decoded = self._protocol.decode(frame)
-                except SealFrameRejected as rejected:
-                    splitter.dropped_bytes += len(frame)
-                    self.reporter.record(rejected)
+            for item in codec.feed(received):
+                if isinstance(item, BadFrame):
+                    self.reporter.record(SealFrameRejected(item.reason))
                     continue
-                self._report(decoded, frame, received_s)
-                if decoded.reply:
-                    writer.write(decoded.reply)
+                self._report(item, received_s)
+                writer.write(codec.encode(item.decoded, self._clock.now()))
             if writer.transport.get_write_buffer_size() > ANSWER_BACKLOG_BYTES:
                 return NoTracker("the tracker does not take its answers")
-            if splitter.dropped_bytes > self._options.noise_limit_bytes:
-                return OnlyNoise(f"{splitter.dropped_bytes} bytes made no frame")
+            if codec.dropped_bytes > self._options.noise_limit_bytes:
+                return OnlyNoise(f"{codec.dropped_bytes} bytes made no frame")
 
-    def _report(self, decoded: DecodedFrame, frame: bytes, received_s: float) -> None:
+    def _report(self, heard: Heard, received_s: float) -> None:
         self.reporter.change(DeviceState.READY)
-        for event in decoded.events:
+        for event in heard.decoded.events:
             report = SealReported(
-                seal_id=decoded.seal_id,
+                seal_id=event.seal_id or heard.decoded.seal_id,
                 kind=event.kind,
                 is_alarm=event.is_alarm,
                 device_time=event.device_time,
@@ -169,7 +179,7 @@ class SealTrackerServer:
                 longitude=event.longitude_deg,
                 attributes=event.attributes,
             )
-            self.reporter.emit(report, received_s, frame)
+            self.reporter.emit(report, received_s, heard.frame)
 
 
 def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> SealTrackerServer:

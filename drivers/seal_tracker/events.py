@@ -5,6 +5,7 @@ Names follow the event list of the G-300 electronic padlock, extended by what th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -39,7 +40,43 @@ STATUS_BITS: tuple[StatusBit, ...] = (
 
 ACK_REQUIRED = 1 << 5
 
-ALARM_KINDS: frozenset[str] = frozenset(bit.event for bit in STATUS_BITS if bit.event)
+EVENT_NUMBERS: dict[int, str] = {
+    0x00: "shackle_closed",
+    0x01: "shackle_opened",
+    0x02: "auto_sealed",
+    0x03: "sealed_by_card",
+    0x04: "unsealed_by_card",
+    0x05: "sealed_by_ble",
+    0x06: "unsealed_by_ble",
+    0x07: "sealed_by_platform",
+    0x08: "unsealed_by_platform",
+    0x09: "sealed_by_sms",
+    0x0A: "unsealed_by_sms",
+    0x0B: "denied_unregistered_card_seal",
+    0x0C: "denied_unregistered_card_unseal",
+    0x0D: "denied_outside_area_seal",
+    0x0E: "denied_outside_area_unseal",
+    0x0F: "opened_while_sealed",
+    0x10: "shell_tampered",
+    0x11: "rope_cut",
+    0x12: "battery_offline",
+    0x13: "password_lockout",
+    0x14: "auto_resealed",
+    0x17: "battery_low",
+    0x18: "motor_stuck",
+}
+"""Event numbers of the G-300 electronic padlock, which JT/T 808 padlocks send too."""
+
+ALARM_KINDS: frozenset[str] = frozenset(bit.event for bit in STATUS_BITS if bit.event) | {
+    "opened_while_sealed",
+    "shell_tampered",
+    "denied_outside_area_seal",
+    "denied_outside_area_unseal",
+    "battery_offline",
+    "power_cut",
+    "dropped",
+    "emergency_button",
+}
 """Events that a tracker raises as an alarm."""
 
 TAMPER_KINDS: frozenset[str] = frozenset(
@@ -52,7 +89,8 @@ TAMPER_KINDS: frozenset[str] = frozenset(
 class SealEvent:
     """One normalised event. Degrees are WGS 84, north and east positive; None when the tracker had no fix.
 
-    `device_time` is the tracker's own clock in UTC, which may be wrong by years: order by the time of receipt.
+    `device_time` is the tracker's own clock in UTC, which may be wrong by years: order by the time of receipt. `seal_id` is set only
+    where one frame tells of several trackers.
     """
 
     kind: str
@@ -61,16 +99,23 @@ class SealEvent:
     latitude_deg: float | None
     longitude_deg: float | None
     attributes: tuple[tuple[str, str], ...] = ()
+    seal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """What one frame says: whose it is, its events in the tracker's order, and the exact answer it is owed (empty: none)."""
+    """What one frame says: whose it is, its events in the tracker's order, and the exact answer it is owed (empty: none).
+
+    `seal_id` is empty where the protocol says it once per connection, with a frame that `is_login`: its identity then holds against
+    any other that later frames carry. `clock_reply` makes the answer of a tracker that asks for the time.
+    """
 
     seal_id: str
     message: str
     events: tuple[SealEvent, ...]
     reply: bytes = b""
+    clock_reply: Callable[[datetime], bytes] | None = None
+    is_login: bool = False
 
 
 def status_attributes(status: int) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from drivers.seal_tracker import jointech_text
+from drivers.seal_tracker.codec import FRAME_LIMIT_BYTES
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import (
     ACK_REQUIRED,
@@ -20,12 +21,11 @@ from drivers.seal_tracker.events import (
     status_attributes,
 )
 from drivers.seal_tracker.jointech_fix import FIX_BYTES, Fix, decode_fix, encode_fix, fix_event, is_bcd
+from drivers.seal_tracker.reading import Attributes
 
 BINARY_MARK = 0x24  # $
 TEXT_START = 0x28  # (
 TEXT_END = 0x29  # )
-FRAME_LIMIT_BYTES = 2048
-"""Longest frame accepted; the longest seen in the field (16 stored records) has 415 bytes."""
 
 _ESCAPES = {0x15: 0x28, 0x14: 0x29, 0x11: 0x2C, 0x00: 0x3D}
 _LONG_TAIL = struct.Struct(">IB4sHBHHB")  # mileage, satellites, vehicle id, status, battery, cell id, LAC, GSM
@@ -64,36 +64,20 @@ class PositionFrame:
     index: int
 
 
-class StreamSplitter:
-    """Cuts a byte stream into frames, un-escaped. Bytes before a start are dropped and counted; memory is bounded.
-
-    The same bytes give the same frames however they are cut. A start byte whose header cannot be one is skipped, so noise costs
-    at most the frame it hit.
-    """
-
-    def __init__(self) -> None:
-        self._pending = bytearray()
-        self.dropped_bytes = 0
-
-    def feed(self, received: bytes) -> list[bytes]:
-        """Take bytes as they came; return the frames that are complete now, oldest first."""
-        self._pending += received
-        frames: list[bytes] = []
-        while self._pending:
-            size = _frame_size(self._pending)
-            if size is None:
-                break
-            if size == 0:
-                del self._pending[0]
-                self.dropped_bytes += 1
-                continue
-            frame = bytes(self._pending[:size])
-            del self._pending[:size]
-            frames.append(unescape(frame) if frame[0] == TEXT_START else frame)
-        return frames
+def unwrap(frame: bytes) -> bytes:
+    """Return a frame as the decoder takes it: the text form un-escaped."""
+    return unescape(frame) if frame[0] == TEXT_START else frame
 
 
-def _frame_size(pending: bytearray) -> int | None:
+def normalise(captured: bytes) -> bytes:
+    """Return the frame un-escaped. Captures exist in both forms; a bare `(` or `)` inside tells that the escapes are undone already."""
+    inner = captured[1:-1]
+    if captured[:1] == b"(" and b"(" not in inner and b")" not in inner:
+        return unescape(captured)
+    return captured
+
+
+def frame_size(pending: bytearray) -> int | None:
     """Return the size of the frame at the start, 0 when none starts here, None when more bytes are needed to tell."""
     if pending[0] == BINARY_MARK:
         return _binary_size(pending)
@@ -158,12 +142,18 @@ def decode(frame: bytes) -> DecodedFrame:
         return jointech_text.decode(frame)
     message = decode_binary(frame)
     if isinstance(message, PositionFrame):
-        events = tuple(
-            fix_event(fix, (("data_type", str(message.type_byte & 0x0F)), ("record", rest.hex())))
-            for fix, rest in message.records
-        )
+        events = tuple(fix_event(fix, _short_attributes(message.type_byte, rest)) for fix, rest in message.records)
         return DecodedFrame(message.seal_id, "position", events)
     return DecodedFrame(message.seal_id, "lock", _lock_events(message), lock_answer(message))
+
+
+def _short_attributes(type_byte: int, rest: bytes) -> Attributes:
+    """Return what is known of the rest of a short record: the position tracker's satellites, power and altitude."""
+    attributes: Attributes = (("data_type", str(type_byte & 0x0F)), ("record", rest.hex()))
+    if type_byte >> 4 == 1 and len(rest) == _SHORT_TAIL_BYTES[1]:
+        altitude = int.from_bytes(rest[3:5], "big", signed=True)
+        attributes += (("satellites", str(rest[0])), ("battery_percent", str(rest[1])), ("altitude_m", str(altitude)))
+    return attributes
 
 
 def lock_answer(frame: LockFrame) -> bytes:

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame, SealEvent
 from drivers.seal_tracker.jointech_fix import FIX_BYTES, decode_fix, fix_event
+from drivers.seal_tracker.reading import Attributes
 
 KNOTS_PER_MPH = 0.868976
 TEXT_FIELD_LIMIT = 64
 PASSWORD_TRIES_LIMIT = 5
-Attributes = tuple[tuple[str, str], ...]
 
 
 def decode(frame: bytes) -> DecodedFrame:

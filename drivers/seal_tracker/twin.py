@@ -1,22 +1,26 @@
-"""Seal tracker twin: a Jointech JT701-class lock that calls the server, reports, and repeats what is not answered."""
+"""Seal tracker twins: what every tracker that calls the server does (connect, report, repeat what is not answered), and a Jointech lock."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from drivers.contracts import Clock
+from drivers.seal_tracker.codec import FrameStream
 from drivers.seal_tracker.events import ACK_REQUIRED, STATUS_BITS
-from drivers.seal_tracker.jointech import LockFrame, StreamSplitter, encode_lock_frame, lock_answer
+from drivers.seal_tracker.jointech import LockFrame, encode_lock_frame, lock_answer
 from drivers.seal_tracker.jointech_fix import Fix
+from drivers.seal_tracker.protocols import protocol_named
 
 PROTOCOL_VERSION = 0x19
 SEALED_BITS = ("rope_inserted", "motor_locked", "back_cap_closed")
 _BITS = {bit.name: 1 << bit.number for bit in STATUS_BITS}
+_BIT_OF_EVENT = {bit.event: bit.name for bit in STATUS_BITS if bit.event}
 
 
 class AnswerMissing(Exception):
@@ -24,8 +28,8 @@ class AnswerMissing(Exception):
 
 
 @dataclass
-class JointechSealTwin:
-    """One tracker. `plug` connects, `unplug` cuts; while muted or corrupt its reports are kept back or damaged on the wire."""
+class TrackerTwin(ABC):
+    """One tracker of any protocol. `plug` connects, `unplug` cuts; while muted or corrupt its reports are kept back or damaged on the wire."""
 
     port: int
     clock: Clock
@@ -40,7 +44,8 @@ class JointechSealTwin:
     _is_corrupt: bool = False
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
-    _splitter: StreamSplitter = field(default_factory=StreamSplitter)
+    _stream: FrameStream | None = None
+    protocol: ClassVar[str] = ""
 
     async def __aenter__(self) -> Self:
         await self.plug()
@@ -53,7 +58,7 @@ class JointechSealTwin:
         """Connect to the server. Raises `OSError` when nobody listens."""
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(self.host, self.port)
-            self._splitter = StreamSplitter()
+            self._stream = protocol_named(self.protocol).new_stream()
 
     async def unplug(self) -> None:
         """Cut the connection."""
@@ -71,6 +76,64 @@ class JointechSealTwin:
         """Send every report with a damaged head."""
         self._is_corrupt = on
 
+    @abstractmethod
+    async def tell(
+        self, latitude_deg: float, longitude_deg: float, kinds: Iterable[str] = (), *, has_fix: bool = True
+    ) -> bytes:
+        """Send a report with normalised events that ask for an answer; return the answer.
+
+        Raises `AnswerMissing` after the repeats, `OSError` when unplugged, `KeyError` for an event that this tracker cannot tell.
+        """
+
+    def _next_index(self) -> int:
+        self._index = (self._index + 1) % 256
+        return self._index
+
+    def damaged(self, wire: bytes) -> bytes:
+        """Return a frame as it comes through a bad line: its head is lost."""
+        return bytes(5) + wire[5:]
+
+    async def _send(self, wire: bytes, expected: bytes) -> bytes:
+        for _ in range(1 + self.repeats):
+            if self._writer is None:
+                raise ConnectionError("the tracker is unplugged")
+            if not self._is_mute:
+                self._writer.write(self.damaged(wire) if self._is_corrupt else wire)
+                await self._writer.drain()
+                self.sent_frames += 1
+            if not expected:
+                return b""
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.answer_s):
+                    return await self._answer(expected)
+        raise AnswerMissing("the server did not acknowledge the report")
+
+    async def _answer(self, expected: bytes) -> bytes:
+        while True:
+            if self._reader is None or self._stream is None:
+                raise ConnectionError("the tracker is unplugged")
+            received = await self._reader.read(1024)
+            if not received:
+                raise ConnectionError("the server closed the connection")
+            for answer in self._stream.frames(received):
+                self.answers.append(answer)
+                if answer == expected:
+                    return answer
+
+
+@dataclass
+class JointechSealTwin(TrackerTwin):
+    """A JT701-class lock that speaks the long binary frame."""
+
+    protocol: ClassVar[str] = "jt600"
+
+    async def tell(
+        self, latitude_deg: float, longitude_deg: float, kinds: Iterable[str] = (), *, has_fix: bool = True
+    ) -> bytes:
+        """Send a lock frame with the alarm bits of these events set."""
+        bits = [_BIT_OF_EVENT[kind] for kind in kinds]
+        return await self.report(latitude_deg, longitude_deg, [*SEALED_BITS, "ack_required", *bits], has_fix=has_fix)
+
     async def report(
         self,
         latitude_deg: float,
@@ -85,7 +148,7 @@ class JointechSealTwin:
 
         Raises `AnswerMissing` after the repeats, `OSError` when unplugged.
         """
-        self._index = (self._index + 1) % 256
+        index = self._next_index()
         status = sum(_BITS[name] for name in set(bits))
         flags = (1 if has_fix else 0) | (2 if latitude_deg >= 0 else 0) | (4 if longitude_deg >= 0 else 0)
         fix = Fix(
@@ -110,33 +173,6 @@ class JointechSealTwin:
             location_area=1,
             gsm=20,
             extension=bytes(4),
-            index=self._index,
+            index=index,
         )
         return await self._send(encode_lock_frame(frame), lock_answer(frame) if status & ACK_REQUIRED else b"")
-
-    async def _send(self, wire: bytes, expected: bytes) -> bytes:
-        for _ in range(1 + self.repeats):
-            if self._writer is None:
-                raise ConnectionError("the tracker is unplugged")
-            if not self._is_mute:
-                self._writer.write(bytes(5) + wire[5:] if self._is_corrupt else wire)
-                await self._writer.drain()
-                self.sent_frames += 1
-            if not expected:
-                return b""
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.answer_s):
-                    return await self._answer(expected)
-        raise AnswerMissing("the server did not acknowledge the report")
-
-    async def _answer(self, expected: bytes) -> bytes:
-        while True:
-            if self._reader is None:
-                raise ConnectionError("the tracker is unplugged")
-            received = await self._reader.read(1024)
-            if not received:
-                raise ConnectionError("the server closed the connection")
-            for answer in self._splitter.feed(received):
-                self.answers.append(answer)
-                if answer == expected:
-                    return answer

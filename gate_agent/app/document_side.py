@@ -1,4 +1,4 @@
-"""What runs beside the lanes for documents: chips judged against the trust bundle, and the ports through which a lane uses it all."""
+"""What runs beside the lanes for documents: chips and seals judged against the trust bundle, pages looked at, and a lane's ports to it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,46 @@ from typing import Self
 
 from drivers import contracts as dc
 from gate_agent.clock import Clock
+from gate_agent.inspection.page_checks import PageLimits
 from gate_agent.lane.authorisation import ROLES_FOR_TRUST, OfficerRecord
 from gate_agent.lane.ports import DocumentPorts
 from gate_agent.runtime.chip_inspection import ChipInspectionEngine
-from gate_agent.settings import LaneSettings, Settings
+from gate_agent.runtime.kept_worker import KeptWorker
+from gate_agent.runtime.page_inspection import PageInspectionEngine, PageInspector
+from gate_agent.settings import LaneSettings, PageSettings, Settings
 
 
 class DocumentSide:
-    """Open with `open`, ask `ports` for each lane, `close` in the end. A gate whose lanes have no chip reader starts no judge of chips."""
+    """Open with `open`, ask `ports` for each lane, `close` in the end. What no lane needs is not started."""
 
-    def __init__(self, chips: ChipInspectionEngine | None) -> None:
+    def __init__(self, clock: Clock, chips: ChipInspectionEngine | None, pages: PageInspectionEngine | None) -> None:
+        self._clock = clock
         self._chips = chips
+        self._pages = pages
 
     @classmethod
     async def open(cls, settings: Settings, officers: Mapping[str, OfficerRecord], clock: Clock) -> Self:
         """Start what the lanes of this gate need. `officers` is a live view. Raises `InspectionFault`."""
-        if not any(lane.chip_reader for lane in settings.lane):
-            return cls(None)
-        chips = ChipInspectionEngine(
-            settings.paths.trust, lambda: trust_officers(officers), settings.document.trust_age_limit_days, clock
-        )
-        await chips.start()
-        return cls(chips)
+        takes_pictures = any(lane.page_pictures for lane in settings.lane)
+        chips: ChipInspectionEngine | None = None
+        if takes_pictures or any(
+            lane.chip_reader for lane in settings.lane
+        ):  # a page may bear a seal, which is signed too
+            chips = ChipInspectionEngine(
+                settings.paths.trust, lambda: trust_officers(officers), settings.document.trust_age_limit_days, clock
+            )
+        side = cls(clock, chips, PageInspectionEngine(page_limits(settings.page)) if takes_pictures else None)
+        try:
+            for engine in side._engines:
+                await engine.start()
+        except BaseException:
+            await side.close()
+            raise
+        return side
+
+    @property
+    def _engines(self) -> tuple[KeptWorker, ...]:
+        return tuple(engine for engine in (self._chips, self._pages) if engine is not None)
 
     @property
     def trust_version(self) -> int | None:
@@ -37,18 +55,27 @@ class DocumentSide:
 
     def ports(self, lane: LaneSettings, device: Callable[[str, dc.DeviceClass], dc.Driver]) -> DocumentPorts:
         """Return what a lane inspects documents with. `device` finds a device and refuses one of another class."""
+        optics = None
+        if lane.page_pictures and self._pages is not None and self._chips is not None:
+            optics = PageInspector(self._pages, self._chips, self._clock, frozenset(lane.page_pictures))
         if not lane.chip_reader:
-            return DocumentPorts()
+            return DocumentPorts(optical_inspector=optics)
         reader = device(lane.chip_reader, dc.DeviceClass.CHIP_READER)
         return DocumentPorts(
             chip_reader=reader,  # type: ignore[arg-type] # checked by class
             chip_inspector=self._chips,
+            optical_inspector=optics,
         )
 
     async def close(self) -> None:
         """End what was started."""
-        if self._chips is not None:
-            await self._chips.stop()
+        for engine in self._engines:
+            await engine.stop()
+
+
+def page_limits(page: PageSettings) -> PageLimits:
+    """Return the limits that pages are judged by."""
+    return PageLimits(**page.model_dump(exclude={"timeout_s"}))
 
 
 def trust_officers(officers: Mapping[str, OfficerRecord]) -> dict[str, bytes]:

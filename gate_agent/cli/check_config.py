@@ -21,6 +21,7 @@ from drivers.contracts import DeviceClass, DeviceEvent
 from drivers.errors import DriverFault
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.clock import SystemClock
+from gate_agent.domain.specimens import UTOPIA
 from gate_agent.errors import SettingsFault
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings, load
 
@@ -218,11 +219,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def place_findings(settings: Settings) -> list[Finding]:
-    """Find time zones and programs that this machine does not have."""
+    """Find time zones that this machine does not have, and specimens accepted by a gate of a real country."""
     findings = []
     if settings.gate.time_zone not in zoneinfo.available_timezones():
         remedy = "Use a name such as `Asia/Tashkent`; the package tzdata brings them."
         findings.append(Finding("gate.time_zone", f"{settings.gate.time_zone!r} is unknown on this machine", remedy))
+    if settings.document.accept_specimens and settings.gate.country != UTOPIA:
+        remedy = "Set it to false: only demonstrations and tests let specimens pass."
+        findings.append(Finding("document.accept_specimens", "specimens pass this gate", remedy))
     return findings
 
 

@@ -13,7 +13,7 @@ SUMMARY = "run everything on this machine with twins of the devices and fictitio
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the demo's options."""
-    parser.add_argument("--travellers", type=int, default=18, metavar="N", help="how many travellers (default: 18)")
+    parser.add_argument("--travellers", type=int, default=24, metavar="N", help="how many travellers (default: 24)")
     parser.add_argument(
         "--exit", action="store_true", help="end after the last traveller; exit 0 only if all is as expected"
     )

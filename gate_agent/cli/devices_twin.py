@@ -14,6 +14,7 @@ from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.twin import Twin
@@ -118,16 +119,14 @@ def _shared_commands(twin: Twin) -> dict[str, Callable[[list[str]], object]]:
 
 
 def _present(twin: MrzReaderTwin, words: list[str]) -> None:
-    """Lay down a document: its lines, then a portrait file after `portrait`."""
-    lines, _, files = _partition(words, "portrait")
-    twin.present(lines, Path(files[0]).read_bytes() if files else None)
-
-
-def _partition(words: list[str], mark: str) -> tuple[list[str], bool, list[str]]:
-    if mark not in words:
-        return words, False, []
-    at = words.index(mark)
-    return words[:at], True, words[at + 1 :]
+    """Lay down a document: its lines, then files, each after its role (`portrait`, `white`, `infrared`, `ultraviolet`)."""
+    roles = IMAGE_ROLES.values()
+    first = next((index for index, word in enumerate(words) if word in roles), len(words))
+    files = words[first:]
+    if len(files) % 2 or not set(files[::2]) <= set(roles):
+        raise ValueError(f"a file stands after its role: {', '.join(roles)}")
+    images = {role: Path(file).read_bytes() for role, file in zip(files[::2], files[1::2], strict=True)}
+    twin.present(words[:first], images.pop("portrait", None), pictures=images)
 
 
 def _say(row: dict[str, object], *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ from central_sync.bundles import KINDS, file_name, verify_bundle
 from central_sync.errors import BundleRefused, IdentityFault
 from central_sync.identity import read_verification_key
 from drivers.chip.errors import ChipFault
-from drivers.chip.pcsc_transport import reader_names
+from drivers.chip.pcsc_service import reader_names
 from gate_agent.cache import models_folder
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust

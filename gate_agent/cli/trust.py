@@ -14,7 +14,14 @@ from gate_agent.clock import SystemClock
 from gate_agent.inspection.certificate_reading import Certificate
 from gate_agent.inspection.trust_bundle import TrustBundle
 from gate_agent.inspection.trust_ceremony import TrustRefused
-from gate_agent.inspection.trust_coverage import StateCoverage, TrafficMalformed, coverage, read_traffic
+from gate_agent.inspection.trust_coverage import (
+    CoverageSummary,
+    StateCoverage,
+    TrafficMalformed,
+    coverage,
+    read_traffic,
+    summary_of,
+)
 from gate_agent.inspection.trust_import import difference
 from gate_agent.inspection.trust_versions import install
 from gate_agent.inspection_settings import DocumentSettings
@@ -184,23 +191,29 @@ def _coverage(arguments: argparse.Namespace) -> int:
             raise TrustUnreadable(f"{error.filename}: {error.strerror}") from error
         except TrafficMalformed as error:
             raise TrustUnreadable(f"{arguments.traffic}: {error}") from error
+    bundle = open_trust(arguments.trust)
     rows = coverage(
-        open_trust(arguments.trust),
+        bundle,
         traffic,
         SystemClock().now(),
         needs_revocation=arguments.revocation == "required",
         age_limit_days=arguments.age_limit_days,
     )
+    summary = summary_of(rows, len(bundle.store.revocation_lists))
     for row in rows:
-        print(json.dumps(_row(row)) if arguments.json else _row_text(row))
-    if not arguments.json:
-        shares = [row.share for row in rows if row.share is not None and row.reaches_green]
-        reached = sum(row.reaches_green for row in rows)
-        print(f"{reached} of {len(rows)} states" + (f", {sum(shares):.1%} of travellers" if traffic else ""))
+        print(json.dumps(_row(row, summary)) if arguments.json else _row_text(row))
+    if arguments.json:
+        return 0
+    shares = [row.share for row in rows if row.share is not None and row.reaches_green]
+    print(
+        f"{summary.reach_green} of {summary.states} states" + (f", {sum(shares):.1%} of travellers" if traffic else "")
+    )
+    if summary.text:
+        print(summary.text)
     return 0
 
 
-def _row(row: StateCoverage) -> dict[str, Any]:
+def _row(row: StateCoverage, summary: CoverageSummary) -> dict[str, Any]:
     return {
         "state": row.state,
         "countries": list(row.countries),
@@ -209,6 +222,8 @@ def _row(row: StateCoverage) -> dict[str, Any]:
         "share": row.share,
         "cumulative_share": row.cumulative_share,
         "reaches_green": row.reaches_green,
+        "would_reach_green_with_advisory": row.reaches_green or row.is_held_back_by_revocation,
+        "revocation_lists_held": summary.revocation_lists,
         "reasons": list(row.obstacles),
     }
 

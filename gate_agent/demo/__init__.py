@@ -1,1 +1,1 @@
-"""The demo: one machine, every process, devices that speak their real protocols, and eighteen fictitious travellers."""
+"""The demo: one machine, every process, devices that speak their real protocols, and twenty-four fictitious travellers."""

@@ -15,14 +15,16 @@ from pathlib import Path
 
 from gate_agent.clock import Clock
 from gate_agent.demo.broker import broker_for
+from gate_agent.demo.cast import Cast, Traveller
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
 from gate_agent.demo.guard import DemoGuard
+from gate_agent.demo.passports import PassportOffice
 from gate_agent.demo.portal_client import PortalClient
 from gate_agent.demo.processes import KeptProcess
 from gate_agent.demo.records import Delivery, delivery_of
 from gate_agent.demo.site import DemoPorts, DemoSite, free_ports, prepare
 from gate_agent.demo.stage import Observed, Stage
-from gate_agent.demo.travellers import TRAVELLERS, Cast, Traveller
+from gate_agent.demo.travellers import TRAVELLERS
 from gate_agent.demo.twins import TwinSet
 from gate_agent.errors import EgateError
 
@@ -113,8 +115,8 @@ async def running(
     async with AsyncExitStack() as stack:
         if not kept:
             stack.callback(shutil.rmtree, home, ignore_errors=True)
-        ports = DemoPorts(*free_ports(5))
-        twins = TwinSet(home / "devices", ports.seal, clock, cache / "portraits")
+        ports = DemoPorts(*free_ports(7))
+        twins = TwinSet(home / "devices", ports.seal, ports.chips, clock, cache / "portraits")
         await stack.enter_async_context(twins)
         site = await asyncio.to_thread(prepare, home, cache / "models", clock, twins.device_tables(), ports)
         broker = broker_for(mosquitto, ports.broker)
@@ -132,7 +134,16 @@ async def running(
         portal = PortalClient(f"http://127.0.0.1:{ports.portal}")
         stack.push_async_callback(portal.close)
         stage = Stage(
-            twins.lanes, twins.seal, view, guard, portal, broker, twins.portraits, twins.references, random.Random(seed)
+            twins.lanes,
+            twins.seal,
+            view,
+            guard,
+            portal,
+            broker,
+            twins.portraits,
+            twins.references,
+            PassportOffice(site.today),
+            random.Random(seed),
         )
         run = DemoRun(site, stage, processes, Cast(stage, site.today))
         stack.callback(_remove_pids, home)
@@ -155,6 +166,6 @@ def _remove_pids(home: Path) -> None:
 
 
 def chosen(count: int) -> Sequence[Traveller]:
-    """Return the travellers of a demo of `count`: the eighteen in order, then mated ones without end."""
+    """Return the travellers of a demo of `count`: all of the cast in order, then mated ones without end."""
     plain = next(traveller for traveller in TRAVELLERS if traveller.number == 5)
     return [TRAVELLERS[index] if index < len(TRAVELLERS) else plain for index in range(count)]

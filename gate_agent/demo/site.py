@@ -1,4 +1,4 @@
-"""A throw-away site for the demo: keys, bundles, site file and free ports in one folder."""
+"""A throw-away site for the demo: keys, bundles, trusted certificates, site file and free ports in one folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gate_agent.clock import Clock
-from gate_agent.demo.travellers import overstayed, watchlisted
+from gate_agent.demo.cast import overstayed, watchlisted
+from gate_agent.demo.passports import PassportOffice
+from gate_agent.inspection.trust_import import draft, sign_and_publish
 from gate_agent.provisioning import Provisioned, provision
+from gate_agent.web.officer_keys import unlock_officer_key
 
 TIME_ZONE = "Asia/Tashkent"
 _FIRST_PORT, _PORTS = 20_000, 12_000
@@ -22,6 +25,8 @@ OFFICERS = {
     "customs-1": "customs_inspector",
     "technician-1": "technician",
 }
+TRUST_OFFICERS = ("supervisor-1", "technician-1")
+"""The two who take the certificates in (`lane.authorisation.ROLES_FOR_TRUST`)."""
 LANES = ((1, "entry"), (2, "exit"))
 
 
@@ -34,6 +39,13 @@ class DemoPorts:
     centre: int
     portal: int
     seal: int
+    chip_entry: int
+    chip_exit: int
+
+    @property
+    def chips(self) -> dict[int, int]:
+        """The chip readers' ports by lane."""
+        return {lane_id: {"entry": self.chip_entry, "exit": self.chip_exit}[direction] for lane_id, direction in LANES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +118,23 @@ def prepare(folder: Path, models: Path, clock: Clock, device_tables: str, ports:
             ]
         },
     )
+    _trust(folder / "trust", provisioned, PassportOffice(today), clock)
     site_file = folder / "site.toml"
     site_file.write_text(_site_text(models, ports, provisioned) + device_tables, encoding="utf-8")
     return DemoSite(folder, site_file, provisioned, ports, today)
+
+
+def _trust(trust: Path, provisioned: Provisioned, office: PassportOffice, clock: Clock) -> None:
+    """Take Utopia's certificates and revocation lists into the first version of the trust bundle, signed by two officers."""
+    keys = {
+        officer_id: unlock_officer_key(
+            (provisioned.keys / "officers" / f"{officer_id}.json").read_bytes(), provisioned.passwords[officer_id]
+        )
+        for officer_id in TRUST_OFFICERS
+    }
+    in_office = {officer_id: key.public_key().public_bytes_raw() for officer_id, key in keys.items()}
+    prepared = draft(None, office.trust_files().items(), clock.now(), in_office)
+    sign_and_publish(trust, prepared, tuple(keys.items()), in_office)
 
 
 def _site_text(models: Path, ports: DemoPorts, provisioned: Provisioned) -> str:
@@ -118,6 +144,7 @@ def _site_text(models: Path, ports: DemoPorts, provisioned: Provisioned) -> str:
 lane_id = {lane_id}
 direction = "{direction}"
 document_reader = "reader-{lane_id}"
+chip_reader = "chip-{lane_id}"
 barcode = ["barcode-{lane_id}"]
 camera = "camera-{lane_id}"
 read_barcode_from_camera = true
@@ -138,7 +165,12 @@ state = "state"
 models = "{models}"
 bundles = "{provisioned.bundles}"
 keys = "{provisioned.keys}"
+trust = "trust"
 run = "run"
+
+[document]
+chip = "required"
+accept_specimens = true
 
 [face]
 capture_timeout_s = 8

@@ -11,7 +11,10 @@ from gate_agent.domain.mrz import check_digit
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """One fictitious document and the portrait (a public official's photograph) that stands for its holder."""
+    """One fictitious document and the portrait (a public official's photograph) that stands for its holder.
+
+    `chip` names the kind of its chip among `drivers.chip.twin.variants.VARIANTS`.
+    """
 
     document_number: str
     primary_identifier: str
@@ -23,6 +26,7 @@ class Specimen:
     issuing_state: str = "UTO"
     nationality: str = "UTO"
     sex: str = "<"
+    chip: str = "modern"
 
     def lines(self, *, wrong_digit: bool = False) -> tuple[str, ...]:
         """Return the machine readable zone; with `wrong_digit` the document number's check digit is wrong."""
@@ -56,11 +60,16 @@ def specimen(number: int, today: date, **changes: object) -> Specimen:
         portrait="obama",
         date_of_birth=date(1980, 1, 1) + timedelta(days=37 * number),
         date_of_expiry=date(today.year + 4, 6, 15),
+        chip=_CHIPS[number % len(_CHIPS)],
     )
     return replace(plain, **changes)  # type: ignore[arg-type] # names of the dataclass above
 
 
+_CHIPS = ("modern", "pace cam", "ca only", "short le only", "bac only", "modern", "aa ecdsa", "face 39794")
+"""Sound chips of several makes, in turn."""
+
 _WORDS = (
     "ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE", "TEN",
-    "ELEVEN", "TWELVE", "THIRTEEN", "FOURTEEN", "FIFTEEN", "SIXTEEN", "SEVENTEEN", "EIGHTEEN",
+    "ELEVEN", "TWELVE", "THIRTEEN", "FOURTEEN", "FIFTEEN", "SIXTEEN", "SEVENTEEN", "EIGHTEEN", "NINETEEN", "TWENTY",
+    "TWENTY ONE", "TWENTY TWO", "TWENTY THREE", "TWENTY FOUR",
 )  # fmt: skip

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.camera.twin import CameraTwin
+from drivers.chip.twin.chip_twin import ChipTwin
+from drivers.chip.twin.passport import VirtualPassport
 from drivers.contracts import Door
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.demo.broker import DemoBroker
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
 from gate_agent.demo.guard import DemoGuard
+from gate_agent.demo.passports import PassportOffice
 from gate_agent.demo.portal_client import PortalClient
 from gate_agent.demo.specimens import Specimen
 from gate_agent.web.lane_api_messages import GuardAction, LaneView, ReferralView
@@ -30,9 +34,20 @@ class LaneTwins:
     """The devices of one lane."""
 
     reader: MrzReaderTwin
+    chip: ChipTwin
     barcode: BarcodeReaderTwin
     camera: CameraTwin
     barrier: ModbusBarrierTwin
+
+    def lay(self, lines: Sequence[str], portrait: bytes, chip: VirtualPassport) -> None:
+        """Lay a document on the glass: its page before the reader's lens, its chip in the field."""
+        self.reader.present(lines, portrait)
+        self.chip.present(chip)
+
+    def take_away(self) -> None:
+        """Take the document up."""
+        self.reader.remove()
+        self.chip.remove()
 
 
 @dataclass(slots=True)
@@ -61,6 +76,7 @@ class Stage:
     broker: DemoBroker
     portraits: dict[str, bytes]
     references: dict[str, bytes]
+    passports: PassportOffice
     random: Random
 
     def twins(self, lane_id: int) -> LaneTwins:
@@ -76,9 +92,25 @@ class Stage:
             across_restarts=True,
         )
 
-    async def present(self, lane_id: int, person: Specimen, *, wrong_digit: bool = False) -> LaneView:
+    def lay(
+        self,
+        lane_id: int,
+        person: Specimen,
+        *,
+        portrait: bytes | None = None,
+        wrong_digit: bool = False,
+        lifted_at_apdu: int | None = None,
+    ) -> None:
+        """Lay a document on the reader. `portrait` stands on page and chip instead of the holder's own; `lifted_at_apdu`: see `PassportOffice`."""
+        picture = self.references[person.portrait] if portrait is None else portrait
+        chip = self.passports.issue(person, picture, lifted_at_apdu=lifted_at_apdu)
+        self.twins(lane_id).lay(person.lines(wrong_digit=wrong_digit), picture, chip)
+
+    async def present(
+        self, lane_id: int, person: Specimen, *, wrong_digit: bool = False, lifted_at_apdu: int | None = None
+    ) -> LaneView:
         """Lay a document on the reader and wait until the gate has begun."""
-        self.twins(lane_id).reader.present(person.lines(wrong_digit=wrong_digit), self.references[person.portrait])
+        self.lay(lane_id, person, wrong_digit=wrong_digit, lifted_at_apdu=lifted_at_apdu)
         return await self.view.until(
             lambda snapshot: next((e for e in snapshot.lanes if e.lane_id == lane_id and e.transaction_id), None),
             _STEP_TIMEOUT_S,
@@ -125,9 +157,14 @@ class Stage:
         live: str = "obama2",
         bodies: int = 1,
         wrong_digit: bool = False,
+        is_in_lane: bool = False,
     ) -> Observed:
-        """Walk one traveller as far as the gate lets him; a referral ends the walk and leaves him waiting."""
-        await self.ready(lane_id)
+        """Walk one traveller as far as the gate lets him; a referral ends the walk and leaves him waiting.
+
+        He comes to a free lane unless he `is_in_lane` already, with a transaction of his own.
+        """
+        if not is_in_lane:
+            await self.ready(lane_id)
         twins = self.twins(lane_id)
         begun_s = time.monotonic()
         if token:
@@ -139,7 +176,7 @@ class Stage:
             await asyncio.sleep(self.random.uniform(0.0, 0.05))
             await asyncio.to_thread(twins.camera.show, self.portraits[live])
             twins.barrier.walk_in(bodies)
-            twins.reader.remove()
+            twins.take_away()
             referral = await self.door_or_referral(lane_id, Door.EXIT)
         if referral is not None:
             return self.referred(referral, begun_s)
@@ -186,7 +223,7 @@ class Stage:
     async def clear(self, lane_id: int) -> None:
         """Everybody leaves the lane the way a guard leads them."""
         twins = self.twins(lane_id)
-        twins.reader.remove()
+        twins.take_away()
         if twins.barrier.occupancy:
             await self.door(lane_id, Door.ENTRANCE)
             twins.barrier.set_occupancy(0)
@@ -197,7 +234,7 @@ class Stage:
         """After a process died: wait for the gate, let the guard bring out whoever was inside, free the lanes."""
         for lane_id, twins in self.lanes.items():
             await twins.reader.plug()
-            twins.reader.remove()
+            twins.take_away()
             await self.view.until(lambda _: True, _STEP_TIMEOUT_S, "the gate", across_restarts=True)
             for _ in range(5):
                 try:

@@ -1,96 +1,22 @@
-"""The eighteen travellers of the demo: what each brings, does, and must meet with. All are specimens of Utopia."""
+"""The travellers of the demo: what each brings, does, and must meet with. All carry specimens."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 
 from drivers.contracts import Door
+from gate_agent.demo.cast import Cast, Expected, Traveller, overstayed, refer, watchlisted
+from gate_agent.demo.chip_travellers import CHIP_TRAVELLERS
 from gate_agent.demo.gate_view import NotReached
-from gate_agent.demo.portal_client import CashLine, GoodsLine
-from gate_agent.demo.specimens import Specimen, specimen
-from gate_agent.demo.stage import ENTRY, EXIT, Observed, Stage
+from gate_agent.demo.specimens import Specimen
+from gate_agent.demo.stage import ENTRY, EXIT, Observed
 from gate_agent.web.lane_api_messages import GuardAction, TravellerInput
 
 SEAL_ID = "9900000001"
-OVERSTAYED_DAYS = 45
 _TORN_AFTER_BYTES = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What must come of a traveller; `reason` must be among the reasons, `corridor` is checked where it is given."""
-
-    outcome: str
-    decided_by: str = "machine"
-    corridor: str = ""
-    reason: str = ""
-
-    def differs(self, observed: Observed) -> str:
-        """Return what is not as expected, in words; empty when all is."""
-        found = []
-        for name in ("outcome", "decided_by", "corridor"):
-            wanted = getattr(self, name)
-            if wanted and getattr(observed, name) != wanted:
-                found.append(f"{name} {getattr(observed, name)!r} instead of {wanted!r}")
-        if self.reason and self.reason not in observed.reasons:
-            found.append(f"no reason {self.reason!r} in {observed.reasons}")
-        return "; ".join(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Traveller:
-    """One scenario."""
-
-    number: int
-    title: str
-    expected: Expected
-    walk: Callable[[Cast], Awaitable[Observed]]
-
-
-class Cast:
-    """The travellers' documents and what they carry from one scenario to the next."""
-
-    def __init__(self, stage: Stage, today: date) -> None:
-        self.stage = stage
-        self.today = today
-        self.used_token = ""
-
-    def person(self, number: int, **changes: object) -> Specimen:
-        """Return the document of a traveller."""
-        return specimen(number, self.today, **changes)
-
-    async def declare(
-        self,
-        person: Specimen,
-        *,
-        goods: Sequence[GoodsLine] = (),
-        cash: Sequence[CashLine] = (),
-        small_children: int = 0,
-        seal: str = "",
-    ) -> str:
-        """Fill in a declaration at the portal and return the code's text."""
-        return await self.stage.portal.declare(
-            person.issuing_state,
-            person.document_number,
-            goods=goods,
-            cash=cash,
-            small_children=small_children,
-            seal=seal,
-        )
-
-
-def watchlisted(today: date) -> Specimen:
-    """Return the document that stands on the demo's watchlist."""
-    return specimen(8, today)
-
-
-def overstayed(today: date) -> tuple[Specimen, date]:
-    """Return the visitor of scenario 9 and the day of entry."""
-    return specimen(9, today), today - timedelta(days=OVERSTAYED_DAYS)
 
 
 async def _mated(cast: Cast) -> Observed:
@@ -101,25 +27,16 @@ async def _mated(cast: Cast) -> Observed:
     return observed
 
 
-async def _refer(cast: Cast, person: Specimen, reason_code: str, **walk: object) -> Observed:
-    observed = await cast.stage.cross(person, **walk)  # type: ignore[arg-type] # names of cross()
-    if observed.outcome == "referred":
-        lane_id = walk.get("lane_id", ENTRY)
-        assert isinstance(lane_id, int)
-        await cast.stage.hand_over(lane_id, reason_code)
-    return observed
-
-
 async def _other_passport(cast: Cast) -> Observed:
-    return await _refer(cast, cast.person(2, portrait="biden"), "face_doubt")
+    return await refer(cast, cast.person(2, portrait="biden"), "face_doubt")
 
 
 async def _expired(cast: Cast) -> Observed:
-    return await _refer(cast, cast.person(3, date_of_expiry=cast.today - timedelta(days=1)), "document_doubt")
+    return await refer(cast, cast.person(3, date_of_expiry=cast.today - timedelta(days=1)), "document_doubt")
 
 
 async def _wrong_digit(cast: Cast) -> Observed:
-    return await _refer(cast, cast.person(4), "document_doubt", wrong_digit=True)
+    return await refer(cast, cast.person(4), "document_doubt", wrong_digit=True)
 
 
 async def _nothing_to_declare(cast: Cast) -> Observed:
@@ -132,19 +49,19 @@ async def _cash(cast: Cast) -> Observed:
 
 
 async def _used_token(cast: Cast) -> Observed:
-    return await _refer(cast, cast.person(1), "document_doubt", token=cast.used_token)
+    return await refer(cast, cast.person(1), "document_doubt", token=cast.used_token)
 
 
 async def _watchlist(cast: Cast) -> Observed:
-    return await _refer(cast, watchlisted(cast.today), "list_to_verify")
+    return await refer(cast, watchlisted(cast.today), "list_to_verify")
 
 
 async def _overstayed(cast: Cast) -> Observed:
-    return await _refer(cast, overstayed(cast.today)[0], "stay_to_verify", lane_id=EXIT)
+    return await refer(cast, overstayed(cast.today)[0], "stay_to_verify", lane_id=EXIT)
 
 
 async def _second_person(cast: Cast) -> Observed:
-    return await _refer(cast, cast.person(10), "traveller_request", bodies=2)
+    return await refer(cast, cast.person(10), "traveller_request", bodies=2)
 
 
 async def _reader_unplugged(cast: Cast) -> Observed:
@@ -223,7 +140,7 @@ async def _guard_releases(cast: Cast) -> Observed:
     twins = stage.twins(ENTRY)
     await stage.door(ENTRY, Door.ENTRANCE)
     twins.barrier.walk_in()
-    twins.reader.remove()
+    twins.take_away()
     await stage.door(ENTRY, Door.EXIT)
     return await stage.walk_out(ENTRY, str(referral.transaction_id), begun_s)
 
@@ -248,7 +165,7 @@ async def _identity_card(cast: Cast) -> Observed:
 async def _family(cast: Cast) -> Observed:
     person = cast.person(17)
     token = await cast.declare(person, small_children=1)
-    return await _refer(cast, person, "traveller_request", token=token)
+    return await refer(cast, person, "traveller_request", token=token)
 
 
 async def _help(cast: Cast) -> Observed:
@@ -282,6 +199,7 @@ TRAVELLERS: tuple[Traveller, ...] = (
     Traveller(16, "identity card (TD1)", _RELEASED_GREEN, _identity_card),
     Traveller(17, "with a small child", Expected("referred", reason="family_with_small_children"), _family),
     Traveller(18, "asks for help", Expected("referred", reason="help_requested"), _help),
+    *CHIP_TRAVELLERS,
 )
 
 BY_NUMBER: Mapping[int, Traveller] = {traveller.number: traveller for traveller in TRAVELLERS}

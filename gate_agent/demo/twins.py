@@ -1,8 +1,9 @@
-"""All twins of the demo: two lanes of reader, barcode reader, camera and barrier, and one seal on the road."""
+"""All twins of the demo: two lanes of document reader, chip reader, barcode reader, camera and barrier, and one seal on the road."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,7 @@ import numpy as np
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.camera.twin import CameraTwin
+from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.clock import Clock
@@ -29,13 +31,16 @@ _REFERENCE_QUALITY = 85
 class TwinSet:
     """Owns the twins. Their settings for the agent's site file are in `device_tables`."""
 
-    def __init__(self, folder: Path, seal_port: int, clock: Clock, portraits: Path) -> None:
+    def __init__(
+        self, folder: Path, seal_port: int, chip_ports: Mapping[int, int], clock: Clock, portraits: Path
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._seal_port = seal_port
         self.lanes = {
             lane_id: LaneTwins(
                 MrzReaderTwin(folder / f"reader-{lane_id}"),
+                ChipTwin(chip_ports[lane_id], seed=lane_id),
                 BarcodeReaderTwin(folder / f"barcode-{lane_id}"),
                 CameraTwin(fps=10.0, seed=lane_id),
                 ModbusBarrierTwin(),
@@ -49,6 +54,7 @@ class TwinSet:
     async def __aenter__(self) -> Self:
         for lane in self.lanes.values():
             await lane.reader.plug()
+            await lane.chip.plug()
             await lane.barcode.plug()
             await lane.camera.start()
             await asyncio.to_thread(lane.camera.show_empty)
@@ -59,6 +65,7 @@ class TwinSet:
         await self.seal.unplug()
         for lane in self.lanes.values():
             await lane.reader.unplug()
+            await lane.chip.unplug()
             await lane.barcode.unplug()
             await lane.camera.stop()
             await lane.barrier.stop()
@@ -69,6 +76,7 @@ class TwinSet:
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),
+                _table(f"chip-{lane_id}", "socket_chip", port=lane.chip.port),
                 _table(f"barcode-{lane_id}", "barcode_serial", path=str(self._folder / f"barcode-{lane_id}")),
                 _table(f"camera-{lane_id}", "opencv_camera", source=lane.camera.url),
                 _table(f"barrier-{lane_id}", "modbus_barrier", host="127.0.0.1", port=lane.barrier.port),

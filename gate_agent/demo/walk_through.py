@@ -209,7 +209,8 @@ def _settings(camera: CameraTwin, barrier: ModbusBarrierTwin) -> Settings:
         {"name": _BARRIER, "driver": "modbus_barrier", "options": patient},
     ]
     gate = {"country": "UTO", "site": "demo", "gate_id": "gate-1", "time_zone": _TIME_ZONE}
-    return Settings.model_validate({"gate": gate, "lane": [LaneSettings.model_validate(lane)], "device": devices})
+    site = {"gate": gate, "document": {"accept_specimens": True}, "device": devices}
+    return Settings.model_validate(site | {"lane": [LaneSettings.model_validate(lane)]})
 
 
 @asynccontextmanager

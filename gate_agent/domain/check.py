@@ -47,6 +47,7 @@ class CheckName(StrEnum):
     ULTRAVIOLET_DULLNESS = "ultraviolet_dullness"
     PORTRAIT_AGAINST_DG2 = "portrait_against_dg2"
     SPECIMEN = "specimen"
+    STATE_CODES = "state_codes"
     VISIBLE_SEAL = "visible_seal"
     BOARDING_PASS = "boarding_pass"  # noqa: S105 - a name
 

@@ -32,6 +32,9 @@ OPTICAL_CHECKS = frozenset(
 )
 """What the pictures of the page answer."""
 
+PAGE_CHECKS = OPTICAL_CHECKS - {CheckName.MRZ_READING}
+"""What is demanded where pictures are taken. How well a machine reads the lines is not among it: an officer may read them instead."""
+
 _NOT_SUPPORTED = frozenset({CheckOutcome.NOT_SUPPORTED})
 _NEVER_TOLERATED = frozenset({CheckOutcome.FAILED})
 
@@ -74,6 +77,11 @@ class Demands:
         """Whether a chip is read before the entrance opens."""
         return bool(self.before_entry & ELECTRONIC_CHECKS)
 
+    @property
+    def judges_page(self) -> bool:
+        """Whether pictures of the page are waited for before the entrance opens."""
+        return bool(self.before_entry & PAGE_CHECKS)
+
     def is_clear(self, result: CheckResult) -> bool:
         """Return whether a result stands in nobody's way: successful, or an outcome that is tolerated for its check."""
         return result.outcome is CheckOutcome.SUCCESSFUL or result.outcome in self.tolerated.get(
@@ -85,7 +93,16 @@ class Demands:
         return results.keys() >= self.before_exit and all(self.is_clear(result) for result in results.values())
 
 
-_ZONE_AND_LISTS = frozenset({CheckName.MRZ_CHECK_DIGITS, CheckName.EXPIRY, CheckName.WATCHLIST, CheckName.STAY})
+_ZONE_AND_LISTS = frozenset(
+    {
+        CheckName.MRZ_CHECK_DIGITS,
+        CheckName.STATE_CODES,
+        CheckName.SPECIMEN,
+        CheckName.EXPIRY,
+        CheckName.WATCHLIST,
+        CheckName.STAY,
+    }
+)
 
 DOCUMENT_AND_FACE = Demands(
     before_entry=_ZONE_AND_LISTS,

@@ -1,4 +1,4 @@
-"""Checks that need nothing but the machine readable zone: digits (TR-03135-1 table 5.8) and expiry (5.45)."""
+"""Checks that need nothing but the machine readable zone: digits (TR-03135-1 table 5.8), expiry (5.45) and codes of states."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.mrz import MrzReading
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.states import NATIONALITY_CODES, STATE_CODES
 from gate_agent.domain.travel_document import TravelDocument
 
 
@@ -35,3 +36,22 @@ def check_expiry(document: TravelDocument, today: date) -> CheckResult:
         reason = Reason(ReasonCode.DOCUMENT_EXPIRED, {"date_of_expiry": expiry.isoformat()})
         return CheckResult(CheckName.EXPIRY, CheckOutcome.FAILED, (reason,), compared)
     return CheckResult(CheckName.EXPIRY, CheckOutcome.SUCCESSFUL, (), compared)
+
+
+def check_state_codes(document: TravelDocument) -> CheckResult:
+    """Judge issuing state and nationality by the table of codes (ICAO 9303-3 §5); one that is not in it is undetermined, never a finding."""
+    codes = (
+        ("issuing_state", document.issuing_state, STATE_CODES),
+        ("nationality", document.nationality, NATIONALITY_CODES),
+    )
+    unknown = [(name, code) for name, code, table in codes if code not in table]
+    reasons = tuple(
+        Reason(ReasonCode.STATE_CODE_UNKNOWN, {"code": code or "-"})
+        for code in dict.fromkeys(code for _, code in unknown)
+    )
+    return CheckResult(
+        CheckName.STATE_CODES,
+        CheckOutcome.UNDETERMINED if unknown else CheckOutcome.SUCCESSFUL,
+        reasons,
+        tuple(Compared(name, code or "-", "") for name, code in unknown),
+    )

@@ -53,6 +53,10 @@ _ICAO_ONLY: Mapping[str, frozenset[str]] = MappingProxyType(
         "XCO": frozenset({"XM"}),  # Common Market for Eastern and Southern Africa
         "XEC": frozenset({"XW"}),  # Economic Community of West African States
         "XMP": frozenset({"XZ"}),  # Parliamentary Assembly of the Mediterranean
+        "XES": frozenset(),  # Organization of Eastern Caribbean States: no certificate code is published
+        "XDC": frozenset(),  # Southern African Development Community: likewise
+        "ANT": frozenset({"AN"}),  # Netherlands Antilles, withdrawn; kept for documents that still say so
+        "NTZ": frozenset({"NT"}),  # Neutral Zone, likewise
         "UTO": frozenset({"UT"}),  # Utopia, the state of specimens
     }
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
-from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS
+from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS, PAGE_CHECKS
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import ChipRead, Permit, Phase, Stepping, TransactionState
@@ -22,6 +22,7 @@ _OF_THE_ZONE = frozenset(
         CheckName.WATCHLIST,
         CheckName.STAY,
         CheckName.SPECIMEN,
+        CheckName.STATE_CODES,
         CheckName.FACE_COMPARISON,
     }
 )
@@ -109,7 +110,10 @@ class DocumentInspection(Stepping, ABC):
         """Take the end of a read. Access that was refused has the lines read again, once; what was aborted, the chip."""
         if self.state.chip is not ChipRead.RUNNING:
             return
-        found = {result.check: result for result in results if result.check in ELECTRONIC_CHECKS}
+        given = {result.check: result for result in results}
+        found = {check: result for check, result in given.items() if check in ELECTRONIC_CHECKS}
+        if CheckName.SPECIMEN in given:
+            self._told_specimen(given[CheckName.SPECIMEN])
         access = found.get(CheckName.CHIP_ACCESS)
         others_failed = any(result.outcome is CheckOutcome.FAILED and result is not access for result in found.values())
         aborted = _first_reason(result for result in found.values() if result.outcome is CheckOutcome.ABORTED)
@@ -128,6 +132,12 @@ class DocumentInspection(Stepping, ABC):
         if self.state.chip is ChipRead.RUNNING and result.check not in self._findings():
             self.set(results={**self.state.results, result.check: result})
 
+    def _told_specimen(self, result: CheckResult) -> None:
+        """Put down that the chip says that it is a specimen's; what the printed lines said of that is not taken back by it."""
+        before = self.state.results.get(CheckName.SPECIMEN)
+        if before is None or before.outcome is not CheckOutcome.FAILED:
+            self.set(results={**self.state.results, CheckName.SPECIMEN: result})
+
     def chip_aborted(self, reason: Reason) -> None:
         """Wait for the document and read its chip once more; the second time what is missing stays aborted."""
         if self.state.chip is not ChipRead.RUNNING:
@@ -136,6 +146,9 @@ class DocumentInspection(Stepping, ABC):
         is_last = Step.CHIP in self.state.aborted_steps or bool(self._findings())
         self._count_chip()
         if is_last:
+            self.emit(
+                de.TakeReference()
+            )  # what is there of the document: the reference of a lane that goes on, or for the guard
             twice = Reason(ReasonCode.ABORTED_TWICE, {"step": Step.CHIP.value})
             self._conclude_chip({}, reason, twice)
         else:
@@ -143,10 +156,11 @@ class DocumentInspection(Stepping, ABC):
 
     def doubt_lines(self) -> None:
         """Let the zone be read anew: what was read opens no chip, so it may have been read wrongly."""
-        results = {
-            check: result for check, result in self.state.results.items() if check is not CheckName.MRZ_CHECK_DIGITS
-        }
-        self.set(results=results, reads=0, last_reading_key="")
+        state = self.state
+        doubted = {CheckName.MRZ_CHECK_DIGITS, CheckName.MRZ_READING}
+        results = {check: result for check, result in state.results.items() if check not in doubted}
+        is_stale = state.page_is_new or state.page_running or CheckName.MRZ_READING in state.results
+        self.set(results=results, reads=0, last_reading_key="", page_is_new=is_stale)
         self.emit(de.DoubtReading())
 
     def _count_chip(self) -> None:
@@ -185,9 +199,10 @@ class DocumentInspection(Stepping, ABC):
     # page -------------------------------------------------------------------------------------------------------------
 
     def judge_page(self) -> None:
-        """Have the pictures judged that came since the last time."""
+        """Have the pictures judged that came since the last time, or those that the lane's reader is about to take."""
         state = self.state
-        if state.page_is_new and not state.page_running and self.zone_is_right and state.permit is Permit.NONE:
+        is_due = state.page_is_new or (state.demands.judges_page and not state.results.keys() >= PAGE_CHECKS)
+        if is_due and not state.page_running and self.zone_is_right and state.permit is Permit.NONE:
             self.set(page_is_new=False, page_running=True)
             self.emit(de.JudgePage())
 

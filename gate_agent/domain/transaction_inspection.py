@@ -7,7 +7,7 @@ import uuid
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
-from gate_agent.domain.demands import ELECTRONIC_CHECKS
+from gate_agent.domain.demands import ELECTRONIC_CHECKS, PAGE_CHECKS
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_document import DocumentInspection
@@ -148,7 +148,7 @@ class Inspection(DocumentInspection):
             return
         missing = demands.before_entry - state.results.keys()
         if CheckName.MRZ_CHECK_DIGITS in state.results and not self.zone_is_right:
-            missing -= ELECTRONIC_CHECKS
+            missing -= ELECTRONIC_CHECKS | PAGE_CHECKS
         if missing:
             return
         if not all(demands.is_clear(result) for result in state.results.values()):

@@ -181,6 +181,10 @@ def _whether_revoked(
     status = RevocationStatus.UNKNOWN
     if now is not None:
         status = store.revocation_status(signer, issuers, now)
+        if status is RevocationStatus.GOOD and not issuers and not store.is_listed_signer(signer):
+            status = (
+                RevocationStatus.UNKNOWN
+            )  # a certificate that names an issuer and is not its own: no list of its issuer clears it
         for issuer in issuers:  # an issuer that was revoked takes its signers along
             if store.revocation_status(issuer, (issuer,), now) is RevocationStatus.REVOKED:
                 return revocation(RevocationStatus.REVOKED), (_revoked(issuer),)

@@ -6,7 +6,7 @@ zone are results of their own, and the policy says what they are worth together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
@@ -16,8 +16,9 @@ from emrtd.files import CARD_SECURITY, EF_SOD
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.mrz_comparison import compare_mrz_with_dg1
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.specimens import check_test_authority
 from gate_agent.domain.states import same_state
-from gate_agent.domain.travel_document import TravelDocument
+from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.inspection.chip_authenticity_content import judge_content
 from gate_agent.inspection.chip_authenticity_genuineness import judge_genuineness
 from gate_agent.inspection.chip_authenticity_tables import (
@@ -32,9 +33,11 @@ from gate_agent.inspection.chip_authenticity_tables import (
 from gate_agent.inspection.security_object import SecurityObjectFinding, judge_card_security, judge_sod
 from gate_agent.inspection.trust_bundle import TrustBundle
 from gate_agent.inspection.trust_store import TrustStore
+from gate_agent.inspection.visible_seal import Printed, inspect_page
 
 _NO_STORE = TrustStore(())
 _SIGNED_FILES = {"SOD": EF_SOD.name, "CardSecurity": CARD_SECURITY.name}
+_VISAS = frozenset({MrzFormat.MRV_A, MrzFormat.MRV_B})
 _NOT_RUN = (ProtocolOutcome.NOT_OFFERED, ProtocolOutcome.NOT_TRIED)
 
 
@@ -78,7 +81,7 @@ class ChipJudge:
             CheckResult(CheckName.CHIP_GENUINENESS, genuineness.outcome, genuineness.reasons, genuineness.compared),
             _mrz_against_dg1(document, lines, evidence),
         )
-        return ChipVerdict(results, lines, _portrait(evidence))
+        return ChipVerdict((*results, *_for_tests(findings)), lines, _portrait(evidence))
 
     def _findings(
         self, evidence: ChipEvidence, document: TravelDocument | None, now: datetime | None
@@ -93,6 +96,12 @@ class ChipJudge:
         if card_security and evidence.chip_authentication_mapping not in _NOT_RUN:
             found["CardSecurity"] = judge_card_security(card_security, self._store, now)
         return found
+
+    def seals(self, contents: Sequence[bytes], document: TravelDocument | None, now: datetime) -> CheckResult:
+        """Judge the digital seals of a page beside its printed zone (§5.9); none is not supported, for none is expected."""
+        passport = None if document is None or document.format in _VISAS else document
+        found = inspect_page(contents, self._store, now, printed=Printed(zone=document, passport=passport)).result
+        return found if found.outcome is CheckOutcome.NOT_SUPPORTED else self._bounded(found, now)
 
     @property
     def _store(self) -> TrustStore:
@@ -151,6 +160,21 @@ class ChipJudge:
             return replace(result, reasons=(*result.reasons, reason))
         reasons = (reason,) if self.bundle is None else (reason, *result.reasons)
         return replace(result, outcome=CheckOutcome.UNDETERMINED, reasons=reasons)
+
+
+def _for_tests(findings: Mapping[str, SecurityObjectFinding]) -> tuple[CheckResult, ...]:
+    """Say so where a signer, or whoever issued its certificate, calls itself one for tests; nothing where none does."""
+    for finding in findings.values():
+        signer = finding.chain.signer
+        if signer is not None:
+            names = {
+                whose: "; ".join(text for _, text in name)
+                for whose, name in (("signer", signer.subject), ("issuer", signer.issuer))
+            }
+            found = check_test_authority(names, signer.country)
+            if found is not None:
+                return (found,)
+    return ()
 
 
 def _nothing_compared(evidence: ChipEvidence, sod: SecurityObjectFinding | None) -> CheckResult:

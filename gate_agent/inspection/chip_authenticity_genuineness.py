@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.contracts import ChipEvidence, ProtocolOutcome
+from drivers.contracts import ChipAccess, ChipEvidence, ProtocolOutcome
 from emrtd.data_groups import MalformedDataGroup, active_authentication_key
 from emrtd.public_keys import AlgorithmUnknown, KeyUnusable
 from emrtd.security_infos import MalformedSecurityInfos, SecurityInfos, parse_security_infos
@@ -54,7 +54,12 @@ def judge_genuineness(
     findings = {
         AA: _active_authentication(evidence, proven),
         CA: _with_key(evidence.chip_authentication, evidence, proven.security_infos, is_announced=proven.announces_ca),
-        CAM: _with_key(evidence.chip_authentication_mapping, evidence, proven.card_security_infos, is_announced=False),
+        CAM: _with_key(
+            evidence.chip_authentication_mapping,
+            evidence,
+            proven.card_security_infos,
+            is_announced=_announces_mapping(evidence),
+        ),
     }
     outcomes = {
         name: authentication_protocol(
@@ -83,7 +88,7 @@ class _Proven:
         card_security: SecurityObjectFinding | None,
     ) -> None:
         is_proven = sod is not None and sod.is_proven and content is not None
-        self.listed = frozenset(sod.digests.digests) if sod is not None and sod.digests is not None else frozenset()
+        self.listed = frozenset(sod.digests.digests) if sod is not None and sod.digests is not None else None
         self.dg15 = evidence.files.get("DG15")
         self.is_dg15_proven = is_proven and content is not None and content.is_proven(15)
         self.security_infos: SecurityInfos | None = None
@@ -93,12 +98,22 @@ class _Proven:
                 self.security_infos = parse_security_infos(dg14)
             except MalformedSecurityInfos:
                 self.security_infos = None
-        self.announces_ca = self.security_infos is not None and bool(self.security_infos.chip_authentication_keys)
+        self.announces_ca = self._announces_ca(dg14)
         holds = card_security is not None and card_security.is_proven
-        if holds and card_security is not None and sod is not None:
-            same_country = card_security.chain.country == sod.chain.country
+        if holds and card_security is not None:  # without a document it belongs to, it belongs to none
+            same_country = sod is not None and card_security.chain.country == sod.chain.country
             holds = same_country and card_security.chain.outcome is CheckOutcome.SUCCESSFUL
         self.card_security_infos = card_security.security_infos if holds and card_security is not None else None
+
+    def lists(self, number: int) -> bool | None:
+        """Whether EF.SOD lists a data group; None: the list was not read."""
+        return None if self.listed is None else number in self.listed
+
+    def _announces_ca(self, dg14: bytes | None) -> bool | None:
+        """Whether chip authentication is announced; None: what would say so was not read, or nobody vouches for it."""
+        if self.security_infos is not None:
+            return bool(self.security_infos.chip_authentication_keys)
+        return False if dg14 is None and self.lists(14) is False else None
 
 
 def _active_authentication(evidence: ChipEvidence, proven: _Proven) -> ProtocolFinding:
@@ -106,10 +121,10 @@ def _active_authentication(evidence: ChipEvidence, proven: _Proven) -> ProtocolF
         return ProtocolFinding.ABORTED
     if not evidence.challenge or not evidence.response:
         # a chip that lists DG15 has the protocol, whatever it answers
-        if proven.dg15 is None and 15 not in proven.listed and evidence.active_authentication in _NOTHING:
+        if proven.dg15 is None and proven.lists(15) is False and evidence.active_authentication in _NOTHING:
             return ProtocolFinding.LACKING
         is_refused = evidence.active_authentication is ProtocolOutcome.FAILED
-        return ProtocolFinding.FAILED if is_refused else ProtocolFinding.DATA_MISSING
+        return ProtocolFinding.FAILED if is_refused else _not_known(evidence)
     if proven.dg15 is None:
         return ProtocolFinding.DATA_MISSING
     infos = proven.security_infos
@@ -133,9 +148,12 @@ _NOTHING = (ProtocolOutcome.NOT_OFFERED, ProtocolOutcome.NOT_TRIED)
 
 
 def _with_key(
-    outcome: ProtocolOutcome, evidence: ChipEvidence, infos: SecurityInfos | None, *, is_announced: bool
+    outcome: ProtocolOutcome, evidence: ChipEvidence, infos: SecurityInfos | None, *, is_announced: bool | None
 ) -> ProtocolFinding:
-    """Judge a protocol that was run with one of the keys in `infos`, the proven announcement (None: nothing is proven)."""
+    """Judge a protocol that was run with one of the keys in `infos`, the proven announcement (None: nothing is proven).
+
+    `is_announced` None: nobody knows whether the document has the protocol.
+    """
     match outcome:
         case ProtocolOutcome.ABORTED:
             return ProtocolFinding.ABORTED
@@ -145,7 +163,17 @@ def _with_key(
             keys = {key.key for key in infos.chip_authentication_keys} if infos is not None else set()
             used = evidence.chip_authentication_key
             return ProtocolFinding.HOLDS if used and used in keys else ProtocolFinding.DATA_MISSING
-    return ProtocolFinding.DATA_MISSING if is_announced else ProtocolFinding.LACKING
+    return ProtocolFinding.LACKING if is_announced is False else _not_known(evidence)
+
+
+def _not_known(evidence: ChipEvidence) -> ProtocolFinding:
+    """Tell a read that broke off before the protocol's turn from one that ended without its data."""
+    return ProtocolFinding.ABORTED if evidence.fault else ProtocolFinding.DATA_MISSING
+
+
+def _announces_mapping(evidence: ChipEvidence) -> bool | None:
+    """Whether PACE with mapping was offered, which shows in the clear before anything is read; None: the read broke off before."""
+    return None if evidence.fault and evidence.access is ChipAccess.NONE else False
 
 
 def _reasons(

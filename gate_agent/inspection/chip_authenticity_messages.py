@@ -1,13 +1,16 @@
-"""What the agent and the inspection worker say to each other over a SOCK_SEQPACKET pair, one JSON message per packet.
+"""What the agent and its inspection workers say to each other over a SOCK_SEQPACKET pair, one JSON message per packet.
 
-Request: `id`, `op` (`security_object`, `chip`), `now`, `size_bytes`, and one descriptor by SCM_RIGHTS: a memory file with the evidence in CBOR,
-which may be longer than a packet. Answer: results, the lines of DG1, and where in DG2 the portrait stands; the portrait itself stays here.
+Request: `id`, `op`, `now`, `size_bytes`, and one descriptor by SCM_RIGHTS: a memory file with the evidence in CBOR, which may be longer
+than a packet. Operations: `security_object`, `chip` and `seals` of the worker that holds the trust bundle, `page` of the one that looks
+at pictures. Answer: results, the lines of DG1, where in DG2 the portrait stands (the portrait itself stays here), and the digital seals
+that a picture shows.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -21,7 +24,8 @@ from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 
 LARGEST_PACKET_BYTES = 131_072
 LARGEST_EVIDENCE_BYTES = 8_388_608
-SECURITY_OBJECT, CHIP = "security_object", "chip"
+SECURITY_OBJECT, CHIP, SEALS, PAGE = "security_object", "chip", "seals", "page"
+OPERATIONS = frozenset({SECURITY_OBJECT, CHIP, SEALS, PAGE})
 _NONSENSE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError, cbor2.CBORDecodeError)  # fmt: skip
 
 
@@ -30,8 +34,11 @@ class MessageNonsense(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class BundleReady:
-    """The worker is up. `version` 0: it holds no bundle, and `refusal` says why. `countries`: two-letter codes it has issuers of."""
+class WorkerReady:
+    """The worker is up. `version` 0: it holds no trust bundle, and `refusal` says why; one that looks at pictures needs none.
+
+    `countries`: two-letter codes it has issuers of.
+    """
 
     version: int = 0
     countries: tuple[str, ...] = ()
@@ -42,13 +49,14 @@ class BundleReady:
 
 
 @dataclass(frozen=True, slots=True)
-class ChipJudged:
-    """The answer to a request. `portrait`: begin and end inside DG2."""
+class Judged:
+    """The answer to a request. `portrait`: begin and end inside DG2; `seals`: the bytes of digital seals found in a picture."""
 
     request_id: int
     results: tuple[CheckResult, ...]
     mrz_lines: tuple[str, ...] = ()
     portrait: tuple[int, int] | None = None
+    seals: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class RequestRefused:
     message: str
 
 
-Answer = BundleReady | ChipJudged | RequestRefused
+Answer = WorkerReady | Judged | RequestRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,7 @@ def decode_request(packet: bytes) -> Request:
         request = Request(table["id"], table["op"], datetime.fromisoformat(table["now"]), table["size_bytes"])
     except _NONSENSE as error:
         raise MessageNonsense("a request that makes no sense") from error
-    is_known = request.operation in (SECURITY_OBJECT, CHIP) and request.now.tzinfo is not None
+    is_known = request.operation in OPERATIONS and request.now.tzinfo is not None
     numbers = (request.request_id, request.size_bytes)
     if not is_known or any(type(number) is not int or number < 0 for number in numbers):
         raise MessageNonsense("a request that makes no sense")
@@ -96,13 +104,7 @@ def encode_evidence(evidence: ChipEvidence, document: TravelDocument | None) -> 
     table = {one.name: getattr(evidence, one.name) for one in fields(evidence)}
     table = {name: str(value) if isinstance(value, ChipAccess | ProtocolOutcome) else value for name, value in table.items()}  # fmt: skip
     table["files"], table["unreadable"] = dict(evidence.files), dict(evidence.unreadable)
-    printed: dict[str, Any] | None = None
-    if document is not None:
-        printed = asdict(document)
-        printed["format"] = document.format.value
-        for name in ("date_of_birth", "date_of_expiry"):
-            printed[name] = None if printed[name] is None else printed[name].isoformat()
-    return cbor2.dumps({"evidence": table, "document": printed})
+    return cbor2.dumps({"evidence": table, "document": _printed_table(document)})
 
 
 def decode_evidence(content: bytes) -> tuple[ChipEvidence, TravelDocument | None]:
@@ -113,16 +115,76 @@ def decode_evidence(content: bytes) -> tuple[ChipEvidence, TravelDocument | None
         for name in _OUTCOMES:
             found[name] = ProtocolOutcome(found[name])
         found["access"] = ChipAccess(found["access"])
-        document = None
-        if printed is not None:
-            printed["format"] = MrzFormat(printed["format"])
-            printed["lines"] = tuple(printed["lines"])
-            for name in ("date_of_birth", "date_of_expiry"):
-                printed[name] = None if printed[name] is None else date.fromisoformat(printed[name])
-            document = TravelDocument(**printed)
-        return ChipEvidence(**found), document
+        return ChipEvidence(**found), _printed(printed)
     except _NONSENSE as error:
         raise MessageNonsense("evidence that makes no sense") from error
+
+
+def encode_seals(seals: Sequence[bytes], document: TravelDocument | None) -> bytes:
+    """Return the digital seals of a page, and the printed zone beside them, in CBOR."""
+    return cbor2.dumps({"seals": list(seals), "document": _printed_table(document)})
+
+
+def decode_seals(content: bytes) -> tuple[tuple[bytes, ...], TravelDocument | None]:
+    """Return what `encode_seals` was given. Raises `MessageNonsense`."""
+    try:
+        table = cbor2.loads(content)
+        return _all_bytes(table["seals"]), _printed(table["document"])
+    except _NONSENSE as error:
+        raise MessageNonsense("seals that make no sense") from error
+
+
+@dataclass(frozen=True, slots=True)
+class PageEvidence:
+    """Encoded pictures of a page by role, the lines that its reader delivered, and the roles that should have come."""
+
+    images: Mapping[str, bytes]
+    lines: tuple[str, ...]
+    expected: frozenset[str] = frozenset()
+
+
+def encode_page(evidence: PageEvidence) -> bytes:
+    """Return the pictures of a page in CBOR."""
+    return cbor2.dumps(
+        {"images": dict(evidence.images), "lines": list(evidence.lines), "expected": sorted(evidence.expected)}
+    )
+
+
+def decode_page(content: bytes) -> PageEvidence:
+    """Return what `encode_page` was given. Raises `MessageNonsense`."""
+    try:
+        table = cbor2.loads(content)
+        roles, pictures = zip(*table["images"].items(), strict=True) if table["images"] else ((), ())
+        images = dict(zip(map(str, roles), _all_bytes(pictures), strict=True))
+        return PageEvidence(images, tuple(map(str, table["lines"])), frozenset(map(str, table["expected"])))
+    except _NONSENSE as error:
+        raise MessageNonsense("pictures that make no sense") from error
+
+
+def _all_bytes(values: Sequence[object]) -> tuple[bytes, ...]:
+    if not all(isinstance(value, bytes) for value in values):
+        raise MessageNonsense("something that is no bytes")
+    return tuple(values)  # type: ignore[arg-type] # just checked
+
+
+def _printed_table(document: TravelDocument | None) -> dict[str, Any] | None:
+    if document is None:
+        return None
+    printed = asdict(document)
+    printed["format"] = document.format.value
+    for name in ("date_of_birth", "date_of_expiry"):
+        printed[name] = None if printed[name] is None else printed[name].isoformat()
+    return printed
+
+
+def _printed(table: dict[str, Any] | None) -> TravelDocument | None:
+    if table is None:
+        return None
+    table["format"] = MrzFormat(table["format"])
+    table["lines"] = tuple(table["lines"])
+    for name in ("date_of_birth", "date_of_expiry"):
+        table[name] = None if table[name] is None else date.fromisoformat(table[name])
+    return TravelDocument(**table)
 
 
 _OUTCOMES = tuple(one.name for one in fields(ChipEvidence) if one.type in (ProtocolOutcome, "ProtocolOutcome"))
@@ -130,10 +192,11 @@ _OUTCOMES = tuple(one.name for one in fields(ChipEvidence) if one.type in (Proto
 
 def encode_answer(answer: Answer) -> bytes:
     """Return an answer packet."""
-    if isinstance(answer, ChipJudged):
+    if isinstance(answer, Judged):
         table = {"kind": "judged", "id": answer.request_id, "results": [_table(one) for one in answer.results]}
-        return json.dumps(table | {"mrz_lines": answer.mrz_lines, "portrait": answer.portrait}).encode()
-    if isinstance(answer, BundleReady):
+        table |= {"mrz_lines": answer.mrz_lines, "portrait": answer.portrait}
+        return json.dumps(table | {"seals": [seal.hex() for seal in answer.seals]}).encode()
+    if isinstance(answer, WorkerReady):
         return json.dumps({"kind": "ready"} | asdict(answer)).encode()
     return json.dumps({"kind": "refused", "id": answer.request_id, "message": answer.message[:500]}).encode()
 
@@ -144,7 +207,7 @@ def decode_answer(packet: bytes) -> Answer:
         table = json.loads(packet)
         match table.pop("kind"):
             case "ready":
-                return BundleReady(**table | {"countries": tuple(map(str, table["countries"]))})
+                return _ready(table)
             case "refused":
                 return RequestRefused(int(table["id"]), str(table["message"]))
             case "judged":
@@ -154,18 +217,40 @@ def decode_answer(packet: bytes) -> Answer:
     raise MessageNonsense("an answer of an unknown kind")
 
 
-def _judged(table: Mapping[str, Any]) -> ChipJudged:
+def _ready(table: Mapping[str, Any]) -> WorkerReady:
+    if set(table) != {one.name for one in fields(WorkerReady)}:
+        raise MessageNonsense("a bundle with other fields")
+    return WorkerReady(
+        version=int(table["version"]),
+        countries=tuple(map(str, table["countries"])),
+        certificates=int(table["certificates"]),
+        skipped=int(table["skipped"]),
+        load_ms=_duration_ms(table["load_ms"]),
+        refusal=str(table["refusal"]),
+    )
+
+
+def _duration_ms(value: Any) -> float:
+    """Return a duration that can be written into a record: JSON as Python reads it has NaN and infinities."""
+    duration_ms = float(value)
+    if not 0 <= duration_ms < math.inf:
+        raise MessageNonsense("a duration that is none")
+    return duration_ms
+
+
+def _judged(table: Mapping[str, Any]) -> Judged:
     portrait = None
     if table["portrait"] is not None:
         begin, end = map(int, table["portrait"])
         if not 0 <= begin < end:
             raise MessageNonsense("a portrait that stands nowhere")
         portrait = (begin, end)
-    return ChipJudged(
+    return Judged(
         int(table["id"]),
         tuple(_result(one) for one in table["results"]),
         tuple(map(str, table["mrz_lines"])),
         portrait,
+        tuple(map(bytes.fromhex, table["seals"])),
     )
 
 
@@ -187,5 +272,5 @@ def _result(table: Mapping[str, Any]) -> CheckResult:
             Reason(ReasonCode(code), {str(k): str(v) for k, v in values.items()}) for code, values in table["reasons"]
         ),
         tuple(Compared(*map(str, one)) for one in table["compared"]),
-        float(table["ms"]),
+        _duration_ms(table["ms"]),
     )

@@ -6,44 +6,13 @@ finding wins. No table leads from an A to S, except that one proof that a chip i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from gate_agent.domain.check import CheckOutcome
+from gate_agent.domain.result_tables import CHIP_CONTENT, A, F, N, ResultTable, S, U, all_of, any_of
 from gate_agent.inspection.certificate_defects import Trust
 from gate_agent.inspection.certificate_revocation import RevocationStatus
-
-S, F, U, N, A = (
-    CheckOutcome.SUCCESSFUL,
-    CheckOutcome.FAILED,
-    CheckOutcome.UNDETERMINED,
-    CheckOutcome.NOT_SUPPORTED,
-    CheckOutcome.ABORTED,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row: `then` is the result when any (or, with `needs_all`, each) of the inputs is one of `outcomes`."""
-
-    outcomes: frozenset[CheckOutcome]
-    then: CheckOutcome
-    needs_all: bool = False
-
-    def fits(self, inputs: Collection[CheckOutcome]) -> bool:
-        """Whether this row applies."""
-        if self.needs_all:
-            return bool(inputs) and all(one in self.outcomes for one in inputs)
-        return any(one in self.outcomes for one in inputs)
-
-
-def _any(*outcomes: CheckOutcome, then: CheckOutcome) -> Rule:
-    return Rule(frozenset(outcomes), then)
-
-
-def _all(outcome: CheckOutcome) -> Rule:
-    return Rule(frozenset({outcome}), outcome, needs_all=True)
 
 
 class Aggregate(StrEnum):
@@ -59,27 +28,30 @@ class Aggregate(StrEnum):
     DATA_GROUPS = "5.41"
 
 
-_ROWS: Mapping[Aggregate, tuple[tuple[Rule, ...], CheckOutcome]] = {
+_NEVER_UNSUPPORTED = ResultTable((any_of(F, then=F), any_of(A, then=A), all_of(S, then=S)), U)
+_TABLES: Mapping[Aggregate, ResultTable] = {
     # never U: rights that could not be asked for did not come about
-    Aggregate.ACCESS_PROTOCOLS: ((_any(F, then=F), _any(A, U, then=A), _any(N, then=N), _all(S)), A),
+    Aggregate.ACCESS_PROTOCOLS: ResultTable(
+        (any_of(F, then=F), any_of(A, U, then=A), any_of(N, then=N), all_of(S, then=S)), A
+    ),
     # a failed attempt stands unless the other protocol opened the chip; never U
-    Aggregate.BASIC_ACCESS_OR_PACE: ((_any(S, then=S), _any(F, then=F), _any(A, U, then=A), _all(N)), A),
-    # never N
-    Aggregate.CHIP_CONTENT: ((_any(F, then=F), _any(A, then=A), _any(U, N, then=U), _all(S)), U),
-    Aggregate.CHIP_GENUINENESS: ((_any(S, then=S), _any(F, then=F), _any(A, then=A), _any(U, then=U), _all(N)), U),
-    # never N
-    Aggregate.SECURITY_OBJECT: ((_any(F, then=F), _any(A, then=A), _all(S)), U),
-    Aggregate.ISSUER_CERTIFICATES: ((_any(F, then=F), _any(A, then=A), _all(S)), U),
-    Aggregate.CHIP_INTEGRITY: ((_any(F, then=F), _any(A, then=A), _all(S)), U),
-    Aggregate.DATA_GROUPS: ((_any(F, then=F), _any(A, then=A), _all(S)), U),
+    Aggregate.BASIC_ACCESS_OR_PACE: ResultTable(
+        (any_of(S, then=S), any_of(F, then=F), any_of(A, U, then=A), all_of(N, then=N)), A
+    ),
+    Aggregate.CHIP_CONTENT: CHIP_CONTENT,
+    Aggregate.CHIP_GENUINENESS: ResultTable(
+        (any_of(S, then=S), any_of(F, then=F), any_of(A, then=A), any_of(U, then=U), all_of(N, then=N)), U
+    ),
+    Aggregate.SECURITY_OBJECT: _NEVER_UNSUPPORTED,
+    Aggregate.ISSUER_CERTIFICATES: _NEVER_UNSUPPORTED,
+    Aggregate.CHIP_INTEGRITY: _NEVER_UNSUPPORTED,
+    Aggregate.DATA_GROUPS: _NEVER_UNSUPPORTED,
 }
 
 
 def aggregate(table: Aggregate, inputs: Iterable[CheckOutcome]) -> CheckOutcome:
     """Return the result of a table over the outcomes of its parts, whatever their order; without parts nothing is successful."""
-    values = tuple(inputs)
-    rows, otherwise = _ROWS[table]
-    return next((row.then for row in rows if row.fits(values)), otherwise)
+    return _TABLES[table].of(inputs)
 
 
 class ObjectPresence(StrEnum):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from asn1crypto import algos
 
-from emrtd.public_keys import HASH_NAMES
+from emrtd.public_keys import HASH_NAMES, WEAK_HASH_NAMES
 from emrtd.security_infos import MalformedSecurityInfos, SecurityInfos, parse_security_infos
 from emrtd.tlv import MalformedTlv, Tlv, children, encode_tlv, read_only_tlv, read_tlv
 from gate_agent.domain.check import CheckOutcome
@@ -127,9 +127,11 @@ def _judged(
     ]
     reasons = _signature_reasons(finding, signed)
     algorithm = signed.signer.algorithm
-    if finding is SignatureFinding.RIGHT and algorithm is not None and algorithm.is_weak:
+    # two hashes lead from the signature to the content: that of the attributes, and the digest of the content in them
+    hash_names = {algorithm.hash_name, signed.signer.digest_name} if algorithm is not None else set()
+    if finding is SignatureFinding.RIGHT and hash_names & WEAK_HASH_NAMES:
         outcomes.append(CheckOutcome.UNDETERMINED)
-        reasons.append(Reason(ReasonCode.ALGORITHM_WEAK, {"algorithm": algorithm.hash_name}))
+        reasons += [Reason(ReasonCode.ALGORITHM_WEAK, {"algorithm": name}) for name in hash_names & WEAK_HASH_NAMES]
     if known_malformed and finding is not SignatureFinding.RIGHT:
         reasons.append(Reason(ReasonCode.CERTIFICATE_DEFECT, {"defect": malformed_defect}))
     chain = judge_chain(signer, store, now, signing_time=signed.signer.signing_time, date_of_expiry=date_of_expiry)

@@ -7,7 +7,7 @@ Lines that begin with `#` are comments. This program comes with no such figures.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from gate_agent.inspection.certificate_reading import Certificate
 from gate_agent.inspection.trust_bundle import TrustBundle
 
 _TRAFFIC_LIMIT_BYTES = 1_048_576
+REVOCATION_UNKNOWN = "revocation_unknown"
 
 
 class TrafficMalformed(ValueError):
@@ -42,6 +43,44 @@ class StateCoverage:
     def reaches_green(self) -> bool:
         """Whether a sound document of this state passes the checks that need certificates."""
         return not self.obstacles
+
+    @property
+    def is_held_back_by_revocation(self) -> bool:
+        """Whether nothing but a current revocation list is missing."""
+        return self.obstacles == (REVOCATION_UNKNOWN,)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageSummary:
+    """All rows in a few numbers. `held_back_by_revocation`: states that lack a current revocation list and nothing else."""
+
+    states: int
+    reach_green: int
+    held_back_by_revocation: int
+    revocation_lists: int
+
+    @property
+    def text(self) -> str:
+        """One sentence on what revocation lists keep from green; empty where they keep nobody."""
+        if not self.held_back_by_revocation:
+            return ""
+        held = (
+            "no revocation list is held"
+            if not self.revocation_lists
+            else f"{self.revocation_lists} revocation lists are held"
+        )
+        states = f"{self.held_back_by_revocation} state{'' if self.held_back_by_revocation == 1 else 's'}"
+        return f"{held}: {states} would reach green with `--revocation advisory`"
+
+
+def summary_of(rows: Sequence[StateCoverage], revocation_lists: int) -> CoverageSummary:
+    """Count rows; `revocation_lists`: how many lists the bundle holds, current or not."""
+    return CoverageSummary(
+        len(rows),
+        sum(row.reaches_green for row in rows),
+        sum(row.is_held_back_by_revocation for row in rows),
+        revocation_lists,
+    )
 
 
 def read_traffic(content: bytes) -> dict[str, float]:
@@ -93,7 +132,7 @@ def coverage(
         elif not certificates:
             obstacles.append("issuer_not_covered")
         elif needs_revocation and not is_current:
-            obstacles.append("revocation_unknown")
+            obstacles.append(REVOCATION_UNKNOWN)
         if is_stale and certificates:
             obstacles.append("trust_bundle_stale")
         share = weights.get(state, 0.0) / total if total else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gate_agent.domain.check import CheckOutcome
+from gate_agent.domain.name_comparison import NameAgreement, compare_full_name, compare_name
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.travel_document import TravelDocument
 
@@ -36,25 +37,35 @@ def against_zone(sealed: TravelDocument | None, printed: TravelDocument | None) 
 
 
 def against_person(fields: Mapping[str, object], printed: TravelDocument | None) -> ComparedSides:
-    """Compare the person and document that a seal in JSON names with the printed zone; not supported when nothing can be compared."""
+    """Compare the person and document that a seal in JSON names with the printed zone; not supported when nothing can be compared.
+
+    The name may be written in letters that no zone has, and may be cut: it agrees with any spelling that an issuer may have chosen.
+    """
     if printed is None:
         return CheckOutcome.NOT_SUPPORTED, ()
     expected = {
         "document_number": printed.document_number,
         "date_of_birth": printed.date_of_birth.isoformat() if printed.date_of_birth else "",
         "sex": printed.sex,
-        "primary_identifier": printed.primary_identifier,
     }
-    pairs = {name: (str(fields[name]).upper(), text) for name, text in expected.items() if text and fields.get(name)}
-    if not pairs:
+    agreement = {
+        name: str(fields[name]).upper() == text for name, text in expected.items() if text and fields.get(name)
+    }
+    name = _name_agreement(fields, printed)
+    if name is not NameAgreement.NOT_COMPARABLE:
+        agreement["name"] = name is not NameAgreement.DIFFERENT
+    if not agreement:
         return CheckOutcome.NOT_SUPPORTED, ()
-    return _answer([name for name, (sealed, text) in pairs.items() if not _texts_agree(name, sealed, text)])
+    return _answer([field for field, agrees in agreement.items() if not agrees])
 
 
-def _texts_agree(name: str, sealed: str, printed: str) -> bool:
-    if name == "primary_identifier":  # either side may cut a long name
-        return sealed.startswith(printed) or printed.startswith(sealed)
-    return sealed == printed
+def _name_agreement(fields: Mapping[str, object], printed: TravelDocument) -> NameAgreement:
+    primary, secondary = (str(fields.get(name, "")) for name in ("primary_identifier", "secondary_identifier"))
+    if not primary:
+        return NameAgreement.NOT_COMPARABLE
+    if not secondary:
+        return compare_full_name(primary, printed, written_may_be_cut=True)
+    return compare_name(primary, secondary, printed, written_may_be_cut=True)
 
 
 def against_passport(sealed_number: str, passport: TravelDocument | None) -> ComparedSides:
@@ -79,7 +90,7 @@ def _dates_agree(sealed: str, printed: str) -> bool:
 
 
 def _names_agree(sealed: str, printed: str, one: TravelDocument, other: TravelDocument) -> bool:
-    """Compare two names; one that was cut by its zone agrees with the other's beginning."""
+    """Compare two names of zones; one that was cut by its zone agrees with the other's beginning."""
     if sealed == printed:
         return True
     return (one.name_may_be_truncated and printed.startswith(sealed)) or (

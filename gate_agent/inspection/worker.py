@@ -7,30 +7,24 @@ hostile input: they are parsed here, in a process with bounded memory and nothin
 from __future__ import annotations
 
 import argparse
-import mmap
-import os
-import resource
-import signal
 import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from gate_agent.domain.check import CheckResult
+from gate_agent.inspection import chip_authenticity_messages as messages
+from gate_agent.inspection import serving
 from gate_agent.inspection.chip_authenticity import ChipJudge
 from gate_agent.inspection.chip_authenticity_messages import (
-    LARGEST_EVIDENCE_BYTES,
-    LARGEST_PACKET_BYTES,
-    SECURITY_OBJECT,
     Answer,
-    BundleReady,
-    ChipJudged,
+    Judged,
     MessageNonsense,
-    RequestRefused,
+    Request,
+    WorkerReady,
     decode_evidence,
-    decode_request,
+    decode_seals,
     encode_answer,
 )
 from gate_agent.inspection.trust_bundle import TrustBundle, load_folder
@@ -52,56 +46,26 @@ def load(trust: Path, officers: dict[str, bytes] | None, lowest_version: int) ->
 
 def answer(judge: ChipJudge, packet: bytes, descriptors: Sequence[int]) -> Answer:
     """Return the answer to one packet."""
-    request_id = 0
-    try:
-        request = decode_request(packet)
-        request_id = request.request_id
-        content = _shared(descriptors, request.size_bytes)
-        started_s = time.perf_counter()
-        if request.operation == SECURITY_OBJECT:
-            return ChipJudged(request_id, _timed(judge.security_object(content, request.now), started_s))
-        evidence, document = decode_evidence(content)
-        verdict = judge.chip(evidence, document, request.now)
-        place = None
-        if verdict.portrait is not None:
-            begin = evidence.files["DG2"].find(verdict.portrait)
-            place = (begin, begin + len(verdict.portrait))
-        return ChipJudged(request_id, _timed(verdict.results, started_s), verdict.mrz_lines, place)
-    except MessageNonsense as error:
-        return RequestRefused(request_id, str(error))
-    except MemoryError:
-        return RequestRefused(request_id, "the worker's memory limit was reached")
+    return serving.answer(partial(judged, judge), packet, descriptors)
 
 
-def _timed(results: tuple[CheckResult, ...], started_s: float) -> tuple[CheckResult, ...]:
-    """Return the results with the time that judging them together took."""
-    duration_ms = round((time.perf_counter() - started_s) * 1000, 2)
-    return tuple(replace(result, duration_ms=duration_ms) for result in results)
-
-
-def _shared(descriptors: Sequence[int], size_bytes: int) -> bytes:
-    if len(descriptors) != 1 or not 0 < size_bytes <= LARGEST_EVIDENCE_BYTES:
-        raise MessageNonsense("a request comes with one memory file")
-    if os.fstat(descriptors[0]).st_size < size_bytes:
-        raise MessageNonsense("the memory file is shorter than announced")
-    with mmap.mmap(descriptors[0], size_bytes, prot=mmap.PROT_READ) as shared:
-        return shared[:]
-
-
-def serve(judge: ChipJudge, channel: socket.socket) -> None:
-    """Answer until the other end closes; one request that ran out of memory is the last."""
-    while True:
-        packet, descriptors, _, _ = socket.recv_fds(channel, LARGEST_PACKET_BYTES, 4)
-        if not packet and not descriptors:
-            return
-        try:
-            given = answer(judge, packet, descriptors)
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-        channel.send(encode_answer(given))
-        if isinstance(given, RequestRefused) and "memory" in given.message:
-            return
+def judged(judge: ChipJudge, request: Request, content: bytes) -> Judged:
+    """Return what the judge says to one request. Raises `MessageNonsense`."""
+    match request.operation:
+        case messages.SECURITY_OBJECT:
+            return Judged(request.request_id, judge.security_object(content, request.now))
+        case messages.SEALS:
+            return Judged(request.request_id, (judge.seals(*decode_seals(content), request.now),))
+        case messages.CHIP:
+            evidence, document = decode_evidence(content)
+            verdict = judge.chip(evidence, document, request.now)
+            place = None
+            if verdict.portrait is not None:
+                begin = evidence.files["DG2"].find(verdict.portrait)
+                place = (begin, begin + len(verdict.portrait))
+            return Judged(request.request_id, verdict.results, verdict.mrz_lines, place)
+        case _:
+            raise MessageNonsense(f"this worker does not judge a {request.operation}")
 
 
 def _officer(text: str) -> tuple[str, bytes]:
@@ -126,10 +90,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve one socket; return 0 when it closed."""
     arguments = _arguments(argv)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent ends its workers; a terminal must not do it first
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold a document
-    if arguments.memory_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (arguments.memory_bytes, arguments.memory_bytes))
+    serving.confine(arguments.memory_bytes)
     with socket.socket(fileno=arguments.socket_fd) as channel:
         channel.setblocking(True)
         try:
@@ -137,12 +98,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             officers = None if arguments.unsigned else dict(arguments.officer)
             bundle, refusal = load(arguments.trust, officers, arguments.lowest_version)
             load_ms = round((time.perf_counter() - started_s) * 1000, 1)
-            ready = BundleReady(refusal=refusal[:500], load_ms=load_ms)
+            ready = WorkerReady(refusal=refusal[:500], load_ms=load_ms)
             if bundle is not None:
                 countries = tuple(sorted(bundle.store.countries))
-                ready = BundleReady(bundle.version, countries, len(bundle.store.held), len(bundle.skipped), load_ms)
+                ready = WorkerReady(bundle.version, countries, len(bundle.store.held), len(bundle.skipped), load_ms)
             channel.send(encode_answer(ready))
-            serve(ChipJudge(bundle, arguments.age_limit_days), channel)
+            serving.serve(partial(judged, ChipJudge(bundle, arguments.age_limit_days)), channel)
         except (BrokenPipeError, ConnectionResetError):
             return 0  # the agent went away
     return 0

@@ -40,6 +40,7 @@ class Borrowed:
     chip_portrait: bytearray | None = None
     printed_portrait: bytearray | None = None
     pictures: dict[str, bytearray] = field(default_factory=dict)
+    unplaced_pictures: dict[str, bytearray] = field(default_factory=dict)
     probe_jpeg: bytearray | None = None
     frame_jpegs: list[bytearray] = field(default_factory=list)
     comparison: FaceComparison | None = None
@@ -95,11 +96,26 @@ class Borrowed:
         _overwrite(self.pictures.get(role))
         self.pictures[role] = bytearray(content)
 
+    def hold_picture(self, role: str, content: bytes) -> None:
+        """Hold a picture of what lies there unread: it may be of this document, and counts once that is known."""
+        _overwrite(self.unplaced_pictures.get(role))
+        self.unplaced_pictures[role] = bytearray(content)
+
+    def place_pictures(self) -> tuple[str, ...]:
+        """Keep the pictures that were held, for what lies there is this document; return their roles."""
+        placed, self.unplaced_pictures = self.unplaced_pictures, {}
+        _overwrite(*(self.pictures[role] for role in placed.keys() & self.pictures.keys()))
+        self.pictures |= placed
+        return tuple(placed)
+
     def moved(self) -> None:
         """Note that a document came or went, or that the reader cannot tell: pictures of what lay there are nobody's."""
         self.presented.moved()
-        _overwrite(*self.pictures.values())
-        self.pictures = {}
+        self._drop_pictures()
+
+    def _drop_pictures(self) -> None:
+        _overwrite(*self.pictures.values(), *self.unplaced_pictures.values())
+        self.pictures, self.unplaced_pictures = {}, {}
 
     def released(self, now_s: float) -> None:
         """Note how long the software took, from the last byte or frame used to the barrier's first answer."""
@@ -128,10 +144,10 @@ class Borrowed:
         """Destroy images and document data: the transaction is over."""
         self.is_over = True
         self.drop_reference()
-        _overwrite(self.probe_jpeg, *self.frame_jpegs, *self.pictures.values())
+        self._drop_pictures()
+        _overwrite(self.probe_jpeg, *self.frame_jpegs)
         self.probe_jpeg = None
         self.frame_jpegs = []
-        self.pictures = {}
         self.presented = PresentedDocument()
         self.reading = self.token = self.comparison = self.attack = None
 

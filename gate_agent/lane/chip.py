@@ -19,6 +19,7 @@ from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.mrz_information import alternative_mrz_information, mrz_information
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.specimens import accepted
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.errors import InspectionFault
 from gate_agent.lane.borrowed import Borrowed
@@ -30,6 +31,9 @@ log = structlog.get_logger()
 
 ANSWERS_WITHIN_S = 2.0
 """How long a chip may take to answer after its document's lines were read; the reader says what came of it then."""
+
+LIFT_IS_SEEN_WITHIN_S = 0.5
+"""A lifted document leaves the chip's field a moment before its leaving is seen. Both are one attempt: a broken read waits so long for it."""
 
 _SHARE_READ = {"EF.CardAccess": 0.05, "EF.SOD": 0.3, "DG1": 0.35, "DG14": 0.45, "DG15": 0.45, "DG2": 1.0}
 _SHARE_OPENED = 0.15
@@ -48,6 +52,7 @@ class ChipWork:
         job: Job,
         report: Report,
         changed: Callable[[], None],
+        accept_specimens: bool,
     ) -> None:
         self.share_read: float | None = None
         self._reader = reader
@@ -57,6 +62,7 @@ class ChipWork:
         self._job = job
         self._report = report
         self._changed = changed
+        self._accept_specimens = accept_specimens
         self._answered = asyncio.Event()
         self._task: asyncio.Task[object] | None = None
 
@@ -100,7 +106,10 @@ class ChipWork:
             self._report(borrowed, ev.StepAborted(ev.Step.CHIP, Reason(ReasonCode.INSPECTION_FAULT)))
         else:
             borrowed.step_ms["chip"] = (self._clock.monotonic_s() - begun_s) * 1000
-            self._report(borrowed, de.ChipJudged(inspection.results))
+            results = inspection.results
+            if self._accept_specimens:
+                results = tuple(accepted(result) for result in results)
+            self._report(borrowed, de.ChipJudged(results))
         finally:
             if self._task is asyncio.current_task():
                 self._task = self.share_read = None
@@ -119,6 +128,10 @@ class ChipWork:
             evidence = await self._reader.read(keys, arrived)
         _tell(evidence)
         inspection = await self._inspector.chip(evidence, document, self._clock.now())
+        if evidence.fault:
+            await asyncio.sleep(
+                LIFT_IS_SEEN_WITHIN_S
+            )  # the document's leaving ends this read, and is what is reported of it
         self._check_portrait(borrowed, inspection.portrait)
         return inspection
 

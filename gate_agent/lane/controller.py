@@ -337,7 +337,7 @@ class LaneController:
         is_inspected, found = take_reading(borrowed, reading, self.state)
         if is_inspected:
             self._job(self._inspect(borrowed, reading, lines))
-        return found
+        return (*found, *self.document.seen_again(borrowed))
 
     def _take_corrected(self, borrowed: Borrowed, lines: tuple[str, ...], officers: tuple[str, ...]) -> None:
         borrowed.corrected_by = officers
@@ -365,6 +365,7 @@ class LaneController:
                 self.face.minimum_age_years,
                 self.document.refusals,
                 borrowed.corrected_by,
+                accept_specimens=self._settings.document.accept_specimens,
             )
         except StoreFault:
             self._report(borrowed, *self._commits.fault())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gate_agent.domain.check import CheckName, CheckOutcome
-from gate_agent.domain.demands import DOCUMENT_AND_FACE, ELECTRONIC_CHECKS, Demands
+from gate_agent.domain.demands import DOCUMENT_AND_FACE, ELECTRONIC_CHECKS, PAGE_CHECKS, Demands
 from gate_agent.settings import AttackDetection, DocumentSettings, LaneSettings, Settings
 
 _NOT_SUPPORTED = frozenset({CheckOutcome.NOT_SUPPORTED})
@@ -11,12 +11,16 @@ _ANYTHING_BUT_FAILED = frozenset({CheckOutcome.UNDETERMINED, CheckOutcome.NOT_SU
 
 
 def demands_of(settings: Settings, lane: LaneSettings) -> Demands:
-    """Return what a lane demands: more with a chip reader, and attack detection where the site requires it."""
+    """Return what a lane demands: more with a chip reader, with pictures of the page, with attack detection; no specimens unless accepted."""
     before_entry, before_exit = DOCUMENT_AND_FACE.before_entry, DOCUMENT_AND_FACE.before_exit
     tolerated = dict(DOCUMENT_AND_FACE.tolerated)
     if lane.chip_reader:
         before_entry, before_exit = before_entry | ELECTRONIC_CHECKS, before_exit | ELECTRONIC_CHECKS
         tolerated |= _of_the_chip(settings.document)
+    if settings.document.accept_specimens:
+        tolerated[CheckName.SPECIMEN] = _NOT_SUPPORTED
+    if lane.page_pictures:
+        before_entry, before_exit = before_entry | PAGE_CHECKS, before_exit | PAGE_CHECKS
     if settings.face.presentation_attack_detection is AttackDetection.REQUIRED:
         before_exit |= {CheckName.FACE_PRESENTATION}
         del tolerated[CheckName.FACE_PRESENTATION]

@@ -13,9 +13,10 @@ from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.declaration import Direction
-from gate_agent.domain.document_checks import check_expiry, check_mrz_digits
+from gate_agent.domain.document_checks import check_expiry, check_mrz_digits, check_state_codes
 from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.specimens import accepted, check_specimen
 from gate_agent.domain.transaction_state import Phase, TransactionState
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.lane.borrowed import Borrowed
@@ -79,11 +80,14 @@ async def inspect_reading(
     minimum_face_age_years: int,
     refusals: Callable[[TravelDocument], tuple[Reason, ...]] = lambda _: (),
     corrected_by: Sequence[str] = (),
+    *,
+    accept_specimens: bool = False,
 ) -> tuple[MrzReading, list[ev.Event]]:
     """Parse one read and run every check that needs nothing but the document; the digit check comes last.
 
     A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens. `refusals` says
-    what else keeps this lane from serving the holder of a document. `corrected_by`: officers who read the lines by eye.
+    what else keeps this lane from serving the holder of a document. `corrected_by`: officers who read the lines by eye. `accept_specimens`: this site is for
+    demonstrations and tests.
     """
     reading = read_mrz(lines, today)
     document = reading.document
@@ -94,8 +98,11 @@ async def inspect_reading(
         watchlist_result(reading, knowledge, now, watchlist_age_limit_h),
     ]
     if document is None:
-        results.append(CheckResult(CheckName.STAY, CheckOutcome.UNDETERMINED, _NOT_READ))
+        unread = (CheckName.STATE_CODES, CheckName.SPECIMEN, CheckName.STAY)
+        results += [CheckResult(check, CheckOutcome.UNDETERMINED, _NOT_READ) for check in unread]
     else:
+        specimen = check_specimen(document)
+        results += [check_state_codes(document), accepted(specimen) if accept_specimens else specimen]
         stay = await store.open_stay(document.issuing_state, document.document_number)
         results.append(check_stay(direction, document.nationality, stay, today, knowledge.rulebook))
     found: list[ev.Event] = [ev.CheckCompleted(result) for result in results]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Collection, Iterator
 
 import structlog
 
@@ -10,7 +11,7 @@ from drivers.contracts import Unsupported
 from gate_agent.clock import Clock
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName
+from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import ChipRead, TransactionState
 from gate_agent.domain.travel_document import TravelDocument
@@ -52,15 +53,29 @@ class DocumentWork:
         self._reader = reader
         self._intake = intake
         self._optics = ports.optical_inspector
+        self._expected = frozenset(lane.page_pictures)
+        self._page_timeout_s = settings.page.timeout_s
+        self._waits_for_pictures: Borrowed | None = None
+        self._awaited: set[str] = set()
+        self._pictured = asyncio.Event()
         self._face = face
         self._clock = clock
         self._job = job
         self._report = report
+        if self._expected and self._optics is None:
+            raise ValueError(f"lane {lane.lane_id} takes pictures of pages, and nobody to look at them was handed in")
         if lane.chip_reader:
             if ports.chip_reader is None or ports.chip_inspector is None:
                 raise ValueError(f"lane {lane.lane_id} reads chips, and nobody to read or to judge them was handed in")
             self.chip = ChipWork(
-                ports.chip_reader, ports.chip_inspector, face, clock, job=job, report=report, changed=changed
+                ports.chip_reader,
+                ports.chip_inspector,
+                face,
+                clock,
+                job=job,
+                report=report,
+                changed=changed,
+                accept_specimens=settings.document.accept_specimens,
             )
 
     @property
@@ -77,6 +92,7 @@ class DocumentWork:
             case de.StopChip():
                 self.stop()
             case de.JudgePage() if self._optics is not None:
+                self._expect_pictures(borrowed)
                 self._job(self._judge_page(borrowed, self._optics))
             case de.DoubtReading():
                 borrowed.presented.doubt()
@@ -101,10 +117,24 @@ class DocumentWork:
         """Take a picture of the document that was read in this transaction; any other belongs to somebody else."""
         if role == "portrait":
             self._portrait(borrowed, content, state)
-        elif role in PICTURES and self._optics is not None and borrowed.presented.takes_picture():
-            borrowed.keep_picture(role, content)
-            return (de.PageImaged(),)
+        elif role in PICTURES and self._optics is not None:
+            if borrowed.presented.takes_picture():
+                borrowed.keep_picture(role, content)
+                return self._imaged(borrowed, role)
+            borrowed.hold_picture(role, content)
         return ()
+
+    def seen_again(self, borrowed: Borrowed) -> tuple[ev.Event, ...]:
+        """Take the pictures that came before the document on the reader was read as this transaction's."""
+        placed = borrowed.place_pictures() if borrowed.presented.is_on_reader else ()
+        return self._imaged(borrowed, *placed) if placed else ()
+
+    def _imaged(self, borrowed: Borrowed, *roles: str) -> tuple[ev.Event, ...]:
+        if self._waits_for_pictures is borrowed:  # it is among those that will be judged
+            self._awaited.difference_update(roles)
+            self._pictured.set()
+            return ()
+        return (de.PageImaged(),)
 
     def refusals(self, document: TravelDocument) -> tuple[Reason, ...]:
         """Return why a holder is not served here, who would only be told inside: nobody can prove the chip of that state."""
@@ -136,13 +166,11 @@ class DocumentWork:
 
     async def _judge_page(self, borrowed: Borrowed, optics: OpticalInspector) -> None:
         begun_s = self._clock.monotonic_s()
-        document = borrowed.document
-        images = {role: bytes(content) for role, content in borrowed.pictures.items()}
-        if not images or document is None:  # the document was taken away meanwhile, and its pictures with it
-            self._report(borrowed, de.PageJudged(()))
-            return
         try:
-            found = await optics.page(images, document.lines)
+            found = await self._judged(borrowed, optics)
+            faulty = self._expected & {role for result in found for role in _broken_off(result)}
+            if faulty and await self._asked_again(borrowed, faulty):  # once; what is broken off again is the guard's
+                found = await self._judged(borrowed, optics)
         except InspectionFault as fault:
             log.warning("inspection_fault", code=fault.code)
             self._report(borrowed, ev.StepAborted(ev.Step.PAGE, Reason(ReasonCode.INSPECTION_FAULT)))
@@ -151,3 +179,54 @@ class DocumentWork:
         if borrowed.corrected_by:  # how well a machine reads the lines says nothing of what an officer read
             found = tuple(result for result in found if result.check is not CheckName.MRZ_READING)
         self._report(borrowed, de.PageJudged(found))
+
+    async def _judged(self, borrowed: Borrowed, optics: OpticalInspector) -> tuple[CheckResult, ...]:
+        """Return what the pictures say once they are there. Raises `InspectionFault`."""
+        await self._until_pictured(borrowed)
+        document = borrowed.document
+        images = {role: bytes(content) for role, content in borrowed.pictures.items()}
+        # without expected pictures: the document was taken away meanwhile, and its pictures with it
+        if document is None or not (images or self._expected):
+            return ()
+        return await optics.page(images, document.lines)
+
+    def _expect_pictures(self, borrowed: Borrowed, anew: Collection[str] = frozenset()) -> None:
+        """Let pictures that come now be among those that will be judged; those in `anew` have to come, although they came before."""
+        self._waits_for_pictures, self._awaited = borrowed, set(anew)
+
+    async def _until_pictured(self, borrowed: Borrowed) -> None:
+        """Wait, for a limited time, for the pictures that the lane's reader takes; what is missing then is the judge's to say."""
+        try:
+            async with asyncio.timeout(self._page_timeout_s):
+                while self._awaited or not borrowed.pictures.keys() >= self._expected:
+                    if borrowed.is_over or self._waits_for_pictures is not borrowed:
+                        return
+                    self._pictured.clear()
+                    await self._pictured.wait()
+        except TimeoutError:
+            missing = self._awaited | (self._expected - borrowed.pictures.keys())
+            log.warning("page_pictures_missing", missing=sorted(missing))
+        finally:
+            if self._waits_for_pictures is borrowed:
+                self._waits_for_pictures = None
+
+    async def _asked_again(self, borrowed: Borrowed, faulty: Collection[str]) -> bool:
+        """Ask the reader to take pictures once more; False when it cannot, or nothing lies there."""
+        if borrowed.is_over or not self._intake.document_on_reader:
+            return False
+        self._expect_pictures(borrowed, faulty)
+        try:
+            await self._reader.read_again()
+        except (DeviceFault, Unsupported) as error:
+            log.warning("read_again_refused", reason=type(error).__name__)
+            self._waits_for_pictures = None
+            return False
+        return True
+
+
+def _broken_off(result: CheckResult) -> Iterator[str]:
+    """Yield the roles of the pictures for whose sake a check was broken off."""
+    if result.outcome is CheckOutcome.ABORTED:
+        for reason in result.reasons:
+            if "image" in reason.parameters:
+                yield reason.parameters["image"]

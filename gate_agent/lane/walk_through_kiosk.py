@@ -15,7 +15,6 @@ from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.crossing import DecidedBy, PolicyAnswer
-from gate_agent.domain.demands import DOCUMENT_AND_FACE
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.lane.borrowed import Borrowed
@@ -99,7 +98,9 @@ class Kiosk:
             self._store,
             self._settings.policy.watchlist_age_limit_h,
             self._matcher.minimum_age_years,
+            accept_specimens=self._settings.document.accept_specimens,
         )
+        demands = demands_of(self._settings, self.lane)
         borrowed.reading = reading
         prepared = Prepared(borrowed)
         against: list[Reason] = []
@@ -107,7 +108,7 @@ class Kiosk:
             match event:
                 case ev.CheckCompleted(result) | ev.MrzChecked(_, result):
                     prepared.results[result.check] = result
-                    if not DOCUMENT_AND_FACE.is_clear(result):
+                    if not demands.is_clear(result):
                         against += result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),)
                 case ev.NotServed(reasons):
                     against += reasons

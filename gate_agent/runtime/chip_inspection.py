@@ -22,27 +22,25 @@ from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.errors import InspectionFault
 from gate_agent.inspection.chip_authenticity_messages import (
     CHIP,
-    LARGEST_EVIDENCE_BYTES,
+    SEALS,
     SECURITY_OBJECT,
-    ChipJudged,
     encode_evidence,
+    encode_seals,
 )
 from gate_agent.inspection.trust_versions import CURRENT
 from gate_agent.lane.ports import ChipInspection
-from gate_agent.runtime.background_tasks import BackgroundTasks
-from gate_agent.runtime.chip_inspection_process import NOT_RUNNING, REFUSED, TIMED_OUT, InspectionProcess
+from gate_agent.runtime.chip_inspection_process import InspectionProcess
+from gate_agent.runtime.kept_worker import START_TIMEOUT_S, KeptWorker
 
 MEMORY_BYTES = 268_435_456
 ANSWER_TIMEOUT_S = 2.0
 WATCH_INTERVAL_S = 10.0
-_START_TIMEOUT_S = 20.0
-_RETRY_S = (0.0, 0.1, 0.3, 1.0)
 
 _log = structlog.get_logger(__name__)
 
 
-class ChipInspectionEngine:
-    """Implements `lane.ports.ChipInspector`. `start` first; every judgement may raise `InspectionFault`."""
+class ChipInspectionEngine(KeptWorker):
+    """Implements `lane.ports.ChipInspector`, and judges the digital seals of a page by the same certificates."""
 
     def __init__(
         self,
@@ -56,18 +54,14 @@ class ChipInspectionEngine:
         worker_command: Sequence[str] | None = None,
     ) -> None:
         """Prepare. `officers` answers with the raw Ed25519 public keys of those who may sign bundles, by id; None: any folder is believed."""
+        super().__init__(answer_timeout_s)
         self._trust = trust
         self._officers = officers
         self._age_limit_days = age_limit_days
         self._clock = clock
-        self._timeout_s = answer_timeout_s
         self._memory_bytes = memory_bytes
         self._command = tuple(worker_command or (sys.executable, "-I", "-m", "gate_agent.inspection.worker"))
-        self._worker: InspectionProcess | None = None
-        self._arrived = asyncio.Event()
-        self._beside = BackgroundTasks(self._task_failed)
         self._reloading = asyncio.Lock()
-        self._is_running = False
         self._highest_version = 0
         self._covered: frozenset[str] | None = None
         self._seen: object = None
@@ -87,29 +81,19 @@ class ChipInspectionEngine:
         """Why there is no bundle; empty when there is one."""
         return self._worker.ready.refusal if self._worker is not None else "the inspection worker is not running"
 
-    @property
-    def worker_process_id(self) -> int | None:
-        """Process number of the worker that judges now."""
-        return self._worker.process_id if self._worker is not None else None
-
     async def start(self) -> None:
         """Start the worker and the watch over the trust folder. Raises `InspectionFault` when a worker cannot be started at all."""
-        self._is_running = True
-        try:
-            await self.reload()
-        except BaseException:
-            await self.stop()
-            raise
+        await super().start()
         self._beside.spawn(self._watched())
 
     async def stop(self) -> None:
         """End the worker and wait until it is gone."""
-        self._is_running = False
-        await self._beside.cancel()
-        worker, self._worker, self._covered = self._worker, None, None
-        self._arrived.clear()
-        if worker is not None:
-            await worker.end()
+        await super().stop()
+        self._covered = None
+
+    async def _renew(self) -> None:
+        """Start another worker. The covered states stay as they were meanwhile."""
+        await self.reload()
 
     async def reload(self) -> bool:
         """Put the bundle that lies in the trust folder now in force; return whether there is one.
@@ -119,7 +103,7 @@ class ChipInspectionEngine:
         async with self._reloading:
             self._seen = self._signature()
             started_s = self._clock.monotonic_s()
-            worker = await InspectionProcess.start(self._arguments(), _START_TIMEOUT_S)
+            worker = await InspectionProcess.start(self._arguments(), START_TIMEOUT_S)
             ready, held = worker.ready, self._worker
             if not self._is_running:
                 await worker.end()
@@ -155,79 +139,17 @@ class ChipInspectionEngine:
             portrait = evidence.files.get("DG2", b"")[begin:end] or None
         return ChipInspection(judged.results, judged.mrz_lines, portrait)
 
-    async def _asked(self, operation: str, now: datetime, content: bytes) -> ChipJudged:
-        if not self._is_running:
-            raise InspectionFault("the chip inspection is not running", code=NOT_RUNNING)
-        if not 0 < len(content) <= LARGEST_EVIDENCE_BYTES:
-            raise InspectionFault(f"evidence of {len(content)} bytes", code=REFUSED)
-        # the exchange runs by itself: a caller that gives up must leave neither a stale answer nor a lost worker
-        exchange = self._beside.spawn(self._exchanged(operation, now, content))
-        try:
-            return await asyncio.shield(exchange)
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if exchange.cancelled() and caller is not None and not caller.cancelling():
-                raise InspectionFault("the chip inspection was stopped", code=NOT_RUNNING) from None
-            raise
-
-    async def _exchanged(self, operation: str, now: datetime, content: bytes) -> ChipJudged:
-        worker = await self._ready_worker()
-        async with worker.turn:
-            try:
-                return await worker.judged(operation, now, content, self._timeout_s)
-            except InspectionFault as fault:
-                _log.warning("inspection_worker_failed", code=fault.code, reason=str(fault))
-                self._lose(worker)
-                raise
-            except asyncio.CancelledError:
-                self._lose(worker)
-                raise
-
-    async def _ready_worker(self) -> InspectionProcess:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                while self._worker is None:
-                    self._arrived.clear()
-                    await self._arrived.wait()
-        except TimeoutError as error:
-            raise InspectionFault("no inspection worker became ready in time", code=TIMED_OUT) from error
-        return self._worker
+    async def seals(
+        self, contents: Sequence[bytes], document: TravelDocument | None, now: datetime
+    ) -> tuple[CheckResult, ...]:
+        """Judge the digital seals that were found on a page, beside its printed zone."""
+        return (await self._asked(SEALS, now, encode_seals(contents, document))).results
 
     def _admit(self, worker: InspectionProcess) -> None:
-        self._worker = worker
         ready = worker.ready
         self._highest_version = max(self._highest_version, ready.version)
         self._covered = None if ready.refusal else frozenset().union(*map(three_letter, ready.countries))
-        self._arrived.set()
-        self._beside.spawn(self._mourned(worker))
-
-    async def _mourned(self, worker: InspectionProcess) -> None:
-        """Replace a worker that ends by itself."""
-        status = await worker.died()
-        if self._worker is worker:
-            _log.warning("inspection_worker_ended", process_id=worker.process_id, exit_status=status)
-            self._lose(worker)
-
-    def _lose(self, worker: InspectionProcess) -> None:
-        if self._worker is not worker:
-            return
-        self._worker = None
-        self._arrived.clear()
-        self._beside.spawn(worker.end())
-        if self._is_running:
-            self._beside.spawn(self._replaced())
-
-    async def _replaced(self) -> None:
-        """Start another worker with the same bundle. The covered states stay as they were meanwhile."""
-        for attempt in range(1_000_000):
-            await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-            try:
-                if self._worker is None:
-                    await self.reload()
-            except InspectionFault as fault:
-                _log.error("inspection_worker_not_started", code=fault.code, reason=str(fault))
-                continue
-            return
+        super()._admit(worker)
 
     async def _retired(self, worker: InspectionProcess) -> None:
         """End a worker whose bundle was replaced, once it has answered."""
@@ -260,8 +182,3 @@ class ChipInspectionEngine:
         for name, key in self._officers().items():
             arguments += ["--officer", f"{name}={key.hex()}"]
         return arguments
-
-    @staticmethod
-    def _task_failed(raised: BaseException) -> None:
-        if not isinstance(raised, InspectionFault):  # those were told to whoever asked
-            _log.error("inspection_task_failed", code=InspectionFault.code, reason=repr(raised))

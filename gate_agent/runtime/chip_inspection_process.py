@@ -12,10 +12,10 @@ from gate_agent.errors import InspectionFault
 from gate_agent.inspection.chip_authenticity_messages import (
     LARGEST_PACKET_BYTES,
     Answer,
-    BundleReady,
-    ChipJudged,
+    Judged,
     MessageNonsense,
     RequestRefused,
+    WorkerReady,
     decode_answer,
     encode_request,
 )
@@ -29,7 +29,7 @@ class InspectionProcess(PacketProcess[Answer]):
 
     faults = ProcessFaults(InspectionFault, DIED, TIMED_OUT, NONSENSE, NOT_STARTED)
     largest_packet_bytes = LARGEST_PACKET_BYTES
-    ready = BundleReady()
+    ready = WorkerReady()
 
     @staticmethod
     def decoded(packet: bytes) -> Answer:
@@ -47,13 +47,13 @@ class InspectionProcess(PacketProcess[Answer]):
             answer = await worker.first_heard(timeout_s)
         except InspectionFault as fault:
             raise InspectionFault(f"a worker did not start: {fault}", code=NOT_STARTED) from fault
-        if not isinstance(answer, BundleReady):
+        if not isinstance(answer, WorkerReady):
             await worker.end()
             raise InspectionFault("a worker did not start: it spoke out of turn", code=NOT_STARTED)
         worker.ready = answer
         return worker
 
-    async def judged(self, operation: str, now: datetime, content: bytes, timeout_s: float) -> ChipJudged:
+    async def judged(self, operation: str, now: datetime, content: bytes, timeout_s: float) -> Judged:
         """Return the worker's judgement. Raises `InspectionFault` for a dead, silent or nonsensical worker."""
         self._last_request += 1
         descriptor = os.memfd_create(operation, os.MFD_CLOEXEC)
@@ -70,6 +70,6 @@ class InspectionProcess(PacketProcess[Answer]):
             os.close(descriptor)
         if isinstance(answer, RequestRefused) and answer.request_id == self._last_request:
             raise InspectionFault(f"the worker refused the request: {answer.message}", code=REFUSED)
-        if not isinstance(answer, ChipJudged) or answer.request_id != self._last_request:
+        if not isinstance(answer, Judged) or answer.request_id != self._last_request:
             raise InspectionFault("the worker answered another question", code=NONSENSE)
         return answer

@@ -16,6 +16,8 @@ _SAME_ANGLE_DEG = 4.0
 _SINGLE_RATIO = 18.0
 """A single line of 30 characters or more is longer than this many thicknesses."""
 _MOST_IN_ZONE = 4
+_LIKE_STRENGTH = 0.75
+"""Lines of one zone stand out alike; a stripe of the table beside them does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,14 @@ def blocks(found: Sequence[Bar]) -> list[Block]:
         stacked.update(chain)
         members = [found[index] for index in chain]
         weight = 3.0 if len(members) <= _MOST_IN_ZONE else 0.7
-        length = max(bar.length for bar in members)
-        made.append((weight * length, _around(members)))
+        heaviest = max(bar.weight for bar in members)
+        made.append((weight * heaviest, _around(members)))
         longer = [bar for bar in found if _continues(members, bar)]
         if longer:  # light or a fold broke the others off
-            made.append((0.9 * weight * length, _around([*members, *longer])))
+            made.append((0.9 * weight * heaviest, _around([*members, *longer])))
     for index, bar in enumerate(found):
         if index not in stacked:
-            made.append((bar.length * (1.2 if bar.ratio < _SINGLE_RATIO else 1.0), _around([bar])))
+            made.append((bar.weight * (1.2 if bar.ratio < _SINGLE_RATIO else 1.0), _around([bar])))
     made.sort(key=lambda entry: -entry[0])
     kept: list[Block] = []
     for _, block in made:
@@ -78,6 +80,8 @@ def _are_neighbours(first: Bar, second: Bar) -> bool:
     if abs(first.angle - second.angle) > _SAME_ANGLE_DEG or thick > 2.0 * thin:
         return False
     if first.ratio < _SINGLE_RATIO or min(first.length, second.length) < 0.72 * max(first.length, second.length):
+        return False
+    if min(first.strength, second.strength) < _LIKE_STRENGTH * max(first.strength, second.strength):
         return False
     along, across = _offset(first, second)
     return abs(along) < 0.16 * first.length and 1.3 * thin < abs(across) < 5.0 * thick

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,11 @@ _FIRST_IS_POSSIBLE = 0.02
 _AVERAGE_CHARACTERS = 80
 _RIGHT_DIGIT, _WRONG_DIGIT = 2.3, 3.0
 """A digit is right by chance once in ten (log 10); a wrong one on paper is rarer still."""
+_LEAST_SCORE = -0.8
+"""Mean log-probability of a symbol below which the lines are no zone: bar codes, cloth and small print lie at -1 and lower."""
+_SURE_SCORE = -0.3
+_EVEN_GAPS = (0.6, 1.6)
+"""Distances of neighbouring symbols, in pitches, between which print is even. Outside them a symbol was lost, or one was read as two."""
 
 Answers = NDArray[np.float32]
 
@@ -73,15 +78,45 @@ class ZoneReading:
         wrong = len(self.format.fields) - self.right
         return self.score * _AVERAGE_CHARACTERS + _RIGHT_DIGIT * self.right - _WRONG_DIGIT * wrong
 
+    @property
+    def is_sure(self) -> bool:
+        """Say whether nothing better can be hoped for elsewhere in the picture: right digits, and the network of one mind with them."""
+        return self.has_right_digits and self.score >= _SURE_SCORE
 
-def best_zone(lines: Sequence[LineReading], least_posterior: float = LEAST_POSTERIOR) -> ZoneReading | None:
-    """Return the best zone that neighbouring lines (top to bottom) can be, or None when they are none."""
+    @property
+    def passes(self) -> bool:
+        """Say whether every digit is right and no character doubtful."""
+        return self.has_right_digits and not self.doubtful
+
+
+def zone_readings(lines: Sequence[LineReading], least_posterior: float = LEAST_POSTERIOR) -> list[ZoneReading]:
+    """Return every zone that neighbouring lines (top to bottom) can be, the best first; none when they are none."""
     readings = [
         reading
         for zone, first in _fitting(lines)
         if (reading := _decoded(zone, first, lines[first : first + zone.line_count], least_posterior)) is not None
+        and reading.score >= _LEAST_SCORE
+        and reading.right
     ]
-    return max(readings, key=lambda reading: reading.rank, default=None)
+    return sorted(readings, key=lambda reading: -reading.rank)
+
+
+def contested(best: ZoneReading, others: Iterable[ZoneReading]) -> ZoneReading:
+    """Return the best reading with the characters in doubt that another passing reading of the same print has otherwise.
+
+    Another format, or the page the other way up: where two readings pass, neither is proven.
+    """
+    doubts = {(doubt.line, doubt.position): doubt for doubt in best.doubtful}
+    for other in others:
+        if other.passes and (other.format, other.lines) != (best.format, best.lines):
+            for line, (row, posteriors) in enumerate(zip(best.lines, best.posteriors, strict=True)):
+                rival = other.lines[line] if line < len(other.lines) else ""
+                for position, symbol in enumerate(row):
+                    alternative = rival[position : position + 1] or SYMBOLS[0]
+                    if alternative != symbol or (line, position) == (0, 0):
+                        doubt = DoubtfulCharacter(line + 1, position + 1, symbol, alternative, posteriors[position])
+                        doubts.setdefault((line + 1, position + 1), doubt)
+    return replace(best, doubtful=tuple(doubts[place] for place in sorted(doubts)))
 
 
 def _fitting(lines: Sequence[LineReading]) -> Iterator[tuple[ZoneFormat, int]]:
@@ -136,11 +171,20 @@ def _doubts(
     zone: ZoneFormat, symbols: Sequence[NDArray[np.int64]], decoded: Sequence[DecodedLine], least_posterior: float
 ) -> Iterator[DoubtfulCharacter]:
     for index, (row, line) in enumerate(zip(symbols, decoded, strict=True)):
+        uneven = _uneven(line.places)
         for position, symbol in enumerate(row):
             posterior = float(line.evidence[position, symbol])
-            if posterior < least_posterior:
+            if posterior < least_posterior or uneven[position]:
                 others = np.where(zone.masks[index][position], line.evidence[position], -1.0)
                 others[symbol] = -2.0
                 yield DoubtfulCharacter(
                     index + 1, position + 1, SYMBOLS[symbol], SYMBOLS[int(others.argmax())], posterior
                 )
+
+
+def _uneven(places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say for each symbol whether it stands too near to a neighbour or too far from it for print of one pitch."""
+    gaps = np.diff(places)
+    least, most = np.multiply(_EVEN_GAPS, np.median(gaps))
+    odd = (gaps < least) | (gaps > most)
+    return np.concatenate([odd, [False]]) | np.concatenate([[False], odd])

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mrz_reader.formats import CheckedField, ZoneFormat
+from models.mrz_reader.formats import CheckedField, Mask, ZoneFormat
 from models.mrz_reader.symbols import VALUES
 
 _WEIGHTS: Final = (7, 3, 1)
@@ -61,12 +61,52 @@ def best_with_right_digits(
 ) -> tuple[list[NDArray[np.int64]], float] | None:
     """Return the most probable symbols with every digit right and their log-probability, or None when there are none.
 
-    `evidence[n]` is (positions, symbols) for line n. A filler in the digit's place of a long number leaves that field open here;
-    `right_digits` judges it.
+    `evidence[n]` is (positions, symbols) for line n. A number of more than nine characters is taken as it stands, and only when its
+    digit is right: that digit is no witness for other characters.
     """
+    found = [
+        reading
+        for masks in _ways(zone)
+        if (reading := _most_probable(zone, masks, evidence)) is not None
+        and all(right_digits(zone, reading[0]).values())
+    ]
+    return max(found, key=lambda reading: reading[1], default=None)
+
+
+@lru_cache(maxsize=8)
+def _ways(zone: ZoneFormat) -> tuple[tuple[Mask, ...], ...]:
+    """Return the alphabets of every way to set fillers for digits: none; a long number; an empty field that leaves its digit out."""
+    places = {field.name: field for field in zone.fields}
+    fillers = [places["document_number"].digit]
+    empty = next((field for field in zone.fields if field.filler_if_empty), None)
+    if empty is not None:
+        fillers.append(empty.digit)
+    ways = [_narrowed(zone, fillers, to_filler=False)]
+    if zone.name in _LONG_NUMBERS:
+        ways.append(_narrowed(zone, fillers, to_filler=True))
+    if empty is not None:
+        without = _narrowed(zone, fillers[:1], to_filler=False)
+        ways.append(_narrowed(zone, [*empty.covered, empty.digit], to_filler=True, masks=without))
+    return tuple(ways)
+
+
+def _narrowed(
+    zone: ZoneFormat, places: Sequence[tuple[int, int]], *, to_filler: bool, masks: Sequence[Mask] | None = None
+) -> tuple[Mask, ...]:
+    """Return the alphabets with these places held to the filler, or kept from it."""
+    narrowed = tuple(mask.copy() for mask in (masks or zone.masks))
+    for line, index in places:
+        row = narrowed[line][index]
+        row &= (np.arange(len(row)) == _FILLER) == to_filler
+    return narrowed
+
+
+def _most_probable(
+    zone: ZoneFormat, masks: Sequence[Mask], evidence: Sequence[NDArray[np.float64]]
+) -> tuple[list[NDArray[np.int64]], float] | None:
+    """Return the most probable symbols within these alphabets; a digit that is a filler leaves its field open."""
     log = [
-        np.where(mask, np.log(np.maximum(line, _FLOOR)), _LOWEST)
-        for mask, line in zip(zone.masks, evidence, strict=True)
+        np.where(mask, np.log(np.maximum(line, _FLOOR)), _LOWEST) for mask, line in zip(masks, evidence, strict=True)
     ]
     own, composite = _weights(zone)
     digits = {field.digit: field for field in zone.fields}
@@ -82,7 +122,7 @@ def best_with_right_digits(
             if field is None:
                 state, came, symbols = _passed(state, log[line][index], own.get((line, index), 0), weight)
             else:
-                state, came, symbols = _checked(state, log[line][index], field, weight, zone.name in _LONG_NUMBERS)
+                state, came, symbols = _checked(state, log[line][index], field, weight)
             places.append((line, index))
             back.append(came)
             chosen.append(symbols)
@@ -130,27 +170,18 @@ def _passed(state: NDArray[np.float64], log: NDArray[np.float64], own: int, comp
     return reached[remainder, every], sources[remainder, every], symbol[remainder]
 
 
-def _checked(
-    state: NDArray[np.float64], log: NDArray[np.float64], field: CheckedField, weight: int, may_run_on: bool
-) -> _Step:
-    """Take a check digit: it must equal the remainder of its field, which then starts anew."""
+def _checked(state: NDArray[np.float64], log: NDArray[np.float64], field: CheckedField, weight: int) -> _Step:
+    """Take a check digit: it must equal the remainder of its field, which then starts anew; a filler goes with any remainder."""
     table = state.reshape(10, 10)
     after = np.full(100, 2 * _LOWEST)
     came = np.zeros(100, np.int64)
     symbols = np.zeros(100, np.int64)
     is_composite = field.name == _COMPOSITE
     for remainder in range(10):
-        symbol = remainder + 1
         for other in range(10):
             own, total = (other, remainder) if is_composite else (remainder, other)
-            value = float(table[own, total]) + float(log[symbol])
-            target = (total + weight * remainder) % 10
-            if value > after[target]:
-                after[target], came[target], symbols[target] = value, own * 10 + total, symbol
-    if (may_run_on and field.name == "document_number") or field.filler_if_empty:
-        for own in range(1 if field.filler_if_empty else 10):
-            for total in range(10):
-                value = float(table[own, total]) + float(log[_FILLER])
-                if value > after[total]:
-                    after[total], came[total], symbols[total] = value, own * 10 + total, _FILLER
+            for symbol, target in ((remainder + 1, (total + weight * remainder) % 10), (_FILLER, total)):
+                value = float(table[own, total]) + float(log[symbol])
+                if value > after[target]:
+                    after[target], came[target], symbols[target] = value, own * 10 + total, symbol
     return after, came, symbols

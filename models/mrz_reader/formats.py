@@ -29,9 +29,9 @@ class CheckedField:
     filler_if_empty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ZoneFormat:
-    """A format: name, length of its lines, allowed symbols (one boolean row per position) and its checked fields."""
+    """One of the five formats: name, length of its lines, allowed symbols (one boolean row per position) and its checked fields."""
 
     name: str
     length: int

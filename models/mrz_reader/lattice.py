@@ -24,10 +24,14 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class DecodedLine:
-    """Symbols (indices into `SYMBOLS`), the largest probability of every symbol within each position's span, and the mean log-probability."""
+    """Symbols (indices into `SYMBOLS`), the largest probability of every symbol within each position's span, and the mean log-probability.
+
+    `places` are the steps of the strip where the symbols stand; print of one pitch stands at even distances.
+    """
 
     symbols: NDArray[np.int64]
     evidence: NDArray[np.float64]
+    places: NDArray[np.float64]
     score: float
 
 
@@ -42,11 +46,10 @@ def greedy_text(answers: Probabilities) -> tuple[str, float]:
     return "".join(SYMBOLS[index - 1] for index in best[kept]), float(peaks.mean())
 
 
-def without_idle_steps(answers: Probabilities) -> Probabilities:
-    """Return the answers with every run of sure blanks shortened to one step: nothing happens there."""
+def steps_that_count(answers: Probabilities) -> NDArray[np.int64]:
+    """Return the steps that remain when every run of sure blanks is shortened to one step: nothing happens there."""
     sure = answers[:, BLANK] > _SURE_BLANK
-    idle = sure & np.concatenate([[False], sure[:-1]])
-    return np.asarray(answers[~idle], dtype=np.float32)
+    return np.flatnonzero(~(sure & np.concatenate([[False], sure[:-1]])))
 
 
 def decoded_lines(answers: Sequence[Probabilities], masks: Sequence[NDArray[np.bool_]]) -> list[DecodedLine] | None:
@@ -54,16 +57,11 @@ def decoded_lines(answers: Sequence[Probabilities], masks: Sequence[NDArray[np.b
 
     `masks[n]` (positions, symbols) says what line n may hold; all lines of a zone have the same number of positions.
     """
-    short = [without_idle_steps(line) for line in answers]
-    positions = masks[0].shape[0]
-    if any(len(line) < positions for line in short):
+    steps = [steps_that_count(line) for line in answers]
+    if any(len(line) < masks[0].shape[0] for line in steps):
         return None
-    paths = _Paths(short, masks)
-    return (
-        [line for index in range(len(short)) if (line := paths.decoded(index)) is not None]
-        if paths.are_complete
-        else None
-    )
+    paths = _Paths([line[kept] for line, kept in zip(answers, steps, strict=True)], masks)
+    return [paths.decoded(index, kept) for index, kept in enumerate(steps)] if paths.are_complete else None
 
 
 class _Paths:
@@ -72,8 +70,7 @@ class _Paths:
     def __init__(self, answers: Sequence[Probabilities], masks: Sequence[NDArray[np.bool_]]) -> None:
         lines, (positions, symbols) = len(answers), masks[0].shape
         self._answers = answers
-        self._steps = [len(line) for line in answers]
-        longest = max(self._steps)
+        longest = max(len(line) for line in answers)
         log = np.full((longest, lines, symbols + 1), _LOWEST)
         log[:, :, BLANK] = 0.0  # a line that ended waits in its last blank
         for index, line in enumerate(answers):
@@ -117,8 +114,8 @@ class _Paths:
         """Say whether every line has a path that its alphabets allow."""
         return bool((self._final.max(axis=1) > _LOWEST / 2).all())
 
-    def decoded(self, line: int) -> DecodedLine:
-        """Walk one line back and gather the evidence of each position's span."""
+    def decoded(self, line: int, steps_of_strip: NDArray[np.int64]) -> DecodedLine:
+        """Walk one line back and gather the evidence of each position's span; the answers stand at these steps of the strip."""
         steps, positions = len(self._came), self._positions
         symbols = np.zeros(positions, np.int64)
         starts = np.zeros(positions, np.int64)
@@ -143,5 +140,9 @@ class _Paths:
         answers = self._answers[line]
         bounds = np.minimum(starts, len(answers) - 1)
         evidence = np.maximum.reduceat(answers[:, 1:], bounds, axis=0).astype(np.float64)
-        score = float(self._final[line].max()) / positions
-        return DecodedLine(symbols, evidence, score)
+        every = np.arange(bounds[0], len(answers))
+        spoken = answers[every, symbols[np.searchsorted(bounds, every, side="right") - 1] + 1].astype(np.float64)
+        shares = np.maximum(spoken, _FLOOR) ** 2
+        moments = np.add.reduceat(shares * steps_of_strip[every], bounds - bounds[0])
+        places = moments / np.add.reduceat(shares, bounds - bounds[0])
+        return DecodedLine(symbols, evidence, places, float(self._final[line].max()) / positions)

@@ -1,4 +1,4 @@
-"""`read_zone`: look for blocks of lines at four rotations, read what is found, stop at the first zone whose digits are right."""
+"""`read_zone`: look for blocks of lines at four rotations, read what is found, stop at the first zone that reads well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from models.mrz_reader.blocks import blocks
-from models.mrz_reader.decoding import LEAST_POSTERIOR, LineReading, ZoneReading, best_zone
+from models.mrz_reader.decoding import LEAST_POSTERIOR, LineReading, ZoneReading, contested, zone_readings
 from models.mrz_reader.recogniser import Recogniser
 from models.mrz_reader.sampling import Patch, Scene
 from models.mrz_reader.text_lines import GLYPH_HEIGHTS_PX, bars
@@ -47,7 +47,7 @@ class MrzReader:
         for found in self._zones(grey):
             if best is None or found[0].rank > best[0].rank:
                 best = found
-            if best[0].has_right_digits:
+            if best[0].is_sure:
                 break
         return best[1] if best is not None else None
 
@@ -68,41 +68,33 @@ class MrzReader:
         if found is not None:
             yield found
         start, end = patch.text_columns
-        if (found is None or not found[0].has_right_digits) and _LEAST_SHARE * (end - start) > lines[0].end - lines[
-            0
-        ].start:
+        if (found is None or not found[0].is_sure) and _LEAST_SHARE * (end - start) > lines[0].end - lines[0].start:
             wider = [replace(line, start=min(line.start, start), end=max(line.end, end)) for line in lines]
             found = self._read(patch, wider)
             if found is not None:
                 yield found
 
     def _read(self, patch: Patch, lines: list[TracedLine]) -> Found | None:
-        """Read lines as they are, then upside down where that gave nothing sure; return the better zone."""
+        """Read lines both ways up, for neither proves anything while the other passes, too; return the better zone."""
         strips = [patch.strip(line) for line in lines]
-        upright = self._decoded(strips)
-        turned = None
-        if upright is None or not upright.has_right_digits:
-            turned = self._decoded([np.ascontiguousarray(strip[::-1, ::-1]) for strip in reversed(strips)])
-        is_turned = turned is not None and (upright is None or turned.rank > upright.rank)
-        reading = turned if is_turned else upright
-        if reading is None:
+        turned_strips = [np.ascontiguousarray(strip[::-1, ::-1]) for strip in reversed(strips)]
+        upright, turned = self._decoded(strips), self._decoded(turned_strips)
+        if not upright and not turned:
             return None
+        best = max((*upright, *turned), key=lambda reading: reading.rank)
+        is_turned = best in turned
         ordered = lines[::-1] if is_turned else lines
-        used = ordered[reading.first : reading.first + reading.format.line_count]
+        used = ordered[best.first : best.first + best.format.line_count]
+        corners = _corners(patch, used[0], used[-1], is_turned=is_turned)
+        best = contested(best, (*upright, *turned))
         zone = MrzZone(
-            reading.format.name,
-            reading.lines,
-            reading.posteriors,
-            reading.doubtful,
-            reading.has_right_digits,
-            reading.has_right_digits and not reading.doubtful,
-            _corners(patch, used[0], used[-1], is_turned=is_turned),
+            best.format.name, best.lines, best.posteriors, best.doubtful, best.has_right_digits, best.passes, corners
         )
-        return reading, zone
+        return best, zone
 
-    def _decoded(self, strips: list[Image]) -> ZoneReading | None:
+    def _decoded(self, strips: list[Image]) -> list[ZoneReading]:
         readings = [LineReading.of(answers) for answers in self._recogniser.answers(strips)]
-        return best_zone(readings, self._least_posterior)
+        return zone_readings(readings, self._least_posterior)
 
 
 def _grey(picture: Image) -> Image | None:

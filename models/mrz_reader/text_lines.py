@@ -21,26 +21,37 @@ LOOKED_AT_PX: Final = 1000
 GLYPH_HEIGHTS_PX: Final = (13, 22)
 _SHORTEST_PX = 150.0
 _THINNEST_PX = 5.0
-_LEAST_RATIO = 4.0
+_LEAST_RATIO, _LARGEST_RATIO = 4.0, 60.0
+"""44 characters are some 43 times as long as high; what is longer and thinner is a seam, a ruled line or the weave of a cloth."""
 _STEEPEST_DEG = 50.0
 _MOST_BARS = 24
+_SAMPLES = 40
 _DARKEST = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A long thin thing: centre, length along the text, thickness across it (pixels), angle in degrees (clockwise, ±50)."""
+    """A long thin thing: centre, length along the text, thickness across it (pixels), angle in degrees (clockwise, ±50).
+
+    `strength` (0-1) is how strongly it stands out: print does, the weave of a cloth hardly.
+    """
 
     x: float
     y: float
     length: float
     thickness: float
     angle: float
+    strength: float = 1.0
 
     @property
     def ratio(self) -> float:
         """Length by thickness."""
         return self.length / self.thickness
+
+    @property
+    def weight(self) -> float:
+        """Length, less where it stands out less."""
+        return self.length * self.strength
 
 
 def contrast_of_print(grey: Image, glyph_height_px: int) -> NDArray[np.uint8]:
@@ -52,7 +63,7 @@ def contrast_of_print(grey: Image, glyph_height_px: int) -> NDArray[np.uint8]:
 
 
 def bars(grey: Image, glyph_height_px: int) -> list[Bar]:
-    """Return the bars that print of this height would make, longest first, from two ways to tell ink from paper."""
+    """Return the bars that print of this height would make, the heaviest first, from two ways to tell ink from paper."""
     strokes = cv2.convertScaleAbs(cv2.Sobel(contrast_of_print(grey, glyph_height_px), cv2.CV_16S, 1, 0, ksize=3))
     joined = cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, np.ones((3, round(1.2 * glyph_height_px)), np.uint8)).astype(
         np.uint8
@@ -65,11 +76,11 @@ def bars(grey: Image, glyph_height_px: int) -> list[Bar]:
         cleaned = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         cleaned = cv2.morphologyEx(cleaned, cv2.MORPH_CLOSE, np.ones((1, 2 * glyph_height_px), np.uint8))
         contours, _ = cv2.findContours(cleaned, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        found += [bar for contour in contours if (bar := _bar(contour.astype(np.int32))) is not None]
-    return sorted(_distinct(found), key=lambda bar: -bar.length)[:_MOST_BARS]
+        found += [bar for contour in contours if (bar := _bar(contour.astype(np.int32), joined)) is not None]
+    return sorted(_distinct(found), key=lambda bar: -bar.weight)[:_MOST_BARS]
 
 
-def _bar(contour: NDArray[np.int32]) -> Bar | None:
+def _bar(contour: NDArray[np.int32], joined: NDArray[np.uint8]) -> Bar | None:
     _, _, width, height = cv2.boundingRect(contour)
     if math.hypot(width, height) < _SHORTEST_PX:
         return None
@@ -77,9 +88,20 @@ def _bar(contour: NDArray[np.int32]) -> Bar | None:
     if first < second:
         first, second, angle = second, first, angle - 90
     angle = (angle + 90) % 180 - 90
-    if first < _SHORTEST_PX or second < _THINNEST_PX or first < _LEAST_RATIO * second or abs(angle) > _STEEPEST_DEG:
+    if first < _SHORTEST_PX or second < _THINNEST_PX or abs(angle) > _STEEPEST_DEG:
         return None
-    return Bar(x, y, first, second, angle)
+    if not _LEAST_RATIO * second <= first <= _LARGEST_RATIO * second:
+        return None
+    return Bar(x, y, first, second, angle, _strength(joined, (x, y), first, angle))
+
+
+def _strength(joined: NDArray[np.uint8], middle: tuple[float, float], length: float, angle_deg: float) -> float:
+    """Return the mean of the joined strokes along the middle of a bar, 0-1."""
+    along = np.linspace(-0.45, 0.45, _SAMPLES) * length
+    angle = math.radians(angle_deg)
+    columns = np.clip(middle[0] + along * math.cos(angle), 0, joined.shape[1] - 1).astype(int)
+    rows = np.clip(middle[1] + along * math.sin(angle), 0, joined.shape[0] - 1).astype(int)
+    return float(joined[rows, columns].mean()) / 255
 
 
 def _distinct(found: Iterable[Bar]) -> list[Bar]:

@@ -1,8 +1,8 @@
-"""Chip: the arithmetic of this side in one opening by PACE (generic mapping), beside the same with the library's own integers.
+"""Chip: whole reads beside a plain reader's (`chip_reads`), and the arithmetic of one opening beside the library's own integers.
 
-The peer is `ecdsa` as it comes, without gmpy2: there is no other reader in Python to set beside ours whose point arithmetic runs. What
-`cryptography` offers is no peer: it agrees on keys over the curve's own generator only, and PACE needs one of its own for each opening.
-Processor time of one core, the least of several; limit for a whole read: 60 ms.
+The peer of the arithmetic (PACE, generic mapping) is `ecdsa` as it comes, without gmpy2: there is no other reader in Python to set
+beside ours whose point arithmetic runs. What `cryptography` offers is no peer: it agrees on keys over the curve's own generator only,
+and PACE needs one of its own for each opening. Processor time of one core, the least of several; limit for a whole read: 60 ms.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from drivers.chip.key_agreement import agreement_of
 from drivers.chip.secure_messaging import SecureMessaging
 from emrtd.tlv import encode_tlv
 from gate_agent.cli.bench import BenchRow
+from tests.bench import chip_reads
 
 NAME = "chip"
 ROUNDS = 5
@@ -41,9 +42,9 @@ print(json.dumps({str(parameter_id): module.opening_ms(parameter_id) for paramet
 
 
 def run() -> list[BenchRow]:
-    """Measure every curve, and what protecting a read of 15 kB costs."""
+    """Measure whole reads, every curve, and what protecting a read of 15 kB costs."""
     peers = _without_gmpy2()
-    rows = []
+    rows = chip_reads.rows()
     for parameter_id, name in CURVES.items():
         ours, peer = opening_ms(parameter_id), peers[str(parameter_id)]
         rows.append(BenchRow(f"PACE-GM {name}, arithmetic of this side", ours, peer, ours / peer, "ms"))

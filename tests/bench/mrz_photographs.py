@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -63,6 +63,36 @@ def photograph(rng: np.random.Generator, page: Page, wear: str) -> Photograph:
     if wear == "turned":
         picture = np.ascontiguousarray(np.rot90(picture, int(rng.integers(1, 4))))
     return Photograph(picture, page.format, page.lines, wear)
+
+
+def turned_photograph(rng: np.random.Generator, page: Page, width: int, angle_deg: float) -> Photograph:
+    """Return the whole page lying at an angle on some table, in a picture of this width."""
+    size = (width, round(width * 0.75))
+    height, across = page.picture.shape[:2]
+    angle = np.radians(angle_deg)
+    sine, cosine = abs(np.sin(angle)), abs(np.cos(angle))
+    scale = 0.92 * min(size[0] / (across * cosine + height * sine), size[1] / (across * sine + height * cosine))
+    matrix = cv2.getRotationMatrix2D((across / 2, height / 2), angle_deg, scale)
+    matrix[:, 2] += np.subtract(size, (across, height)) / 2
+    soft = cv2.GaussianBlur(page.picture, (0, 0), 0.45 / scale) if scale < 0.8 else page.picture
+    seen = cv2.warpAffine(soft, matrix, size, flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(np.full((height, across), 255, np.uint8), matrix, size)[..., None] / np.float32(255)
+    shot = seen * mask + _table(rng, size) * (1 - mask) + rng.normal(0, 2, (size[1], size[0], 1))
+    _, content = cv2.imencode(".jpg", np.clip(shot, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return Photograph(cv2.imdecode(content, cv2.IMREAD_COLOR), page.format, page.lines, f"{width} px, {angle_deg:.0f}°")
+
+
+def sweep(
+    widths: Sequence[int], angles: Sequence[float], pages: int = 1, seed: int = EVALUATION_SEED
+) -> Iterator[Photograph]:
+    """Yield every format at every width and angle (turned by some degrees more), `pages` different pages of each format."""
+    for number in range(pages):
+        for index, mrz_format in enumerate(FORMATS):
+            rng = np.random.default_rng([seed, number, index, 7])
+            page = drawn_page(rng, mrz_format, lines_of(rng, mrz_format))
+            for width in widths:
+                for angle in angles:
+                    yield turned_photograph(rng, page, width, angle + rng.uniform(-6, 6))
 
 
 def _table(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:

@@ -698,6 +698,105 @@ def test_printed_lines_are_corrected_by_keyboard_and_signed(site, browser, probl
     assert words.text("action.correct_reading")
 
 
+CHIP_CHECKS = (
+    "chip_access", "sod_signature", "certificate_chain", "certificate_revocation", "issuing_state", "chip_content",
+    "chip_genuineness", "mrz_against_dg1",
+)  # fmt: skip
+RAW_CODE = re.compile(r"[A-Za-z]+_[a-z_]+|\{\w+\}|\(\)")
+
+
+def compared_check(name: str, outcome: str, code: str, *pairs: tuple[str, str, str], **parameters: str) -> m.CheckView:
+    compared = [m.ComparedView(name=pair, found=found, expected=expected) for pair, found, expected in pairs]
+    return check(name, outcome, code, **parameters).model_copy(update={"compared": compared})
+
+
+def judged_chip() -> list[m.CheckView]:
+    """What the judge of chips says of a copy whose printed lines were changed, value by value."""
+    return [
+        compared_check("chip_access", "successful", "", ("access", "PACE", "PACE-ECDH-GM-AES-128")),
+        compared_check("certificate_chain", "successful", "", ("SOD signer", "UT eac77b9f22b70c3c", "UT 46874c09ed1de6c1")),
+        compared_check("issuing_state", "successful", "", ("issuing_state", "UTO", "UT")),
+        compared_check("chip_content", "failed", "data_group_changed", group="DG2"),
+        compared_check(
+            "chip_genuineness", "failed", "chip_authentication_failed",
+            ("AA", "not_supported", "successful"), ("CA", "failed", "successful"), ("CAM", "not_supported", "successful"),
+            protocol="CA",
+        ),
+        compared_check(
+            "mrz_against_dg1", "failed", "dg1_differs",
+            ("secondary_identifier", "TRAVELLER<TWO", "TRAVELLER<TWICE"), ("sex", "<", "F"), field="secondary_identifier",
+        ),
+        *(check(name, "successful") for name in ("sod_signature", "certificate_revocation")),
+    ]  # fmt: skip
+
+
+def refer_for(site: Site, checks: list[m.CheckView]) -> None:
+    """Let lane 5 wait for a guard because of these checks."""
+    lane = site.gate.lanes[4]
+    reasons = [reason for one in checks if one.outcome != "successful" for reason in one.reasons][:3]
+    referral = lane.referral.model_copy(update={"checks": checks, "reasons": reasons})
+    site.gate.lanes[4] = lane.model_copy(update={"referral": referral})
+    site.change()
+
+
+@pytest.mark.parametrize("language", GUARD_LANGUAGES)
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_what_a_chip_said_is_told_in_words(site, browser, problems, signed_in, language, size):
+    words = load_catalogues("guard", GUARD_LANGUAGES)[language]
+    page = new_page(browser, problems, size)
+    open_console(page, site, signed_in, language=language)
+    refer_for(site, judged_chip())
+    page.locator("#queue button").first.click()
+    page.wait_for_selector("#referral-open .checks .outcome.failed")
+    text = page.inner_text("#referral-open .right")
+    assert RAW_CODE.findall(text) == []
+    lines = text.splitlines()
+    genuineness = f"{words.text('protocol.CA').capitalize()}: {words.text('outcome.failed').lower()}"
+    assert genuineness in lines, "what the chip offers, and nothing of what it does not"
+    assert words.text("protocol.CAM") not in text
+    differing = words.text(
+        "compared.mrz_against_dg1",
+        name=words.text("value.secondary_identifier"), found="TRAVELLER<TWO", expected="TRAVELLER<TWICE",
+    )  # fmt: skip
+    assert differing in lines, "each pair of values on a line of its own"
+    assert words.text("compared.chip_access", expected="PACE-ECDH-GM-AES-128") in lines
+    assert RAW_CODE.findall(page.inner_text("#queue")) == []
+    assert (max(overflows(page)) if size is DESK else overflows(page)[0]) <= 0
+    assert axe(page) == []
+    shot(page, f"chip-words-{language}-{size['width']}")
+
+
+@pytest.mark.parametrize("language", GUARD_LANGUAGES)
+def test_one_broken_read_is_told_once(site, browser, problems, signed_in, language):
+    words = load_catalogues("guard", GUARD_LANGUAGES)[language]
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, language=language)
+    refer_for(site, [check(name, "aborted", "chip_aborted", fault="DRV-CHP-001") for name in CHIP_CHECKS])
+    page.locator("#queue button").first.click()
+    page.wait_for_selector("#referral-open .checks .outcome.aborted")
+    why = words.reason("chip_aborted", {"fault": "DRV-CHP-001"})
+    assert words.text("fault.DRV-CHP-001") in why
+    assert page.inner_text("#referral-open .groups").count(why) == 1
+    assert page.locator("#referral-open .checks .outcome.aborted").count() == len(CHIP_CHECKS)
+    shot(page, f"chip-broken-{language}")
+
+
+def test_the_lines_to_correct_fit_a_phone(site, browser, problems, signed_in):
+    page = new_page(browser, problems, PHONE)
+    open_console(page, site, signed_in)
+    lane = site.gate.lanes[4]
+    site.gate.lanes[4] = lane.model_copy(update={"referral": lane.referral.model_copy(update={"can_correct": True})})
+    site.change()
+    page.locator("#queue button").first.click()
+    page.locator("[data-action=correct_reading]").click()
+    page.wait_for_selector("#action-dialog[open] #printed-lines")
+    lines = page.locator("#printed-lines")
+    assert lines.evaluate("node => node.scrollWidth <= node.clientWidth"), "the guard would see half a line"
+    assert lines.evaluate("node => [node.selectionStart, node.scrollHeight <= node.clientHeight]") == [0, True]
+    assert axe(page) == []
+    shot(page, "correct-phone")
+
+
 def test_shortcuts_rest_while_typing_and_can_be_switched_off(site, browser, problems, signed_in):
     page = new_page(browser, problems)
     open_console(page, site, signed_in)
@@ -1147,7 +1246,7 @@ def test_traveller_presses_help_language_and_more_time(site, browser, problems):
     page = new_page(browser, problems)
     site.change(instruction=m.Instruction.SHOW_DECLARATION, remaining_s=30.0)
     page.goto(f"{site.address}/lane/2/screen")
-    until(page, "document.getElementById('remaining').textContent.includes('seconds left')")
+    until(page, "document.getElementById('remaining').textContent.includes('Seconds left')")
     page.locator("#nothing button").click()
     page.locator("#more button").click()
     page.locator(".languages button[value=ru]").click()

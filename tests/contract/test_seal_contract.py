@@ -8,7 +8,9 @@ import pytest
 from drivers.contracts import DeviceEvent, DeviceState, SealReported, StateChanged
 from drivers.errors import OptionsRefused
 from drivers.seal_tracker import driver as seal_driver
-from drivers.seal_tracker.twin import SEALED_BITS, AnswerMissing, JointechSealTwin
+from drivers.seal_tracker.jt808_twin import Jt808SealTwin
+from drivers.seal_tracker.text_twins import ESealTwin, TeraTrackTwin
+from drivers.seal_tracker.twin import SEALED_BITS, AnswerMissing, JointechSealTwin, TrackerTwin
 from gate_agent.clock import SystemClock
 
 CLOCK = SystemClock()
@@ -64,6 +66,84 @@ async def test_a_report_makes_it_ready_and_is_answered(lane: Lane) -> None:
         assert (alarm.kind, alarm.is_alarm) == ("rope_cut", True)
         assert lane.events[-1].raw[:1] == b"$"
         assert twin.sent_frames == 1
+
+
+TWINS: tuple[type[TrackerTwin], ...] = (JointechSealTwin, Jt808SealTwin, ESealTwin, TeraTrackTwin)
+
+
+@pytest.mark.parametrize("kind_of_twin", TWINS, ids=lambda twin: twin.protocol)
+class TestEveryProtocol:
+    """One suite for the trackers of every protocol that has a twin."""
+
+    @pytest.fixture
+    async def lane(self, kind_of_twin: type[TrackerTwin]) -> AsyncIterator[Lane]:
+        running = Lane(protocol=kind_of_twin.protocol, silent_s=0.4, noise_limit_bytes=2048)
+        await running.until_state(DeviceState.STARTING)
+        yield running
+        await running.end()
+
+    async def test_a_report_with_an_alarm_is_told_and_answered(
+        self, lane: Lane, kind_of_twin: type[TrackerTwin]
+    ) -> None:
+        async with kind_of_twin(lane.driver.port, CLOCK, seal_id="9900000007") as twin:
+            assert await twin.tell(41.2995, -69.2401, ["vibration" if twin.protocol == "eseal" else "rope_cut"])
+            assert lane.driver.state is DeviceState.READY
+            position, alarm = lane.reports()
+            assert (position.seal_id, position.kind, position.is_alarm) == ("9900000007", "position", False)
+            assert position.latitude == pytest.approx(41.2995, abs=1e-6)
+            assert position.longitude == pytest.approx(-69.2401, abs=1e-6)
+            assert (alarm.seal_id, alarm.is_alarm) == ("9900000007", True)
+            assert alarm.kind in {"rope_cut", "vibration"}
+            assert abs((position.device_time - CLOCK.now()).total_seconds()) < 5
+            assert twin.sent_frames == 1
+
+    async def test_without_a_fix_the_event_stays_and_the_place_goes(
+        self, lane: Lane, kind_of_twin: type[TrackerTwin]
+    ) -> None:
+        async with kind_of_twin(lane.driver.port, CLOCK) as twin:
+            assert await twin.tell(0, 0, has_fix=False)
+            (report,) = lane.reports()
+            assert (report.kind, report.latitude, report.longitude) == ("status", None, None)
+
+    async def test_a_damaged_report_is_repeated_until_it_is_understood(
+        self, lane: Lane, kind_of_twin: type[TrackerTwin]
+    ) -> None:
+        async with kind_of_twin(lane.driver.port, CLOCK, answer_s=0.05, repeats=1) as twin:
+            twin.corrupt()
+            with pytest.raises(AnswerMissing):
+                await twin.tell(1, 1)
+            assert lane.reports() == []
+            twin.corrupt(on=False)
+            assert await twin.tell(1, 1)
+            assert [report.kind for report in lane.reports()] == ["position"]
+
+    async def test_a_mute_tracker_is_a_fault_and_a_replugged_one_is_ready(
+        self, lane: Lane, kind_of_twin: type[TrackerTwin]
+    ) -> None:
+        twin = kind_of_twin(lane.driver.port, CLOCK, answer_s=0.1, repeats=1)
+        await twin.plug()
+        await twin.tell(1, 1)
+        twin.mute()
+        with pytest.raises(AnswerMissing):
+            await twin.tell(1, 1)
+        await lane.until_state(DeviceState.FAULT)
+        await twin.unplug()
+        twin.mute(on=False)
+        await twin.plug()
+        assert await twin.tell(1, 1)
+        assert lane.driver.state is DeviceState.READY
+        await twin.unplug()
+        await lane.until_state(DeviceState.ABSENT)
+
+
+async def test_a_padlock_registers(lane: Lane) -> None:
+    padlocks = Lane(protocol="jt808")
+    await padlocks.until_state(DeviceState.STARTING)
+    async with Jt808SealTwin(padlocks.driver.port, CLOCK, seal_id="990000000007") as twin:
+        assert (await twin.register())[-14:-2] == b"990000000007"
+        assert padlocks.driver.state is DeviceState.READY
+        assert padlocks.reports() == []
+    await padlocks.end()
 
 
 async def test_nothing_is_answered_that_asks_for_no_answer(lane: Lane) -> None:

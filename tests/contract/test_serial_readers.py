@@ -76,6 +76,23 @@ async def test_read_again_gives_another_read_of_the_same_document(reader: Reader
     assert len(reader.told(DocumentPresented)) == 1
 
 
+async def test_pictures_of_the_page_come_whole_and_once_more_when_asked(reader: Reader) -> None:
+    pictures = {
+        "white": b"\xff\xd8\xff" + random.Random(4).randbytes(300_000),
+        "infrared": b"\x89PNG\r\n\x1a\n" + random.Random(5).randbytes(200_000),
+        "ultraviolet": b"\xff\xd8\xff" + random.Random(6).randbytes(100_000),
+    }
+    reader.twin.present(LINES, PORTRAIT, pictures=pictures)
+    await reader.until(lambda: len(reader.told(DocumentImage)) == 4, 10.0)
+    assert {image.role: image.content for image in reader.told(DocumentImage)} == pictures | {"portrait": PORTRAIT}
+    await reader.driver.read_again()
+    await reader.until(lambda: len(reader.told(DocumentImage)) == 7, 10.0)
+    assert [image.role for image in reader.told(DocumentImage)][4:] == list(pictures)
+    assert reader.told(MrzRead) == [MrzRead(LINES)] * 2
+    with pytest.raises(ValueError, match="roles"):
+        reader.twin.present(LINES, pictures={"x-ray": PORTRAIT})
+
+
 async def test_a_cable_pulled_in_the_middle_of_a_read(reader: Reader) -> None:
     reader.twin.cut_after(40)  # presence packet and half of the first line
     reader.twin.present(LINES, PORTRAIT)

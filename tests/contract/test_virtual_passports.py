@@ -34,7 +34,8 @@ S, F, U, N, A = (
     CheckOutcome.NOT_SUPPORTED,
     CheckOutcome.ABORTED,
 )
-SUCCEEDED, FAILED = ProtocolOutcome.SUCCEEDED, ProtocolOutcome.FAILED
+SUCCEEDED, FAILED, ABORTED = ProtocolOutcome.SUCCEEDED, ProtocolOutcome.FAILED, ProtocolOutcome.ABORTED
+INTERNAL_AUTHENTICATE = (0x88, 0x0000)
 PRINTED = read_mrz(field.LINES, field.TODAY).document
 BASIC = VARIANTS["no anti-clone"]
 
@@ -74,7 +75,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> TrustBundle:
 
 
 def judged(bundle: TrustBundle, evidence: ChipEvidence) -> dict[CheckName, CheckResult]:
-    return {result.check: result for result in ChipJudge(bundle, 28.0).chip(evidence, PRINTED, field.NOW).results}
+    results = {result.check: result for result in ChipJudge(bundle, 28.0).chip(evidence, PRINTED, field.NOW).results}
+    results.pop(CheckName.SPECIMEN, None)  # the authority is Utopian and says so
+    return results
 
 
 def test_the_bundle_takes_every_file_of_the_authority(bundle: TrustBundle) -> None:
@@ -151,6 +154,31 @@ def test_which_proof_was_used_stands_in_the_evidence() -> None:
     assert proofs["aa ecdsa"].active_authentication is SUCCEEDED
     assert proofs["pace cam"].chip_authentication_mapping is SUCCEEDED
     assert all(proof.chip_authentication_key for name, proof in proofs.items() if name in {"ca only", "pace cam"})
+
+
+@pytest.mark.parametrize("status", [0x6700, 0x6C80])
+def test_a_chip_that_wants_another_length_for_its_signature_is_asked_again(bundle: TrustBundle, status: int) -> None:
+    behaviour = Behaviour(refusals={INTERNAL_AUTHENTICATE: (status,)})
+    evidence, _ = field.read(field.passport(replace(VARIANTS["aa rsa"], behaviour=behaviour)))
+    assert evidence.active_authentication is SUCCEEDED
+    assert judged(bundle, evidence)[CheckName.CHIP_GENUINENESS].outcome is S
+
+
+@pytest.mark.parametrize(("status", "protocol", "outcome"), [(0x6700, ABORTED, A), (0x6F00, ABORTED, A), (0x6581, ABORTED, A), (0x6985, FAILED, F)])  # fmt: skip
+@pytest.mark.parametrize(("variant", "command"), [("aa ecdsa", (0x88, 0)), ("ca 3des", (0x22, 0x41A6)), ("ca only", (0x22, 0x41A4))])  # fmt: skip
+def test_a_proof_that_could_not_run_is_aborted_and_one_that_is_refused_failed(
+    bundle: TrustBundle,
+    variant: str,
+    command: tuple[int, int],
+    status: int,
+    protocol: ProtocolOutcome,
+    outcome: CheckOutcome,
+) -> None:
+    behaviour = Behaviour(refusals={command: (status,) * 4})
+    evidence, _ = field.read(field.passport(replace(VARIANTS[variant], behaviour=behaviour)))
+    found = evidence.active_authentication if command == INTERNAL_AUTHENTICATE else evidence.chip_authentication
+    assert (evidence.fault, found) == ("", protocol)
+    assert judged(bundle, evidence)[CheckName.CHIP_GENUINENESS].outcome is outcome
 
 
 def test_a_limit_that_the_chip_names_is_kept_to_the_next_time() -> None:

@@ -20,7 +20,7 @@ from gate_agent.inspection.trust_bundle import TrustBundle, load_folder
 
 TODAY = date(2026, 3, 2)
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-LINES = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F3504150ZE184226B<<<<<14")
+LINES = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F3504152ZE184226B<<<<<16")
 MRZ_INFORMATION = LINES[1][0:10] + LINES[1][13:20] + LINES[1][21:28]
 PORTRAIT = b"\xff\xd8\xff\xe0" + random.Random(4).randbytes(15_000)
 JPEG_2000 = bytes.fromhex("0000000C6A5020200D0A870A") + random.Random(5).randbytes(15_000)

@@ -55,10 +55,10 @@ async def referred_and_cleared(demo: DemoRun) -> set[str]:
 async def test_an_image_bomb_in_the_document(demo: DemoRun) -> None:
     stage, person = demo.stage, demo.cast.person(31)
     await stage.ready(ENTRY)
-    stage.twins(ENTRY).reader.present(person.lines(), bomb_jpeg_2000())
+    stage.lay(ENTRY, person, portrait=bomb_jpeg_2000())
     await stage.view.phase(ENTRY, "inspecting")
     await asyncio.sleep(0.3)
-    stage.twins(ENTRY).reader.present(person.lines(), bomb_jpeg_2000())
+    stage.lay(ENTRY, person, portrait=bomb_jpeg_2000())
     assert "reference_portrait_refused" in await referred_and_cleared(demo)
 
 
@@ -106,7 +106,7 @@ async def test_torn_and_noisy_serial_lines_are_survived(demo: DemoRun) -> None:
     reader.present(demo.cast.person(34).lines(), demo.stage.references["obama"])
     await asyncio.sleep(0.5)
     reader.corrupt(on=False)
-    reader.remove()
+    demo.stage.twins(ENTRY).take_away()
     lane = await demo.stage.view.phase(ENTRY, "idle", "referred", timeout_s=30)
     if lane.referral is not None:
         await demo.stage.hand_over(ENTRY)

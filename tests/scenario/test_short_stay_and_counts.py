@@ -70,12 +70,11 @@ async def test_two_documents_of_one_face_and_an_exit_without_a_readable_portrait
         assert (counted(row.false_non_match), counted(row.false_match)) == ((0, 2), (1, 1))
         assert counted(row.failure_to_acquire) == (0, 2)
 
-        twins = stage.twins(EXIT)
-        twins.reader.present(guest.lines(), NO_PICTURE)
+        stage.lay(EXIT, guest, portrait=NO_PICTURE)
         assert await stage.door_or_referral(EXIT, Door.ENTRANCE) is None, "nothing stood in for the unreadable portrait"
         await _walks_out(stage, guest)
 
-        twins.reader.present(demo.cast.person(63).lines(), NO_PICTURE)
+        stage.lay(EXIT, demo.cast.person(63), portrait=NO_PICTURE)
         assert await stage.door_or_referral(EXIT, Door.ENTRANCE) is not None, "a stranger to this gate was let in"
     left = FaceReferences.open(
         tmp_path / "site" / "state", ReferenceKeys.read(tmp_path / "site" / "keys"), ReferenceLimits()
@@ -96,7 +95,7 @@ async def _walks_out(stage: Any, guest: Any) -> None:
     await asyncio.to_thread(twins.camera.show, stage.portraits["obama2"])
     transaction_id = str(stage.view.lane(EXIT).transaction_id)
     twins.barrier.walk_in(1)
-    twins.reader.remove()
+    twins.take_away()
     assert await stage.door_or_referral(EXIT, Door.EXIT) is None
 
     def seen(_snapshot: Any) -> bool | None:  # the console's view may come a moment after the door

@@ -152,13 +152,20 @@ def seal(
     return content + b"\xff" + length_bytes(len(signature)) + signature
 
 
-def json_seal(signer: SealSigner, *, state: str = "UTO", type_name: str = "icao.vacc", **changes: object) -> bytes:
+def json_seal(
+    signer: SealSigner,
+    *,
+    state: str = "UTO",
+    type_name: str = "icao.vacc",
+    name: str = "ERIKSSON  ANNA MARIA",
+    **changes: object,
+) -> bytes:
     """A VDS-NC; `changes` replace members of `sig` after signing."""
     signed = {
         "hdr": {"t": type_name, "v": 1, "is": state},
         "msg": {
             "uvci": "U32870",
-            "pid": {"n": "ERIKSSON  ANNA MARIA", "dob": "1974-08-12", "i": "D23145890", "sex": "F"},
+            "pid": {"n": name, "dob": "1974-08-12", "i": "D23145890", "sex": "F"},
         },
     }
     canonical = json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -214,3 +214,10 @@ def test_json_and_exit_code(site: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert set(report) == {"file", "settings", "findings"}
     assert {"key", "value", "origin"} == set(report["settings"][0])
     assert {"where", "finding", "remedy"} == set(report["findings"][0])
+
+
+@pytest.mark.parametrize(("country", "is_found"), [("UTO", False), ("UZB", True)])
+def test_specimens_pass_no_gate_of_a_real_country_unnoticed(site: Path, country: str, is_found: bool) -> None:
+    text = SITE.replace("[gate]", f'[gate]\ncountry = "{country}"') + "[document]\naccept_specimens = true\n"
+    (site / "gate.toml").write_text(text)
+    assert ("document.accept_specimens" in findings(site / "gate.toml")) is is_found

@@ -113,7 +113,10 @@ PRINTED = read_mrz(LINES, NOW.date()).document
 
 def verdict(found, held=None, now=NOW, printed=True):
     judge = ChipJudge(bundle() if held is None else held, 28.0)
-    return {one.check: one for one in judge.chip(found, PRINTED if printed else None, now).results}
+    results = {one.check: one for one in judge.chip(found, PRINTED if printed else None, now).results}
+    specimen = results.pop(CheckName.SPECIMEN, None)  # every signer here is Utopian
+    assert specimen is None or codes(specimen) == [ReasonCode.SPECIMEN_CERTIFICATE]
+    return results
 
 
 def codes(result):
@@ -133,6 +136,15 @@ def test_a_sound_chip_is_successful_on_every_axis():
         CheckName.MRZ_AGAINST_DG1: S,
     }
     assert not any(result.reasons for result in results.values())
+
+
+def test_a_signer_for_tests_is_told_and_one_of_a_state_is_not():
+    results = ChipJudge(bundle(), 28.0).chip(evidence(), PRINTED, NOW).results
+    told = [one for one in results if one.check is CheckName.SPECIMEN]
+    assert [(one.outcome, codes(one)) for one in told] == [(F, [ReasonCode.SPECIMEN_CERTIFICATE])]
+    assert CheckName.SPECIMEN not in {
+        one.check for one in ChipJudge(bundle(), 28.0).chip(ChipEvidence(), None, NOW).results
+    }
 
 
 def test_what_was_read_is_handed_on():
@@ -281,6 +293,30 @@ class TestCopies:
         found = evidence(chip_authentication=ProtocolOutcome.ABORTED, active_authentication=ProtocolOutcome.ABORTED, challenge=b"", response=b"", fault="DRV-CHP-004")  # fmt: skip
         assert self.outcome(found) == (A, [ReasonCode.CHIP_ABORTED, ReasonCode.CHIP_ABORTED])
 
+    @pytest.mark.parametrize(
+        ("missing", "signed", "access", "torn", "whole"),
+        [
+            (("EF.SOD", "DG1", "DG2", "DG14", "DG15"), None, ChipAccess.NONE, A, U),
+            (("EF.SOD", "DG2", "DG14", "DG15"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG14", "DG15"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG15"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG14"), None, ChipAccess.PACE, A, U),
+            (("DG2", "DG14", "DG15"), (1, 2), ChipAccess.PACE, N, N),  # read far enough to know that there is nothing
+            (("DG2", "DG14", "DG15"), (1, 2, 14), ChipAccess.PACE, A, U),
+        ],
+        ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else str(value),
+    )
+    def test_a_read_torn_off_before_the_means_were_read_is_aborted_and_not_without_them(
+        self, missing, signed, access, torn, whole
+    ):
+        listed = None if signed is None else {number: GROUPS[number] for number in signed}
+        nothing = {"chip_authentication": ProtocolOutcome.NOT_TRIED, "active_authentication": ProtocolOutcome.NOT_TRIED}
+        found = without(evidence(signed=listed, challenge=b"", response=b"", **nothing), *missing, access=access)
+        outcome, reasons = self.outcome(replace(found, fault="DRV-CHP-001"))
+        assert outcome is torn
+        assert set(reasons) == ({ReasonCode.CHIP_ABORTED} if torn is A else {ReasonCode.CHIP_AUTHENTICATION_ABSENT})
+        assert self.outcome(found)[0] is whole
+
     def test_compromised_keys_fail_although_the_protocol_holds(self):
         digest = read_certificate(SIGNER.certificate).sha256
         both = [Defect(DefectKind.CHIP_AUTHENTICATION_KEY_COMPROMISED, digest), Defect(DefectKind.ACTIVE_AUTHENTICATION_KEY_COMPROMISED, digest)]  # fmt: skip
@@ -323,6 +359,12 @@ class TestMapping:
         other = utopia.certify("AA", "DS", issuer=csca, is_authority=False)
         held = bundle(CSCA, csca)
         assert verdict(self.found(other), held)[CheckName.CHIP_GENUINENESS].outcome is U
+
+    def test_a_file_without_a_security_object_beside_it_proves_nothing(self):
+        """Whoever signed it himself would pass for a chip that was issued, as soon as EF.SOD stays away."""
+        stranger = utopia.certify(common_name="DS", issuer=utopia.certify(), is_authority=False)
+        for signer in (stranger, SIGNER):
+            assert verdict(without(self.found(signer), "EF.SOD"))[CheckName.CHIP_GENUINENESS].outcome is U
 
     def test_another_key_proves_nothing_and_an_empty_file_fails(self):
         assert verdict(self.found(chip_authentication_key=RSA_AA_SPKI))[CheckName.CHIP_GENUINENESS].outcome is U

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.chip.apdu import CommandApdu, ResponseApdu
 from drivers.chip.channel import ChipChannel
-from drivers.chip.errors import ChipFault, ChipGone, ChipUnintelligible
+from drivers.chip.errors import ChipFault, ChipGone, ChipUnintelligible, SecureMessagingLost
 from drivers.chip.file_reading import BLOCK_LADDER_BYTES, BlockSizes, FileReader, FileUnreadable
 from drivers.chip.reading import ChipReading
 from drivers.contracts import ChipKeys
@@ -106,6 +107,28 @@ def test_a_file_that_is_refused_at_every_size() -> None:
     with pytest.raises(FileUnreadable) as refused:
         read(Chip(b"", 0, 0x6F00))
     assert refused.value.status == 0x6F00
+
+
+@pytest.mark.parametrize("refusal", [0x6700, 0x6F00, 0x6B00])
+def test_a_file_that_is_refused_at_every_size_teaches_nothing(refusal: int) -> None:
+    sizes = BlockSizes()
+    with pytest.raises(FileUnreadable):
+        read(Chip(b"", 0, refusal, EXTENDED_ATR), sizes)
+    chip = Chip(encode_tlv(0x75, bytes(15_000)), atr=EXTENDED_ATR)
+    read(chip, sizes)
+    assert len(chip.asked) == 1
+
+
+@pytest.mark.parametrize(("status", "next_bytes"), [(0x6C00, 223), (0x6CE0, 160), (0x6CE2, 192), (0x6CF2, 223), (0x6CF1, 192), (0x6700, 256), (0x6C10, 20_000), (0x6988, 20_000)])  # fmt: skip
+def test_a_session_that_broke_over_a_length_is_tried_with_what_fits(status: int, next_bytes: int) -> None:
+    class Breaking(ChipChannel):
+        def send(self, command: CommandApdu) -> ResponseApdu:
+            raise SecureMessagingLost("unprotected", status=status)
+
+    sizes = BlockSizes()
+    with pytest.raises(SecureMessagingLost):
+        FileReader(Breaking(Chip(b"", atr=EXTENDED_ATR)), sizes).read(DG2)
+    assert sizes.of(EXTENDED_ATR) == next_bytes
 
 
 @given(st.lists(st.binary(max_size=40), max_size=12))

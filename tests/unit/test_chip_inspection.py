@@ -1,6 +1,7 @@
 """The process that judges chips, as the agent's loop uses it: verdicts, faults, replacement, new bundles, and a loop that never waits."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drivers.contracts import ChipEvidence
 from gate_agent.clock import SystemClock
-from gate_agent.domain.check import CheckName, CheckOutcome
+from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import InspectionFault
 from gate_agent.inspection import chip_authenticity_messages as messages
@@ -54,7 +55,8 @@ async def test_a_chip_is_judged_out_of_process(engine):
     assert engine.version == 1
     assert engine.refusal == ""
     found = await engine.chip(evidence(), PRINTED, NOW)
-    assert {result.outcome for result in found.results} == {CheckOutcome.SUCCESSFUL}
+    failed = {result.check for result in found.results if result.outcome is not CheckOutcome.SUCCESSFUL}
+    assert failed == {CheckName.SPECIMEN}, "the signer is Utopian, and only that speaks against it"
     assert found.mrz_lines == LINES
     assert found.portrait == JPEG
     early = await engine.security_object(SOD, NOW)
@@ -215,6 +217,23 @@ async def test_evidence_beyond_all_measure_is_refused(engine):
 
 
 class TestMessages:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("version", "x"), ("skipped", None), ("certificates", [1]), ("load_ms", float("nan")), ("load_ms", float("inf")), ("countries", 3)],
+    )  # fmt: skip
+    def test_a_bundle_of_other_values_is_refused(self, name, value):
+        table = json.loads(messages.encode_answer(messages.WorkerReady(3, ("UT",), 1, 0, 2.5)))
+        assert messages.decode_answer(json.dumps(table).encode()) == messages.WorkerReady(3, ("UT",), 1, 0, 2.5)
+        with pytest.raises(messages.MessageNonsense):
+            messages.decode_answer(json.dumps(table | {name: value}).encode())
+        with pytest.raises(messages.MessageNonsense):
+            messages.decode_answer(json.dumps({key: held for key, held in table.items() if key != name}).encode())
+
+    def test_a_duration_that_no_record_can_hold_is_refused(self):
+        result = CheckResult(CheckName.CHIP_CONTENT, CheckOutcome.SUCCESSFUL, duration_ms=float("nan"))
+        with pytest.raises(messages.MessageNonsense):
+            messages.decode_answer(messages.encode_answer(messages.Judged(1, (result,))))
+
     def test_evidence_crosses_unchanged(self):
         for found, printed in ((evidence(), PRINTED), (ChipEvidence(), None)):
             assert messages.decode_evidence(messages.encode_evidence(found, printed)) == (found, printed)

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,13 +13,21 @@ from hypothesis import strategies as st
 from drivers.chip.apdu import CommandApdu, ResponseApdu
 from drivers.chip.basic_access import open_with_basic_access
 from drivers.chip.channel import ChipChannel
+from drivers.chip.chip_authentication import ChipAuthentication, authenticate_chip
 from drivers.chip.ciphers import AES_128, TRIPLE_DES, WrongPadding, derive_key, mrz_seed, pad, unpad, with_odd_parity
 from drivers.chip.errors import ChipGone, ChipUnintelligible, SecureMessagingLost
 from drivers.chip.key_agreement import CURVE_OF_PARAMETER_ID, KeyInvalid, agreement_of
 from drivers.chip.pace import Mapping, PacePassword, choose, open_with_pace
 from drivers.chip.protocol_outcomes import AccessRefused, ProtocolUnsupported
 from drivers.chip.secure_messaging import SecureMessaging
-from emrtd.security_infos import PaceInfo, object_id_text
+from drivers.chip.twin.security_infos import modular_public_key
+from emrtd.security_infos import (
+    CHIP_AUTHENTICATION,
+    PUBLIC_KEY,
+    ChipAuthenticationPublicKey,
+    PaceInfo,
+    object_id_text,
+)
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "data" / "documents" / "vectors.json"
 shared = pytest.mark.shared_data
@@ -231,6 +240,16 @@ class TestAgreements:
         for parameter_id, is_elliptic in ((3, False), (7, True), (19, True), (255, False)):
             with pytest.raises(ProtocolUnsupported):
                 agreement_of(parameter_id, is_elliptic=is_elliptic)
+
+
+class TestChipAuthentication:
+    @pytest.mark.parametrize(("bits", "generator"), [(1024, 0), (1024, 1), (1024, (1 << 1024) - 10), (4104, 2)])
+    def test_a_group_that_is_none_is_not_used(self, bits: int, generator: int) -> None:
+        """DG14 is not vouched for yet: whatever stands there, the read goes on, in bounded time."""
+        key = ChipAuthenticationPublicKey(f"{PUBLIC_KEY}.1", modular_public_key((1 << bits) - 9, generator, 3, 5), None)
+        way = ChipAuthentication(f"{CHIP_AUTHENTICATION}.1.1", key, TRIPLE_DES)
+        with pytest.raises(ProtocolUnsupported):
+            authenticate_chip(ChipChannel(Script()), way, Random(1).randbytes)
 
 
 class TestChoice:

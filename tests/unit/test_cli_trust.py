@@ -9,7 +9,7 @@ from gate_agent.cli import main
 from gate_agent.cli.inspect_sod import inspect_sod
 from gate_agent.clock import SystemClock
 from gate_agent.inspection.trust_bundle import load_folder
-from gate_agent.inspection.trust_coverage import TrafficMalformed, coverage, read_traffic
+from gate_agent.inspection.trust_coverage import CoverageSummary, TrafficMalformed, coverage, read_traffic, summary_of
 from gate_agent.provisioning import DEVELOPMENT_OFFICERS, provision
 from tests.unit import document_issuers as utopia
 
@@ -219,6 +219,25 @@ class TestCoverage:
         assert self.rows(files, None)[0]["UTO"].obstacles == ("revocation_unknown",)
         assert self.rows(files, None, needs_revocation=False)[0]["UTO"].reaches_green
         assert self.rows(files, None)[0]["UTO"].share is None
+
+    def test_what_missing_revocation_lists_keep_from_green_is_said_at_a_glance(self, capsys, files):
+        (files / "good.crl").unlink()
+        told = "no revocation list is held: 1 state would reach green with `--revocation advisory`"
+        _, out, _ = egate(capsys, "trust", "coverage", "--trust", files)
+        assert out.splitlines()[-2:] == ["0 of 1 states", told]
+        _, out, _ = egate(capsys, "trust", "coverage", "--trust", files, "--json")
+        (row,) = map(json.loads, out.splitlines())
+        assert (row["reaches_green"], row["would_reach_green_with_advisory"], row["revocation_lists_held"]) == (False, True, 0)  # fmt: skip
+        _, out, _ = egate(capsys, "trust", "coverage", "--trust", files, "--revocation", "advisory")
+        assert out.splitlines()[-1] == "1 of 1 states"
+
+    def test_a_summary_counts_only_what_a_list_would_mend(self, files):
+        found, _ = self.rows(files, {"KGZ": 30.0, "UTO": 60.0})
+        assert summary_of(tuple(found.values()), 1) == CoverageSummary(2, 1, 0, 1)
+        (files / "good.crl").unlink()
+        found, _ = self.rows(files, {"KGZ": 30.0, "UTO": 60.0})
+        assert summary_of(tuple(found.values()), 0).held_back_by_revocation == 1
+        assert summary_of(tuple(found.values()), 3).text.startswith("3 revocation lists are held: 1 state would")
 
     def test_the_german_list_has_no_neighbours_of_uzbekistan(self, shared_data):
         rows, _ = self.rows(shared_data / "documents" / "masterlists", {"KGZ": 1.0, "KAZ": 1.0, "AFG": 1.0, "DEU": 1.0}, needs_revocation=False)  # fmt: skip

@@ -6,14 +6,17 @@ from collections import Counter
 
 import pytest
 
+from drivers.chip.errors import ChipFault
 from drivers.contracts import DeviceClass, DeviceState
 from gate_agent.domain.alarm import AlarmPriority
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Corridor
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.events import Step
+from gate_agent.domain.mrz_comparison import compare_mrz_with_dg1
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.transaction_state import Phase
+from gate_agent.inspection.certificate_defects import DefectKind
 from gate_agent.lane.authorisation import OfficerRole, RefusalCode
 from gate_agent.web import i18n
 from gate_agent.web.guard.action_reasons import ACTION_REASONS
@@ -39,6 +42,10 @@ GUARD_SECTIONS = {
     "action": GuardAction,
     "action_long": GuardAction,
     "step": Step,
+    "fault": {"", ChipFault.code, *(fault.code for fault in ChipFault.__subclasses__())},
+    "defect": DefectKind,
+    "protocol": ("PACE", "BAC", "AA", "CA", "CAM"),
+    "image": ("white", "infrared", "ultraviolet", "portrait"),
     "action_reason": {code for codes in ACTION_REASONS.values() for code in codes},
 }
 TIP_OFFS = re.compile(
@@ -75,6 +82,17 @@ def test_traveller_has_words_for_every_instruction_and_safe_text(catalogue):
     assert set(catalogue.section("cue")) == cues
     assert set(catalogue.section("cue_detail")) == cues
     assert set(catalogue.section("safe")) == set(i18n.load_safe_texts().values())
+
+
+@pytest.mark.parametrize("catalogue", GUARD.values(), ids=ids)
+def test_every_element_of_the_zone_that_can_differ_from_the_chip_has_a_name(catalogue):
+    """In the reason and beside the two values alike; no name of a field reaches a guard raw."""
+    printed, on_chip = (letter * 44 for letter in "AB")
+    result = compare_mrz_with_dg1((printed, printed), (on_chip, on_chip), False)
+    names = {pair.name for pair in result.compared} | {"format"}
+    assert len(names) >= 10
+    assert {name for name in names if f"value.{name}" not in catalogue.texts} == set()
+    assert {name for name in names if f"field.{name}" not in catalogue.texts} == set()
 
 
 def test_each_reason_has_exactly_one_safe_text():

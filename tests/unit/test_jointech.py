@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.seal_tracker.codec import FRAME_LIMIT_BYTES
 from drivers.seal_tracker.errors import ProtocolNotBuiltIn, SealFrameRejected
 from drivers.seal_tracker.events import ACK_REQUIRED, STATUS_BITS, alarm_kinds
 from drivers.seal_tracker.jointech import (
-    FRAME_LIMIT_BYTES,
     LockFrame,
-    StreamSplitter,
     decode,
     decode_binary,
     encode_lock_frame,
@@ -79,9 +78,9 @@ def test_splitter_vectors() -> None:
     assert len(vectors) == 11
     for vector in vectors:
         wire, expected = bytes.fromhex(vector["input_hex"]), bytes.fromhex(vector["expected_hex"])
-        assert StreamSplitter().feed(wire)[0] == expected
-        splitter = StreamSplitter()
-        assert next(frame for byte in wire for frame in splitter.feed(bytes((byte,)))) == expected
+        assert protocol_named("jt600").new_stream().frames(wire)[0] == expected
+        splitter = protocol_named("jt600").new_stream()
+        assert next(frame for byte in wire for frame in splitter.frames(bytes((byte,)))) == expected
 
 
 def test_answers_are_exactly_the_required_ones() -> None:
@@ -168,7 +167,7 @@ LOCK_FRAMES = st.builds(
 def test_a_lock_frame_survives_the_wire(frame: LockFrame) -> None:
     wire = encode_lock_frame(frame)
     assert decode_binary(wire) == frame
-    assert StreamSplitter().feed(wire) == [wire]
+    assert protocol_named("jt600").new_stream().frames(wire) == [wire]
 
 
 @given(st.binary(max_size=200))
@@ -183,21 +182,21 @@ WIRE_FRAMES = st.one_of(LOCK_FRAMES.map(encode_lock_frame), st.just(UNLOCK), st.
 @given(frames=st.lists(WIRE_FRAMES, max_size=4), noise=st.binary(max_size=20), cuts=st.lists(st.integers(0, 400)))
 def test_frames_are_the_same_however_the_stream_is_cut(frames: list[bytes], noise: bytes, cuts: list[int]) -> None:
     stream = noise.replace(b"$", b"").replace(b"(", b"") + b"".join(frames)
-    whole = StreamSplitter().feed(stream)
+    whole = protocol_named("jt600").new_stream().frames(stream)
     assert whole == frames
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    torn = StreamSplitter()
+    torn = protocol_named("jt600").new_stream()
     pieces = [stream[start:end] for start, end in itertools.pairwise(edges)]
-    assert [frame for piece in pieces for frame in torn.feed(piece)] == whole
+    assert [frame for piece in pieces for frame in torn.frames(piece)] == whole
 
 
 @given(st.lists(st.binary(max_size=300) | WIRE_FRAMES, max_size=6))
 def test_no_bytes_crash_the_splitter_and_its_memory_is_bounded(pieces: list[bytes]) -> None:
-    one_shot, byte_wise = StreamSplitter(), StreamSplitter()
+    one_shot, byte_wise = protocol_named("jt600").new_stream(), protocol_named("jt600").new_stream()
     stream = b"".join(pieces)
-    whole = one_shot.feed(stream)
-    assert [frame for byte in stream for frame in byte_wise.feed(bytes((byte,)))] == whole
-    assert len(one_shot._pending) <= FRAME_LIMIT_BYTES
+    whole = one_shot.frames(stream)
+    assert [frame for byte in stream for frame in byte_wise.frames(bytes((byte,)))] == whole
+    assert one_shot.pending_bytes <= FRAME_LIMIT_BYTES
     assert one_shot.dropped_bytes == byte_wise.dropped_bytes
     for frame in whole:
         with contextlib.suppress(SealFrameRejected):
@@ -209,7 +208,7 @@ def test_any_flipped_bit_is_read_or_rejected_never_a_crash(wire: bytes) -> None:
     for position in range(len(wire) * 8):
         flipped = bytearray(wire)
         flipped[position // 8] ^= 1 << position % 8
-        for frame in StreamSplitter().feed(bytes(flipped) + LOCK):
+        for frame in protocol_named("jt600").new_stream().frames(bytes(flipped) + LOCK):
             try:
                 decoded = decode(frame)
             except SealFrameRejected:
@@ -219,8 +218,8 @@ def test_any_flipped_bit_is_read_or_rejected_never_a_crash(wire: bytes) -> None:
 
 @pytest.mark.parametrize("torn", [LOCK[:20], UNLOCK[:30], b"$$$$", b"(((", b"$" + b"\xff" * 30])
 def test_a_torn_head_costs_no_later_frame_for_ever(torn: bytes) -> None:
-    splitter = StreamSplitter()
-    frames = splitter.feed(torn) + [frame for _ in range(60) for frame in splitter.feed(LOCK)]
+    splitter = protocol_named("jt600").new_stream()
+    frames = splitter.frames(torn) + [frame for _ in range(60) for frame in splitter.frames(LOCK)]
     assert frames.count(LOCK) >= 10
 
 
@@ -237,11 +236,11 @@ def test_the_command_answers_line_by_line(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_a_protocol_that_is_not_built_in_is_a_clear_error() -> None:
-    answer = inspect_line("jt808", LOCK.hex())
-    assert answer["error"].startswith("DRV-SEA-002: protocol 'jt808' is not built in")
+    answer = inspect_line("smoke", LOCK.hex())
+    assert answer["error"].startswith("DRV-SEA-002: protocol 'smoke' is not built in")
     assert answer["events"] == []
     with pytest.raises(ProtocolNotBuiltIn):
-        protocol_named("galileo")
+        protocol_named("smoke")
 
 
 def test_captures_come_escaped_or_not() -> None:
@@ -253,4 +252,4 @@ def test_captures_come_escaped_or_not() -> None:
     answers = [inspect_line("jointech", captured.hex()) for captured in (plain, wire)]
     assert answers[0] == answers[1]
     assert answers[0]["events"][0]["attributes"]["temperature_c"] == "28.5"
-    assert StreamSplitter().feed(wire) == [plain]
+    assert protocol_named("jt600").new_stream().frames(wire) == [plain]

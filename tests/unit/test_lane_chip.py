@@ -7,11 +7,13 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 import pytest
 
 from drivers import contracts as dc
 from gate_agent.app import views
+from gate_agent.clock import Clock
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Outcome
@@ -24,12 +26,13 @@ from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import ChipRead, Phase
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.errors import InspectionFault
-from gate_agent.lane.ports import ChipInspection, DocumentPorts
+from gate_agent.lane.ports import ChipInspection, DocumentPorts, OpticalInspector
 from gate_agent.web.lane_api_messages import Instruction
 from models.results import ComparisonDecision
 from tests.unit.test_lane_controller import TODAY, Lane, lane
 from tests.unit.virtual_time import VirtualClock, VirtualLoop, run
 
+Found = TypeVar("Found")
 A, B, A_WRONG = specimen(1, TODAY).lines(), specimen(2, TODAY).lines(), specimen(1, TODAY).lines(wrong_digit=True)
 SOD_CHECKS = (CheckName.SOD_SIGNATURE, CheckName.CERTIFICATE_CHAIN, CheckName.CERTIFICATE_REVOCATION)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(80)
@@ -92,7 +95,8 @@ class Judge:
 
     outcomes: dict[CheckName, CheckResult] = field(default_factory=dict)
     early: dict[CheckName, CheckResult] = field(default_factory=dict)
-    covered_states: frozenset[str] | None = frozenset({"UTO"})
+    beside: tuple[CheckResult, ...] = ()
+    covered_states: frozenset[str] | None = frozenset({"UTO", "UZB"})
     version: int = 7
     optics_seconds: float = 0.0
     optics: dict[CheckName, CheckOutcome] = field(default_factory=dict)
@@ -118,7 +122,7 @@ class Judge:
         portrait = None
         if "DG2" in evidence.files:
             portrait = evidence.files["DG2"][evidence.files["DG2"].index(b"\xff\xd8\xff") :]
-        return ChipInspection(results, ("lines",), portrait)
+        return ChipInspection((*results, *self.beside), ("lines",), portrait)
 
     async def page(self, images: Mapping[str, bytes], lines: tuple[str, ...]) -> tuple[CheckResult, ...]:
         self.pages.append(tuple(sorted(images)))
@@ -143,10 +147,13 @@ class Table:
         self.walk.event("chip-1", dc.ChipPresented(b"atr"))
         self.walk.event("reader-1", dc.DocumentPresented())
         for role in pictures:
-            self.walk.event("reader-1", dc.DocumentImage(role, "image/jpeg", role.encode()))
+            self.picture(role)
         self.walk.event("reader-1", dc.MrzRead(lines))
         if portrait is not None:
             self.walk.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", portrait))
+
+    def picture(self, role: str, content: bytes = b"") -> None:
+        self.walk.event("reader-1", dc.DocumentImage(role, "image/jpeg", content or role.encode()))
 
     def lift(self) -> None:
         self.walk.event("chip-1", dc.ChipRemoved())
@@ -174,6 +181,11 @@ class Table:
         return [reason.code for reason in self.walk.house.decisions[-1].answer.admission_reasons]
 
 
+def not_none(value: Found | None) -> Found:
+    assert value is not None
+    return value
+
+
 def at_the_table(
     test: Callable[[Table], Awaitable[None]],
     *,
@@ -181,14 +193,17 @@ def at_the_table(
     judge: Judge | None = None,
     has_chip: bool = True,
     document: dict[str, object] | None = None,
+    page_pictures: tuple[str, ...] = (),
+    optics: Callable[[Clock], OpticalInspector] | None = None,
 ) -> None:
-    """Run a test on a lane whose time is virtual."""
+    """Run a test on a lane whose time is virtual. `optics` makes another judge of pages."""
     loop = VirtualLoop()
     chip, judge = chip or Chip(), judge or Judge()
 
     async def main() -> None:
-        ports = DocumentPorts(chip if has_chip else None, judge, judge)
-        async with lane(ports=ports, document=document, clock=VirtualClock(loop)) as walk:
+        clock = VirtualClock(loop)
+        ports = DocumentPorts(chip if has_chip else None, judge, judge if optics is None else optics(clock))
+        async with lane(ports=ports, document=document, clock=clock, page_pictures=page_pictures) as walk:
             await test(Table(walk, chip, judge, loop))
 
     run(main(), loop)
@@ -307,6 +322,26 @@ def test_a_tear_that_the_reader_notices_late_counts_once() -> None:
         assert table.entrance
 
     at_the_table(test, chip=Chip(seconds=0.5))
+
+
+def test_a_chip_that_leaves_a_moment_before_its_document_is_one_attempt() -> None:
+    """A lifted document: the field loses it first. Asked again at once, the reader would still see it, and the lift would count twice."""
+
+    async def test(table: Table) -> None:
+        table.lay()
+        table.chip.fault = "DRV-CHP-001"
+        await table.pass_s(0.4)  # torn off since 0.15 s
+        assert table.walk.controller.state.chip is ChipRead.RUNNING
+        assert table.walk.house.read_again_calls == 0
+        table.lift()
+        await table.settle()
+        assert table.walk.controller.state.chip is ChipRead.AWAITED
+        table.chip.fault = ""
+        table.lay()
+        await table.pass_s(1.0)
+        assert table.entrance
+
+    at_the_table(test, chip=Chip(seconds=0.15))
 
 
 def test_a_chip_that_is_torn_off_twice_calls_the_guard_and_accuses_nobody() -> None:
@@ -446,6 +481,46 @@ def test_whom_nobody_can_prove_is_told_before_the_entrance(
     at_the_table(test, judge=Judge(covered_states=covered), chip=Chip(), document={"chip": setting})
 
 
+@pytest.mark.parametrize("setting", ["required", "advisory"])
+def test_a_chip_that_is_given_up_twice_leaves_the_printed_portrait(setting: str) -> None:
+    """As the reference of a lane that goes on without the chip; for the guard's eyes where it does not."""
+
+    async def test(table: Table) -> None:
+        table.lay(portrait=b"printed")
+        await table.pass_s(13.1)
+        table.read_once_more()
+        await table.pass_s(13.1)
+        assert table.walk.house.portraits == [b"printed"]
+        assert table.entrance is (setting == "advisory")
+        if setting == "required":
+            shown = views.referral(table.walk.controller, not_none(table.walk.controller.borrowed))
+            assert not_none(shown).has_reference
+
+    at_the_table(test, chip=Chip(hangs=True), document={"chip": setting, "chip_timeout_s": 8.0})
+
+
+def test_a_guard_sees_the_portrait_of_a_chip_that_failed_before_it_was_ready() -> None:
+    """Decoding takes longer than the judgement: the console is told once more when the portrait is there."""
+
+    async def test(table: Table) -> None:
+        decoded = table.walk.house.reference_waits = asyncio.Event()
+        table.lay()
+        await table.pass_s(1.0)
+        assert table.walk.phase is Phase.REFERRED
+        shown = views.referral(table.walk.controller, not_none(table.walk.controller.borrowed))
+        assert not not_none(shown).has_reference
+        changes = table.walk.house.changes
+        decoded.set()
+        await table.settle()
+        assert table.walk.house.changes > changes
+        shown = views.referral(table.walk.controller, not_none(table.walk.controller.borrowed))
+        assert not_none(shown).has_reference
+
+    changed = Reason(ReasonCode.DATA_GROUP_CHANGED, {"group": "DG2"})
+    outcomes = {CheckName.CHIP_CONTENT: CheckResult(CheckName.CHIP_CONTENT, F, (changed,))}
+    at_the_table(test, chip=Chip(seconds=0.5), judge=Judge(outcomes=outcomes))
+
+
 def test_an_advisory_chip_that_cannot_be_read_leaves_the_printed_portrait_as_the_reference() -> None:
     async def test(table: Table) -> None:
         table.lay(portrait=b"printed")
@@ -492,6 +567,13 @@ def test_pictures_of_another_page_are_not_held_against_this_document() -> None:
         assert borrowed is not None
         assert borrowed.pictures == {}
         assert table.judge.pages == [("infrared",)]
+        table.walk.event("reader-1", dc.MrzRead(B))
+        await table.settle()
+        assert table.reasons() == [ReasonCode.DOCUMENT_CHANGED]
+        assert table.judge.pages == [("infrared",)]
+        table.walk.event("reader-1", dc.DocumentRemoved())
+        await table.settle()
+        assert borrowed.unplaced_pictures == {}
 
     at_the_table(test, chip=Chip(seconds=5.0))
 
@@ -670,3 +752,31 @@ def test_a_lane_with_a_chip_reader_needs_somebody_to_judge_chips() -> None:
 
     with pytest.raises(ValueError, match="nobody to read or to judge"):
         run(main(), loop)
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_a_chip_that_was_signed_for_tests_lets_nobody_in_where_specimens_are_not_accepted(accepts: bool) -> None:
+    lines = specimen(1, TODAY, issuing_state="UZB", nationality="UZB", primary_identifier="KARIMOV").lines()
+    told = CheckResult(CheckName.SPECIMEN, F, (Reason(ReasonCode.SPECIMEN_CERTIFICATE),))
+
+    async def test(table: Table) -> None:
+        table.lay(lines, portrait=JPEG)
+        await table.pass_s(1.0)
+        assert table.entrance is accepts
+        assert table.results[CheckName.SPECIMEN].outcome is (N if accepts else F)
+        if not accepts:
+            assert table.reasons()[0] is ReasonCode.SPECIMEN_CERTIFICATE
+
+    at_the_table(test, judge=Judge(beside=(told,)), document={"accept_specimens": accepts})
+
+
+def test_a_chip_takes_back_nothing_that_the_printed_lines_said() -> None:
+    told = CheckResult(CheckName.SPECIMEN, S)
+
+    async def test(table: Table) -> None:
+        table.lay(portrait=JPEG)
+        await table.pass_s(1.0)
+        assert not table.entrance
+        assert table.results[CheckName.SPECIMEN].reasons == (Reason(ReasonCode.SPECIMEN_DOCUMENT),)
+
+    at_the_table(test, judge=Judge(beside=(told,)), document={"accept_specimens": False})

@@ -62,6 +62,7 @@ class House:
     entrances: int = 0
     releases: list[dc.Door] = field(default_factory=list)
     read_again_calls: int = 0
+    changes: int = 0
     store_broken: bool = False
     barrier_broken: bool = False
     engine_faults: int = 0
@@ -92,6 +93,9 @@ class House:
 
     async def secure(self) -> None:
         pass
+
+    def changed(self) -> None:
+        self.changes += 1
 
     async def read_again(self) -> None:
         self.read_again_calls += 1
@@ -199,9 +203,9 @@ class Lane:
         self.event("barrier-1", dc.BarrierInputs(False, False, occupancy, 0, self.exits, False, False))
         await self.settle()
 
-    async def present(self, *, portrait: bytes = b"portrait", wrong_digit: bool = False) -> None:
+    async def present(self, *, portrait: bytes = b"portrait", wrong_digit: bool = False, **changes: object) -> None:
         self.event("reader-1", dc.DocumentPresented())
-        self.event("reader-1", dc.MrzRead(specimen(1, TODAY).lines(wrong_digit=wrong_digit)))
+        self.event("reader-1", dc.MrzRead(specimen(1, TODAY, **changes).lines(wrong_digit=wrong_digit)))
         self.event("reader-1", dc.DocumentImage("portrait", "image/jpeg", portrait))
         await self.settle()
 
@@ -226,7 +230,7 @@ class Lane:
 async def lane(
     *, direction: str = "entry", monitor: FaceMonitor | None = None, references: StayReferences | None = None,
     ports: DocumentPorts | None = None, document: dict[str, object] | None = None, clock: Clock | None = None,
-    **face: object,
+    page_pictures: tuple[str, ...] = (), **face: object,
 ) -> AsyncIterator[Lane]:  # fmt: skip
     clock = clock or SystemClock()
     names = ["reader-1", "camera-1", "barrier-1", *(["chip-1"] if ports and ports.chip_reader else [])]
@@ -240,15 +244,16 @@ async def lane(
                 "camera": "camera-1",
                 "barrier": "barrier-1",
                 "chip_reader": "chip-1" if "chip-1" in names else "",
+                "page_pictures": page_pictures,
             }
         ],
-        document=document or {},
+        document={"accept_specimens": True} | (document or {}),
         face={"capture_timeout_s": 0.5, "capture_timeout_with_attack_detection_s": 0.5, **face},
     )
     house = House(clock=clock)
     controller = LaneController(
         settings, settings.lane[0], reader=house, camera=house, barrier=house, matcher=house, store=house,
-        knowledge=house, clock=clock, changed=lambda: None, document=ports, monitor=monitor, references=references,
+        knowledge=house, clock=clock, changed=house.changed, document=ports, monitor=monitor, references=references,
     )  # fmt: skip
     task = asyncio.create_task(controller.run())
     walk = Lane(house, controller, clock)

@@ -18,10 +18,10 @@ from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.mrz import read_mrz
 from models.errors import CatalogueFault
 from models.mrz_reader import MrzReader, read_zone
-from models.mrz_reader.decoding import LineReading, best_zone
+from models.mrz_reader.decoding import LineReading, contested, zone_readings
 from models.mrz_reader.digits import best_with_right_digits, right_digits
 from models.mrz_reader.formats import FORMATS
-from models.mrz_reader.lattice import decoded_lines, greedy_text, without_idle_steps
+from models.mrz_reader.lattice import decoded_lines, greedy_text, steps_that_count
 from models.mrz_reader.reader import MODEL_ID
 from models.mrz_reader.recogniser import Recogniser
 from models.mrz_reader.strip import normalised, padded
@@ -29,7 +29,7 @@ from models.mrz_reader.symbols import BLANK, CLASSES, SYMBOLS
 from models.packaged_weights import packaged_content, packaged_models, training_report
 from tests.bench.mrz_pages import FORMATS as NAMES
 from tests.bench.mrz_pages import drawn_page, lines_of
-from tests.bench.mrz_photographs import photograph, photographs
+from tests.bench.mrz_photographs import photograph, photographs, sweep
 
 BY_NAME = {zone.name: zone for zone in FORMATS}
 TODAY = date(2026, 6, 15)
@@ -52,6 +52,10 @@ def spoken(line, *, sure=0.98, doubts=None):
         gap[BLANK] = 0.999
         steps += [row, row, gap]
     return np.array(steps, np.float32)
+
+
+def best_zone(lines):
+    return next(iter(zone_readings(lines)), None)
 
 
 def readings(lines, **options):
@@ -102,7 +106,7 @@ def test_the_decoder_emits_only_what_the_grammar_allows(data):
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=60)
 def test_the_joint_reading_has_every_digit_right_and_none_is_likelier(data):
     zone = data.draw(st.sampled_from(FORMATS))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -113,9 +117,7 @@ def test_the_joint_reading_has_every_digit_right_and_none_is_likelier(data):
     found = best_with_right_digits(zone, evidence)
     assert found is not None
     symbols, score = found
-    right = right_digits(zone, symbols)
-    is_long = right_digits(zone, true)["document_number"] and "<" in SYMBOLS[int(symbols[0][14])]
-    assert all(value for name, value in right.items() if name != "document_number" or not is_long)
+    assert all(right_digits(zone, symbols).values())
 
     def log(lines):
         return sum(
@@ -123,8 +125,10 @@ def test_the_joint_reading_has_every_digit_right_and_none_is_likelier(data):
             for row, line in zip(evidence, lines, strict=True)
         )
 
-    assert score >= log(true) - 1e-6, "the true zone has right digits, too"
     assert score == pytest.approx(log(symbols))
+    line, index = next(field.digit for field in zone.fields if field.name == "document_number")
+    if SYMBOLS[true[line][index]] != "<":  # a long number is taken as it stands, and this one may not be the likeliest
+        assert score >= log(true) - 1e-6, "the true zone has right digits, too"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -154,6 +158,39 @@ def test_a_wrong_digit_on_paper_is_not_read_right():
     assert not reading.has_right_digits
 
 
+def test_where_two_formats_pass_neither_is_accepted():
+    """Passport or visa: line 1, position 1 says which, and here the network is of two minds."""
+    lines = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+    unsure = LineReading.of(spoken(lines[0], doubts={0: ("V", 0.5)}))
+    found = zone_readings([unsure, LineReading.of(spoken(lines[1]))], least_posterior=0.4)
+    assert {reading.format.name for reading in found if reading.passes} == {"TD3", "MRVA"}
+    best = contested(found[0], found)
+    assert not best.passes
+    assert (best.doubtful[0].line, best.doubtful[0].position) == (1, 1)
+    assert {best.doubtful[0].character, best.doubtful[0].alternative} == {"P", "V"}
+
+
+def test_a_reading_that_nothing_contests_stays_as_it_is():
+    found = zone_readings(readings(lines_of(np.random.default_rng(3), "TD2")))
+    assert contested(found[0], found) == found[0]
+
+
+@pytest.mark.parametrize("lost", [20, 43])
+def test_a_symbol_that_was_lost_and_made_up_from_its_neighbour_is_named(lost):
+    """The text comes out right, for fillers are alike; but one of them was never seen."""
+    lines = ("P<UTOERIKSSON<<ANNA<<<<<<<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+    first, second = (np.repeat(spoken(line), 2, axis=0) for line in lines)  # six steps a symbol
+    start = 6 * (lost - 1)
+    filler, blank = first[6 * lost], first[6 * lost + 4]
+    halves = np.stack([filler, blank, filler, *[blank] * 9])  # two readings of one filler, then bare paper
+    spoiled = np.concatenate([first[:start], halves, first[start + 12 :]])
+    reading = best_zone([LineReading.of(spoiled), LineReading.of(second)])
+    assert reading.lines == lines
+    assert reading.has_right_digits
+    assert {doubt.position for doubt in reading.doubtful} >= {lost, lost + 1}
+    assert not reading.passes
+
+
 def test_a_digit_where_only_letters_stand_is_read_as_the_letter():
     lines = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
     spoiled = spoken(lines[0], doubts={4: ("0", 0.6)})
@@ -176,7 +213,7 @@ def test_greedy_reading_needs_a_blank_between_equal_neighbours():
 
 def test_idle_steps_are_shortened_to_one_and_nothing_else_is_lost():
     answers = np.eye(CLASSES, dtype=np.float32)[[0, 0, 0, 5, 5, 0, 0, 5, 0]]
-    assert without_idle_steps(answers).argmax(axis=1).tolist() == [0, 5, 5, 0, 5, 0]
+    assert answers[steps_that_count(answers)].argmax(axis=1).tolist() == [0, 5, 5, 0, 5, 0]
 
 
 # ---- strips and weights -------------------------------------------------------------------------------------------------
@@ -280,6 +317,20 @@ def test_small_and_large_pictures_are_read():
         zone = read_zone(picture)
         assert zone is not None, width
         assert zone.lines == page.lines, width
+
+
+@pytest.mark.ocr_b
+@pytest.mark.parametrize("width", [300, 800, 1280, 4000])
+def test_pages_at_any_angle_are_never_accepted_wrong(width):
+    """Five formats at four angles; where a character is 12 px and wider nearly all are read, at 300 px nobody reads any."""
+    shots = list(sweep((width,), (0, 45, 90, 215)))
+    exact = 0
+    for shot in shots:
+        zone = read_zone(shot.picture)
+        right = zone is not None and (zone.format, zone.lines) == (shot.format, shot.lines)
+        exact += right
+        assert right or zone is None or not zone.is_accepted, (shot.wear, shot.format)
+    assert exact >= {300: 0, 800: 9, 1280: 18, 4000: 18}[width]
 
 
 @pytest.mark.ocr_b

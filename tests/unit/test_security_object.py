@@ -1,14 +1,17 @@
 """EF.SOD and what stands behind it: algorithms as issuers use them, chains by the time of signing, and everything that is wrong."""
 
+import hashlib
 import time
 from datetime import timedelta
 from functools import cache
 
 import ecdsa
 import pytest
+from cryptography.hazmat.primitives.asymmetric import utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emrtd.tlv import children, encode_tlv, read_tlv
 from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.inspection.certificate_defects import Defect, DefectKind
@@ -162,6 +165,21 @@ class TestSignature:
         finding = judged(content, defects=[Defect(DefectKind.WRONG_SIGNER_IDENTIFIER, digest)])
         assert (finding.outcome, finding.chain.outcome) == (S, S)
 
+    def test_a_signature_made_to_end_at_infinity_is_wrong_and_no_fault(self):
+        """Whoever makes up a signer can choose r so that the verification meets the point at infinity."""
+
+        class Cancelling(utopia.Keys):
+            def sign(self, message):
+                n, secret = int(self.private.curve.order), int(self.private.privkey.secret_multiplier)
+                digest = int.from_bytes(hashlib.sha256(message).digest(), "big")
+                return utils.encode_dss_signature(-digest * pow(secret, -1, n) % n, 1)
+
+        keys = utopia.ec_keys(ecdsa.BRAINPOOLP320r1)
+        signer = utopia.certify(common_name="DS", keys_=keys, issuer=CSCA, is_authority=False, serial=79)
+        signer.keys = Cancelling(**vars(keys))
+        finding = judged(utopia.sod(signer, GROUPS))
+        assert (finding.outcome, codes(finding.reasons)) == (F, [ReasonCode.SOD_SIGNATURE_WRONG])
+
     def test_sha1_is_graded_and_not_refused(self):
         signer = utopia.certify(
             common_name="DS", keys_=utopia.rsa_keys(hash_name="sha1"), issuer=CSCA, is_authority=False
@@ -173,6 +191,11 @@ class TestSignature:
         signer = utopia.certify(common_name="DS", issuer=weak_csca, is_authority=False)
         chain = judged(utopia.sod(signer, GROUPS), weak_csca).chain
         assert (chain.outcome, codes(chain.reasons)) == (U, [ReasonCode.ALGORITHM_WEAK])
+
+    def test_a_weak_digest_under_a_strong_signature_is_weak(self):
+        finding = judged(utopia.sod(SIGNER, GROUPS, digest_name="sha1"))
+        assert (finding.outcome, codes(finding.reasons)) == (U, [ReasonCode.ALGORITHM_WEAK])
+        assert finding.is_proven
 
     def test_a_known_defect_turns_a_wrong_signature_into_a_doubt(self):
         content = utopia.sod(SIGNER, GROUPS, changed_content=utopia.security_object({1: b"other", 2: b""}))
@@ -273,6 +296,15 @@ class TestRevocation:
         assert self.outcome(utopia.revocation_list(CSCA, [77])) == (F, [ReasonCode.CERTIFICATE_REVOKED])
         assert self.outcome(utopia.revocation_list(CSCA, []), now=None) == (U, [ReasonCode.REVOCATION_UNKNOWN])
 
+    def test_a_signer_that_only_names_an_issuer_is_cleared_by_none_of_its_lists(self):
+        stranger = utopia.certify()  # the same name, another key
+        signer = utopia.certify(common_name="DS", issuer=stranger, is_authority=False, serial=78)
+        lists = [utopia.revocation_list(CSCA, [5])]
+        chain = judged(utopia.sod(signer, GROUPS), CSCA, lists=lists).chain
+        assert (chain.revocation_outcome, codes(chain.revocation_reasons)) == (U, [ReasonCode.REVOCATION_UNKNOWN])
+        vouched_for = judged(utopia.sod(signer, GROUPS), CSCA, lists=lists, signers=[signer]).chain
+        assert vouched_for.revocation_outcome is S, "an officer imported it one by one"
+
     def test_an_issuer_that_was_revoked_takes_its_signers_along(self):
         assert self.outcome(utopia.revocation_list(CSCA, [1])) == (F, [ReasonCode.CERTIFICATE_REVOKED])
 
@@ -299,6 +331,46 @@ class TestCardSecurity:
     @pytest.mark.parametrize("content", [b"", b"\x30\x00", b"\x77\x02\x30\x00", bytes(100)])
     def test_anything_else_fails(self, content):
         assert judge_card_security(content, store(CSCA), NOW).outcome is F
+
+
+class TestUnusualEncodings:
+    """Issuers are met that do not write DER; what is signed is verified over the bytes that were signed."""
+
+    TO_CONTENT = (1, 0, 2, 1, 0)  # ContentInfo > [0] > SignedData > EncapsulatedContentInfo > [0] > OCTET STRING
+
+    def judged(self, rewrite, depth):
+        """Judge EF.SOD with one element on the way to its signed content written anew."""
+        content = encode_tlv(0x77, self.rewritten(read_tlv(utopia.sod(SIGNER, GROUPS)).value, rewrite, depth))
+        assert content != utopia.sod(SIGNER, GROUPS)
+        return judged(content)
+
+    def rewritten(self, element, rewrite, depth, level=0):
+        tag, value = element[0], read_tlv(element).value
+        if level == depth:
+            return rewrite(tag, value)
+        parts = [encode_tlv(part.tag, part.value) for part in children(value)]
+        at = self.TO_CONTENT[level]
+        parts[at] = self.rewritten(parts[at], rewrite, depth, level + 1)
+        return encode_tlv(tag, b"".join(parts))
+
+    @pytest.mark.parametrize("depth", range(5))
+    def test_indefinite_and_padded_lengths(self, depth):
+        for rewrite in (
+            lambda tag, value: bytes((tag, 0x80)) + value + b"\x00\x00",
+            lambda tag, value: bytes((tag, 0x84)) + len(value).to_bytes(4, "big") + value,
+        ):
+            finding = self.judged(rewrite, depth)
+            assert (finding.outcome, finding.chain.outcome) == (S, S)
+            assert set(finding.digests.digests) == set(GROUPS)
+
+    def test_content_in_pieces(self):
+        """An OCTET STRING in constructed form (ITU-T X.690 §8.7.3)."""
+        for changed, outcome in ((b"", S), (b"\x00", F)):
+            finding = self.judged(lambda _, value, end=changed: self.pieces(value[: len(value) - len(end)] + end), 5)
+            assert (finding.outcome, set(finding.digests.digests)) == (outcome, set(GROUPS))
+
+    def pieces(self, value):
+        return b"\x24\x80" + encode_tlv(0x04, value[:20]) + encode_tlv(0x04, value[20:]) + b"\x00\x00"
 
 
 class TestHostileInput:

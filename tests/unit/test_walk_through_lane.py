@@ -127,7 +127,7 @@ class World:
 def settings(**lane: object) -> Settings:
     table = {"lane_id": 1, "document_reader": "kiosk", "camera": "hall", "barrier": "exit"} | lane
     devices = [{"name": name, "driver": "none"} for name in ("kiosk", "hall", "exit")]
-    return Settings.model_validate({"lane": [table], "device": devices})
+    return Settings.model_validate({"lane": [table], "device": devices, "document": {"accept_specimens": True}})
 
 
 def build(world: World, permission: Permission | None = Permission.DEMONSTRATION, **lane: object) -> WalkThroughLane:

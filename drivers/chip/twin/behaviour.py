@@ -14,6 +14,7 @@ class Behaviour:
     or, at 0, with an unprotected 6F00 that ends the session. `delay_s`: before every answer. `hangs_at_apdu`: no answer any more from
     there. `torn_off_at_apdu`: gone instead of that answer. `endless_more_data`: 61FF for ever once the application was selected.
     `secure_messaging_breaks_at_apdu`: 6988 there, once.
+    `refusals`: the status words that a command (instruction, P1 and P2) is refused with, one time after the other, before it works.
     `file_lengths`: the length that a file's first bytes claim, by file name.
     """
 
@@ -25,6 +26,7 @@ class Behaviour:
     torn_off_at_apdu: int | None = None
     endless_more_data: bool = False
     file_lengths: Mapping[str, int] = field(default_factory=dict)
+    refusals: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     pace_fails: bool = False
     pace_needs_parameter_id: bool = False
     secure_messaging_breaks_at_apdu: int | None = None

@@ -58,6 +58,11 @@ class ChipTwin:
         self._passport = None
         self._leave()
 
+    async def until_gone(self) -> None:
+        """Wait until the passport that lies there is torn off or taken away."""
+        if self._presence is not None:
+            await asyncio.wait({self._presence})
+
     def _begin(self) -> None:
         if self.is_plugged and self._passport is not None:
             self._presence = asyncio.create_task(self._lie_there(self._passport), name=f"chip at port {self.port}")

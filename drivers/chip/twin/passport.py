@@ -62,6 +62,7 @@ class VirtualPassport:
         self._basic_access = BasicAccess(contents.mrz_information, self._entropy)
         self._session = _Session()
         self._has_broken = False
+        self._refusals = {command: list(statuses) for command, statuses in self.behaviour.refusals.items()}
 
     @property
     def apdus(self) -> int:
@@ -161,6 +162,8 @@ class VirtualPassport:
     def _execute(self, command: Command) -> tuple[bytes, int]:
         if command.cla & ~commands.CHAINED:
             raise Refused(commands.CLASS_UNKNOWN)
+        if waiting := self._refusals.get((command.ins, command.parameters)):
+            raise Refused(waiting.pop(0))
         match command.ins:
             case 0xA4:
                 return self._files.select(command), commands.OK

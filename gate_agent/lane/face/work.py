@@ -142,6 +142,8 @@ class FaceWork:
                 printed = await compare_printed(self._matcher, borrowed)
             if self._stays is not None:
                 found = await self._stays.instead(self._matcher, borrowed, found)
+        if borrowed.reference_ready:
+            self._changed()  # a guard who was called meanwhile sees it, though the machine has no more use for it
         if borrowed.is_over:  # it ended while the worker looked: what came too late is forgotten once more
             borrowed.wipe()
             await self._forget(borrowed.transaction_id)

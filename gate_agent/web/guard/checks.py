@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from gate_agent.domain.check import CheckName, CheckOutcome
+from gate_agent.domain.result_tables import document_result, family_results
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import CheckView, ComparedView, LaneView, ReasonView
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "document": ("mrz_check_digits", "mrz_reading", "expiry", "specimen", "visible_seal"),
+        "document": ("mrz_check_digits", "mrz_reading", "state_codes", "specimen", "expiry", "visible_seal"),
         "chip": (
             "chip_access",
             "sod_signature",
@@ -39,6 +41,7 @@ _PENDING = "pending"
 _WORST_FIRST = ("failed", "aborted", "undetermined", "pending", "successful", "not_supported")
 _UNPROVEN = ("failed", "aborted", "undetermined", "not_supported")
 _SHOWN_WITH_THE_SCORE = frozenset({"calibration", "model", "cohort", "cosine", "frames"})
+_PROVEN = "successful"
 _LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
 _GROUP_OF = {check: group for group, checks in GROUPS.items() for check in checks}
 
@@ -71,7 +74,7 @@ def check_groups(
         if not rows:
             continue
         if group in hidden:
-            groups.append(_group(group, "held_back", [], catalogue))
+            groups.append(_group(group, "held_back", [], catalogue, note=catalogue.text("ui.held_back_note")))
             continue
         if worst_first:
             rows.sort(key=_rank)
@@ -83,6 +86,22 @@ def gaps(groups: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> str:
     """Return in one line what is not proven, so that nobody takes silence for proof; empty when everything is."""
     names = [row["check_text"] for group in groups for row in group["checks"] if row["outcome"] in _UNPROVEN]
     return catalogue.text("ui.gaps", checks=", ".join(names)) if names else ""
+
+
+def document_worth(checks: Iterable[CheckView], catalogue: Catalogue) -> str:
+    """Return in one line what the document is worth as a whole (TR-03135-1 table 5.2), and each family of its checks; empty without any."""
+    names = frozenset(CheckName)
+    families = family_results(
+        {CheckName(check.check): CheckOutcome(check.outcome) for check in checks if check.check in names}
+    )
+    if not families:
+        return ""
+    told = (
+        f"{catalogue.text(f'family.{family}')} {catalogue.text(f'outcome_letter.{outcome}')}"
+        for family, outcome in families.items()
+    )
+    worth = catalogue.text(f"outcome.{document_result(families)}")
+    return catalogue.text("ui.document_worth", outcome=worth, families=" · ".join(told))
 
 
 def running_inspection(lane: LaneView, catalogue: Catalogue) -> dict[str, Any] | None:
@@ -107,15 +126,28 @@ def _strays(group: str, shown: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in shown if name not in _GROUP_OF) if group == "lists" else []
 
 
-def _group(name: str, outcome: str, rows: list[dict[str, Any]], catalogue: Catalogue) -> dict[str, Any]:
+def _group(
+    name: str, outcome: str, rows: list[dict[str, Any]], catalogue: Catalogue, *, note: str = ""
+) -> dict[str, Any]:
+    shared = _shared_reasons(rows)
+    if shared:
+        note = " · ".join(shared)
+        rows = [{**row, "reasons": []} for row in rows]
     return {
         "group": name,
         "group_text": catalogue.text(f"check_group.{name}"),
         "outcome": outcome,
         "outcome_text": catalogue.text(f"outcome.{outcome}"),
         "letter": catalogue.text(f"outcome_letter.{outcome}"),
+        "note": note,
         "checks": rows,
     }
+
+
+def _shared_reasons(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the reasons that every check of a group has in common, such as one broken read: they are said once."""
+    first = rows[0]["reasons"] if len(rows) > 1 else []
+    return first if all(row["reasons"] == first for row in rows) else []
 
 
 def _pending(name: str, catalogue: Catalogue) -> dict[str, Any]:
@@ -137,13 +169,26 @@ def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
         "outcome_text": catalogue.text(f"outcome.{check.outcome}"),
         "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
         "reasons": reasons(check.reasons, catalogue),
-        "compared": [_pair(pair, catalogue) for pair in check.compared if pair.name not in _SHOWN_WITH_THE_SCORE],
+        "compared": [_pair(check.check, pair, catalogue) for pair in _worth_saying(check.compared)],
         "duration_text": catalogue.text("ui.ms", ms=f"{check.duration_ms:.0f}"),
     }
 
 
-def _pair(pair: ComparedView, catalogue: Catalogue) -> str:
+def _worth_saying(compared: Iterable[ComparedView]) -> list[ComparedView]:
+    """Return what a guard can use: without what stands beside the score, and without proofs that this chip does not offer."""
+    shown = [pair for pair in compared if pair.name not in _SHOWN_WITH_THE_SCORE]
+    return [pair for pair in shown if not (pair.expected == _PROVEN and pair.found == "not_supported")]
+
+
+def _pair(check: str, pair: ComparedView, catalogue: Catalogue) -> str:
+    """Return two compared values in words: as fits the check, or what was found and what was expected."""
+    if pair.expected == _PROVEN:  # a protocol, and what came of it
+        protocol = catalogue.text(f"protocol.{pair.name}")
+        return f"{protocol[:1].upper()}{protocol[1:]}: {catalogue.text(f'outcome.{pair.found}').lower()}"
     name = catalogue.text(f"value.{pair.name}")
+    pattern = f"compared.{check}"
+    if pattern in catalogue.texts and (pair.expected or check == "chip_access"):
+        return catalogue.text(pattern, name=name, found=pair.found, expected=pair.expected or pair.found)
     if not pair.expected:
         return f"{name}: {pair.found}"
     expected = pair.expected.replace(">=", "≥").replace("<=", "≤")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
-from gate_agent.web.guard.checks import check_groups, gaps, reasons, running_inspection
+from gate_agent.web.guard.checks import check_groups, document_worth, gaps, reasons, running_inspection
 from gate_agent.web.guard.rates import rates_table
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
@@ -202,6 +202,7 @@ def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
         "reasons": reasons(referral.reasons, catalogue),
         "groups": groups,
         "gaps": gaps(groups, catalogue),
+        "worth": document_worth(referral.checks, catalogue),
         "document": None
         if document is None
         else {

@@ -1,7 +1,6 @@
 // Checks in groups, each with its five-valued mark; and the inspection that runs in a lane, as its results come in.
 
 import { element, glyph, keyed, setText } from "./dom.mjs";
-import { ui } from "./gate.mjs";
 
 const GLYPHS = { pending: "starting", held_back: "absent" };
 const symbol = (outcome) => GLYPHS[outcome] ?? outcome;
@@ -41,7 +40,7 @@ function createGroup(heading) {
 function updateGroup(node, group) {
   setText(node.parts.head, group.group_text);
   showMark(node.parts.mark, group);
-  setText(node.parts.note, group.outcome === "held_back" ? ui.held_back_note : "");
+  setText(node.parts.note, group.note);
   node.parts.checks.setAttribute("aria-label", group.group_text);
   node.parts.checks.hidden = group.checks.length === 0;
   keyed(node.parts.checks, group.checks, (check) => check.check_text, createCheck, updateCheck);
@@ -57,7 +56,7 @@ function createCheck() {
 function updateCheck(node, check) {
   setText(node.parts.name, check.check_text);
   showMark(node.parts.mark, check);
-  setText(node.parts.why, [...check.reasons, ...check.compared].join(" · "));
+  setText(node.parts.why, [...check.reasons, ...check.compared].join("\n"));
   node.title = check.duration_text;
 }
 

@@ -55,8 +55,9 @@ export function askAction(action, target, about = "") {
         element("input", { type: "radio", name: "reason", value: reason.code, checked: reason.code === chosen.code }), reason.text));
     const remark = element("textarea", { id: "remark", rows: "2", maxlength: "500", "aria-describedby": "remark-hint" });
     remark.value = chosen.text;
-    const lines = element("textarea", { id: "printed-lines", class: "lines", rows: "3", maxlength: "200", spellcheck: "false", autocapitalize: "characters", dir: "ltr", "aria-describedby": "lines-hint" });
+    const lines = element("textarea", { id: "printed-lines", class: "lines", rows: String(Math.max(2, chosen.lines.length)), maxlength: "200", spellcheck: "false", autocapitalize: "characters", dir: "ltr", "aria-describedby": "lines-hint" });
     lines.value = chosen.lines.join("\n");
+    lines.setSelectionRange(0, 0);
     const complain = frame(ui.step_one, [
       ...(correctsLines ? [element("label", { class: "label", for: "printed-lines", text: ui.lines }), lines, element("p", { class: "hint", id: "lines-hint", text: ui.lines_hint })] : []),
       element("fieldset", {}, element("legend", { text: ui.choose_reason }), ...radios),

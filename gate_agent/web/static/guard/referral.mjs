@@ -99,6 +99,7 @@ function stageTwo(referral, act) {
     record: element("p", { class: "soft made-with" }),
     reasons: element("ul", { class: "reasons" }),
     checks: checkGroups("h4"),
+    worth: element("p", { class: "soft gaps" }),
     gaps: element("p", { class: "soft gaps" }),
     name: element("p", { class: "document-name", dir: "auto", tabindex: "0" }),
     line: element("p", { class: "number" }),
@@ -128,6 +129,7 @@ function stageTwo(referral, act) {
       parts.attack,
       element("h3", { text: ui.checks }),
       parts.checks,
+      parts.worth,
       parts.gaps,
       parts.record,
       element("p", { class: "lane-row" }, element("span", { text: `${ui.customs_corridor}:` }), parts.corridor, parts.corridorReasons),
@@ -173,6 +175,7 @@ function updateDetail(node, referral) {
   }
   keyed(parts.reasons, detail.reasons, (reason) => reason, () => element("li"), (item, reason) => setText(item, reason));
   renderGroups(parts.checks, detail.groups);
+  setText(parts.worth, detail.worth);
   setText(parts.gaps, detail.gaps);
   const { document: paper } = detail;
   setText(parts.name, paper === null ? ui.document_none : paper.name);

@@ -1,0 +1,245 @@
+"""JT/T 808 as electronic locks speak it, sans-IO: framing, header, checksum and the answers 8001, 8100, 8109 and 4401.
+
+`7E`, header, body, XOR of header and body, `7E`; `7D 01` stands for `7D`, `7D 02` for `7E`. Some units use `E7` with escapes of their
+own. Header: id u16, attributes u16, [version u8], phone BCD (6 bytes; 10 with a version, 7 with `E7`), serial u16 (u8 for 5501 and
+5502). Source: JT/T 808-2011 §4 and 808-2019 §4; places and locks are in `jt808_location`.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from dataclasses import dataclass
+from datetime import datetime
+
+from drivers.seal_tracker import jt808_location as location
+from drivers.seal_tracker.checksums import xor
+from drivers.seal_tracker.errors import SealFrameRejected
+from drivers.seal_tracker.events import DecodedFrame, SealEvent
+from drivers.seal_tracker.fields import Cursor, shown, shown_bytes, structured
+from drivers.seal_tracker.reading import Attributes, message_event
+
+FRAME_LIMIT_BYTES = 2200
+"""A body has at most 1023 bytes, header and checksum 19; escaping can double them."""
+
+TEXT_START, TEXT_END = 0x28, 0x29
+_ESCAPES: dict[int, tuple[tuple[bytes, bytes], ...]] = {
+    0x7E: ((b"\x7d", b"\x7d\x01"), (b"\x7e", b"\x7d\x02")),
+    0xE7: ((b"\xe6", b"\xe6\x01"), (b"\xe7", b"\xe6\x02"), (b"\x3e", b"\x3e\x01"), (b"\x3d", b"\x3e\x02")),
+}
+DELIMITERS = bytes(_ESCAPES)
+_PLAIN = {
+    delimiter: {escaped: plain for plain, escaped in pairs} | {escaped[:1]: b"" for _, escaped in pairs}
+    for delimiter, pairs in _ESCAPES.items()
+}
+_SHORT_SERIAL = (0x5501, 0x5502)
+_ENCRYPTED = 0x1C00
+_SUB_PACKETS = 0x2000
+_HAS_VERSION = 0x4000
+_ANSWER_4401 = 0x8000
+_NO_ANSWER = frozenset({0x0001, 0x0104, 0x0201, 0x0701, 0x0702, 0x1300, 0x2070})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. `phone` is the identity as sent; `serial` is echoed by answers."""
+
+    message_id: int
+    phone: bytes
+    serial: int
+    body: bytes
+    delimiter: int = 0x7E
+    version: int | None = None
+    flags: int = 0
+
+    @property
+    def device_id(self) -> str:
+        """Decimal digits as they are, without leading zeros; six binary bytes are an IMEI without its check digit."""
+        digits = self.phone.hex()
+        if digits.isdecimal():
+            return digits.lstrip("0") or "0"
+        imei = str(int.from_bytes(self.phone[:6], "big"))
+        return imei + str(_luhn(imei))
+
+
+def frame_size(pending: bytearray) -> int | None:
+    """Return where the frame at the start ends. The end mark may be the start of the next frame, so that one lost byte costs one frame."""
+    first = pending[0]
+    if first == TEXT_START:
+        return _text_size(pending)
+    if first not in DELIMITERS:
+        return 0
+    if len(pending) == 1:
+        return None
+    if pending[1] in (first, TEXT_START):
+        return -1
+    end = pending.find(first, 1)
+    return end + 1 if end > 0 else None
+
+
+def _text_size(pending: bytearray) -> int | None:
+    end = pending.find(TEXT_END)
+    inner = pending[1 : end if end > 0 else len(pending)]
+    if not inner.isascii() or any(byte < 0x20 or byte == TEXT_START for byte in inner):
+        return 0
+    return end + 1 if end > 0 else None
+
+
+def unwrap(frame: bytes) -> bytes:
+    """Return the frame un-escaped; a frame with an escape that is none is returned as it is, and fails its check."""
+    escapes = _PLAIN.get(frame[0])
+    if escapes is None:
+        return frame
+    marks = [mark[0] for mark in escapes if len(mark) == 1]
+    if not any(mark in frame for mark in marks):
+        return frame
+    out = bytearray(frame[:1])
+    at, end = 1, len(frame) - 1
+    while at < end:
+        if frame[at] in marks:
+            plain = escapes.get(frame[at : at + 2])
+            if plain is None or at + 2 > end:
+                return frame
+            out += plain
+            at += 2
+        else:
+            out.append(frame[at])
+            at += 1
+    return bytes(out) + frame[-1:]
+
+
+def parse(frame: bytes) -> Message:
+    """Return the message of one un-escaped frame. Raises `SealFrameRejected` when length or checksum do not hold."""
+    if len(frame) < 14 or frame[0] not in _ESCAPES or frame[-1] != frame[0]:
+        raise SealFrameRejected("not a JT/T 808 frame: shorter than 14 bytes or without its delimiters")
+    check = xor(frame[1:-2])
+    if check != frame[-2]:
+        raise SealFrameRejected(f"checksum {frame[-2]:02x}, the frame gives {check:02x}")
+    message_id, flags = struct.unpack_from(">HH", frame, 1)
+    version = frame[5] if flags & _HAS_VERSION else None
+    at = 5 if version is None else 6
+    phone_end = at + (10 if version is not None else 7 if frame[0] == 0xE7 else 6)
+    is_short = message_id in _SHORT_SERIAL
+    body_at = phone_end + (1 if is_short else 2)
+    body = frame[body_at:-2]
+    if not is_short and flags & _SUB_PACKETS:
+        body = body[4:]
+    if flags & 0x03FF != len(body):
+        raise SealFrameRejected(f"length field says {flags & 0x03FF} bytes, the body has {len(body)}")
+    serial = int.from_bytes(frame[phone_end:body_at], "big")
+    return Message(message_id, frame[at:phone_end], serial, body, frame[0], version, flags)
+
+
+def encode(message: Message) -> bytes:
+    """Return the bytes of a message on the wire; `parse(unwrap(…))` gives it back."""
+    flags = message.flags & ~0x43FF | len(message.body)
+    head = struct.pack(">HH", message.message_id, flags | (_HAS_VERSION if message.version is not None else 0))
+    if message.version is not None:
+        head += bytes((message.version,))
+    serial_bytes = 1 if message.message_id in (*_SHORT_SERIAL, 0x4401) else 2
+    content = head + message.phone + message.serial.to_bytes(serial_bytes, "big") + message.body
+    content += bytes((xor(content),))
+    for plain, escaped in _ESCAPES[message.delimiter]:
+        content = content.replace(plain, escaped) if plain != b"\x3d" else content.replace(b"\x3d", escaped)
+    mark = bytes((message.delimiter,))
+    return mark + content + mark
+
+
+def _answer(message: Message, message_id: int, body: bytes, serial: int = 0) -> bytes:
+    return encode(Message(message_id, message.phone, serial, body, message.delimiter, message.version))
+
+
+def _reply(message: Message) -> bytes:
+    """Return the acknowledgement that a message is owed."""
+    if message.message_id == 0x0100:
+        token = message.device_id.encode("ascii")
+        return _answer(message, 0x8100, struct.pack(">HB", message.serial, 0) + token)
+    if message.message_id in _SHORT_SERIAL:
+        if not message.flags & _ANSWER_4401:
+            return b""
+        return _answer(message, 0x4401, struct.pack(">HB", message.message_id, 0), serial=1)
+    if message.message_id in _NO_ANSWER:
+        return b""
+    return _answer(message, 0x8001, struct.pack(">HHB", message.serial, message.message_id, 0))
+
+
+def _clock(message: Message, now: datetime) -> bytes:
+    moment = struct.pack(">H6B", now.year, now.month, now.day, now.hour, now.minute, now.second, 0)
+    return _answer(message, 0x8109, moment)
+
+
+@structured
+def decode(frame: bytes, clock_offset_h: int = location.CLOCK_OFFSET_H) -> DecodedFrame:
+    """Return what one un-escaped frame says and the answer it is owed. Raises `SealFrameRejected`."""
+    if frame[:1] == b"(":
+        return DecodedFrame("", "text", message_event((("result", shown_bytes(frame)),)))
+    message = parse(frame)
+    name = f"{message.message_id:04x}"
+    if message.message_id == 0x0109:
+        return DecodedFrame(message.device_id, name, (), clock_reply=functools.partial(_clock, message))
+    is_short = message.message_id in _SHORT_SERIAL
+    if not is_short and message.flags & _ENCRYPTED:
+        raise SealFrameRejected("the body is encrypted")
+    is_part = not is_short and message.flags & _SUB_PACKETS
+    events = () if is_part else _events(message, clock_offset_h)
+    return DecodedFrame(message.device_id, name, events, _reply(message))
+
+
+def _events(message: Message, offset_h: int) -> tuple[SealEvent, ...]:
+    body = Cursor(message.body)
+    match message.message_id:
+        case 0x0200:
+            return location.report(body, offset_h)
+        case 0x0201:
+            body.skip(2)
+            return location.report(body, offset_h)
+        case 0x5501 | 0x5502:
+            return location.lock_report(body, is_valid=message.message_id == 0x5501)
+        case 0x0210 if body.left == 7:
+            level = (("battery_percent", str(body.u8())),)
+            return message_event(level, location.bcd_time(body.take(6), offset_h))
+        case 0x0704 | 0x0210:
+            return location.batch(body, offset_h, is_long=message.message_id == 0x0704)
+        case 0x0002 if body.left >= 2:
+            return message_event((("battery_percent", str(body.u8())), ("gsm", str(body.u8()))))
+        case 0x0702:
+            return _card(body, offset_h)
+        case 0x0900:
+            return location.transparent(body, offset_h)
+        case 0x0107:
+            body.skip(34)
+            return message_event((("iccid", body.take(10).hex()),))
+        case 0x0701 | 0x6006 | 0x1300:
+            return message_event((("result", _text(message)),))
+        case 0x0104 | 0x2070:
+            return message_event(())
+    return ()
+
+
+def _text(message: Message) -> str:
+    if message.message_id == 0x0701:
+        body = Cursor(message.body)
+        return shown_bytes(body.take(body.u32()), 256)
+    if message.message_id == 0x6006:
+        return shown(message.body[1:].decode("gbk", "replace"), 256)
+    return shown(message.body[2:].decode("utf-16-be", "replace"), 256)
+
+
+def _card(body: Cursor, offset_h: int) -> tuple[SealEvent, ...]:
+    """0702: a card was put on the reader, or taken off."""
+    status, moment, result = body.u8(), location.bcd_time(body.take(6), offset_h), body.u8()
+    body.skip(body.u8())  # the holder's name is not ours to keep
+    attributes: Attributes = (
+        ("card_status", str(status)),
+        ("card_result", str(result)),
+        ("actor", shown_bytes(body.take(20))),
+    )
+    return message_event(attributes, moment)
+
+
+def _luhn(digits: str) -> int:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return -total % 10

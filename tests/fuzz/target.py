@@ -1,0 +1,36 @@
+"""What a fuzz target is: seeds that our own encoders made, and one check of whatever bytes a fuzzer makes of them.
+
+A check calls a parser as the gate does. It lets no exception out but the ones that a broken promise raises, and it asserts what must hold
+for any bytes: round trips, limits, agreement with a second reader, and that nothing is ever taken for signed that nobody signed.
+
+Many formats have doors that random bytes hardly pass (base45, zlib, a signature). Such a target has layers: the first byte of the input
+chooses one, and the layer puts the rest behind the door by itself, signed anew with a key that the gate trusts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+Check = Callable[[bytes], bool]
+"""Returns whether the parser accepted the bytes, so that a run can tell how much of it went past the door."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One parser ready to be fuzzed. Inputs are at most `limit_bytes` long."""
+
+    seeds: tuple[bytes, ...]
+    check: Check
+    limit_bytes: int = 4096
+
+
+def layers(*pairs: tuple[Check, Iterable[bytes]], limit_bytes: int = 4096) -> Target:
+    """Return a target of several layers, each with its seeds."""
+    checks = [check for check, _ in pairs]
+
+    def check(content: bytes) -> bool:
+        return bool(content) and checks[content[0] % len(checks)](content[1:])
+
+    seeds = tuple(bytes((layer,)) + seed for layer, (_, own) in enumerate(pairs) for seed in own)
+    return Target(seeds, check, limit_bytes)

@@ -1,0 +1,35 @@
+"""Every fuzz target by its name; made when it is asked for, because seeds and keys take a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from tests.fuzz import children, chip_answers, chip_files, keys_and_signatures, printed, seals, signed_objects, tokens
+from tests.fuzz.target import Target
+
+TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
+    {
+        "tlv": chip_files.tlv,
+        "data_groups": chip_files.data_groups,
+        "security_infos": chip_files.security_infos,
+        "security_object": signed_objects.security_object,
+        "certificate": signed_objects.certificate,
+        "revocation_list": signed_objects.revocation_list,
+        "trust_list": signed_objects.trust_list,
+        "public_key": keys_and_signatures.public_key,
+        "signature": keys_and_signatures.signature,
+        "file_reading": chip_answers.file_reading,
+        "secure_messaging": chip_answers.secure_messaging,
+        "chip_authentication": chip_answers.chip_authentication,
+        "chip_conversation": chip_answers.chip_conversation,
+        "child_messages": children.child_messages,
+        "machine_readable_zone": printed.machine_readable_zone,
+        "boarding_pass": printed.boarding_pass,
+        "visible_seal": seals.visible_seal,
+        "json_seal": seals.json_seal,
+        "declaration_token": tokens.declaration_token,
+        "foreign_claims": tokens.foreign_claims,
+        "cbor": tokens.cbor,
+    }
+)

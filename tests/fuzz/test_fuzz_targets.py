@@ -1,0 +1,66 @@
+"""The fuzz targets hold what they promise: everywhere with blind mutations, and guided by coverage where atheris is installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.mutations import mutations
+from tests.fuzz.targets import TARGETS
+
+PROJECT = Path(__file__).resolve().parents[2]
+EVERY_TARGET = pytest.mark.parametrize("name", TARGETS)
+BLIND_RUNS, GUIDED_RUNS = 400, 2_000
+
+
+@EVERY_TARGET
+def test_seeds_and_mutations_of_them_break_no_promise(name: str) -> None:
+    target = TARGETS[name]()
+    for number, content in enumerate(mutations(target.seeds, BLIND_RUNS, 2, target.limit_bytes)):
+        try:
+            target.check(content)
+        except BaseException as error:
+            error.add_note(f"input {number} of seed 2: {content.hex()}")
+            raise
+
+
+@EVERY_TARGET
+def test_what_our_encoders_wrote_is_accepted_and_noise_is_not(name: str) -> None:
+    """A target whose parser takes nothing, or everything, would prove nothing."""
+    target = TARGETS[name]()
+    assert any(target.check(seed) for seed in target.seeds)
+    assert not target.check(b"")
+    assert not all(target.check(content) for content in mutations(target.seeds, 200, 3, target.limit_bytes))
+    assert max(map(len, target.seeds)) <= target.limit_bytes
+
+
+@pytest.mark.atheris
+@EVERY_TARGET
+def test_a_short_guided_run_finds_nothing(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", name, f"--runs={GUIDED_RUNS}", f"--corpus={tmp_path}"]
+    finished = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    assert f"fuzz {name}: {GUIDED_RUNS} executions" in finished.stdout
+    assert not list(tmp_path.glob("*-broken-*"))
+
+
+def test_a_broken_promise_is_found_and_can_be_replayed(tmp_path: Path) -> None:
+    """A planted fault ends a run with exit 1, and its input breaks the same promise again."""
+    planted = (
+        "import runpy, sys\n"
+        "from tests.fuzz import targets\n"
+        "from tests.fuzz.target import Target\n"
+        "def check(content):\n"
+        "    assert b'\\x80' not in content, 'planted'\n"
+        "    return True\n"
+        "targets.TARGETS = {'planted': lambda: Target((bytes(8),), check)}\n"
+        "runpy.run_module('tests.fuzz', run_name='__main__', alter_sys=True)\n"
+    )
+    command = [sys.executable, "-c", planted, "planted", "--blind", "--runs=5000", f"--corpus={tmp_path}"]
+    found = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (found.returncode, "planted" in found.stderr) == (1, True), found.stderr
+    (content,) = tmp_path.glob("planted-broken-*")
+    assert b"\x80" in content.read_bytes()
+    again = subprocess.run([*command, f"--replay={content}"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (again.returncode, "planted" in again.stderr) == (1, True)

@@ -1,0 +1,182 @@
+import io
+import json
+import struct
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.seal_tracker.checksums import xor
+from drivers.seal_tracker.errors import SealFrameRejected
+from drivers.seal_tracker.events import EVENT_NUMBERS
+from drivers.seal_tracker.jt808 import Message, decode, encode, parse, unwrap
+from gate_agent import cli
+from gate_agent.cli.inspect_seal_frame import inspect_line
+from tests.unit.tracker_frames import JT808_EVENT, JT808_LOCKS, PHONE, jt808_frame, jt808_report
+
+NOW = datetime(2026, 11, 30, 12, 15, tzinfo=UTC)
+MESSAGES = st.builds(
+    Message,
+    message_id=st.integers(0, 0xFFFF).filter(lambda number: number not in (0x4401, 0x5501, 0x5502)),
+    phone=st.binary(min_size=6, max_size=6),
+    serial=st.integers(0, 0xFFFF),
+    body=st.binary(max_size=1023),
+) | st.builds(
+    Message,
+    message_id=st.just(0x0200),
+    phone=st.binary(min_size=10, max_size=10),
+    serial=st.integers(0, 0xFFFF),
+    body=st.binary(max_size=1023),
+    version=st.integers(0, 255),
+    flags=st.just(0x4000),
+)
+
+
+def kinds(extras: bytes, **fields: int) -> list[tuple[str, bool]]:
+    events = decode(unwrap(jt808_frame(0x0200, jt808_report(extras, **fields)))).events
+    return [(event.kind, event.is_alarm) for event in events]
+
+
+def attributes(extras: bytes) -> dict[str, str]:
+    return dict(decode(unwrap(jt808_frame(0x0200, jt808_report(extras)))).events[0].attributes)
+
+
+@given(MESSAGES)
+def test_a_message_survives_the_wire(message: Message) -> None:
+    wire = encode(message)
+    parsed = parse(unwrap(wire))
+    assert (parsed.message_id, parsed.phone, parsed.serial, parsed.body) == (
+        message.message_id,
+        message.phone,
+        message.serial,
+        message.body,
+    )
+    assert wire[1:-1].count(b"\x7e") == 0
+
+
+@given(MESSAGES.filter(lambda message: message.version is None), st.binary(min_size=1, max_size=1))
+def test_the_other_delimiter_survives_too(message: Message, first: bytes) -> None:
+    other = Message(message.message_id, first + message.phone, message.serial, message.body, 0xE7)
+    wire = encode(other)
+    assert parse(unwrap(wire)).body == message.body
+    assert wire[1:-1].count(b"\xe7") == 0
+
+
+@given(st.binary(max_size=300))
+def test_the_folded_checksum_is_the_plain_one(content: bytes) -> None:
+    plain = 0
+    for byte in content:
+        plain ^= byte
+    assert xor(content) == plain
+
+
+def test_answers_are_exactly_the_required_ones() -> None:
+    register = parse(unwrap(decode(unwrap(jt808_frame(0x0100, bytes(37), 5))).reply))
+    assert (register.message_id, register.phone) == (0x8100, PHONE)
+    assert register.body == struct.pack(">HB", 5, 0) + b"1862"
+    for message_id in (0x0002, 0x0003, 0x0102, 0x0200, 0x0704, 0x0900):
+        body = jt808_report() if message_id == 0x0200 else b"\x00\x00\x00" if message_id == 0x0704 else b"\x01"
+        answer = parse(unwrap(decode(unwrap(jt808_frame(message_id, body, 6))).reply))
+        assert (answer.message_id, answer.body) == (0x8001, struct.pack(">HHB", 6, message_id, 0))
+    decoded = decode(unwrap(jt808_frame(0x0109)))
+    assert decoded.reply == b""
+    clock = parse(unwrap(decoded.clock_reply(NOW)))
+    assert (clock.message_id, clock.body.hex()) == (0x8109, "07ea0b1e0c0f0000")
+
+
+def test_a_lock_report_is_answered_only_when_it_asks() -> None:
+    body = bytes.fromhex("30112620150041179700069144060705" + "2d") + bytes(18)
+    asked = decode(unwrap(jt808_frame(0x5501, body, 9, flags=0x8000)))
+    assert asked.reply.hex() == "7e44010003" + PHONE.hex() + "01" + "550100" + f"{asked.reply[-2]:02x}" + "7e"
+    assert xor(asked.reply[1:-1]) == 0
+    assert decode(unwrap(jt808_frame(0x5501, body, 9))).reply == b""
+
+
+def test_places_are_signed_by_the_status_and_the_clock_runs_on_gmt8() -> None:
+    (event,) = decode(unwrap(jt808_frame(0x0200, jt808_report(status=0b1110)))).events
+    assert (event.latitude_deg, event.longitude_deg) == (-41.2995, -69.2401)
+    assert event.device_time == NOW
+    told = dict(event.attributes)
+    assert (told["altitude_m"], told["course_deg"]) == ("455", "90")
+    assert float(told["speed_knots"]) == pytest.approx(3.6 / 1.852)
+    (event,) = decode(unwrap(jt808_frame(0x0200, jt808_report(status=0)))).events
+    assert (event.kind, event.latitude_deg) == ("status", None)
+    assert dict(event.attributes)["last_latitude_deg"] == "41.299500000"
+
+
+@pytest.mark.parametrize("number", sorted(EVENT_NUMBERS))
+def test_padlock_events_have_their_normalised_names(number: int) -> None:
+    assert kinds(b"\x60\x02" + number.to_bytes(2, "big"))[1][0] == EVENT_NUMBERS[number]
+
+
+def test_lock_fields() -> None:
+    assert kinds(JT808_EVENT) == [("position", False), ("rope_cut", True)]
+    assert attributes(JT808_EVENT)["actor"] == "00000000"
+    locks = attributes(JT808_LOCKS)
+    assert (locks["lock1_id"], locks["lock1_battery_v"], locks["lock1_sealed"]) == ("7e7d00000001", "3.84", "true")
+    paired = attributes(b"\xd5\x0e\x01" + bytes(10) + b"\x53\x00\x20")
+    assert (paired["lock1_battery_percent"], paired["lock1_locked"]) == ("83", "false")
+    assert kinds(b"\xeb\x08\x00\x06\x00\x89\xff\xff\xef\xff") == [
+        ("position", False),
+        ("shell_tampered", True),
+    ]
+    assert kinds(b"", alarms=1 << 7 | 1 << 15) == [("position", False), ("battery_low", True), ("vibration", True)]
+
+
+def test_a_password_is_never_passed_on() -> None:
+    for extras in (b"\x67\x08" + b"13214322", b"\x0b\x07\x22" + b"132143"):
+        told = attributes(extras)
+        assert told["password_given"] == "true"
+        assert "132143" not in str(told)
+
+
+def test_fields_of_other_makers_under_the_same_numbers_are_passed_over() -> None:
+    for extras in (
+        b"\x63\x02\x00\x01",
+        b"\xda\x01\x00",
+        b"\xe8\x01\x00",
+        b"\xe1\x00",
+        b"\xeb\x02\x00\x09",
+        b"\xd5\x05\x09",
+    ):
+        decoded = inspect_line("jt808", unwrap(jt808_frame(0x0200, jt808_report(extras))).hex())
+        assert decoded["error"] is None or extras == b"\xd5\x05\x09"
+
+
+def test_text_between_frames_is_told_and_not_answered() -> None:
+    decoded = decode(b"(740190311185,1,001,ELOCK,3,529439)")
+    assert decoded.reply == b""
+    assert dict(decoded.events[0].attributes) == {"result": "(740190311185,1,001,ELOCK,3,529439)"}
+
+
+def test_length_checksum_and_encryption_are_strict() -> None:
+    frame = unwrap(jt808_frame(0x0200, jt808_report()))
+    longer = frame[:-2] + b"\x00" + frame[-2:]
+    encrypted = unwrap(jt808_frame(0x0200, jt808_report(), flags=0x0400))
+    for wrong, reason in ((longer, "length"), (frame[:-2] + b"\x00\x7e", "checksum"), (encrypted, "encrypted")):
+        with pytest.raises(SealFrameRejected, match=reason):
+            decode(wrong)
+
+
+def test_a_part_of_a_long_message_is_answered_and_not_misread() -> None:
+    body = b"\x00\x02\x00\x01" + b"\xff" * 20
+    frame = bytearray(unwrap(jt808_frame(0x0200, body)))
+    struct.pack_into(">H", frame, 3, 0x2000 | 20)
+    frame[-2] = xor(bytes(frame[1:-2]))
+    decoded = decode(bytes(frame))
+    assert decoded.events == ()
+    assert parse(unwrap(decoded.reply)).message_id == 0x8001
+
+
+def test_the_command_takes_captures_from_the_wire(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    wire = jt808_frame(0x0200, jt808_report(JT808_LOCKS))
+    assert b"\x7d" in wire[1:-1]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{wire.hex()}\n"))
+    assert cli.main(["inspect", "seal-frame", "--protocol", "JT808", "--wire", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["seal_id"], answer["error"]) == ("1862", None)
+    assert answer["events"][0]["lat"] == 41.2995

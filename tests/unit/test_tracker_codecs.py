@@ -1,0 +1,137 @@
+"""What holds for every tracker codec: however the stream is cut, whatever stands before, between and instead of its frames."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.codec import BadFrame
+from drivers.seal_tracker.codec import GARBAGE_LIMIT_BYTES, Heard, SealCodec
+from drivers.seal_tracker.protocols import PROTOCOLS, protocol_named
+from tests.unit.tracker_frames import SESSIONS, Session
+
+NOW = datetime(2026, 11, 30, 12, 15, tzinfo=UTC)
+EVERY = pytest.mark.parametrize("name", sorted(SESSIONS))
+
+
+def codec_of(session: Session) -> SealCodec:
+    return protocol_named(session.protocol).new_codec()
+
+
+def told(codec: SealCodec, *pieces: bytes) -> list[object]:
+    """What a codec makes of pieces, in a form that compares."""
+    items = [item for piece in pieces for item in codec.feed(piece)]
+    return [item if isinstance(item, BadFrame) else comparable(codec, item) for item in items]
+
+
+def comparable(codec: SealCodec, heard: Heard) -> tuple[object, ...]:
+    decoded = heard.decoded
+    return heard.frame, decoded.seal_id, decoded.message, decoded.events, codec.encode(decoded, NOW)
+
+
+def heard_frames(items: list[object]) -> list[object]:
+    return [item for item in items if not isinstance(item, BadFrame)]
+
+
+def test_every_protocol_has_a_session_of_made_up_frames() -> None:
+    assert {session.protocol for session in SESSIONS.values()} == {protocol.name for protocol in PROTOCOLS.values()}
+
+
+@EVERY
+def test_every_frame_of_a_session_is_understood_and_belongs_to_its_tracker(name: str) -> None:
+    session = SESSIONS[name]
+    items = told(codec_of(session), session.stream)
+    assert len(items) == len(session.frames)
+    assert not [item for item in items if isinstance(item, BadFrame)]
+    assert {item[1] for item in items} == {session.seal_id}
+
+
+@EVERY
+def test_cutting_the_stream_anywhere_changes_nothing(name: str) -> None:
+    session = SESSIONS[name]
+    stream = session.stream
+    whole = told(codec_of(session), stream)
+    assert told(codec_of(session), *(bytes((byte,)) for byte in stream)) == whole
+    for cut in range(len(stream)):
+        assert told(codec_of(session), stream[:cut], stream[cut:]) == whole
+
+
+@EVERY
+def test_garbage_before_and_between_frames_costs_no_frame(name: str) -> None:
+    session = SESSIONS[name]
+    if not session.has_marks:
+        return
+    whole = told(codec_of(session), session.stream)
+    for garbage in (b"\x00", b"\xfe\x81\x80", b"\xaa" * (GARBAGE_LIMIT_BYTES + 3)):
+        dirty = b"".join(garbage + frame for frame in session.frames)
+        codec = codec_of(session)
+        items = told(codec, dirty)
+        assert heard_frames(items) == whole
+        assert (
+            0 <= codec.dropped_bytes - len(garbage) * len(session.frames) <= 2 * len(session.frames)
+        )  # shared end marks
+        assert told(codec_of(session), *(bytes((byte,)) for byte in dirty)) == items
+
+
+@EVERY
+def test_no_flipped_bit_passes_a_checksum_and_none_crashes(name: str) -> None:
+    session = SESSIONS[name]
+    for number, frame in enumerate(session.frames):
+        before = session.frames[:number] or session.frames[:1]
+        codec = codec_of(session)
+        right = heard_frames(told(codec, *before, frame))
+        for position in range(len(frame) * 8):
+            flipped = bytearray(frame)
+            flipped[position // 8] ^= 1 << position % 8
+            codec = codec_of(session)
+            items = heard_frames(told(codec, *before, bytes(flipped), frame))
+            if session.is_checked:
+                wrong = [item for item in items if item not in right]
+                assert not [item for item in wrong if item[3] or item[4]]  # a lone keep-alive byte tells nothing
+
+
+@given(st.sampled_from(sorted(SESSIONS)), st.data())
+def test_no_bytes_crash_a_codec_and_its_memory_is_bounded(name: str, data: st.DataObject) -> None:
+    session = SESSIONS[name]
+    pieces = data.draw(st.lists(st.binary(max_size=60) | st.sampled_from(session.frames) | _torn(session), max_size=8))
+    stream = b"".join(pieces)
+    one_shot, byte_wise = codec_of(session), codec_of(session)
+    whole = told(one_shot, stream)
+    assert told(byte_wise, *(bytes((byte,)) for byte in stream)) == whole
+    assert one_shot.dropped_bytes == byte_wise.dropped_bytes
+    assert one_shot._stream.pending_bytes <= protocol_named(session.protocol).limit_bytes
+
+
+def _torn(session: Session) -> st.SearchStrategy[bytes]:
+    """Frames with a piece missing and a byte changed."""
+    return st.builds(
+        lambda frame, start, size, at, byte: _changed(frame[:start] + frame[start + size :], at, byte),
+        st.sampled_from(session.frames),
+        st.integers(0, 80),
+        st.integers(0, 4),
+        st.integers(0, 80),
+        st.integers(0, 255),
+    )
+
+
+def _changed(frame: bytes, at: int, byte: int) -> bytes:
+    return frame[:at] + bytes((byte,)) + frame[at + 1 :]
+
+
+@EVERY
+def test_a_torn_head_costs_no_later_frame_for_ever(name: str) -> None:
+    session = SESSIONS[name]
+    last = session.frames[-1]
+    for size in range(1, len(last)):
+        codec = codec_of(session)
+        told(codec, session.frames[0], last[:size])
+        later = told(codec, *itertools.repeat(last, 1 + 4096 // len(last)))
+        assert any(isinstance(item, tuple) and item[0] == _unwrapped(session, last) for item in later)
+
+
+def _unwrapped(session: Session, frame: bytes) -> bytes:
+    return protocol_named(session.protocol).unwrap(frame)
