@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from drivers.errors import DeviceSilent, DriverFault
@@ -12,21 +13,23 @@ Answer = TypeVar("Answer")
 
 
 class Dialogue(Generic[Answer]):
-    """Waits for answers that the driver picks out of what arrives."""
+    """Lets one asker after the other have its answer; the driver shows it everything that may be one."""
 
     def __init__(self, name: str, timeout_s: float) -> None:
         self._name = name
         self._timeout_s = timeout_s
         self._waiting: asyncio.Future[Answer] | None = None
+        self._wants: Callable[[Answer], bool] = bool
 
     @property
     def is_waiting(self) -> bool:
         """True while an answer is owed."""
         return self._waiting is not None
 
-    async def ask(self, link: Link, question: bytes) -> Answer:
-        """Write a question and return its answer. Raises `DeviceSilent` when none came in time, or a link fault."""
+    async def ask(self, link: Link, question: bytes, wants: Callable[[Answer], bool]) -> Answer:
+        """Write a question and return the first answer it `wants`. Raises `DeviceSilent` when none came in time, or a link fault."""
         async with link.turn():
+            self._wants = wants
             self._waiting = asyncio.get_running_loop().create_future()
             try:
                 await link.write(question)
@@ -38,8 +41,8 @@ class Dialogue(Generic[Answer]):
                 self._waiting = None
 
     def answered(self, answer: Answer) -> None:
-        """Take an answer; one that nobody waits for is dropped."""
-        if self._waiting is not None and not self._waiting.done():
+        """Take what may be an answer; what nobody waits for is dropped."""
+        if self._waiting is not None and not self._waiting.done() and self._wants(answer):
             self._waiting.set_result(answer)
 
     def failed(self, fault: DriverFault) -> None:

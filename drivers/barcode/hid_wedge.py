@@ -11,8 +11,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.barcode.input_events import InputEvent, InputEventCodec
 from drivers.barcode.keyboard_text import KeyboardText
@@ -74,6 +75,12 @@ class HidWedgeOptions(ReconnectOptions):
     payload_limit_bytes: int = Field(
         PAYLOAD_LIMIT_BYTES, ge=1, le=PAYLOAD_LIMIT_BYTES, description="Longest payload taken."
     )
+
+    @model_validator(mode="after")
+    def _real_keyboards_are_grabbed(self) -> Self:
+        if not self.is_exclusive and Path(self.path).is_relative_to("/dev"):
+            raise ValueError("is_exclusive is off for twins only: a device below /dev would type into the console, too")
+        return self
 
 
 class HidWedgeReader(BarcodeReader[InputEvent]):

@@ -63,7 +63,6 @@ class HoneywellReader(BarcodeReader[Scan | MenuReply]):
         self._options = options
         self.codec = HoneywellCodec(options.payload_limit_bytes)
         self._dialogue: Dialogue[MenuReply] = Dialogue(name, options.reply_timeout_s)
-        self._tag = b""
         self._owed: asyncio.Queue[bytes] = asyncio.Queue()
 
     @property
@@ -110,8 +109,9 @@ class HoneywellReader(BarcodeReader[Scan | MenuReply]):
         return reply.text.decode("ascii", "replace")
 
     async def _ask(self, command: str, *, is_stored: bool) -> MenuReply:
-        self._tag = command[:TAG_CHARACTERS].upper().encode("ascii")
-        reply = await self._dialogue.ask(self.link, _menu(command, is_stored=is_stored))
+        tag = command[:TAG_CHARACTERS].upper().encode("ascii")
+        question = _menu(command, is_stored=is_stored)
+        reply = await self._dialogue.ask(self.link, question, lambda answer: tag in answer.text.upper())
         if reply.outcome is MenuOutcome.UNKNOWN:
             raise Unsupported(f"{self.name} does not know {command!r}")
         if reply.outcome is MenuOutcome.OUT_OF_RANGE:
@@ -133,8 +133,7 @@ class HoneywellReader(BarcodeReader[Scan | MenuReply]):
             self._owe(ACKNOWLEDGED)
             return True
         self.declare_ready()
-        if self._tag in message.text.upper():
-            self._dialogue.answered(message)
+        self._dialogue.answered(message)
         return True
 
     def _owe(self, answer: bytes) -> None:

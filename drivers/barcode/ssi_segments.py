@@ -41,7 +41,8 @@ class SegmentAssembly:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._open: _Open | None = None
-        self._last: tuple[int, bytes] | None = None  # of a finished symbol, too: its acknowledgement may have been lost
+        # Of a finished symbol, too: its acknowledgement may have been lost. A hash: what a symbol held is not kept.
+        self._last: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -64,7 +65,7 @@ class SegmentAssembly:
         if not index:
             return [*self.abandon(), BadFrame("segment without index", 0)]
         current = self._open
-        if segment.is_retransmitted and self._last == (index[0], rest):
+        if segment.is_retransmitted and self._last == hash(segment.content):
             return []
         if segment.source == FIRST_SEGMENT:
             return self._begin(segment.content)
@@ -84,7 +85,7 @@ class SegmentAssembly:
         return before + self._take(self._open, 0, content[1:], FIRST_HEAD_BYTES - 1)
 
     def _take(self, current: _Open, index: int, rest: bytes, head_bytes: int = 0) -> list[Decoded | BadFrame]:
-        self._last = (index, rest)
+        self._last = hash(bytes([index]) + rest)
         current.next_index = (index + 1) % 256
         piece = rest[head_bytes:]
         current.arrived_bytes += len(piece)

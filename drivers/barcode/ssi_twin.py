@@ -25,7 +25,7 @@ QR = 0x1C
 COMMANDS = (
     *(Opcode.START_SESSION, Opcode.STOP_SESSION, Opcode.BEEP, Opcode.LED_ON, Opcode.LED_OFF),
     *(Opcode.SCAN_ENABLE, Opcode.SCAN_DISABLE, Opcode.PARAMETERS, Opcode.PARAMETER_REQUEST),
-    *(Opcode.PARAMETER_DEFAULTS, Opcode.REVISION_REQUEST, Opcode.CAPABILITIES_REQUEST, Opcode.MANAGEMENT),
+    *(Opcode.REVISION_REQUEST, Opcode.CAPABILITIES_REQUEST, Opcode.MANAGEMENT),
 )
 PARAMETERS = {138: 8, 159: 1, 318: 1279}
 ATTRIBUTES: Mapping[int, tuple[str, AttributeValue]] = {
@@ -36,7 +36,7 @@ ATTRIBUTES: Mapping[int, tuple[str, AttributeValue]] = {
 
 
 class ZebraSsiTwin(PtyTwin):
-    """Scans what it is told to and obeys; notes beeps, lights and sessions."""
+    """Scans what it is told to and obeys; notes what it was asked for since it was plugged in."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class ZebraSsiTwin(PtyTwin):
         self._attempts = 0
         self._timer: asyncio.TimerHandle | None = None
         self.parameters = dict(PARAMETERS)
+        self.asked: set[int] = set()
         self.is_triggered = False
         self.is_enabled = True
         self.lights = 0
@@ -86,6 +87,7 @@ class ZebraSsiTwin(PtyTwin):
         self._codec.reset()
         self._waiting.clear()
         self._finish()
+        self.asked.clear()
         self.is_triggered = False
         self.is_enabled = True
         self.lights = 0
@@ -150,6 +152,7 @@ class ZebraSsiTwin(PtyTwin):
 
     def _obey(self, message: Packet) -> None:
         content = message.content
+        self.asked.add(message.opcode)
         match message.opcode:
             case opcode if opcode in {Opcode.ACKNOWLEDGED, SEGMENT_ACKNOWLEDGED}:
                 self._acknowledged()

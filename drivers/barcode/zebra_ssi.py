@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from pydantic import Field
@@ -37,6 +38,9 @@ _COMMANDS: dict[str, set[int]] = {
     "enable": {Opcode.SCAN_ENABLE, Opcode.SCAN_DISABLE},
     "parameters": {Opcode.PARAMETERS, Opcode.PARAMETER_REQUEST},
     "attributes": {Opcode.MANAGEMENT},
+}
+_ANSWERS = {
+    *(Opcode.ACKNOWLEDGED, Opcode.REFUSED, Opcode.CAPABILITIES_REPLY, Opcode.PARAMETERS, Opcode.MANAGEMENT),
 }
 _SYMBOLOGIES = {
     0x01: "Code 39",
@@ -89,10 +93,10 @@ class ZebraSsiReader(BarcodeReader[Packet]):
         self.codec = SsiCodec()
         self._assembly = SegmentAssembly(options.payload_limit_bytes)
         self._dialogue: Dialogue[Packet] = Dialogue(name, options.reply_timeout_s)
-        self._wanted: frozenset[int] = frozenset()
         self._owed: asyncio.Queue[Packet] = asyncio.Queue()
-        self._told: tuple[Decoded, float] | None = None
-        self._has_announced = self._knows_commands = False
+        self._told: tuple[int, float] | None = None  # a hash: what a symbol held is not kept
+        self._is_introduced = asyncio.Event()
+        self._has_announced = False
 
     @property
     def source(self) -> LinkSource:
@@ -105,7 +109,8 @@ class ZebraSsiReader(BarcodeReader[Packet]):
         self._assembly = SegmentAssembly(self._options.payload_limit_bytes)
         self._dialogue.failed(LinkLost(f"{self.name} went away before it answered"))
         self._owed = asyncio.Queue()
-        self._has_announced = self._knows_commands = False
+        self._is_introduced = asyncio.Event()
+        self._has_announced = False
 
     async def probe(self) -> None:
         """Ask for the revision; nothing while an answer is awaited anyway."""
@@ -113,7 +118,21 @@ class ZebraSsiReader(BarcodeReader[Packet]):
             await self._write(Packet(Opcode.REVISION_REQUEST, source=HOST))
 
     async def converse(self) -> None:
-        """Send what is owed to the decoder."""
+        """Learn what the decoder takes, and send what is owed to it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._learn_commands())
+            group.create_task(self._pay())
+
+    async def _learn_commands(self) -> None:
+        """Ask once; a decoder that does not say it is taken to know every command, and refuses what it does not."""
+        self.capabilities = frozenset(_COMMANDS)
+        await self._is_introduced.wait()
+        with suppress(DeviceRefused, DeviceSilent):
+            answer = await self._ask(Opcode.CAPABILITIES_REQUEST, b"", {Opcode.CAPABILITIES_REPLY})
+            offered = set(answer.content[4:])  # behind the baud rates (u16) and two bytes of features
+            self.capabilities = frozenset(name for name, needs in _COMMANDS.items() if needs <= offered)
+
+    async def _pay(self) -> None:
         while True:
             await self._write(await self._owed.get())
 
@@ -165,11 +184,13 @@ class ZebraSsiReader(BarcodeReader[Packet]):
     async def _ask(self, opcode: Opcode, content: bytes, wanted: set[Opcode], status: int = 0) -> Packet:
         """Send a command until it is answered, at most twice."""
         asked = (Packet(opcode, content, HOST, status), Packet(opcode, content, HOST, status | RETRANSMITTED))
+        answers = wanted | {Opcode.REFUSED}
         refused: int | None = None
         for packet in asked:
-            self._wanted = frozenset(wanted | {Opcode.REFUSED})
             try:
-                answer = await self._dialogue.ask(self.link, self.codec.encode(packet))
+                answer = await self._dialogue.ask(
+                    self.link, self.codec.encode(packet), lambda answer: answer.opcode in answers
+                )
             except DeviceSilent:
                 if packet is asked[-1]:
                     raise
@@ -202,17 +223,11 @@ class ZebraSsiReader(BarcodeReader[Packet]):
                 return self._symbols(self._assembly.add(message), message, t_mono_s)
             case Opcode.REVISION_REPLY:
                 self.revision = message.content.decode("ascii", "replace").strip()
-                if not self._knows_commands:
-                    self._owe(Opcode.CAPABILITIES_REQUEST)
-            case Opcode.CAPABILITIES_REPLY:
-                self._knows_commands = True
-                offered = set(message.content[4:])  # behind the baud rates (u16) and two bytes of features
-                self.capabilities = frozenset(name for name, needs in _COMMANDS.items() if needs <= offered)
+                self._is_introduced.set()
             case Opcode.EVENT:
                 self._acknowledge(Opcode.ACKNOWLEDGED)
-            case Opcode.ACKNOWLEDGED | Opcode.REFUSED | Opcode.PARAMETERS | Opcode.MANAGEMENT:
-                if message.opcode in self._wanted:
-                    self._dialogue.answered(message)
+            case opcode if opcode in _ANSWERS:
+                self._dialogue.answered(message)
             case _:
                 return False
         self.declare_ready()
@@ -242,9 +257,9 @@ class ZebraSsiReader(BarcodeReader[Packet]):
         """Report a symbol, unless it is the last one again because our acknowledgement was lost."""
         if is_retransmitted and self._told is not None:
             told, told_s = self._told
-            if told == symbol and t_mono_s - told_s <= RETRANSMISSION_S:
+            if told == hash(symbol) and t_mono_s - told_s <= RETRANSMISSION_S:
                 return
-        self._told = (symbol, t_mono_s)
+        self._told = (hash(symbol), t_mono_s)
         # A type that is not listed is taken for one-dimensional: only against something expected.
         symbology = _SYMBOLOGIES.get(symbol.barcode_type, f"Code of SSI type {symbol.barcode_type:02X}")
         aim_id, payload = "", symbol.content

@@ -2,7 +2,7 @@
 
 The reader switches continuous reading off by itself with each successful read; it is switched on again until the reader confirms it. The same
 document in the slot is read again only when the mode is reset. That a document is taken out is not told, so each read is one of a new
-document, unless it was asked for.
+document, unless it was asked for, or the reader came back and reads what it read last.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ class ElyctisOptions(SerialOptions):
         1.0, gt=0, le=10, description="Wait for the reader to confirm that it is armed, before it is armed once more."
     )
     read_again_s: float = Field(
-        3.0, gt=0, le=10, description="Time in which a read that was asked for is of the same document."
+        3.0,
+        gt=0,
+        le=10,
+        description="Time in which a read that was asked for, or the same one after a reconnection, is of the same document.",
     )
 
 
@@ -61,6 +64,8 @@ class ElyctisReader(FramedDriver[Tlv]):
         self._is_armed = asyncio.Event()
         self._is_reset = False
         self._same_until_s = float("-inf")
+        self._reopened_until_s: float | None = None
+        self._last_zone: int | None = None  # a hash: what a document says is not kept
 
     @property
     def source(self) -> LinkSource:
@@ -72,6 +77,7 @@ class ElyctisReader(FramedDriver[Tlv]):
         super().opened()
         self._is_reset = False
         self._same_until_s = float("-inf")
+        self._reopened_until_s = None
         self._set_armed(is_armed=False)
 
     async def probe(self) -> None:
@@ -108,6 +114,8 @@ class ElyctisReader(FramedDriver[Tlv]):
         if message.kind == CONTINUOUS and not message.value:
             return False
         self.declare_ready()
+        if self._reopened_until_s is None:
+            self._reopened_until_s = t_mono_s + self._options.read_again_s
         if message.kind == CONTINUOUS:
             self._confirmed(is_armed=message == ARM, t_mono_s=t_mono_s)
         elif message.kind == VERSION:
@@ -123,8 +131,12 @@ class ElyctisReader(FramedDriver[Tlv]):
         self._set_armed(is_armed=is_armed)
 
     def _read(self, zone: bytes, t_mono_s: float) -> None:
-        is_same = t_mono_s <= self._same_until_s
-        self._same_until_s = float("-inf")
+        # A reader that was away reads whatever lies in its slot: what it read last is still the same document.
+        is_same = t_mono_s <= self._same_until_s or (
+            hash(zone) == self._last_zone and t_mono_s <= (self._reopened_until_s or 0.0)
+        )
+        self._same_until_s = self._reopened_until_s = float("-inf")
+        self._last_zone = hash(zone)
         lines = lines_of(zone)
         if not is_same:
             self.reporter.emit(DocumentPresented(), t_mono_s)

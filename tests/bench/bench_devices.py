@@ -1,13 +1,16 @@
-"""Devices: bytes to event, unplug, replug, mute, and a Modbus round trip of our client beside pymodbus on one server."""
+"""Readers: bytes to event beside the bare line, unplug, replug, mute of every kind; and a Modbus round trip of our client beside pymodbus on one server."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import statistics
 import tempfile
 import time
+import tty
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,18 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from drivers.barcode.honeywell_twin import HoneywellTwin
+from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.twin import BarcodeReaderTwin
+from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient
-from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState
+from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState, MrzRead
+from drivers.document_reader.elyctis_twin import ElyctisTwin
+from drivers.document_reader.twin import MrzReaderTwin
 from drivers.link import TcpPeer
 from drivers.registry import build
+from drivers.twin import PtyTwin
 from gate_agent import logs
 from gate_agent.cli.bench import BenchRow
 from gate_agent.clock import SystemClock
@@ -32,14 +41,15 @@ REPLUGS = 12
 
 
 def run() -> list[BenchRow]:
-    """Measure everything on one event loop; latencies in milliseconds. No peer figure: ratio is None."""
+    """Measure everything on one event loop; latencies in milliseconds. A reader's peer is the bare line."""
     logs.configure("bench", level="WARNING")
     return asyncio.run(_measure())
 
 
 async def _measure() -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as folder:
-        return [*await _scanner(Path(folder) / "scanner"), *await _modbus()]
+        readers = [row for one in READERS for row in await _reader(one, Path(folder) / one.driver)]
+        return [*readers, *await _modbus()]
 
 
 async def _until(is_met: Callable[[], object], step_s: float = 0.0005) -> None:
@@ -48,36 +58,104 @@ async def _until(is_met: Callable[[], object], step_s: float = 0.0005) -> None:
             await asyncio.sleep(step_s)
 
 
-async def _scanner(path: Path) -> list[BenchRow]:
-    twin = BarcodeReaderTwin(path)
+@dataclass(frozen=True)
+class _Reading:
+    """A reader to measure: its driver with options, its twin, what makes it read, and what that tells."""
+
+    driver: str
+    twin: Callable[[Path], Any]
+    read: Callable[[Any, bytes], object]
+    told: type
+    options: dict[str, object] = field(default_factory=dict)
+    is_askable: bool = True
+
+
+def _present(twin: Any, payload: bytes) -> None:
+    twin.present((payload.decode().ljust(44, "<"), "0" * 44))
+
+
+READERS = (
+    _Reading("barcode_serial", BarcodeReaderTwin, lambda twin, payload: twin.scan(payload), BarcodeRead),
+    _Reading("zebra_ssi", ZebraSsiTwin, lambda twin, payload: twin.scan(payload), BarcodeRead),
+    _Reading("honeywell_serial", HoneywellTwin, lambda twin, payload: twin.scan(payload), BarcodeRead),
+    _Reading(
+        "hid_wedge",
+        HidWedgeTwin,
+        lambda twin, payload: twin.scan(payload),
+        BarcodeRead,
+        {"is_exclusive": False},
+        is_askable=False,
+    ),
+    _Reading("mrz_serial", MrzReaderTwin, _present, MrzRead),
+    _Reading("elyctis_tlv", ElyctisTwin, _present, MrzRead),
+)
+
+
+class _BareLine:
+    """The same kind of line without a driver: what the kernel alone takes from write to readable."""
+
+    def __init__(self, *, is_pty: bool) -> None:
+        self._read_fd, self._write_fd = os.openpty() if is_pty else os.pipe()
+        if is_pty:
+            tty.setraw(self._read_fd)
+        os.set_blocking(self._read_fd, False)
+        self._arrived = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self._read_fd, self._arrive)
+
+    def _arrive(self) -> None:
+        os.read(self._read_fd, 4096)
+        self._arrived_s = time.perf_counter()
+        self._arrived.set()
+
+    async def pass_ms(self) -> float:
+        self._arrived.clear()
+        sent_s = time.perf_counter()
+        os.write(self._write_fd, b"HC1:0000001\r")
+        await self._arrived.wait()
+        return (self._arrived_s - sent_s) * 1000
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._read_fd)
+        os.close(self._read_fd)
+        os.close(self._write_fd)
+
+
+async def _reader(reading: _Reading, path: Path) -> list[BenchRow]:
+    twin = reading.twin(path)
     arrived = asyncio.Event()
-    reads: list[tuple[bytes, float]] = []
+    reads: list[tuple[str, float]] = []
 
     def hear(event: DeviceEvent) -> None:
-        if isinstance(event.data, BarcodeRead):
-            reads.append((event.data.payload, time.perf_counter()))
+        if isinstance(event.data, reading.told):
+            reads.append((str(event.data), time.perf_counter()))
             arrived.set()
 
-    driver: Any = build(
-        "scanner", "barcode_serial", {"path": str(path), "quiet_s": 0.2, "dead_s": 1.0}, hear, SystemClock()
-    )
+    silence = {"quiet_s": 0.2, "dead_s": 1.0} if reading.is_askable else {}
+    options = {"path": str(path), **silence, **reading.options}
+    driver: Any = build("reader", reading.driver, options, hear, SystemClock())
+    # A device that only speaks when it is used is open and no more until its first read.
+    open_state = DeviceState.READY if reading.is_askable else DeviceState.STARTING
     running = asyncio.create_task(driver.run())
     try:
         await asyncio.sleep(0.02)
         started_s = time.perf_counter()
         await twin.plug()
-        await _until(lambda: driver.state is DeviceState.READY)
+        await _until(lambda: driver.state is open_state)
         first_ms = (time.perf_counter() - started_s) * 1000
-        scan_ms = []
+        scan_ms, cpu_ms, bare_ms = [], [], []
+        bare = _BareLine(is_pty=isinstance(twin, PtyTwin))
         for number in range(SCANS):
-            payload = b"HC1:%06d" % number
+            bare_ms.append(await bare.pass_ms())
+            payload = b"HC1<%06d" % number
             arrived.clear()
-            sent_s = time.perf_counter()
-            twin.scan(payload)
+            sent_s, sent_cpu_s = time.perf_counter(), time.process_time()
+            reading.read(twin, payload)
             await arrived.wait()
-            assert reads[-1][0] == payload
+            cpu_ms.append((time.process_time() - sent_cpu_s) * 1000)
+            assert payload.decode() in reads[-1][0]
             scan_ms.append((reads[-1][1] - sent_s) * 1000)
             await asyncio.sleep(0.002)
+        bare.close()
         unplug_ms, replug_ms = [], []
         for _ in range(REPLUGS):
             pulled_s = time.perf_counter()
@@ -87,26 +165,39 @@ async def _scanner(path: Path) -> list[BenchRow]:
             await asyncio.sleep(0.1)
             plugged_s = time.perf_counter()
             await twin.plug()
-            await _until(lambda: driver.state is DeviceState.READY)
+            await _until(lambda: driver.state is open_state)
             replug_ms.append((time.perf_counter() - plugged_s) * 1000)
-        await asyncio.sleep(0.05)
-        twin.mute()
-        muted_s = time.perf_counter()
-        await _until(lambda: driver.state is DeviceState.FAULT, 0.005)
-        fault_ms = (time.perf_counter() - muted_s) * 1000
+        fault_ms = None
+        if reading.is_askable:
+            await asyncio.sleep(0.05)
+            twin.mute()
+            muted_s = time.perf_counter()
+            await _until(lambda: driver.state is DeviceState.FAULT, 0.005)
+            fault_ms = (time.perf_counter() - muted_s) * 1000
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
         await twin.unplug()
+    figures = {
+        "first plug to ready": first_ms,
+        "read to event, median": statistics.median(scan_ms),
+        "read to event, p99": _p99(scan_ms),
+        "read to event, processor time p99": _p99(cpu_ms),
+        "unplug detected, longest": max(unplug_ms),
+        "replug to ready, median": statistics.median(replug_ms),
+        "replug to ready, longest": max(replug_ms),
+        "mute to fault, dead_s 1000 ms": fault_ms,
+    }
+    bare_figures = {
+        "read to event, median": statistics.median(bare_ms),
+        "read to event, p99": _p99(bare_ms),
+    }
     return [
-        BenchRow("first plug to ready", first_ms, None, None, "ms"),
-        BenchRow("scan to event, median", statistics.median(scan_ms), None, None, "ms"),
-        BenchRow("scan to event, p99", _p99(scan_ms), None, None, "ms"),
-        BenchRow("unplug detected, longest", max(unplug_ms), None, None, "ms"),
-        BenchRow("replug to ready, median", statistics.median(replug_ms), None, None, "ms"),
-        BenchRow("replug to ready, longest", max(replug_ms), None, None, "ms"),
-        BenchRow("mute to fault, dead_s 1000 ms", fault_ms, None, None, "ms"),
+        BenchRow(f"{reading.driver}: {name}", figure, peer, figure / peer if peer is not None else None, "ms")
+        for name, figure in figures.items()
+        for peer in (bare_figures.get(name),)
+        if figure is not None
     ]
 
 

@@ -107,6 +107,22 @@ async def test_a_document_that_lay_there_when_the_cable_came_back_is_read(reader
     assert reader.documents() == [DocumentPresented(), MrzRead(LINES)]
 
 
+async def test_a_document_that_stays_while_the_cable_is_out_is_no_second_one(reader: Reader) -> None:
+    reader.twin.present(LINES)
+    await reader.until(lambda: reader.told(MrzRead))
+    await reader.twin.unplug()
+    await reader.until_state(DeviceState.ABSENT)
+    await reader.twin.plug()
+    await reader.until(lambda: len(reader.told(MrzRead)) == 2)
+    assert reader.documents() == [DocumentPresented(), MrzRead(LINES), MrzRead(LINES)]
+    await reader.twin.unplug()
+    await reader.until_state(DeviceState.ABSENT)
+    reader.twin.present(MISREAD)
+    await reader.twin.plug()
+    await reader.until(lambda: len(reader.told(MrzRead)) == 3)
+    assert len(reader.told(DocumentPresented)) == 2
+
+
 async def test_one_byte_at_a_time_and_slower_than_the_gap(tmp_path: Path) -> None:
     reader = await start(ElyctisTwin(tmp_path / "reader", baud=9600), frame_gap_s=0.5)
     reader.twin.present(LINES)

@@ -59,6 +59,12 @@ async def test_menu_commands_and_their_answers(imager: Reader) -> None:
             await imager.driver.menu(words)
 
 
+async def test_commands_given_at_once_have_their_answers_one_after_the_other(imager: Reader) -> None:
+    commands = ("OCRENA3", "CBRENA0", "REVINF", "OCRENA?")
+    answers = await asyncio.gather(*[imager.driver.menu(command) for command in commands])
+    assert answers == ["OCRENA3", "CBRENA0", "REVINF: eGate twin", "OCRENA3"]
+
+
 async def test_the_trigger_is_sent_and_what_the_imager_lacks_is_unsupported(imager: Reader) -> None:
     await imager.driver.trigger(on=True)
     await imager.until(lambda: imager.twin.is_triggered)

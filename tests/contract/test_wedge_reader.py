@@ -14,7 +14,7 @@ from drivers.barcode.input_events import EV_KEY, PRESSED, InputEvent, InputEvent
 from drivers.barcode.keyboard_text import keystrokes
 from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.contracts import BarcodeRead, BarcodeRefused, DeviceEvent, DeviceState, StateChanged, Unsupported
-from drivers.errors import LinkAbsent, LinkRefused
+from drivers.errors import LinkAbsent, LinkRefused, OptionsRefused
 from drivers.tape import TapeEntry
 from gate_agent.clock import SystemClock
 from tests.contract.running_reader import Reader
@@ -102,6 +102,11 @@ async def test_a_device_that_cannot_be_grabbed_is_refused_and_closed(tmp_path: P
     await twin.unplug()
     with pytest.raises(LinkAbsent):
         await EventDevice(str(twin.path)).open()
+
+
+def test_a_real_keyboard_is_never_read_without_the_grab() -> None:
+    with pytest.raises(OptionsRefused, match="is_exclusive"):
+        HidWedgeOptions.read("wedge", {"path": "/dev/input/by-id/usb-scanner-event-kbd", "is_exclusive": False})
 
 
 async def test_a_symbol_that_the_cable_tore_is_not_joined_with_the_next(wedge: Reader) -> None:

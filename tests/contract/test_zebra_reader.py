@@ -20,7 +20,7 @@ async def start(twin: ZebraSsiTwin, **options: object) -> Reader:
     await twin.plug()
     reader = Reader("zebra_ssi", twin, **options)
     await reader.until_state(DeviceState.READY)
-    await reader.until(lambda: reader.driver.revision)
+    await reader.until(lambda: Opcode.CAPABILITIES_REQUEST in twin.asked)
     return reader
 
 
@@ -125,6 +125,24 @@ async def test_commands_do_what_they_say(zebra: Reader) -> None:
     assert await zebra.driver.parameters(318, 138) == {318: 1000, 138: 5}
     assert await zebra.driver.parameters() == {318: 1000, 138: 5, 159: 1}
     assert await zebra.driver.attributes(533, 10_061) == {533: "EGATE-TWIN", 10_061: (0, 0, 1, 3, 2, 3)}
+
+
+async def test_commands_given_at_once_have_their_answers_one_after_the_other(zebra: Reader) -> None:
+    answers = await asyncio.gather(
+        zebra.driver.parameters(318), zebra.driver.beep(3), zebra.driver.attributes(402), zebra.driver.light(on=True)
+    )
+    assert answers == [{318: 1279}, None, {402: 0}, None]
+    assert (zebra.twin.beeps, zebra.twin.lights) == ([3], 1)
+
+
+async def test_a_decoder_that_does_not_say_what_it_takes_is_asked_and_refuses(tmp_path: Path) -> None:
+    silent = [opcode for opcode in COMMANDS if opcode not in {Opcode.CAPABILITIES_REQUEST, Opcode.BEEP}]
+    reader = await start(ZebraSsiTwin(tmp_path / "scanner", commands=silent))
+    with pytest.raises(DeviceRefused, match="denied"):
+        await reader.driver.beep()
+    await reader.driver.trigger(on=True)
+    assert "beep" in reader.driver.capabilities
+    await reader.stop()
 
 
 async def test_symbols_that_arrive_while_a_command_waits_are_told(zebra: Reader) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from drivers.errors import NotReady
 from gate_agent.cli import main
 from gate_agent.cli.devices_command import Sending, carry_out, command_of
 from gate_agent.errors import DeviceFault, SettingsFault
+from tests.unit.device_processes import start_devices
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,11 @@ def test_a_device_that_is_not_there_and_one_that_nobody_named(
 async def test_parameters_of_a_twin_are_read_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "scanner"
 
-    async def start(*words: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gate_agent", "devices", *words),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-        )
-
     async with asyncio.timeout(30):
-        twin = await start("twin", "zebra_ssi", "--path", str(path), "--json")
+        twin = await start_devices("twin", "zebra_ssi", "--path", str(path), "--json")
         assert json.loads(await twin.stdout.readline())["path"] == str(path)
         device = ["--driver", "zebra_ssi", "--option", f"path={path}", "--json"]
-        asking = await start("command", "parameters", "318", *device)
+        asking = await start_devices("command", "parameters", "318", *device)
         lines, errors = await asking.communicate()
         assert asking.returncode == 0, errors
         assert json.loads(lines) == {"device": "zebra-ssi", "command": "parameters 318", "answer": {"318": 1279}}

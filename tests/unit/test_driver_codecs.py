@@ -123,6 +123,26 @@ def test_glued_messages_come_out_one_by_one_however_they_arrive(name: str, data:
         assert codec.feed(wire[:cut]) + codec.feed(wire[cut:]) == sent
 
 
+FRAMES: dict[str, list[Any]] = {
+    "document_reader": [MrzLines(("I<UTO" + "<" * 25,) * 3), Presence(True), image_of("portrait", b"\xff\xd8\xffjpeg")],
+    "barcode": [Scan(b"HC1:\x1d\x00]Q1", "QR", "]Q1"), Reply(b": twin")],
+    "barcode_prefixed": [Scan(b"M1SPECIMEN", "PDF417", "]L2"), Reply(b": twin")],
+    "ssi": [Packet(0xF3, b"\x1cHC1:\x00\xff\x04"), Packet(0xD0), Packet(0x73, bytes(251), 2)],
+    "honeywell": [Scan(b"\r\n\x16\xfe\x06.", "QR", "]Q3"), MenuReply(b"REVINF: x", MenuOutcome.DONE, True)],
+    "input_events": [InputEvent(1, 30, 1), InputEvent(0, 0, 0), InputEvent(1, 30, 0)],
+    "elyctis": [Tlv(b"C", b"\x01"), Tlv(b"I", b"P<UTO" * 17), Tlv(b"I"), Tlv(b"V", b"1.0")],
+}
+
+
+@pytest.mark.parametrize("name", sorted(FRAMES))
+def test_every_split_point_of_every_frame_gives_the_same(name: str) -> None:
+    new, sent = CODECS[name][0], FRAMES[name]
+    wire = b"".join(new().encode(message) for message in sent)
+    for cut in range(len(wire) + 1):
+        codec = new()
+        assert codec.feed(wire[:cut]) + codec.feed(wire[cut:]) == sent
+
+
 @pytest.mark.parametrize("name", ["document_reader", "document_reader_cute", "barcode_prefixed"])
 @given(st.data())
 def test_garbage_before_a_frame_is_counted_and_dropped(name: str, data: st.DataObject) -> None:

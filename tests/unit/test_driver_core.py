@@ -5,7 +5,6 @@ import importlib
 import json
 import random
 import stat
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from drivers.supervisor import Backoff
 from drivers.tape import TapeEntry, TapeWriter, read_tape
 from gate_agent.cli import main
 from gate_agent.clock import SystemClock
+from tests.unit.device_processes import start_devices
 
 CLOCK = SystemClock()
 
@@ -151,20 +151,11 @@ async def test_twin_watch_record_and_replay_by_hand(tmp_path: Path) -> None:
     """The four commands together, as processes: what the twin scans is watched, recorded and replayed."""
     path, tape = tmp_path / "scanner", tmp_path / "tape.jsonl"
 
-    async def start(*words: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gate_agent", "devices", *words),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-        )
-
     async with asyncio.timeout(30):
-        twin = await start("twin", "barcode_serial", "--path", str(path), "--json")
+        twin = await start_devices("twin", "barcode_serial", "--path", str(path), "--json")
         assert json.loads(await twin.stdout.readline())["path"] == str(path)
         device = ["--driver", "barcode_serial", "--option", f"path={path}"]
-        watching = await start("record", *device, "--tape", str(tape), "--json", "--content")
+        watching = await start_devices("record", *device, "--tape", str(tape), "--json", "--content")
         while json.loads(await watching.stdout.readline()).get("state") != "ready":
             pass
         twin.stdin.write(b"scan HC1:UTOPIA\n")
@@ -177,7 +168,7 @@ async def test_twin_watch_record_and_replay_by_hand(tmp_path: Path) -> None:
         watching.send_signal(2)
         await watching.communicate()
         assert watching.returncode == 130
-        replayed = await start("replay", str(tape), *device, "--json")
+        replayed = await start_devices("replay", str(tape), *device, "--json")
         lines, errors = await replayed.communicate()
         assert replayed.returncode == 0, errors
     rows = [json.loads(line) for line in lines.splitlines()]

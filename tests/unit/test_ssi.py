@@ -61,6 +61,18 @@ def test_any_flipped_bit_of_a_published_packet_is_refused_and_the_next_packet_co
             assert packets == [after], (vector["name"], bit)
 
 
+@pytest.mark.parametrize("length", [2, 60, 251])
+def test_any_flipped_bit_of_a_symbol_is_refused_and_nothing_else_is_read(length: int) -> None:
+    after = Packet(Opcode.DECODED, b"\x1cnext")
+    wire = SsiCodec().encode(Packet(Opcode.DECODED, random.Random(length).randbytes(length)))
+    for bit in range(len(wire) * 8):
+        damaged = bytearray(wire)
+        damaged[bit // 8] ^= 1 << bit % 8
+        codec = SsiCodec()
+        found = codec.feed(bytes(damaged) + codec.encode(after)) + codec.silence()
+        assert [one for one in found if isinstance(one, Packet)] == [after], bit
+
+
 symbols = st.builds(Decoded, st.sampled_from([0x03, 0x11, 0x1C]), st.binary(min_size=1, max_size=900))
 
 
@@ -91,6 +103,17 @@ def test_any_flipped_bit_of_a_long_symbol_loses_it_and_alters_nothing(symbol: De
         elif message.opcode == Opcode.SEGMENT:
             found += assembly.add(message)
     assert not any(isinstance(one, Decoded) for one in found)
+
+
+def test_a_long_symbol_is_cut_as_a_published_exchange_shows() -> None:
+    """Heads and checksums of three packets with 500 letters Z (test of the open driver enioka_scan, Apache-2.0)."""
+    heads = ["ff7302 0000 f3 000001f7 1c 01 01f4", "ff7300 0001", "0e7300 0002"]
+    checks = ["a6d5", "a6a9", "fc53"]
+    wires = [SsiCodec().encode(packet) for packet in segments_of(Decoded(0x1C, b"Z" * 500))]
+    for wire, head, check in zip(wires, map(bytes.fromhex, heads), checks, strict=True):
+        assert wire[: len(head)] == head
+        assert set(wire[len(head) : -2]) == {ord("Z")}
+        assert wire[-2:].hex() == check
 
 
 def test_a_symbol_of_which_the_last_packet_is_exactly_full_ends() -> None:

@@ -1,0 +1,16 @@
+"""`egate devices …` as a process of its own, for tests that need two at once."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+
+async def start_devices(*words: str) -> asyncio.subprocess.Process:
+    """Start the command; its three streams are pipes."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gate_agent", "devices", *words),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
