@@ -35,33 +35,22 @@ BIT_OF_KEY = {
 }
 """Bits of the lock status word, see `events.STATUS_BITS`. The keys are the maker's, misspelling included."""
 
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|["{}]', re.DOTALL)
+# Braces stand in no string of these reports, and objects are nested once: a brace elsewhere says that an end was lost.
+_NESTED = rb"\{[^{}]*+(?:\{[^{}]*+\}(?!\{)[^{}]*+)*+"
+_OBJECT = re.compile(_NESTED + rb"\}")
+_UNFINISHED = re.compile(_NESTED + rb"(?:\{[^{}]*+)?")
 _SPACE = b" \t\r\n"
 
 
 def frame_size(pending: bytearray) -> int | None:
-    """Return the size of the JSON object at the start: where its braces, those outside strings, are closed."""
+    """Return the size of the JSON object at the start: where its braces are closed."""
     if pending[0] in _SPACE:
         return -1
     if pending[0] != ord("{") or (len(pending) > 1 and pending[1] not in b'"}0' + _SPACE):
         return 0
-    depth = 0
-    for token in _TOKENS.finditer(pending):
-        mark = token.group()
-        if mark == b'"':
-            return None  # a string that is not over
-        if len(mark) > 1:
-            if b"{" in mark or b"}" in mark:
-                return 0  # no report has braces in a string: a quote was lost, and inside and outside are swapped
-        elif mark == b"{":
-            if depth and pending[token.start() - 1] == ord("}"):
-                return 0  # an object right after another: the first one's end was lost
-            depth += 1
-        else:
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return None
+    if (whole := _OBJECT.match(pending)) is not None:
+        return whole.end()
+    return None if _UNFINISHED.fullmatch(pending) else 0
 
 
 @structured

@@ -89,8 +89,9 @@ def test_no_flipped_bit_passes_a_checksum_and_none_crashes(name: str) -> None:
             flipped[position // 8] ^= 1 << position % 8
             codec = codec_of(session)
             items = heard_frames(told(codec, *before, bytes(flipped), frame))
-            if session.is_checked:
-                wrong = [item for item in items if item not in right]
+            if session.is_checked and (number or not session.unchecked_login):
+                meant = [item[1:] for item in right]  # the case of a hex digit changes nothing
+                wrong = [item for item in items if item[1:] not in meant]
                 assert not [item for item in wrong if item[3] or item[4]]  # a lone keep-alive byte tells nothing
 
 
