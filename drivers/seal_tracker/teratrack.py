@@ -57,7 +57,7 @@ def frame_size(pending: bytearray) -> int | None:
 def decode(frame: bytes) -> DecodedFrame:
     """Return what one object says. Raises `SealFrameRejected`."""
     try:
-        told = json.loads(frame)
+        told = json.loads(frame.decode("utf-8"))
     except RecursionError as error:
         raise SealFrameRejected("object is nested too deep") from error
     if not isinstance(told, dict) or not isinstance(told.get("MDeviceID"), str):
@@ -128,7 +128,11 @@ def _slave_events(told: Mapping[str, Any], base: SealEvent) -> tuple[SealEvent, 
 
 
 def _status(told: Mapping[str, Any], prefix: str) -> int:
-    return sum(1 << bit for key, bit in BIT_OF_KEY.items() if told.get(prefix + key) == "1")
+    status = 0
+    for key, bit in BIT_OF_KEY.items():
+        if told.get(prefix + key) == "1":
+            status |= 1 << bit
+    return status
 
 
 def _text(told: Mapping[str, Any], key: str) -> str:

@@ -1,4 +1,4 @@
-"""Devices: bytes to event, unplug, replug, mute, and a Modbus round trip of our client beside pymodbus on one server."""
+"""Devices: bytes to event, unplug, replug, mute, seal frames decoded, and a Modbus round trip beside pymodbus on one server."""
 
 from __future__ import annotations
 
@@ -21,20 +21,41 @@ from drivers.barrier.modbus_client import ModbusClient
 from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState
 from drivers.link import TcpPeer
 from drivers.registry import build
+from drivers.seal_tracker.protocols import protocol_named
 from gate_agent import logs
 from gate_agent.cli.bench import BenchRow
 from gate_agent.clock import SystemClock
+from tests.unit.tracker_frames import SESSIONS
 
 NAME = "devices"
 SCANS = 300
 ROUND_TRIPS = 400
 REPLUGS = 12
+SEAL_FRAMES = 12_000
+SEAL_SESSIONS = ("jt600", "jt808", "eseal", "teratrack", "gt06")
 
 
 def run() -> list[BenchRow]:
     """Measure everything on one event loop; latencies in milliseconds. No peer figure: ratio is None."""
     logs.configure("bench", level="WARNING")
-    return asyncio.run(_measure())
+    return [*asyncio.run(_measure()), *_seal_frames()]
+
+
+def _seal_frames() -> list[BenchRow]:
+    """Frames of one session per seal protocol through its codec, one frame per read, in frames per second of CPU time."""
+    rows: list[BenchRow] = []
+    frames, cpu_s = 0, 0.0
+    for name in SEAL_SESSIONS:
+        session = SESSIONS[name]
+        codec = protocol_named(session.protocol).new_codec()
+        reads = session.frames * (SEAL_FRAMES // len(session.frames))
+        started_s = time.process_time()
+        heard = sum(len(codec.feed(read)) for read in reads)
+        spent_s = time.process_time() - started_s
+        assert heard == len(reads)
+        frames, cpu_s = frames + heard, cpu_s + spent_s
+        rows.append(BenchRow(f"seal frames decoded, {name}", heard / spent_s, None, None, "frames/s"))
+    return [*rows, BenchRow("seal frames decoded, all together", frames / cpu_s, None, None, "frames/s")]
 
 
 async def _measure() -> list[BenchRow]:

@@ -314,7 +314,7 @@ ADM = Session(
                 "<BHHffHHBhBBIHH", 3, 7, 0, 41.2995, -69.2401, 900, 360, 0, 455, 7, 9, 1_796_040_900, 12_500, 4_012
             ),
         ),
-        adm.encode(0x49, (b"ID=1" + bytes(200))[: adm.COMMAND_ANSWER_BYTES - 4]),
+        adm.encode(0x49, (b"D=1" + bytes(200))[: adm.COMMAND_ANSWER_BYTES - 4]),
     ),
     has_marks=False,
 )
