@@ -152,9 +152,15 @@ def _clock(message: Message, now: datetime) -> bytes:
     return _answer(message, 0x8109, moment)
 
 
+def _text_clock(frame: bytes, now: datetime) -> bytes:
+    return frame.replace(b"TIME", f"{now:%Y%m%d%H%M%S}".encode("ascii"))
+
+
 @structured
 def decode(frame: bytes, clock_offset_h: int = location.CLOCK_OFFSET_H) -> DecodedFrame:
     """Return what one un-escaped frame says and the answer it is owed. Raises `SealFrameRejected`."""
+    if frame[:1] == b"(" and b"BASE,2" in frame:
+        return DecodedFrame("", "text", (), clock_reply=functools.partial(_text_clock, frame))
     if frame[:1] == b"(":
         return DecodedFrame("", "text", message_event((("result", shown_bytes(frame)),)))
     message = parse(frame)

@@ -151,6 +151,12 @@ def test_text_between_frames_is_told_and_not_answered() -> None:
     assert dict(decoded.events[0].attributes) == {"result": "(740190311185,1,001,ELOCK,3,529439)"}
 
 
+def test_a_lock_that_asks_for_the_time_in_text_is_told_it() -> None:
+    decoded = decode(b"(740190311185,1,001,BASE,2,TIME)")
+    assert decoded.events == ()
+    assert decoded.clock_reply(NOW) == b"(740190311185,1,001,BASE,2,20261130121500)"
+
+
 def test_length_checksum_and_encryption_are_strict() -> None:
     frame = unwrap(jt808_frame(0x0200, jt808_report()))
     longer = frame[:-2] + b"\x00" + frame[-2:]
