@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from drivers.codec import BadFrame
 from drivers.seal_tracker import adm, egts, galileo, gt06, jt808, meitrack, navis, t800x, teltonika
 from drivers.seal_tracker.codec import GARBAGE_LIMIT_BYTES, Heard, SealCodec
 from drivers.seal_tracker.errors import SealFrameRejected
+from drivers.seal_tracker.events import ALARM_KINDS
 from drivers.seal_tracker.protocols import PROTOCOLS, protocol_named
 from gate_agent.cli.inspect_seal_frame import inspect_line
 from tests.unit.tracker_frames import SESSIONS, Session
@@ -45,6 +47,12 @@ def heard_frames(items: list[object]) -> list[object]:
 
 def test_every_protocol_has_a_session_of_made_up_frames() -> None:
     assert {session.protocol for session in SESSIONS.values()} == {protocol.name for protocol in PROTOCOLS.values()}
+
+
+def test_every_protocol_and_every_alarm_stands_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "trackers.md").read_text()
+    assert {name for name in PROTOCOLS if f"`{name}`" not in page} <= {"gl200"}
+    assert not {kind for kind in ALARM_KINDS if f"`{kind}`" not in page and not kind.startswith("denied_")}
 
 
 @EVERY
