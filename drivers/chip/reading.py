@@ -116,7 +116,9 @@ class ChipReading:
             was_unproven = self._let_go()
         else:
             return
-        if self._is_authenticating:  # it broke down over the proof: that says nothing, and asking again would cost the whole read
+        if (
+            self._is_authenticating
+        ):  # it broke down over the proof: that says nothing, and asking again would cost the whole read
             self._note(chip_authentication=ProtocolOutcome.ABORTED)
             self._read(with_chip_authentication=False)
             return

@@ -1,8 +1,10 @@
-"""Driver `jointech_seal`: the TCP server that seal trackers call. Any number of trackers share it; identity comes from each frame.
+"""Driver `jointech_seal`: the TCP server that the seal trackers of one protocol call.
+
+Any number of trackers share it; identity comes from each frame, or once per connection where the protocol has it so.
 
 State: STARTING while listening, READY once a frame was understood, ABSENT when the last tracker left, FAULT when the port cannot be
 opened (DRV-SEA-010), trackers fell silent (DRV-SEA-011) or sent nothing but noise (DRV-SEA-012). Frames are reported before they are
-answered: a tracker whose answer is lost repeats.
+answered: a tracker whose answer is lost repeats, and a repeated frame is answered again but not reported again.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ from drivers.seal_tracker.errors import (
     SealFrameRejected,
     TrackersSilent,
 )
+from drivers.seal_tracker.events import TAMPER_KINDS, SealEvent
 from drivers.seal_tracker.protocols import protocol_named
+from drivers.seal_tracker.repeats import RecentFrames
 from drivers.supervisor import Backoff
 
 READ_BYTES = 4096
@@ -93,6 +97,7 @@ class SealTrackerServer:
         self._clock = clock
         self.reporter = Reporter(name, sink, clock)
         self._connections: set[asyncio.Task[None]] = set()
+        self._recent = RecentFrames()
 
     @property
     def state(self) -> DeviceState:
@@ -169,7 +174,9 @@ class SealTrackerServer:
 
     def _report(self, heard: Heard, received_s: float) -> None:
         self.reporter.change(DeviceState.READY)
-        for event in heard.decoded.events:
+        if heard.decoded.events and self._recent.is_repeat(heard.decoded.seal_id, heard.frame, received_s):
+            return
+        for event in sorted(heard.decoded.events, key=_attack_last):
             report = SealReported(
                 seal_id=event.seal_id or heard.decoded.seal_id,
                 kind=event.kind,
@@ -180,6 +187,11 @@ class SealTrackerServer:
                 attributes=event.attributes,
             )
             self.reporter.emit(report, received_s, heard.frame)
+
+
+def _attack_last(event: SealEvent) -> bool:
+    """Return whether a seal was attacked: the last word of a frame, so that whoever keeps one state per seal keeps that one."""
+    return event.kind in TAMPER_KINDS
 
 
 def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> SealTrackerServer:

@@ -1,7 +1,8 @@
 """EGTS, sans-IO: transport packet with CRC-8 over its header and CRC-16 over its data, records, and the RESPONSE that acknowledges them.
 
-All numbers are little-endian. A terminal tells its identity in TERM_IDENTITY, or stands as object id in its records. Source: GOST
-R 54619-2011 (transport), order 285 of the Ministry of Transport (teledata). Packet and record numbers are echoed as they came.
+All numbers are little-endian. A terminal tells its identity in TERM_IDENTITY, or stands as object id in its records. Source: Russian
+national standard R 54619-2011 (transport) and order 285 of the Ministry of Transport (teledata). Packet and record numbers are echoed as
+they came.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def frame_size(pending: bytearray) -> int | None:
         return None
     if crc8_egts(bytes(pending[: head - 1])) != pending[head - 1]:
         return 0
-    data = int.from_bytes(pending[5:7], "little")
-    return head + data + (2 if data else 0)
+    payload = int.from_bytes(pending[5:7], "little")
+    return head + payload + (2 if payload else 0)
 
 
 @structured
@@ -51,19 +52,19 @@ def decode(frame: bytes) -> DecodedFrame:
     packet_id, kind = struct.unpack_from("<HB", frame, 7)
     if head == len(frame):
         return DecodedFrame("", f"packet {kind}", ())
-    data, told = frame[head:-2], int.from_bytes(frame[-2:], "little")
-    if (check := crc16_false(data)) != told:
+    payload, told = frame[head:-2], int.from_bytes(frame[-2:], "little")
+    if (check := crc16_false(payload)) != told:
         raise SealFrameRejected(f"checksum {told:04x}, the data give {check:04x}")
     if kind != APPDATA:
         return DecodedFrame("", f"packet {kind}", ())
-    return _records(packet_id, data)
+    return _records(packet_id, payload)
 
 
-def encode(packet_id: int, kind: int, data: bytes) -> bytes:
+def encode(packet_id: int, kind: int, payload: bytes) -> bytes:
     """Return one packet without routing."""
-    head = struct.pack("<BBBBBHHB", 1, 0, 0, 11, 0, len(data), packet_id, kind)
-    packet = head + bytes((crc8_egts(head),)) + data
-    return packet + struct.pack("<H", crc16_false(data)) if data else packet
+    head = struct.pack("<BBBBBHHB", 1, 0, 0, 11, 0, len(payload), packet_id, kind)
+    packet = head + bytes((crc8_egts(head),)) + payload
+    return packet + struct.pack("<H", crc16_false(payload)) if payload else packet
 
 
 def encode_record(number: int, service: int, content: bytes, object_id: int | None = None) -> bytes:
@@ -82,8 +83,8 @@ def encode_part(kind: int, content: bytes) -> bytes:
     return struct.pack("<BH", kind, len(content)) + content
 
 
-def _records(packet_id: int, data: bytes) -> DecodedFrame:
-    body = Cursor(data, order="little")
+def _records(packet_id: int, payload: bytes) -> DecodedFrame:
+    body = Cursor(payload, order="little")
     told_by: list[tuple[str, tuple[SealEvent, ...]]] = []
     identity, last_object = "", ""
     answers: dict[int, bytes] = {}

@@ -74,6 +74,8 @@ class Cursor:
 
 def shown(text: str, limit: int = 64) -> str:
     """Return text from a tracker made safe to show: printable, bounded."""
+    if text.isprintable():
+        return text[:limit].strip()
     return "".join(character if character.isprintable() else "?" for character in text[:limit]).strip()
 
 

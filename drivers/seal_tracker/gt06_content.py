@@ -147,7 +147,9 @@ def _reading(
 def _position(kind: int, body: Cursor) -> Told:
     """Return what a message tells whose content is the position block, or the identity and then the block."""
     seal_id = ""
-    if utc(2000, *body.content[1:6]) is None:
+    _, month, day, hour, minute, second = body.take(6)
+    body.at -= 6
+    if utc(2000, month, day, hour, minute, second) is None:
         seal_id = _identity(kind, body)
     elif kind == 0x25:
         return "", ()

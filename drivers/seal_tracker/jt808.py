@@ -28,10 +28,6 @@ _ESCAPES: dict[int, tuple[tuple[bytes, bytes], ...]] = {
     0xE7: ((b"\xe6", b"\xe6\x01"), (b"\xe7", b"\xe6\x02"), (b"\x3e", b"\x3e\x01"), (b"\x3d", b"\x3e\x02")),
 }
 DELIMITERS = bytes(_ESCAPES)
-_PLAIN = {
-    delimiter: {escaped: plain for plain, escaped in pairs} | {escaped[:1]: b"" for _, escaped in pairs}
-    for delimiter, pairs in _ESCAPES.items()
-}
 _SHORT_SERIAL = (0x5501, 0x5502)
 _ENCRYPTED = 0x1C00
 _SUB_PACKETS = 0x2000
@@ -86,26 +82,14 @@ def _text_size(pending: bytearray) -> int | None:
 
 
 def unwrap(frame: bytes) -> bytes:
-    """Return the frame un-escaped; a frame with an escape that is none is returned as it is, and fails its check."""
-    escapes = _PLAIN.get(frame[0])
+    """Return the frame un-escaped; an escape that is none stays as it is, and length or checksum then do not hold."""
+    escapes = _ESCAPES.get(frame[0])
     if escapes is None:
         return frame
-    marks = [mark[0] for mark in escapes if len(mark) == 1]
-    if not any(mark in frame for mark in marks):
-        return frame
-    out = bytearray(frame[:1])
-    at, end = 1, len(frame) - 1
-    while at < end:
-        if frame[at] in marks:
-            plain = escapes.get(frame[at : at + 2])
-            if plain is None or at + 2 > end:
-                return frame
-            out += plain
-            at += 2
-        else:
-            out.append(frame[at])
-            at += 1
-    return bytes(out) + frame[-1:]
+    content = frame[1:-1]
+    for plain, escaped in reversed(escapes):
+        content = content.replace(escaped, plain)
+    return frame[:1] + content + frame[-1:]
 
 
 def parse(frame: bytes) -> Message:
@@ -140,7 +124,7 @@ def encode(message: Message) -> bytes:
     content = head + message.phone + message.serial.to_bytes(serial_bytes, "big") + message.body
     content += bytes((xor(content),))
     for plain, escaped in _ESCAPES[message.delimiter]:
-        content = content.replace(plain, escaped) if plain != b"\x3d" else content.replace(b"\x3d", escaped)
+        content = content.replace(plain, escaped)
     mark = bytes((message.delimiter,))
     return mark + content + mark
 
@@ -168,9 +152,15 @@ def _clock(message: Message, now: datetime) -> bytes:
     return _answer(message, 0x8109, moment)
 
 
+def _text_clock(frame: bytes, now: datetime) -> bytes:
+    return frame.replace(b"TIME", f"{now:%Y%m%d%H%M%S}".encode("ascii"))
+
+
 @structured
 def decode(frame: bytes, clock_offset_h: int = location.CLOCK_OFFSET_H) -> DecodedFrame:
     """Return what one un-escaped frame says and the answer it is owed. Raises `SealFrameRejected`."""
+    if frame[:1] == b"(" and b"BASE,2" in frame:
+        return DecodedFrame("", "text", (), clock_reply=functools.partial(_text_clock, frame))
     if frame[:1] == b"(":
         return DecodedFrame("", "text", message_event((("result", shown_bytes(frame)),)))
     message = parse(frame)

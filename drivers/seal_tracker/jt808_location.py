@@ -7,6 +7,8 @@ pages as collected in the device reference.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from datetime import datetime
 
 from drivers.seal_tracker.events import EVENT_NUMBERS, SealEvent
@@ -26,6 +28,7 @@ _ALARM_KINDS = {
     17: "shell_tampered",
     18: "battery_low",
 }
+_PLACE = struct.Struct(">IIhHH6s")  # latitude, longitude, altitude, speed, course, time
 _SLAVE_EVENTS = range(0x61, 0x67)
 _CHARGING = (0xAA, 0xAB)
 _LOCK_ALARMS = {1: "battery_low", 2: "vibration", 3: "battery_low", 5: "fence_enter", 6: "fence_exit"}
@@ -45,7 +48,7 @@ def report(body: Cursor, offset_h: int) -> tuple[SealEvent, ...]:
     """0200: alarms, status, place, and the extra fields."""
     alarms, status = body.u32(), body.u32()
     reading = _reading(body, status, offset_h)
-    found = _Extras([kind for bit, kind in _ALARM_KINDS.items() if alarms >> bit & 1])
+    found = _Extras([kind for bit, kind in _ALARM_KINDS.items() if alarms >> bit & 1] if alarms else [])
     found.add("alarm_word", f"{alarms:08x}")
     found.add("status_word", f"{status:08x}")
     if body.left == 18:  # an older form without extra fields
@@ -55,22 +58,28 @@ def report(body: Cursor, offset_h: int) -> tuple[SealEvent, ...]:
         body.skip(4)
         found.add("gsm", str(body.u8()))
     else:
-        while body.left >= 2:
-            number, size = body.u8(), body.u8()
-            if size > body.left:
-                break
-            _read_extra(found, number, body.sub(size))
+        _read_extras(found, body.content, body.at)
     return reading_events(reading, tuple(found.attributes), found.kinds)
 
 
+def _read_extras(found: _Extras, content: bytes, at: int) -> None:
+    end = len(content)
+    while end - at >= 2:
+        read = _EXTRAS.get(content[at])
+        start, at = at + 2, at + 2 + content[at + 1]
+        if at > end:
+            return
+        if read is not None:
+            read(found, Cursor(content[start:at]))
+
+
 def _reading(body: Cursor, status: int, offset_h: int) -> Reading:
-    latitude, longitude = _place(body, status)
-    altitude, speed, course = body.signed(2), body.u16(), body.u16()
+    latitude, longitude, altitude, speed, course, moment = _PLACE.unpack(body.take(_PLACE.size))
     return Reading(
-        device_time=bcd_time(body.take(6), offset_h),
+        device_time=bcd_time(moment, offset_h),
         is_valid=bool(status & 2),
-        latitude_deg=latitude,
-        longitude_deg=longitude,
+        latitude_deg=latitude / (-1e6 if status & 4 else 1e6),
+        longitude_deg=longitude / (-1e6 if status & 8 else 1e6),
         altitude_m=altitude,
         speed_knots=speed / 10 * KNOTS_PER_KMH,
         course_deg=course,
@@ -173,58 +182,62 @@ def _place(body: Cursor, status: int) -> tuple[float, float]:
     return -latitude if status & 4 else latitude, -longitude if status & 8 else longitude
 
 
-def _read_extra(found: _Extras, number: int, extra: Cursor) -> None:
-    size = extra.left
-    match number, size:
-        case 0x01, 4:
-            found.add("odometer_m", str(extra.u32() * 100))
-        case 0x0B, _ if size >= 5:
-            _lock_command(found, extra)
-        case 0x30, 1:
-            found.add("gsm", str(extra.u8()))
-        case 0x31, 1:
-            found.add("satellites", str(extra.u8()))
-        case 0x60, _ if size >= 2:
-            _padlock_event(found, extra)
-        case 0x63, _ if size and size % 11 == 0:
-            _slave_locks(found, extra)
-        case 0x67, 8:
-            found.add("password_given", "true")
-        case (0x69, 2) | (0xD5, 2):
-            found.add("battery_v", f"{extra.u16() / 100:g}")
-        case (0xD4, 1) | (0xE1, 1) | (0xE9, 1) | (0xFE, 1):
-            _battery(found, extra.u8())
-        case 0xD0, 4:
-            if extra.u32() & 8:
-                found.kinds.append("vibration")
-        case 0xD5, _ if size > 2:
-            _paired_locks(found, extra)
-        case 0xDA, 3:
-            found.add("rope_cut_count", str(extra.u16()))
-            found.add("rope_status", f"{extra.u8():02x}")
-        case 0xE7, 8:
-            if extra.u16() & 1:
-                found.kinds.append("vibration")
-        case 0xE8, 2:
-            found.add("lock_status", f"{extra.u16():04x}")
-        case 0xE8, 3:
-            found.add("lock_status", f"{extra.unsigned(3):06x}")
-        case 0xEB, _ if size >= 4:
-            _status_records(found, extra)
-        case 0xBD, _:
-            found.add("actor", shown_bytes(extra.take(size)))
+def _number(name: str, size: int, scale: int = 1) -> Callable[[_Extras, Cursor], None]:
+    """Return the reader of a plain number; a negative scale divides."""
+
+    def read(found: _Extras, extra: Cursor) -> None:
+        if extra.left == size:
+            value = extra.unsigned(size)
+            found.add(name, f"{value / -scale:g}" if scale < 0 else str(value * scale))
+
+    return read
 
 
-def _battery(found: _Extras, percent: int) -> None:
+def _alarm_bit(kind: str, size: int, value_bytes: int, bit: int) -> Callable[[_Extras, Cursor], None]:
+    """Return the reader of a word in which one bit is an alarm."""
+
+    def read(found: _Extras, extra: Cursor) -> None:
+        if extra.left == size and extra.unsigned(value_bytes) >> bit & 1:
+            found.kinds.append(kind)
+
+    return read
+
+
+def _battery(found: _Extras, extra: Cursor) -> None:
+    if extra.left != 1:
+        return
+    percent = extra.u8()
     if percent == 0xFF:
         found.kinds.append("charging")
     else:
         found.add("battery_percent", str(percent))
 
 
+def _rope(found: _Extras, extra: Cursor) -> None:
+    if extra.left == 3:
+        found.add("rope_cut_count", str(extra.u16()))
+        found.add("rope_status", f"{extra.u8():02x}")
+
+
+def _lock_status(found: _Extras, extra: Cursor) -> None:
+    if extra.left in {2, 3}:
+        found.add("lock_status", extra.take(extra.left).hex())
+
+
+def _password(found: _Extras, extra: Cursor) -> None:
+    if extra.left == 8:
+        found.add("password_given", "true")
+
+
+def _actor(found: _Extras, extra: Cursor) -> None:
+    found.add("actor", shown_bytes(extra.take(extra.left)))
+
+
 def _lock_command(found: _Extras, extra: Cursor) -> None:
     """0B: an attempt at the lock with a card or a password, and its result."""
     size = extra.left
+    if size < 5:
+        return
     found.kinds.append("lock_command")
     found.add("lock_command", str(extra.u8()))
     if size in (5, 6):
@@ -238,6 +251,8 @@ def _lock_command(found: _Extras, extra: Cursor) -> None:
 
 def _padlock_event(found: _Extras, extra: Cursor) -> None:
     """60: the padlock's event number, with the card that caused it; 61 to 66 tell of a slave lock."""
+    if extra.left < 2:
+        return
     number = extra.u16()
     found.add("event_number", f"{number:02x}")
     if number in _SLAVE_EVENTS and extra.left >= 14:
@@ -251,8 +266,10 @@ def _padlock_event(found: _Extras, extra: Cursor) -> None:
 
 def _slave_locks(found: _Extras, extra: Cursor) -> None:
     """63: slave locks in radio reach. Sealed is said with the digit 1."""
+    if extra.left % 11:
+        return
     number = 0
-    while extra.left >= 11:
+    while extra.left:
         number += 1
         found.add(f"lock{number}_id", extra.take(6).hex())
         found.add(f"lock{number}_battery_v", f"{extra.u16() / 1000:g}")
@@ -261,7 +278,12 @@ def _slave_locks(found: _Extras, extra: Cursor) -> None:
 
 
 def _paired_locks(found: _Extras, extra: Cursor) -> None:
-    """D5: paired locks. Status bit 5 set is open."""
+    """D5: paired locks, of which status bit 5 set is open; two bytes alone are the unit's own voltage."""
+    if extra.left == 2:
+        found.add("battery_v", f"{extra.u16() / 100:g}")
+        return
+    if not extra.left or extra.left != 1 + 13 * extra.content[0]:
+        return
     for number in range(1, 1 + extra.u8()):
         found.add(f"lock{number}_id", extra.take(5).hex())
         found.add(f"lock{number}_card", extra.take(5).hex())
@@ -292,3 +314,26 @@ def _status_records(found: _Extras, extra: Cursor) -> None:
                 found.add("battery_percent", str(record.u8()))
             case 0x00B2, 10:
                 found.add("iccid", record.take(10).hex().rstrip("f"))
+
+
+_EXTRAS: dict[int, Callable[[_Extras, Cursor], None]] = {
+    0x01: _number("odometer_m", 4, 100),
+    0x0B: _lock_command,
+    0x30: _number("gsm", 1),
+    0x31: _number("satellites", 1),
+    0x60: _padlock_event,
+    0x63: _slave_locks,
+    0x67: _password,
+    0x69: _number("battery_v", 2, -100),
+    0xBD: _actor,
+    0xD0: _alarm_bit("vibration", 4, 4, 3),
+    0xD4: _battery,
+    0xD5: _paired_locks,
+    0xDA: _rope,
+    0xE1: _battery,
+    0xE7: _alarm_bit("vibration", 8, 2, 0),
+    0xE8: _lock_status,
+    0xE9: _battery,
+    0xEB: _status_records,
+    0xFE: _battery,
+}

@@ -113,15 +113,15 @@ def _decode(frame: bytes, layout: records.Layout) -> DecodedFrame:
         return _flex(frame, layout)
     if frame[:4] != _MARK or len(frame) < HEAD_BYTES or xor(frame[:15]) != frame[15]:
         raise SealFrameRejected("checksum of the header does not hold")
-    data = frame[HEAD_BYTES:]
-    if int.from_bytes(frame[12:14], "little") != len(data) or xor(data) != frame[14]:
+    payload = frame[HEAD_BYTES:]
+    if int.from_bytes(frame[12:14], "little") != len(payload) or xor(payload) != frame[14]:
         raise SealFrameRejected("checksum or length of the data does not hold")
-    kind = data[:3]
+    kind = payload[:3]
     if kind == b"*>S":
-        return DecodedFrame(shown_bytes(data[4:]), "login", (), _answer(frame, b"*<S"), is_login=True)
-    body = Cursor(data, 3, order="little")
-    if data[:6] == b"*>FLEX":
-        wanted = data[7:9] if records.layout(data[6:]) is not None else bytes((_VERSIONS[-1], _VERSIONS[-1]))
+        return DecodedFrame(shown_bytes(payload[4:]), "login", (), _answer(frame, b"*<S"), is_login=True)
+    body = Cursor(payload, 3, order="little")
+    if payload[:6] == b"*>FLEX":
+        wanted = payload[7:9] if records.layout(payload[6:]) is not None else bytes((_VERSIONS[-1], _VERSIONS[-1]))
         return DecodedFrame("", "FLEX", (), _answer(frame, b"*<FLEX\xb0" + wanted))
     if kind == b"*>T":
         index, events = records.ntcb(body)
@@ -131,7 +131,7 @@ def _decode(frame: bytes, layout: records.Layout) -> DecodedFrame:
         for _ in range(count):
             told += records.ntcb(body)[1]
         return DecodedFrame("", "A", tuple(told), _answer(frame, b"*<A" + bytes((count,))))
-    return DecodedFrame("", "text", message_event((("result", shown_bytes(data)),)) if data else ())
+    return DecodedFrame("", "text", message_event((("result", shown_bytes(payload)),)) if payload else ())
 
 
 def _flex(frame: bytes, layout: records.Layout) -> DecodedFrame:
@@ -155,10 +155,10 @@ def _flex(frame: bytes, layout: records.Layout) -> DecodedFrame:
     return DecodedFrame("", f"~{chr(kind)}", tuple(events), answer + bytes((crc8_egts(answer),)))
 
 
-def encode(data: bytes, sender: int, receiver: int = 1) -> bytes:
+def encode(payload: bytes, sender: int, receiver: int = 1) -> bytes:
     """Return one NTCB packet."""
-    head = _MARK + struct.pack("<IIHB", receiver, sender, len(data), xor(data))
-    return head + bytes((xor(head),)) + data
+    head = _MARK + struct.pack("<IIHB", receiver, sender, len(payload), xor(payload))
+    return head + bytes((xor(head),)) + payload
 
 
 def encode_flex(content: bytes) -> bytes:
@@ -166,6 +166,6 @@ def encode_flex(content: bytes) -> bytes:
     return content + bytes((crc8_egts(content),))
 
 
-def _answer(frame: bytes, data: bytes) -> bytes:
+def _answer(frame: bytes, payload: bytes) -> bytes:
     receiver, sender = struct.unpack_from("<II", frame, 4)
-    return encode(data, receiver, sender)
+    return encode(payload, receiver, sender)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from drivers.seal_tracker.events import ALARM_KINDS, SealEvent
@@ -34,34 +34,31 @@ class Reading:
         return -90 <= self.latitude_deg <= 90 and -180 <= self.longitude_deg <= 180
 
 
-def reading_events(reading: Reading, attributes: Attributes = (), kinds: Iterable[str] = ()) -> tuple[SealEvent, ...]:
+def reading_events(reading: Reading, attributes: Attributes = (), kinds: Collection[str] = ()) -> tuple[SealEvent, ...]:
     """Return `position` (or `status` when there is no fix), then one event per further kind, all at the same place and time.
 
     Coordinates that are none cost the place, never the event: a torn rope must not be lost with them.
     """
-    has_place = reading.is_valid and reading.is_on_earth
-    motion: Attributes = (
-        ("speed_knots", f"{reading.speed_knots:.8g}"),
-        ("course_deg", f"{reading.course_deg:.10g}"),
-    )
+    is_on_earth = reading.is_on_earth
+    has_place = reading.is_valid and is_on_earth
+    told = [("speed_knots", f"{reading.speed_knots:.8g}"), ("course_deg", f"{reading.course_deg:.10g}")]
     if reading.altitude_m is not None:
-        motion += (("altitude_m", f"{reading.altitude_m:.10g}"),)
+        told.append(("altitude_m", f"{reading.altitude_m:.10g}"))
     if reading.fix_time is not None and reading.fix_time != reading.device_time:
-        motion += (("fix_time", time_text(reading.fix_time)),)
-    if not has_place and reading.is_on_earth and (reading.latitude_deg or reading.longitude_deg):
-        motion += (
-            ("last_latitude_deg", f"{reading.latitude_deg:.9f}"),
-            ("last_longitude_deg", f"{reading.longitude_deg:.9f}"),
-        )
-    base = SealEvent(
-        "position" if has_place else "status",
-        False,
-        reading.device_time,
-        reading.latitude_deg if has_place else None,
-        reading.longitude_deg if has_place else None,
-        motion + attributes,
+        told.append(("fix_time", time_text(reading.fix_time)))
+    if not has_place and is_on_earth and (reading.latitude_deg or reading.longitude_deg):
+        told.append(("last_latitude_deg", f"{reading.latitude_deg:.9f}"))
+        told.append(("last_longitude_deg", f"{reading.longitude_deg:.9f}"))
+    latitude, longitude = (reading.latitude_deg, reading.longitude_deg) if has_place else (None, None)
+    all_told = (*told, *attributes)
+    moment = reading.device_time
+    base = SealEvent("position" if has_place else "status", False, moment, latitude, longitude, all_told)
+    if not kinds:
+        return (base,)
+    return (
+        base,
+        *(SealEvent(kind, kind in ALARM_KINDS, moment, latitude, longitude, all_told) for kind in dict.fromkeys(kinds)),
     )
-    return (base, *(replace(base, kind=kind, is_alarm=kind in ALARM_KINDS) for kind in dict.fromkeys(kinds)))
 
 
 def time_text(moment: datetime) -> str:

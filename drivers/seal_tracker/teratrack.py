@@ -35,40 +35,29 @@ BIT_OF_KEY = {
 }
 """Bits of the lock status word, see `events.STATUS_BITS`. The keys are the maker's, misspelling included."""
 
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|["{}]', re.DOTALL)
+# Braces stand in no string of these reports, and objects are nested once: a brace elsewhere says that an end was lost.
+_NESTED = rb"\{[^{}]*+(?:\{[^{}]*+\}(?!\{)[^{}]*+)*+"
+_OBJECT = re.compile(_NESTED + rb"\}")
+_UNFINISHED = re.compile(_NESTED + rb"(?:\{[^{}]*+)?")
 _SPACE = b" \t\r\n"
 
 
 def frame_size(pending: bytearray) -> int | None:
-    """Return the size of the JSON object at the start: where its braces, those outside strings, are closed."""
+    """Return the size of the JSON object at the start: where its braces are closed."""
     if pending[0] in _SPACE:
         return -1
     if pending[0] != ord("{") or (len(pending) > 1 and pending[1] not in b'"}0' + _SPACE):
         return 0
-    depth = 0
-    for token in _TOKENS.finditer(pending):
-        mark = token.group()
-        if mark == b'"':
-            return None  # a string that is not over
-        if len(mark) > 1:
-            if b"{" in mark or b"}" in mark:
-                return 0  # no report has braces in a string: a quote was lost, and inside and outside are swapped
-        elif mark == b"{":
-            if depth and pending[token.start() - 1] == ord("}"):
-                return 0  # an object right after another: the first one's end was lost
-            depth += 1
-        else:
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return None
+    if (whole := _OBJECT.match(pending)) is not None:
+        return whole.end()
+    return None if _UNFINISHED.fullmatch(pending) else 0
 
 
 @structured
 def decode(frame: bytes) -> DecodedFrame:
     """Return what one object says. Raises `SealFrameRejected`."""
     try:
-        told = json.loads(frame)
+        told = json.loads(frame.decode("utf-8"))
     except RecursionError as error:
         raise SealFrameRejected("object is nested too deep") from error
     if not isinstance(told, dict) or not isinstance(told.get("MDeviceID"), str):
@@ -139,7 +128,11 @@ def _slave_events(told: Mapping[str, Any], base: SealEvent) -> tuple[SealEvent, 
 
 
 def _status(told: Mapping[str, Any], prefix: str) -> int:
-    return sum(1 << bit for key, bit in BIT_OF_KEY.items() if told.get(prefix + key) == "1")
+    status = 0
+    for key, bit in BIT_OF_KEY.items():
+        if told.get(prefix + key) == "1":
+            status |= 1 << bit
+    return status
 
 
 def _text(told: Mapping[str, Any], key: str) -> str:

@@ -26,6 +26,7 @@ class ESealTwin(TrackerTwin):
     """An eSeal: one event per report."""
 
     protocol: ClassVar[str] = "eseal"
+    attack: ClassVar[str] = "vibration"
 
     async def tell(
         self, latitude_deg: float, longitude_deg: float, kinds: Iterable[str] = (), *, has_fix: bool = True

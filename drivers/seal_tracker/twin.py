@@ -46,6 +46,8 @@ class TrackerTwin(ABC):
     _writer: asyncio.StreamWriter | None = None
     _stream: FrameStream | None = None
     protocol: ClassVar[str] = ""
+    attack: ClassVar[str] = "rope_cut"
+    """An alarm that this tracker can tell."""
 
     async def __aenter__(self) -> Self:
         await self.plug()

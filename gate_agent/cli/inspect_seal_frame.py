@@ -9,7 +9,7 @@ from typing import Any
 
 from drivers.seal_tracker.errors import ProtocolNotBuiltIn, SealFrameRejected
 from drivers.seal_tracker.events import STATUS_BITS, DecodedFrame, SealEvent
-from drivers.seal_tracker.protocols import SealProtocol, protocol_named
+from drivers.seal_tracker.protocols import PROTOCOLS, SealProtocol, protocol_named
 from gate_agent.clock import SystemClock
 
 SUMMARY = "decode seal tracker frames, one in hex per line on standard input"
@@ -18,7 +18,7 @@ LINE_LIMIT_CHARACTERS = 1 << 17
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--protocol", required=True, help="wire protocol, such as jt600 (alias jointech)")
+    parser.add_argument("--protocol", required=True, help=f"wire protocol: {', '.join(sorted(PROTOCOLS))}")
     parser.add_argument("--wire", action="store_true", help="the line is as it was on the wire: undo the escapes first")
     parser.add_argument("--json", action="store_true", help="one JSON object per frame")
 

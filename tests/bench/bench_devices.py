@@ -1,4 +1,4 @@
-"""Readers: bytes to event beside the bare line, unplug, replug, mute of every kind; and a Modbus round trip of our client beside pymodbus on one server."""
+"""Devices: bytes to event beside the bare line, unplug, replug, mute; seal frames decoded; a Modbus round trip beside pymodbus on one server."""
 
 from __future__ import annotations
 
@@ -29,21 +29,42 @@ from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.link import TcpPeer
 from drivers.registry import build
+from drivers.seal_tracker.protocols import protocol_named
 from drivers.twin import PtyTwin
 from gate_agent import logs
 from gate_agent.cli.bench import BenchRow
 from gate_agent.clock import SystemClock
+from tests.unit.tracker_frames import SESSIONS
 
 NAME = "devices"
 SCANS = 300
 ROUND_TRIPS = 400
 REPLUGS = 12
+SEAL_FRAMES = 12_000
+SEAL_SESSIONS = ("jt600", "jt808", "eseal", "teratrack", "gt06")
 
 
 def run() -> list[BenchRow]:
     """Measure everything on one event loop; latencies in milliseconds. A reader's peer is the bare line."""
     logs.configure("bench", level="WARNING")
-    return asyncio.run(_measure())
+    return [*asyncio.run(_measure()), *_seal_frames()]
+
+
+def _seal_frames() -> list[BenchRow]:
+    """Frames of one session per seal protocol through its codec, one frame per read, in frames per second of CPU time."""
+    rows: list[BenchRow] = []
+    frames, cpu_s = 0, 0.0
+    for name in SEAL_SESSIONS:
+        session = SESSIONS[name]
+        codec = protocol_named(session.protocol).new_codec()
+        reads = session.frames * (SEAL_FRAMES // len(session.frames))
+        started_s = time.process_time()
+        heard = sum(len(codec.feed(read)) for read in reads)
+        spent_s = time.process_time() - started_s
+        assert heard == len(reads)
+        frames, cpu_s = frames + heard, cpu_s + spent_s
+        rows.append(BenchRow(f"seal frames decoded, {name}", heard / spent_s, None, None, "frames/s"))
+    return [*rows, BenchRow("seal frames decoded, all together", frames / cpu_s, None, None, "frames/s")]
 
 
 async def _measure() -> list[BenchRow]:

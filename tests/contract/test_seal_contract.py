@@ -86,14 +86,14 @@ class TestEveryProtocol:
         self, lane: Lane, kind_of_twin: type[TrackerTwin]
     ) -> None:
         async with kind_of_twin(lane.driver.port, CLOCK, seal_id="9900000007") as twin:
-            assert await twin.tell(41.2995, -69.2401, ["vibration" if twin.protocol == "eseal" else "rope_cut"])
+            assert await twin.tell(41.2995, -69.2401, [twin.attack])
             assert lane.driver.state is DeviceState.READY
             position, alarm = lane.reports()
             assert (position.seal_id, position.kind, position.is_alarm) == ("9900000007", "position", False)
             assert position.latitude == pytest.approx(41.2995, abs=1e-6)
             assert position.longitude == pytest.approx(-69.2401, abs=1e-6)
             assert (alarm.seal_id, alarm.is_alarm) == ("9900000007", True)
-            assert alarm.kind in {"rope_cut", "vibration"}
+            assert alarm.kind == twin.attack
             assert abs((position.device_time - CLOCK.now()).total_seconds()) < 5
             assert twin.sent_frames == 1
 
@@ -117,6 +117,29 @@ class TestEveryProtocol:
             assert await twin.tell(1, 1)
             assert [report.kind for report in lane.reports()] == ["position"]
 
+    async def test_a_repeated_frame_is_answered_and_not_told_again(
+        self, lane: Lane, kind_of_twin: type[TrackerTwin]
+    ) -> None:
+        twin = kind_of_twin(lane.driver.port, CLOCK)
+        sent: list[tuple[bytes, bytes]] = []
+        send = twin._send
+
+        async def remembered(wire: bytes, expected: bytes) -> bytes:
+            sent.append((wire, expected))
+            return await send(wire, expected)
+
+        twin._send = remembered
+        await twin.plug()
+        await twin.tell(1, 1, [twin.attack])
+        assert await send(*sent[0])
+        await twin.unplug()
+        await twin.plug()
+        assert await send(*sent[0])
+        assert [report.kind for report in lane.reports()] == ["position", twin.attack]
+        await twin.tell(2, 2)
+        assert [report.kind for report in lane.reports()] == ["position", twin.attack, "position"]
+        await twin.unplug()
+
     async def test_a_mute_tracker_is_a_fault_and_a_replugged_one_is_ready(
         self, lane: Lane, kind_of_twin: type[TrackerTwin]
     ) -> None:
@@ -134,6 +157,12 @@ class TestEveryProtocol:
         assert lane.driver.state is DeviceState.READY
         await twin.unplug()
         await lane.until_state(DeviceState.ABSENT)
+
+
+async def test_an_attack_is_the_last_word_of_a_frame(lane: Lane) -> None:
+    async with JointechSealTwin(lane.driver.port, CLOCK) as twin:
+        await twin.tell(1, 1, ["vibration", "rope_cut", "battery_low"])
+        assert [report.kind for report in lane.reports()] == ["position", "vibration", "battery_low", "rope_cut"]
 
 
 async def test_a_padlock_registers(lane: Lane) -> None:

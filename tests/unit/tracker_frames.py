@@ -314,7 +314,7 @@ ADM = Session(
                 "<BHHffHHBhBBIHH", 3, 7, 0, 41.2995, -69.2401, 900, 360, 0, 455, 7, 9, 1_796_040_900, 12_500, 4_012
             ),
         ),
-        adm.encode(0x49, (b"ID=1" + bytes(200))[: adm.COMMAND_ANSWER_BYTES - 4]),
+        adm.encode(0x49, (b"D=1" + bytes(200))[: adm.COMMAND_ANSWER_BYTES - 4]),
     ),
     has_marks=False,
 )
@@ -338,6 +338,23 @@ T800X = Session(
     ),
 )
 
+QUECLINK_PLACE = "0,36.0,90,455.0,-69.240100,41.299500,20261130121500,0460,0000,18d8,6141,00"
+QUECLINK = Session(
+    "gl200text",
+    "861774054558620",
+    tuple(
+        f"{source}:GT{kind},1A0401,861774054558620,,{fields},20261130121503,11F{number}$".encode()
+        for number, (source, kind, fields) in enumerate(
+            (
+                ("+RESP", "FRI", f"0,0,2,{QUECLINK_PLACE},{QUECLINK_PLACE}"),
+                ("+BUFF", "SOS", f"0,0,1,{QUECLINK_PLACE}"),
+                ("+RESP", "INF", "41,8970,23,0,1"),
+                ("+ACK", "HBD", ""),
+            )
+        )
+    ),
+)
+
 SESSIONS: dict[str, Session] = {
     "jt600": JOINTECH,
     "jt808": JT808,
@@ -355,4 +372,5 @@ SESSIONS: dict[str, Session] = {
     "meitrack": MEITRACK,
     "adm": ADM,
     "t800x": T800X,
+    "gl200text": QUECLINK,
 }
