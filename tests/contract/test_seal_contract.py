@@ -8,10 +8,13 @@ import pytest
 from drivers.contracts import DeviceEvent, DeviceState, SealReported, StateChanged
 from drivers.errors import OptionsRefused
 from drivers.seal_tracker import driver as seal_driver
+from drivers.seal_tracker.events import TAMPER_KINDS
 from drivers.seal_tracker.jt808_twin import Jt808SealTwin
+from drivers.seal_tracker.protocols import protocol_named
 from drivers.seal_tracker.text_twins import ESealTwin, TeraTrackTwin
 from drivers.seal_tracker.twin import SEALED_BITS, AnswerMissing, JointechSealTwin, TrackerTwin
 from gate_agent.clock import SystemClock
+from tests.unit.tracker_frames import SESSIONS
 
 CLOCK = SystemClock()
 
@@ -157,6 +160,30 @@ class TestEveryProtocol:
         assert lane.driver.state is DeviceState.READY
         await twin.unplug()
         await lane.until_state(DeviceState.ABSENT)
+
+
+@pytest.mark.parametrize("name", sorted(SESSIONS))
+async def test_a_session_of_every_protocol_is_told_and_answered_over_tcp(name: str) -> None:
+    session = SESSIONS[name]
+    codec = protocol_named(session.protocol).new_codec()
+    decoded = [item.decoded for item in codec.feed(b"".join(dict.fromkeys(session.frames)))]
+    told = [
+        event.kind for each in decoded for event in sorted(each.events, key=lambda event: event.kind in TAMPER_KINDS)
+    ]
+    server = Lane(protocol=session.protocol)
+    await server.until_state(DeviceState.STARTING)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.driver.port)
+    writer.write(b"".join(dict.fromkeys(session.frames)))
+    answers = sum(len(codec.encode(each, CLOCK.now())) for each in decoded)
+    async with asyncio.timeout(3):
+        assert len(await reader.readexactly(answers)) == answers
+    await server.until(lambda: len(server.reports()) == len(told))
+    assert [report.kind for report in server.reports()] == told
+    assert {report.seal_id for report in server.reports()} == {session.seal_id}
+    assert server.driver.state is DeviceState.READY
+    writer.close()
+    await server.until_state(DeviceState.ABSENT)
+    await server.end()
 
 
 async def test_an_attack_is_the_last_word_of_a_frame(lane: Lane) -> None:
