@@ -36,6 +36,7 @@ from gate_agent.inspection.trust_store import TrustStore
 
 _NO_STORE = TrustStore(())
 _SIGNED_FILES = {"SOD": EF_SOD.name, "CardSecurity": CARD_SECURITY.name}
+_SIGNERS = {"SOD": "sod_signer", "CardSecurity": "card_security_signer"}
 _NOT_RUN = (ProtocolOutcome.NOT_OFFERED, ProtocolOutcome.NOT_TRIED)
 
 
@@ -126,7 +127,9 @@ class ChipJudge:
         without_sod = [] if "SOD" in chains else [CheckOutcome.ABORTED if aborted else CheckOutcome.UNDETERMINED]
         missing = () if "SOD" in chains else reasons
         compared = tuple(
-            Compared(f"{name} signer", chain.signer.title, chain.issuer.title if chain.issuer is not None else "")
+            Compared(
+                _SIGNERS[name], " ← ".join(one.title for one in (chain.signer, chain.issuer) if one is not None), ""
+            )
             for name, chain in chains.items()
             if chain.signer is not None
         )
@@ -208,7 +211,11 @@ def _access(evidence: ChipEvidence) -> CheckResult:
         outcome = CheckOutcome.ABORTED
     if outcome is CheckOutcome.NOT_SUPPORTED and not evidence.files:
         outcome = CheckOutcome.ABORTED
-    compared = (Compared("access", str(evidence.access), evidence.pace_protocol),) if is_open else ()
+    compared = (
+        (Compared("access", " ".join(filter(None, (str(evidence.access), evidence.pace_protocol))), ""),)
+        if is_open
+        else ()
+    )
     reasons: tuple[Reason, ...] = ()
     if outcome is CheckOutcome.FAILED:
         refused = [name for name, one in tried.items() if one is ProtocolOutcome.FAILED]

@@ -1,8 +1,10 @@
 """Every code has its words in every language; the traveller's are safe."""
 
+import ast
 import re
 import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +14,17 @@ from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Corridor
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.events import Step
+from gate_agent.domain.mrz_comparison import compare_mrz_with_dg1
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.result_tables import Family
 from gate_agent.domain.transaction_state import Phase
+from gate_agent.inspection.certificate_defects import DefectKind
 from gate_agent.lane.authorisation import OfficerRole, RefusalCode
+from gate_agent.lane.document_work import PICTURES
 from gate_agent.web import i18n
 from gate_agent.web.guard.action_reasons import ACTION_REASONS
-from gate_agent.web.guard.checks import GROUPS
-from gate_agent.web.lane_api_messages import CaptureCue, GuardAction, Instruction
+from gate_agent.web.guard.checks import GROUPS, check_groups
+from gate_agent.web.lane_api_messages import CaptureCue, CheckView, GuardAction, Instruction
 
 GUARD = i18n.load_catalogues("guard", i18n.GUARD_LANGUAGES)
 TRAVELLER = i18n.load_catalogues("traveller", i18n.TRAVELLER_LANGUAGES)
@@ -39,6 +45,9 @@ GUARD_SECTIONS = {
     "action": GuardAction,
     "action_long": GuardAction,
     "step": Step,
+    "defect": DefectKind,
+    "family": Family,
+    "image": PICTURES | {"portrait"},
     "action_reason": {code for codes in ACTION_REASONS.values() for code in codes},
 }
 TIP_OFFS = re.compile(
@@ -130,6 +139,55 @@ def test_translations_are_translated():
 @pytest.mark.parametrize("catalogue", [one for one in ALL if one.language == "uz-Latn"], ids=ids)
 def test_uzbek_apostrophes_are_the_letters(catalogue):
     assert [text for text in catalogue.texts.values() if re.search(r"['’‘`]", text)] == []
+
+
+COMPARED_ELSEWHERE = {
+    "AA", "CA", "CAM", "sod_signer", "card_security_signer", "signer", "issuer", "document_code", "issuing_state", "document_number",
+    "primary_identifier", "secondary_identifier", "nationality", "date_of_birth", "sex", "date_of_expiry", "optional_data", "composite",
+}  # fmt: skip
+SHOWN_WITH_THE_SCORE = {"calibration", "model", "cohort", "cosine", "frames"}
+
+
+def test_every_compared_value_has_words():
+    """Names that stand in the code as text are found there; those that are put together are listed above."""
+    names = set(COMPARED_ELSEWHERE)
+    for path in (Path(i18n.__file__).parents[1]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Compared" and node.args:
+                first = node.args[0]
+                names |= {first.value} if isinstance(first, ast.Constant) else set()
+    assert {"access", "issuing_state", "comparison_score", "name"} <= names
+    for catalogue in GUARD.values():
+        assert [name for name in sorted(names - SHOWN_WITH_THE_SCORE) if f"value.{name}" not in catalogue.texts] == []
+
+
+def test_fields_that_reasons_name_have_words():
+    lines = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+    other = tuple("X" + "".join("1" if one != "1" else "2" for one in line[1:]) for line in lines)
+    fields = {
+        one.parameters["field"] for one in compare_mrz_with_dg1(lines, other, used_card_access_number=False).reasons
+    }
+    assert len(fields) > 7
+    for catalogue in GUARD.values():
+        assert [
+            f for f in sorted(fields | {"name", "passport_number", "format"}) if f"field.{f}" not in catalogue.texts
+        ] == []
+
+
+def test_codes_inside_values_and_reasons_are_put_into_words():
+    english = GUARD["en"]
+    check = CheckView(check="chip_genuineness", outcome="failed", compared=[{"name": "AA", "found": "failed", "expected": "successful"}])  # fmt: skip
+    (group,) = check_groups([check], english)
+    assert group["checks"][0]["compared"] == ["Active authentication: found Failed, expected Successful"]
+    opened = CheckView(check="chip_access", outcome="successful", compared=[{"name": "access", "found": "BAC", "expected": ""}])  # fmt: skip
+    (group,) = check_groups([opened], english)
+    assert group["checks"][0]["compared"] == ["Opened with: basic access control"]
+    named = CheckView(check="mrz_against_dg1", outcome="failed", compared=[{"name": "primary_identifier", "found": "BAC", "expected": "PACE"}])  # fmt: skip
+    (group,) = check_groups([named], english)
+    assert group["checks"][0]["compared"] == ["Surname: found BAC, expected PACE"], "a name is no code"
+    assert english.reason("step_timeout", {"step": "chip_access"}) == "The step “Access to the chip” took too long"
+    assert english.reason("dg1_differs", {"field": "sex"}) == "The sex on the chip differs from the printed zone"
+    assert english.reason("certificate_defect", {"defect": "sod_malformed"}).endswith("malformed security object")
 
 
 def test_places_are_filled_as_text_and_never_read_as_patterns():

@@ -41,6 +41,7 @@ _PENDING = "pending"
 _WORST_FIRST = ("failed", "aborted", "undetermined", "pending", "successful", "not_supported")
 _UNPROVEN = ("failed", "aborted", "undetermined", "not_supported")
 _SHOWN_WITH_THE_SCORE = frozenset({"calibration", "model", "cohort", "cosine", "frames"})
+_OF_CODES = frozenset({"access", "AA", "CA", "CAM", "signer_trust", "challenge"})
 _LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
 _GROUP_OF = {check: group for group, checks in GROUPS.items() for check in checks}
 
@@ -162,10 +163,12 @@ def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
 
 def _pair(pair: ComparedView, catalogue: Catalogue) -> str:
     name = catalogue.text(f"value.{pair.name}")
+    sections = ("value_word", "outcome") if pair.name in _OF_CODES else ()
+    found = catalogue.word(pair.found, *sections)
     if not pair.expected:
-        return f"{name}: {pair.found}"
-    expected = pair.expected.replace(">=", "≥").replace("<=", "≤")
-    return f"{name}: {catalogue.text('ui.found')} {pair.found}, {catalogue.text('ui.expected')} {expected}"
+        return f"{name}: {found}"
+    expected = catalogue.word(pair.expected, *sections).replace(">=", "≥").replace("<=", "≤")
+    return f"{name}: {catalogue.text('ui.found')} {found}, {catalogue.text('ui.expected')} {expected}"
 
 
 def _grouped(value: str) -> str:
