@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gate_agent.domain.check import CheckName, CheckOutcome, join_all, overall
+from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS
 
 S, F, U, N, A = (
     CheckOutcome.SUCCESSFUL,
@@ -106,28 +107,8 @@ class Family(StrEnum):
 _COMPLIANCE = frozenset({CheckName.MRZ_CHECK_DIGITS, CheckName.MRZ_INFRARED})
 
 FAMILY_OF: Mapping[CheckName, Family] = MappingProxyType(
-    dict.fromkeys(
-        (
-            *sorted(_COMPLIANCE),
-            CheckName.MRZ_READING,
-            CheckName.MRZ_INFRARED_AGAINST_VISIBLE,
-            CheckName.ULTRAVIOLET_DULLNESS,
-            CheckName.SPECIMEN,
-        ),
-        Family.OPTICAL,
-    )
-    | dict.fromkeys(
-        (
-            CheckName.CHIP_ACCESS,
-            CheckName.CHIP_CONTENT,
-            CheckName.SOD_SIGNATURE,
-            CheckName.CERTIFICATE_CHAIN,
-            CheckName.CERTIFICATE_REVOCATION,
-            CheckName.ISSUING_STATE,
-            CheckName.CHIP_GENUINENESS,
-        ),
-        Family.ELECTRONIC,
-    )
+    dict.fromkeys(sorted(_COMPLIANCE | OPTICAL_CHECKS | {CheckName.SPECIMEN}), Family.OPTICAL)
+    | dict.fromkeys(sorted(ELECTRONIC_CHECKS), Family.ELECTRONIC)
     | dict.fromkeys(
         (CheckName.EXPIRY, CheckName.STATE_CODES, CheckName.MRZ_AGAINST_DG1, CheckName.PORTRAIT_AGAINST_DG2),
         Family.COMBINED,

@@ -30,7 +30,8 @@ PSEUDO_LANGUAGE = "en-XA"
 _FORMATTER = string.Formatter()
 _ACCENTS = str.maketrans("aeiouyAEIOUYcnsz", "áéíóúýÁÉÍÓÚÝçñšž")
 _UNKNOWN = "\u2013"  # an en dash
-_WORDS = {"reason": "action_reason"}
+_WORDS = {"reason": ("action_reason",), "step": ("step", "check")}
+"""Sections in which the words of a parameter stand, where they are not called like the parameter."""
 
 
 class CatalogueFault(Exception):
@@ -65,8 +66,13 @@ class Catalogue:
 
     def reason(self, code: str, parameters: Mapping[str, str]) -> str:
         """Return a reason's sentence. Parameters that are codes themselves (`field`, `reason`, `step`) are put into words."""
-        words = {name: self.texts.get(f"{_WORDS.get(name, name)}.{value}", value) for name, value in parameters.items()}
-        return self.text(f"reason.{code}", **words)
+        words = {name: self.word(value, *_WORDS.get(name, (name,))) for name, value in parameters.items()}
+        sentence = self.text(f"reason.{code}", **words)
+        return sentence[:1].upper() + sentence[1:]
+
+    def word(self, code: str, *sections: str) -> str:
+        """Return a code in words by the first of `sections` that has any, else as it is."""
+        return next((self.texts[key] for section in sections if (key := f"{section}.{code}") in self.texts), code)
 
 
 Catalogues = Mapping[str, Catalogue]

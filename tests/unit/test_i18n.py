@@ -17,15 +17,17 @@ from gate_agent.domain.declaration import Direction
 from gate_agent.domain.events import Step
 from gate_agent.domain.mrz_comparison import compare_mrz_with_dg1
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.result_tables import Family
 from gate_agent.domain.transaction_state import Phase
 from gate_agent.inspection.certificate_defects import DefectKind
 from gate_agent.inspection.visible_seal_checks import SignerTrust
 from gate_agent.lane.authorisation import OfficerRole, RefusalCode
 from gate_agent.lane.challenge import ChallengeState
+from gate_agent.lane.document_work import PICTURES
 from gate_agent.web import i18n
 from gate_agent.web.guard.action_reasons import ACTION_REASONS
-from gate_agent.web.guard.checks import GROUPS
-from gate_agent.web.lane_api_messages import CaptureCue, GuardAction, Instruction
+from gate_agent.web.guard.checks import GROUPS, check_groups
+from gate_agent.web.lane_api_messages import CaptureCue, CheckView, GuardAction, Instruction
 
 GUARD = i18n.load_catalogues("guard", i18n.GUARD_LANGUAGES)
 TRAVELLER = i18n.load_catalogues("traveller", i18n.TRAVELLER_LANGUAGES)
@@ -51,7 +53,8 @@ GUARD_SECTIONS = {
     "challenge": ChallengeState,
     "signer_trust": SignerTrust,
     "protocol": ("PACE", "BAC", "AA", "CA", "CAM"),
-    "image": ("white", "infrared", "ultraviolet", "portrait"),
+    "image": PICTURES | {"portrait"},
+    "family": Family,
     "action_reason": {code for codes in ACTION_REASONS.values() for code in codes},
 }
 TIP_OFFS = re.compile(
@@ -171,6 +174,29 @@ def test_translations_are_translated():
 @pytest.mark.parametrize("catalogue", [one for one in ALL if one.language == "uz-Latn"], ids=ids)
 def test_uzbek_apostrophes_are_the_letters(catalogue):
     assert [text for text in catalogue.texts.values() if re.search(r"['’‘`]", text)] == []
+
+
+def test_fields_that_reasons_name_have_words():
+    lines = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+    other = tuple("X" + "".join("1" if one != "1" else "2" for one in line[1:]) for line in lines)
+    fields = {
+        one.parameters["field"] for one in compare_mrz_with_dg1(lines, other, used_card_access_number=False).reasons
+    }
+    assert len(fields) > 7
+    for catalogue in GUARD.values():
+        assert [
+            f for f in sorted(fields | {"name", "passport_number", "format"}) if f"field.{f}" not in catalogue.texts
+        ] == []
+
+
+def test_codes_inside_reasons_are_put_into_words():
+    english = GUARD["en"]
+    named = CheckView(check="mrz_against_dg1", outcome="failed", compared=[{"name": "primary_identifier", "found": "BAC", "expected": "PACE"}])  # fmt: skip
+    (group,) = check_groups([named], english)
+    assert group["checks"][0]["compared"] == ["Surname: BAC on the chip, PACE printed"], "a name is no code"
+    assert english.reason("step_timeout", {"step": "chip_access"}) == "The step “Access to the chip” took too long"
+    assert english.reason("dg1_differs", {"field": "sex"}) == "Chip and printed zone differ: the sex"
+    assert "the security object is malformed" in english.reason("certificate_defect", {"defect": "sod_malformed"})
 
 
 def test_places_are_filled_as_text_and_never_read_as_patterns():
