@@ -173,7 +173,7 @@ chip = "required"
 accept_specimens = true
 
 [face]
-capture_timeout_s = 8
+capture_timeout_s = 15  # a machine busy with other things needs longer for the frames of a non-match
 
 [sync]
 broker_port = {ports.broker}
