@@ -108,6 +108,11 @@ class Bench(ReaderBench):
     async def read(self, keys: ChipKeys = KEYS) -> ChipEvidence:
         return await super().read(keys)
 
+    async def stop(self) -> None:
+        await super().stop()
+        for chip in self._chips:
+            await chip.leave()
+
 
 @pytest.fixture
 async def start() -> AsyncIterator[Callable[..., Bench]]:

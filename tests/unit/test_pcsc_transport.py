@@ -168,7 +168,8 @@ def watched(library: PlayedLibrary, *states: int | tuple[int, int]) -> list[obje
     library.states = [state if isinstance(state, tuple) else (OK, state) for state in states]
     place = PcscPlace("OMNIKEY", 1.0)
     place.watching.join(5)
-    return place.changes()
+    with place._ours, place._theirs:
+        return place.changes()
 
 
 def test_chips_that_come_and_go(play) -> None:
