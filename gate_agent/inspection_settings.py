@@ -1,4 +1,4 @@
-"""Settings of what the gate inspects: document and face. Part of the site file that `settings` reads."""
+"""Settings of what the gate inspects: document, page and face. Part of the site file that `settings` reads."""
 
 from __future__ import annotations
 
