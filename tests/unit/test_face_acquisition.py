@@ -228,8 +228,14 @@ def test_a_non_match_needs_a_second_of_compared_frames_and_none_between():
     assert face(lane.run()) == (F, (ReasonCode.FACE_DIFFERENT,))
     assert 1.0 <= lane.took_s <= 1.55, "a stranger is told soon, but not within the blink of an eye"
     assert 1 <= len(lane.borrowed.frame_jpegs) <= 3
-    doubted = Lane(lambda number: seen(BETWEEN if number == 1 else NON_MATCH))
+    doubted = Lane(lambda number: seen(BETWEEN if number % 12 == 11 else NON_MATCH))
     assert face(doubted.run()) == (U, (ReasonCode.FACE_UNDETERMINED,))
+
+
+def test_a_frame_between_starts_the_second_over():
+    lane = Lane(lambda number: seen(BETWEEN if number < 20 else NON_MATCH))
+    assert face(lane.run()) == (F, (ReasonCode.FACE_DIFFERENT,))
+    assert lane.took_s >= 20 * FRAME_S + 1.0
 
 
 @pytest.mark.parametrize("frame_s", [0.2, 0.35])

@@ -2,8 +2,9 @@
 
 A match ends it at once, where attack detection is required only on a frame that is clear by itself. A non-match needs
 `NON_MATCH_FRAMES` compared frames of a face that stands still and faces the camera, over `NON_MATCH_SPAN_S`, all beyond the guard
-band; what stays between is undetermined, and so is a face that was not found in time (biometrics §12, inspection §4). Every decision uses the comparison of the frames fused so far. A doubtful
-frame, and nothing else, starts a challenge. Nobody within the camera's height range calls the guard in at most 3 s.
+band: a frame between starts them over. What stays between is undetermined, and so is a face that was not found in time (biometrics
+§12, inspection §4). Every decision uses the comparison of the frames fused so far. A doubtful frame, and nothing else, starts a
+challenge. Nobody within the camera's height range calls the guard in at most 3 s.
 """
 
 from __future__ import annotations
@@ -56,7 +57,6 @@ class _Tally:
     compared: int = 0
     non_matches: int = 0
     non_match_since_s: float = 0.0
-    between: int = 0
     last_finding: FaceFinding = FaceFinding.NOT_FOUND
     comparison: FaceComparison | None = None
     attack: AttackAssessment | None = None
@@ -207,9 +207,9 @@ class FaceAcquisition:
         if comparison.decision is ComparisonDecision.NON_MATCH:
             self._count_non_match(t_mono_s)
         else:
-            tally.between += 1
+            tally.non_matches = 0
         is_for_long = t_mono_s - tally.non_match_since_s >= NON_MATCH_SPAN_S
-        if tally.non_matches >= NON_MATCH_FRAMES and is_for_long and tally.between == 0:
+        if tally.non_matches >= NON_MATCH_FRAMES and is_for_long:
             return self._both(CheckOutcome.FAILED, ReasonCode.FACE_DIFFERENT, self._presentation())
         return None
 
