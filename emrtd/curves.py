@@ -15,6 +15,8 @@ from asn1crypto import keys
 from ecdsa.ellipticcurve import CurveFp, PointJacobi
 from ecdsa.numbertheory import SquareRootError, square_root_mod_prime
 
+from emrtd.asn1_faults import ENCODING_FAULTS
+
 _UNCOMPRESSED, _COMPRESSED_EVEN, _COMPRESSED_ODD = 4, 2, 3
 _INTEGER_LIMIT_BYTES = 256  # far above the longest parameter; padding beyond it is no encoding but an attack on time
 
@@ -87,7 +89,7 @@ def curve_of(parameters: keys.ECDomainParameters) -> NamedCurve:
                 return _curve_of_explicit(parameters.chosen)
     except CurveUnknown:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except ENCODING_FAULTS as error:
         raise CurveUnknown("curve parameters that cannot be read") from error
     raise CurveUnknown("curve parameters left to the issuer")
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from ecdsa.ellipticcurve import PointJacobi
 
+from emrtd.asn1_faults import ENCODING_FAULTS
 from emrtd.curves import CurveUnknown, NamedCurve, PointInvalid, curve_of, point_of
 
 KEY_LIMIT_BYTES = 4096
@@ -123,7 +124,7 @@ def public_key_of(spki_der: bytes) -> PublicKey:
         raise KeyUnusable(str(error)) from error
     except KeyUnusable:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except ENCODING_FAULTS as error:
         raise KeyUnusable("a public key that cannot be read") from error
     raise KeyUnusable(f"a public key of the kind {kind}")
 
@@ -154,7 +155,7 @@ def algorithm_of(
         return _checked(SignatureScheme(_SCHEMES[identifier.signature_algo]), identifier.hash_algo)
     except AlgorithmUnknown:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except ENCODING_FAULTS as error:
         raise AlgorithmUnknown("a signature algorithm that cannot be read") from error
 
 

@@ -23,6 +23,7 @@ from drivers.chip.protocol_outcomes import (
     could_not_run,
 )
 from drivers.chip.secure_messaging import SecureMessaging
+from emrtd.asn1_faults import ENCODING_FAULTS
 from emrtd.curves import CurveUnknown, PointInvalid, curve_of, point_of
 from emrtd.security_infos import (
     CHIP_AUTHENTICATION,
@@ -131,7 +132,7 @@ def agreement_with(key: ChipAuthenticationPublicKey) -> tuple[Any, Any]:
             curve = curve_of(parsed["algorithm"]["parameters"])
             return EllipticAgreement(curve), point_of(curve, bytes(parsed["public_key"].native))
         return _modular(key.key)
-    except (CurveUnknown, PointInvalid, KeyInvalid, MalformedTlv, ValueError, TypeError, KeyError) as error:
+    except (CurveUnknown, PointInvalid, KeyInvalid, MalformedTlv, *ENCODING_FAULTS) as error:
         raise ProtocolUnsupported(f"the chip's key cannot be used: {type(error).__name__}") from error
 
 

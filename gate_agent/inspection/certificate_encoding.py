@@ -6,14 +6,12 @@ Indefinite lengths are met in signed content of some issuers and pass; lengths t
 
 from __future__ import annotations
 
-import struct
+from emrtd import asn1_faults
 
 MAXIMUM_DEPTH = 40
 _MAXIMUM_LENGTH_OCTETS = 4
 
-ENCODING_FAULTS = (
-    ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError, struct.error
-)  # fmt: skip
+ENCODING_FAULTS = asn1_faults.ENCODING_FAULTS
 """What the ASN.1 library may raise on a structure that is not what it claims to be."""
 
 

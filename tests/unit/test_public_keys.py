@@ -213,7 +213,24 @@ def test_a_modulus_without_its_leading_zero_is_read_as_meant():
 
 def test_what_is_no_key_is_named_unusable():
     off_curve = b"\x04" + bytes(63) + b"\x01"
-    for wrong in (b"", b"\x30\x00", b"\x00" * 5000, RSA_SPKI[:-1], spki(named(curve_by_name("secp256r1")), off_curve)):
+    empty = [
+        b"\x30"
+        + bytes([len(algorithm) + 2])
+        + algorithm
+        + b"\x03\x00"  # a BIT STRING that does not even count its unused bits
+        for algorithm in (
+            keys.PublicKeyInfo.load(RSA_SPKI)["algorithm"].dump(),
+            keys.PublicKeyInfo.load(spki(named(curve_by_name("secp256r1")), b"\x04"))["algorithm"].dump(),
+        )
+    ]
+    for wrong in (
+        *empty,
+        b"",
+        b"\x30\x00",
+        b"\x00" * 5000,
+        RSA_SPKI[:-1],
+        spki(named(curve_by_name("secp256r1")), off_curve),
+    ):
         with pytest.raises(KeyUnusable):
             public_key_of(wrong)
 
