@@ -52,12 +52,13 @@ class MrzReader:
         return best[1] if best is not None else None
 
     def _zones(self, grey: Image) -> Iterator[Found]:
-        """Yield what can be read, the likeliest places first."""
-        for quarter_turns in (0, 1):
-            scene = Scene(grey, quarter_turns)
-            for glyph_height_px in GLYPH_HEIGHTS_PX:
-                for block in blocks(bars(scene.small, glyph_height_px)):
-                    yield from self._in_block(scene.patch(block))
+        """Yield what can be read, the likeliest places first, lying or standing."""
+        scene = Scene(grey)
+        scenes = (scene, scene.turned())
+        for glyph_height_px in GLYPH_HEIGHTS_PX:
+            places = [(block, one) for one in scenes for block in blocks(bars(one.small, glyph_height_px))]
+            for block, one in sorted(places, key=lambda place: -place[0].weight):
+                yield from self._in_block(one.patch(block))
 
     def _in_block(self, patch: Patch) -> Iterator[Found]:
         """Yield the zone between the ends that were traced; where that is none for sure, the one between the ends of the block."""
@@ -93,8 +94,17 @@ class MrzReader:
         return best, zone
 
     def _decoded(self, strips: list[Image]) -> list[ZoneReading]:
-        readings = [LineReading.of(answers) for answers in self._recogniser.answers(strips)]
-        return zone_readings(readings, self._least_posterior)
+        """Return what the lines can be; those in the middle are asked first, for a zone of two lines and more holds one of them."""
+        middle = (1, 2) if len(strips) > 3 else (1,)
+        readings = dict(zip(middle, self._line_readings([strips[index] for index in middle]), strict=True))
+        if not any(reading.is_plausible for reading in readings.values()):
+            return []
+        others = [index for index in range(len(strips)) if index not in readings]
+        readings |= zip(others, self._line_readings([strips[index] for index in others]), strict=True)
+        return zone_readings([readings[index] for index in range(len(strips))], self._least_posterior)
+
+    def _line_readings(self, strips: list[Image]) -> list[LineReading]:
+        return [LineReading.of(answers) for answers in self._recogniser.answers(strips)]
 
 
 def _grey(picture: Image) -> Image | None:
