@@ -22,13 +22,17 @@ _LIKE_STRENGTH = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A rectangle in the direction of the text: centre, width along it, height across it (pixels), angle in degrees."""
+    """A rectangle in the direction of the text: centre, width along it, height across it (pixels), angle in degrees.
+
+    The larger the `weight`, the more like a zone it looks.
+    """
 
     x: float
     y: float
     width: float
     height: float
     angle: float
+    weight: float
 
     def frame(self) -> NDArray[np.float64]:
         """Return the 2 x 3 matrix from (along, across), measured from the centre, to picture coordinates."""
@@ -37,23 +41,23 @@ class Block:
 
 def blocks(found: Sequence[Bar]) -> list[Block]:
     """Return blocks, the most zone-like first: equal bars at the distance of lines, thick bars of merged lines, single bars."""
-    made: list[tuple[float, Block]] = []
+    made: list[Block] = []
     stacked: set[int] = set()
     for chain in _chains(found):
         stacked.update(chain)
         members = [found[index] for index in chain]
         weight = 3.0 if len(members) <= _MOST_IN_ZONE else 0.7
         heaviest = max(bar.weight for bar in members)
-        made.append((weight * heaviest, _around(members)))
+        made.append(_around(members, weight * heaviest))
         longer = [bar for bar in found if _continues(members, bar)]
         if longer:  # light or a fold broke the others off
-            made.append((0.9 * weight * heaviest, _around([*members, *longer])))
+            made.append(_around([*members, *longer], 0.9 * weight * heaviest))
     for index, bar in enumerate(found):
         if index not in stacked:
-            made.append((bar.weight * (1.2 if bar.ratio < _SINGLE_RATIO else 1.0), _around([bar])))
-    made.sort(key=lambda entry: -entry[0])
+            made.append(_around([bar], bar.weight * (1.2 if bar.ratio < _SINGLE_RATIO else 1.0)))
+    made.sort(key=lambda block: -block.weight)
     kept: list[Block] = []
-    for _, block in made:
+    for block in made:
         if not any(_covers(other, block) for other in kept):
             kept.append(block)
     return kept[:_MOST_BLOCKS]
@@ -118,7 +122,7 @@ def _continues(members: Sequence[Bar], bar: Bar) -> bool:
     return False
 
 
-def _around(members: Sequence[Bar]) -> Block:
+def _around(members: Sequence[Bar], weight: float) -> Block:
     """Return the block around bars, in the direction of the longest."""
     seed = max(members, key=lambda bar: bar.length)
     places = [(*_offset(seed, bar), bar) for bar in members]
@@ -127,7 +131,7 @@ def _around(members: Sequence[Bar]) -> Block:
     top = min(across - bar.thickness / 2 for _, across, bar in places)
     bottom = max(across + bar.thickness / 2 for _, across, bar in places)
     x, y = _frame(seed.x, seed.y, seed.angle) @ np.array([(left + right) / 2, (top + bottom) / 2, 1.0])
-    return Block(float(x), float(y), right - left, bottom - top, seed.angle)
+    return Block(float(x), float(y), right - left, bottom - top, seed.angle, weight)
 
 
 def _covers(block: Block, other: Block) -> bool:

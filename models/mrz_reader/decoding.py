@@ -81,7 +81,7 @@ class ZoneReading:
     @property
     def is_sure(self) -> bool:
         """Say whether nothing better can be hoped for elsewhere in the picture: right digits, and the network of one mind with them."""
-        return self.has_right_digits and self.score >= _SURE_SCORE
+        return self.passes or (self.has_right_digits and self.score >= _SURE_SCORE)
 
     @property
     def passes(self) -> bool:
@@ -177,6 +177,7 @@ def _doubts(
             posterior = float(line.evidence[position, symbol])
             others = np.where(zone.masks[index][position], line.evidence[position], -1.0)
             others[symbol] = -2.0
+            others[row[max(position - 1, 0) : position + 2]] -= 1.0  # a neighbour's sound reaches into this one's
             rival = int(others.argmax())
             if posterior < least_posterior or others[rival] > 1 - least_posterior or uneven[position]:
                 yield DoubtfulCharacter(index + 1, position + 1, SYMBOLS[symbol], SYMBOLS[rival], posterior)

@@ -115,10 +115,10 @@ class _Paths:
         return bool((self._final.max(axis=1) > _LOWEST / 2).all())
 
     def decoded(self, line: int, steps_of_strip: NDArray[np.int64]) -> DecodedLine:
-        """Walk one line back and gather the evidence of each position's span; the answers stand at these steps of the strip."""
+        """Walk one line back and gather the evidence of each position; the answers stand at these steps of the strip."""
         steps, positions = len(self._came), self._positions
         symbols = np.zeros(positions, np.int64)
-        starts = np.zeros(positions, np.int64)
+        starts, ends = np.zeros(positions, np.int64), np.zeros(positions, np.int64)
         position = positions - 1
         is_blank = bool(self._final[line, 0] >= self._final[line, 1])
         symbol = int(self._last_symbol[line])
@@ -130,6 +130,7 @@ class _Paths:
                     symbol = int(self._first[step, line, position])
                 continue
             symbols[position], starts[position] = symbol, step
+            ends[position] = ends[position] or step + 1
             came = self._came[step, line, position, symbol]
             if came == 1:
                 is_blank, emitted = True, position
@@ -138,11 +139,9 @@ class _Paths:
                 first = int(self._first[step, line, position])
                 symbol = first if first != symbol else int(self._second[step, line, position])
         answers = self._answers[line]
-        bounds = np.minimum(starts, len(answers) - 1)
-        evidence = np.maximum.reduceat(answers[:, 1:], bounds, axis=0).astype(np.float64)
-        every = np.arange(bounds[0], len(answers))
-        spoken = answers[every, symbols[np.searchsorted(bounds, every, side="right") - 1] + 1].astype(np.float64)
-        shares = np.maximum(spoken, _FLOOR) ** 2
-        moments = np.add.reduceat(shares * steps_of_strip[every], bounds - bounds[0])
-        places = moments / np.add.reduceat(shares, bounds - bounds[0])
-        return DecodedLine(symbols, evidence, places, float(self._final[line].max()) / positions)
+        evidence = np.maximum.reduceat(answers[:, 1:], starts, axis=0).astype(np.float64)
+        places = [
+            np.average(steps_of_strip[start:end], weights=np.maximum(answers[start:end, symbol + 1], _FLOOR) ** 2)
+            for start, end, symbol in zip(starts, ends, symbols, strict=True)
+        ]
+        return DecodedLine(symbols, evidence, np.array(places), float(self._final[line].max()) / positions)

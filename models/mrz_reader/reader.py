@@ -15,7 +15,7 @@ from models.mrz_reader.decoding import LEAST_POSTERIOR, LineReading, ZoneReading
 from models.mrz_reader.recogniser import Recogniser
 from models.mrz_reader.sampling import Patch, Scene
 from models.mrz_reader.text_lines import GLYPH_HEIGHTS_PX, bars
-from models.mrz_reader.tracing import TracedLine, traced_lines
+from models.mrz_reader.tracing import PATCH_WIDTH_PX, TracedLine, traced_lines
 from models.mrz_reader.zone import Corner, MrzZone
 from models.packaged_weights import packaged_content
 from models.results import Image
@@ -52,16 +52,17 @@ class MrzReader:
         return best[1] if best is not None else None
 
     def _zones(self, grey: Image) -> Iterator[Found]:
-        """Yield what can be read, the likeliest places first."""
-        for quarter_turns in (0, 1):
-            scene = Scene(grey, quarter_turns)
-            for glyph_height_px in GLYPH_HEIGHTS_PX:
-                for block in blocks(bars(scene.small, glyph_height_px)):
-                    yield from self._in_block(scene.patch(block))
+        """Yield what can be read, the likeliest places first, lying or standing."""
+        scene = Scene(grey)
+        scenes = (scene, scene.turned())
+        for glyph_height_px in GLYPH_HEIGHTS_PX:
+            places = [(block, one) for one in scenes for block in blocks(bars(one.small, glyph_height_px))]
+            for block, one in sorted(places, key=lambda place: -place[0].weight):
+                yield from self._in_block(one.patch(block))
 
     def _in_block(self, patch: Patch) -> Iterator[Found]:
         """Yield the zone between the ends that were traced; where that is none for sure, the one between the ends of the block."""
-        lines = _likely(traced_lines(patch.picture))
+        lines = _likely(traced_lines(patch.picture), patch.picture.shape[0] / 2)
         if len(lines) < 2:
             return
         found = self._read(patch, lines)
@@ -93,8 +94,17 @@ class MrzReader:
         return best, zone
 
     def _decoded(self, strips: list[Image]) -> list[ZoneReading]:
-        readings = [LineReading.of(answers) for answers in self._recogniser.answers(strips)]
-        return zone_readings(readings, self._least_posterior)
+        """Return what the lines can be; those in the middle are asked first, for a zone of two lines and more holds one of them."""
+        middle = (1, 2) if len(strips) > 3 else (1,)
+        readings = dict(zip(middle, self._line_readings([strips[index] for index in middle]), strict=True))
+        if not any(reading.is_plausible for reading in readings.values()):
+            return []
+        others = [index for index in range(len(strips)) if index not in readings]
+        readings |= zip(others, self._line_readings([strips[index] for index in others]), strict=True)
+        return zone_readings([readings[index] for index in range(len(strips))], self._least_posterior)
+
+    def _line_readings(self, strips: list[Image]) -> list[LineReading]:
+        return [LineReading.of(answers) for answers in self._recogniser.answers(strips)]
 
 
 def _grey(picture: Image) -> Image | None:
@@ -110,15 +120,17 @@ def _grey(picture: Image) -> Image | None:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY if channels == 3 else cv2.COLOR_BGRA2GRAY).astype(np.uint8)
 
 
-def _likely(lines: list[TracedLine]) -> list[TracedLine]:
-    """Return the lines of a line's proportions that are about as long as the longest, at most four, from top to bottom.
+def _likely(lines: list[TracedLine], middle_row: float) -> list[TracedLine]:
+    """Return the lines of a line's proportions that are about as long as the longest, from top to bottom, the four next to the middle.
 
     Lines of a zone start and end together: what glare or a weak filler hides of one, another one shows.
     """
     low, high = _LINE_RATIOS
     shaped = [line for line in lines if low <= (line.end - line.start) / line.height <= high]
     longest = max((line.end - line.start for line in shaped), default=0.0)
-    kept = [line for line in shaped if line.end - line.start >= _LEAST_WIDTH_RATIO * longest][-_MOST_LINES:]
+    long = [line for line in shaped if line.end - line.start >= _LEAST_WIDTH_RATIO * longest]
+    nearest = sorted(long, key=lambda line: abs(line.middle_at(PATCH_WIDTH_PX / 2) - middle_row))[:_MOST_LINES]
+    kept = [line for line in long if line in nearest]
     start, end = min((line.start for line in kept), default=0.0), max((line.end for line in kept), default=0.0)
     return [replace(line, start=start, end=end) for line in kept]
 

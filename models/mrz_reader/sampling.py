@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final
 
 import cv2
@@ -24,21 +25,34 @@ _END_RATIO = 0.35
 
 
 class Scene:
-    """A grey picture turned by quarters of a circle, and its smaller copies."""
+    """A grey picture and its smaller copies."""
 
-    def __init__(self, grey: Image, quarter_turns: int) -> None:
-        turned = np.ascontiguousarray(np.rot90(grey, quarter_turns))
-        longest = max(turned.shape)
-        self.quarter_turns = quarter_turns
+    def __init__(self, grey: Image) -> None:
+        longest = max(grey.shape)
+        self.quarter_turns = 0
         self.original_shape = grey.shape
-        self._reduction = min(1.0, _LARGEST_PX / longest)
-        self.grey = _resized(turned, self._reduction)
+        reduction = min(1.0, _LARGEST_PX / longest)
+        self.grey = _resized(grey, reduction)
         self.looked_at = min(LOOKED_AT_PX / longest, _LARGEST_ENLARGEMENT)
-        self.small = _resized(self.grey, self.looked_at / self._reduction)
-        self._levels: dict[int, Image] = {1: self.grey}
+        self.small = _resized(self.grey, self.looked_at / reduction)
+        self._levels: dict[int, Image] = {}
+
+    def turned(self) -> Scene:
+        """Return the scene turned by a quarter of a circle, counter-clockwise."""
+        scene = copy(self)
+        scene.quarter_turns += 1
+        scene.grey, scene.small = (np.ascontiguousarray(np.rot90(picture)) for picture in (self.grey, self.small))
+        scene.forget_levels()
+        return scene
+
+    def forget_levels(self) -> None:
+        """Drop the smaller copies: this is another picture now."""
+        self._levels = {}
 
     def level(self, factor: int) -> Image:
         """Return the picture made smaller by a whole factor."""
+        if factor == 1:
+            return self.grey
         if factor not in self._levels:
             self._levels[factor] = _resized(self.grey, 1 / factor)
         return self._levels[factor]
