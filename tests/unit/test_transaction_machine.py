@@ -16,12 +16,19 @@ from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
-from gate_agent.domain.demands import DOCUMENT_AND_FACE, ELECTRONIC_CHECKS, OPTICAL_CHECKS, WHERE_POSSIBLE, Demands
+from gate_agent.domain.demands import (
+    DOCUMENT_AND_FACE,
+    ELECTRONIC_CHECKS,
+    OPTICAL_CHECKS,
+    PAGE_CHECKS,
+    WHERE_POSSIBLE,
+    Demands,
+)
 from gate_agent.domain.events import DoorName, Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
 from gate_agent.domain.transaction_document import is_correctable
-from gate_agent.domain.transaction_state import ChipRead, Phase, TransactionState
+from gate_agent.domain.transaction_state import ChipRead, Permit, Phase, TransactionState
 
 PRE = sorted(DOCUMENT_AND_FACE.before_entry - {CheckName.MRZ_CHECK_DIGITS})
 CHIP = sorted(ELECTRONIC_CHECKS)
@@ -30,6 +37,10 @@ WITH_CHIP = Demands(
     DOCUMENT_AND_FACE.before_exit | ELECTRONIC_CHECKS,
     WHERE_POSSIBLE,
 )
+WITH_PAGE = Demands(
+    DOCUMENT_AND_FACE.before_entry | PAGE_CHECKS, DOCUMENT_AND_FACE.before_exit | PAGE_CHECKS, WHERE_POSSIBLE
+)
+WITH_CHIP_AND_PAGE = Demands(WITH_CHIP.before_entry | PAGE_CHECKS, WITH_CHIP.before_exit | PAGE_CHECKS, WHERE_POSSIBLE)
 ADVISORY = Demands(
     WITH_CHIP.before_entry,
     WITH_CHIP.before_exit,
@@ -256,6 +267,11 @@ class Lane:
             self.feed(ev.CheckCompleted(one))
         self.judged(tuple(found))
 
+    def page(self) -> None:
+        """The judge of the page answers, and once more when a picture came meanwhile."""
+        for _ in range(2 if self.state.page_running else 0):
+            self.feed(de.PageJudged(tuple(result(check) for check in OPTICAL_CHECKS)))
+
     def judged(self, found: tuple[CheckResult, ...]) -> None:
         """A read ends; what it says late or twice says nothing."""
         for one in found:
@@ -294,6 +310,7 @@ def happy_path(lane: Lane) -> list[object]:
         *[lambda check=check: lane.feed(ev.CheckCompleted(result(check))) for check in PRE[-2:]],
         lambda: lane.feed(ev.ReferenceReady()),
         lambda: lane.feed(ev.MrzChecked("lines-a", result(CheckName.MRZ_CHECK_DIGITS))),
+        *([lane.page] if lane.state.demands.judges_page else []),
         *([lane.chip] if lane.state.demands.reads_chip else []),
         lane.walk_in,
         lambda: lane.feed(ev.CheckCompleted(result(CheckName.FACE_COMPARISON))),
@@ -378,7 +395,8 @@ def inject(lane: Lane, fault: str) -> None:
                 lane.expire(lane.random.choice(sorted(lane.timers)))
         case "late_commit":
             lane.feed(ev.DecisionCommitted(lane.state.decision_number + 7))
-            lane.feed(ev.EntranceCommitted())
+            if lane.state.permit is not Permit.COMMITTING:  # the lane hears commits of its running transaction only
+                lane.feed(ev.EntranceCommitted())
             lane.feed(ev.CrossingCommitted())
         case "late_policy":
             lane.feed(ev.PolicyAnswered(PolicyAnswer(Admission.RELEASE, (), Corridor.GREEN, ())))
@@ -489,7 +507,7 @@ def test_guided_walks_hold_every_invariant_and_reach_every_state() -> None:
     assert exits > 1000
 
 
-@pytest.mark.parametrize("demands", [WITH_CHIP, ADVISORY], ids=["required", "advisory"])
+@pytest.mark.parametrize("demands", [WITH_CHIP, ADVISORY, WITH_CHIP_AND_PAGE], ids=["required", "advisory", "page"])
 def test_guided_walks_with_a_chip_hold_every_invariant(demands: Demands) -> None:
     seen: Counter[str] = Counter()
     outcomes: Counter[Outcome] = Counter()
@@ -929,6 +947,35 @@ def test_pictures_that_came_are_waited_for_and_count(demands: Demands, outcome: 
     assert (lane.state.phase is Phase.REFERRED) is not clear
 
 
+@pytest.mark.parametrize("demands", [WITH_PAGE, WITH_CHIP_AND_PAGE], ids=["without chip", "with chip"])
+def test_a_page_whose_pictures_are_demanded_is_judged_before_anybody_enters(demands: Demands) -> None:
+    lane = quiet(0, demands)
+    walk(lane, 7)
+    assert not lane.state.page_running, "not before the lines are right"
+    happy_path(lane)[7]()  # type: ignore[operator]
+    assert lane.state.page_running, "no picture came yet: the lane waits for it"
+    if demands.reads_chip:
+        lane.chip()
+    assert not lane.open
+    lane.feed(de.PageJudged(tuple(result(check) for check in OPTICAL_CHECKS)))
+    assert lane.open == {DoorName.ENTRANCE}
+    assert not lane.state.page_running
+
+
+def test_lines_that_were_doubted_are_judged_anew() -> None:
+    lane = quiet(0, WITH_CHIP_AND_PAGE)
+    walk(lane, 8)
+    lane.page()
+    lane.chip({CheckName.CHIP_ACCESS: CheckOutcome.FAILED})
+    assert CheckName.MRZ_READING not in lane.state.results, "it was said of other lines"
+    lane.feed(ev.MrzChecked("lines-b", result(CheckName.MRZ_CHECK_DIGITS)))
+    assert lane.state.page_running
+    lane.chip()
+    assert not lane.open
+    lane.page()
+    assert lane.open == {DoorName.ENTRANCE}
+
+
 def test_a_finding_of_the_page_stays_and_a_fault_of_the_judge_is_no_pass() -> None:
     lane = quiet()
     walk(lane, 6)
@@ -974,10 +1021,14 @@ def misread(demands: Demands) -> Lane:
     return lane
 
 
-@pytest.mark.parametrize("demands", [DOCUMENT_AND_FACE, WITH_CHIP], ids=["without chip", "with chip"])
+@pytest.mark.parametrize(
+    "demands", [DOCUMENT_AND_FACE, WITH_CHIP, WITH_PAGE], ids=["without chip", "with chip", "with page"]
+)
 def test_lines_that_a_guard_corrected_are_inspected_like_any_other(demands: Demands) -> None:
     lane = misread(demands)
     inject(lane, "corrected")
+    assert lane.state.page_running is demands.judges_page
+    lane.page()
     if demands.reads_chip:
         assert lane.chip_runs, "with the key that the guard read"
         lane.chip()
