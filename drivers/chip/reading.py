@@ -113,22 +113,20 @@ class ChipReading:
         try:
             self._read(with_chip_authentication=True)
         except SecureMessagingLost:
-            was_unproven = self._let_go()
+            was_unproven, self._is_authenticating = self._let_go(), False
         else:
-            return
-        if (
-            self._is_authenticating
-        ):  # it broke down over the proof: that says nothing, and asking again would cost the whole read
-            self._note(chip_authentication=ProtocolOutcome.ABORTED)
-            self._read(with_chip_authentication=False)
             return
         try:
             self._read(with_chip_authentication=True)
         except SecureMessagingLost:
-            if not (self._let_go() and was_unproven):
+            # Twice at one place is no hiccup. Right after the proof, the chip did not find the new keys: it has not the key it shows.
+            # In the midst of it, the chip broke down: that says nothing, and its files are read without.
+            if self._let_go() and was_unproven:
+                self._note(chip_authentication=ProtocolOutcome.FAILED)
+            elif self._is_authenticating:
+                self._note(chip_authentication=ProtocolOutcome.ABORTED)
+            else:
                 raise
-            # Twice at this very place: the chip did not find the new keys, so it has not the key it shows. A hiccup comes once.
-            self._note(chip_authentication=ProtocolOutcome.FAILED)
             self._read(with_chip_authentication=False)
 
     def _read(self, *, with_chip_authentication: bool) -> None:

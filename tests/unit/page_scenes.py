@@ -28,6 +28,7 @@ class Making:
     scale: float = 1.002
     glare: str = ""  # the picture that has a hot spot over the zone
     blurred: str = ""
+    blur_px: float = 7.0
     dark: str = ""  # the picture whose lamp is off
     cut_off: bool = False
 
@@ -109,7 +110,7 @@ def _moved(picture: np.ndarray, how: Making) -> np.ndarray:
 
 def _captured(picture: np.ndarray, role: str, zone_top: int, how: Making, rng: np.random.Generator) -> np.ndarray:
     height, width = picture.shape[:2]
-    taken = cv2.GaussianBlur(picture, (0, 0), 7.0 if how.blurred == role else 0.8).astype(np.float32)
+    taken = cv2.GaussianBlur(picture, (0, 0), how.blur_px if how.blurred == role else 0.8).astype(np.float32)
     if how.glare == role:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         middle = (width * 0.45, (zone_top + height) / 2)
