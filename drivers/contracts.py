@@ -21,6 +21,7 @@ class DeviceClass(StrEnum):
     BARRIER = "barrier"
     SEAL_TRACKER = "seal_tracker"
     CHIP_READER = "chip_reader"
+    RFID_READER = "rfid_reader"
 
 
 class DeviceState(StrEnum):
@@ -151,6 +152,20 @@ class SealReported:
 
 
 @dataclass(frozen=True, slots=True)
+class TagRead:
+    """A radio tag answered in the field of an antenna. It says that this EPC was there, and nothing about the state of a seal.
+
+    What the reader did not tell is None. `first_seen` is by the reader's own clock; `rssi_dbm` is the peak; `seen_count` is for this report.
+    """
+
+    epc: bytes
+    antenna: int | None = None
+    rssi_dbm: int | None = None
+    first_seen: datetime | None = None
+    seen_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChipPresented:
     """A chip answered in the reader's field; `atr` is its answer to reset."""
 
@@ -174,6 +189,7 @@ Payload = (
     | FrameCaptured
     | BarrierInputs
     | SealReported
+    | TagRead
     | ChipPresented
     | ChipRemoved
 )

@@ -92,6 +92,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "server for seal trackers, Jointech by default",
         "SealServerOptions",
     ),
+    "llrp_rfid": BuiltIn(
+        "drivers.rfid.llrp_reader:build",
+        DeviceClass.RFID_READER,
+        "reader of EPC Gen2 tags that speaks LLRP over TCP",
+        "LlrpOptions",
+    ),
     "pcsc_chip": BuiltIn(
         "drivers.chip.driver:build_pcsc",
         DeviceClass.CHIP_READER,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 WRITE_PIECE_BYTES = 2048
+TORN_AFTER_S = 0.005
 
 
 class Twin(Protocol):
@@ -155,7 +156,7 @@ class PathTwin(ABC):
 
     async def _torn(self) -> None:
         """Hang up after the driver had a moment to read what was sent before the cut."""
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(TORN_AFTER_S)
         self._hang_up()
 
     def _write(self, piece: bytes) -> int | None:
@@ -223,6 +224,8 @@ class TcpTwin(ABC):
         self._damage = Damage(seed)
         self._is_muted = False
         self._is_corrupting = False
+        self._cut_after_bytes: int | None = None
+        self._cutting: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._talks: set[asyncio.Task[None]] = set()
@@ -258,6 +261,10 @@ class TcpTwin(ABC):
         """Flip one bit in everything that is sent."""
         self._is_corrupting = on
 
+    def cut_after(self, sent_bytes: int) -> None:
+        """Pull the cable once so many further bytes were sent: tears a message at any place."""
+        self._cut_after_bytes = sent_bytes
+
     def plugged(self) -> None:  # noqa: B027 - a hook that most twins leave out
         """Start as after power-up."""
 
@@ -266,9 +273,24 @@ class TcpTwin(ABC):
         """Serve one connection until it ends."""
 
     def send(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
-        """Send bytes on one connection; lost while muted."""
-        if not self._is_muted and not writer.is_closing():
-            writer.write(self._damage.apply(chunk) if self._is_corrupting else chunk)
+        """Send bytes on one connection; lost while muted and behind a cut."""
+        if self._is_muted or writer.is_closing() or self._cutting is not None:
+            return
+        if self._cut_after_bytes is not None:
+            chunk = chunk[: self._cut_after_bytes]
+            self._cut_after_bytes -= len(chunk)
+        writer.write(self._damage.apply(chunk) if self._is_corrupting else chunk)
+        if self._cut_after_bytes == 0:
+            self._cut_after_bytes = None
+            self._cutting = asyncio.create_task(self._torn(), name="twin torn")
+
+    async def _torn(self) -> None:
+        """Hang up after the driver had a moment to read what was sent before the cut."""
+        try:
+            await asyncio.sleep(TORN_AFTER_S)
+        finally:
+            self._cutting = None
+        await self.unplug()
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

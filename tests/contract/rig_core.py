@@ -30,6 +30,7 @@ class Rig:
     close: Callable[[], Awaitable[None]]
     is_taped: bool = True
     speaks_only_when_used: bool = False
+    noise: Callable[[bytes], None] | None = None
 
 
 async def mrz(folder: Path) -> Rig:

@@ -7,6 +7,7 @@ from typing import Any
 
 from drivers.contracts import DeviceEvent, DeviceState, StateChanged
 from drivers.registry import build
+from drivers.twin import PathTwin
 from gate_agent.clock import SystemClock
 
 
@@ -14,9 +15,8 @@ class Reader:
     def __init__(self, driver: str, twin: Any, **options: object) -> None:
         self.twin = twin
         self.events: list[DeviceEvent] = []
-        self.driver: Any = build(
-            "reader", driver, {"path": str(twin.path)} | options, self.events.append, SystemClock()
-        )
+        where = {"path": str(twin.path)} if isinstance(twin, PathTwin) else {"host": "127.0.0.1", "port": twin.port}
+        self.driver: Any = build("reader", driver, where | options, self.events.append, SystemClock())
         self.task = asyncio.create_task(self.driver.run())
 
     def told(self, *kinds: type) -> list[Any]:

@@ -11,11 +11,12 @@ import pytest
 
 from drivers.contracts import DeviceEvent, DeviceState
 from drivers.registry import build
-from drivers.twin import PathTwin
+from drivers.twin import PathTwin, TcpTwin
 from gate_agent.clock import SystemClock
-from tests.contract import rig_core, rig_scanners
+from tests.contract import rig_core, rig_rfid, rig_scanners
 
-READERS = {name: rig for name, rig in (rig_core.RIGS | rig_scanners.RIGS).items() if name != "modbus_barrier"}
+RIGS = rig_core.RIGS | rig_scanners.RIGS | rig_rfid.RIGS
+READERS = {name: rig for name, rig in RIGS.items() if name != "modbus_barrier"}
 RECONNECT_S = 3.0
 OPEN = {DeviceState.STARTING, DeviceState.READY}
 
@@ -25,7 +26,8 @@ class Line:
 
     def __init__(self, rig: Any) -> None:
         self.rig = rig
-        self.twin: PathTwin = rig.twin
+        self.twin: PathTwin | TcpTwin = rig.twin
+        self.noise = rig.noise or rig.twin.send
         self.events: list[DeviceEvent] = []
         self.driver: Any = build("reader", rig.driver, rig.options(), self.events.append, SystemClock())
         self.task = asyncio.create_task(self.driver.run())
@@ -80,7 +82,7 @@ async def test_a_cable_pulled_inside_a_frame_costs_that_frame_and_no_other(line:
 async def test_after_noise_the_next_frame_is_told(line: Line) -> None:
     chance = random.Random(21)
     for length in (1, 7, 64, 700):
-        line.twin.send(chance.randbytes(length))
+        line.noise(chance.randbytes(length))
         await asyncio.sleep(line.driver.gap_s + 0.1)
         await line.read()
     assert not line.task.done()
@@ -94,7 +96,7 @@ async def test_soak_of_kill_mute_corrupt_noise_and_replug(line: Line) -> None:
             case "read":
                 line.rig.stir()
             case "noise":
-                line.twin.send(chance.randbytes(40))
+                line.noise(chance.randbytes(40))
             case "tear":
                 line.twin.cut_after(chance.randrange(1, 60))
                 line.rig.stir()

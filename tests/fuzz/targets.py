@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tests.fuzz import children, chip_answers, chip_files, keys_and_signatures, printed, seals, signed_objects, tokens
+from tests.fuzz import (
+    children,
+    chip_answers,
+    chip_files,
+    keys_and_signatures,
+    printed,
+    seals,
+    signed_objects,
+    tag_readers,
+    tokens,
+)
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
@@ -28,6 +38,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "boarding_pass": printed.boarding_pass,
         "visible_seal": seals.visible_seal,
         "json_seal": seals.json_seal,
+        "llrp": tag_readers.llrp,
         "declaration_token": tokens.declaration_token,
         "foreign_claims": tokens.foreign_claims,
         "cbor": tokens.cbor,

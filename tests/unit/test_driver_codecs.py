@@ -41,6 +41,7 @@ from drivers.document_reader.codec import (
     packet,
 )
 from drivers.document_reader.elyctis_codec import ElyctisCodec, Tlv
+from drivers.rfid.llrp_messages import LlrpCodec, Message
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "devices"
 CUTE = Profile(b"\xe0\x02", b"\r", b"\x03\xe1")
@@ -91,6 +92,7 @@ tlvs = st.one_of(
     st.builds(Tlv, st.just(b"C"), st.binary(max_size=1)),
     st.builds(Tlv, st.just(b"V"), st.binary(max_size=255)),
 )
+llrp_messages = st.builds(Message, st.integers(0, 1023), st.integers(0, (1 << 32) - 1), st.binary(max_size=300))
 
 CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "document_reader": (lambda: DocumentReaderCodec(Profile()), reader_messages),
@@ -101,6 +103,7 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "elyctis": (ElyctisCodec, tlvs),
     "ssi": (SsiCodec, ssi_packets),
     "input_events": (InputEventCodec, input_events),
+    "llrp": (LlrpCodec, llrp_messages),
     "honeywell": (HoneywellCodec, st.one_of(binary_scans, menu_replies)),
 }
 each_codec = pytest.mark.parametrize("name", sorted(CODECS))
@@ -130,6 +133,7 @@ FRAMES: dict[str, list[Any]] = {
     "ssi": [Packet(0xF3, b"\x1cHC1:\x00\xff\x04"), Packet(0xD0), Packet(0x73, bytes(251), 2)],
     "honeywell": [Scan(b"\r\n\x16\xfe\x06.", "QR", "]Q3"), MenuReply(b"REVINF: x", MenuOutcome.DONE, True)],
     "input_events": [InputEvent(1, 30, 1), InputEvent(0, 0, 0), InputEvent(1, 30, 0)],
+    "llrp": [Message(63, 1, bytes(22)), Message(62, 2), Message(1023, 3, b"\x04\x3d" * 40), Message(61, 0xFFFFFFFF)],
     "elyctis": [Tlv(b"C", b"\x01"), Tlv(b"I", b"P<UTO" * 17), Tlv(b"I"), Tlv(b"V", b"1.0")],
 }
 

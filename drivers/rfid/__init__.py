@@ -1,0 +1,1 @@
+"""Readers of radio frequency tags (EPC Gen2), among them the tags in seals."""
