@@ -31,6 +31,7 @@ from drivers.rfid.tag_reports import TagReports
 from drivers.supervisor import LinkSource, Timing
 
 MISSED_LIMIT = 3
+OWED_LIMIT = 64
 _ANSWER_OFFSET = 10
 _ANSWERS = {
     MessageType.SET_READER_CONFIG_RESPONSE,
@@ -182,7 +183,7 @@ class LlrpReader(FramedDriver[Message]):
         if message.type == MessageType.RO_ACCESS_REPORT:
             return self._report(message, t_mono_s)
         if message.type == MessageType.KEEPALIVE:
-            if self._link is not None:  # nothing is owed to a tape
+            if self._link is not None and self._owed.qsize() < OWED_LIMIT:  # nothing is owed to a tape, or to a flood
                 self._owed.put_nowait(Message(MessageType.KEEPALIVE_ACK, message.message_id))
         elif message.type == MessageType.READER_EVENT_NOTIFICATION:
             self._notified(inventory.connection_attempt(message.body))

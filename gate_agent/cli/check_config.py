@@ -193,6 +193,15 @@ def lane_findings(settings: Settings) -> list[Finding]:
     ]
 
 
+_UNUSED = ("no lane uses this device", "Name it in a [[lane]] table, or remove it.")
+_UNUSED_BY_CLASS = {
+    DeviceClass.RFID_READER: (
+        "its tags are read, and no check of a lane uses them",
+        "Keep it to be watched with `egate devices watch`, or remove it.",
+    )
+}
+
+
 def _roles(lane: LaneSettings) -> Iterator[tuple[DeviceClass, str]]:
     """Yield the devices of a lane and what each has to be."""
     yield DeviceClass.DOCUMENT_READER, lane.document_reader
@@ -248,7 +257,7 @@ def device_findings(settings: Settings) -> list[Finding]:
             classes[device.name] = driver.device_class
     used = {name for lane in settings.lane for _, name in _roles(lane)}
     findings += [
-        Finding(f"device {name}", "no lane uses this device", "Name it in a [[lane]] table, or remove it.")
+        Finding(f"device {name}", *_UNUSED_BY_CLASS.get(device_class, _UNUSED))
         for name, device_class in classes.items()
         if name not in used and device_class is not DeviceClass.SEAL_TRACKER  # seals report to the whole gate
     ]

@@ -158,6 +158,14 @@ async def test_messages_of_other_types_are_stepped_over(reader: Reader) -> None:
     assert not reader.driver.reporter.fault_counts
 
 
+async def test_a_flood_of_signs_of_life_is_not_owed_without_end(reader: Reader) -> None:
+    flood = LlrpCodec().encode(Message(MessageType.KEEPALIVE, 1)) * 5000
+    reader.driver.received(flood, 0.0)
+    assert reader.driver._owed.qsize() <= 64
+    reader.twin.see(SEAL)
+    await reader.until(lambda: reader.told(TagRead))
+
+
 async def test_slow_bytes_make_the_same_message(reader: Reader) -> None:
     wire = LlrpCodec().encode(Message(MessageType.RO_ACCESS_REPORT, 1, encode_tag(TagRead(SEAL, 1))))
     reader.twin._beat_every(0)  # nothing of its own between the bytes

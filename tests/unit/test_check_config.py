@@ -121,6 +121,14 @@ def test_a_lane_that_proves_no_chip_is_said_to(site: Path) -> None:
 
 
 @pytest.mark.usefixtures("chips")
+def test_a_tag_reader_that_nothing_listens_to_is_said_to(site: Path) -> None:
+    tags = 'name = "tags-1"\ndriver = "llrp_rfid"\noptions = { host = "192.0.2.7" }'
+    found = findings(site_with(site, READER, BARRIER, CAMERA, CHIP, tags, lanes=LANE_WITH_CHIP))
+    assert set(found) == {"device tags-1"}
+    assert "no check of a lane uses them" in found["device tags-1"]
+
+
+@pytest.mark.usefixtures("chips")
 def test_pictures_that_prove_nothing_are_said_to(site: Path) -> None:
     for pictures, is_found in (("infrared", True), ("infrared', 'white", False), ("white", False)):
         lane = f"{LANE_WITH_CHIP}page_pictures = ['{pictures}']\n"
