@@ -40,7 +40,7 @@ class FixedClock(SystemClock):
 def over(twin: LlrpTwin, **options: object) -> Reader:
     """Return a running reader; the twin must be plugged."""
     timing = {"keepalive_s": 0.2, "reply_timeout_s": 0.3, "frame_gap_s": 0.1}
-    return Reader("llrp_rfid", twin, **timing, **options)
+    return Reader("llrp_rfid", twin, **timing | options)
 
 
 @pytest.fixture
@@ -67,16 +67,20 @@ async def test_signs_of_life_are_acknowledged_and_keep_it_ready(reader: Reader) 
     assert reader.driver.state is DeviceState.READY
 
 
-async def test_three_missed_signs_of_life_are_a_fault_and_two_are_none(reader: Reader) -> None:
-    await reader.until(lambda: reader.twin.acknowledged_count >= 1)
-    reader.twin.mute()
-    await asyncio.sleep(0.4)
+async def test_three_missed_signs_of_life_are_a_fault_and_two_are_none() -> None:
+    twin = LlrpTwin(SystemClock())
+    await twin.plug()
+    reader = over(twin, keepalive_s=0.5)
+    await reader.until(lambda: twin.acknowledged_count >= 1)
+    twin.mute()
+    await asyncio.sleep(1.1)
     assert reader.driver.state is DeviceState.READY
     await reader.until_state(DeviceState.FAULT)
     assert reader.told(StateChanged)[-1].fault == "DRV-DEV-001"
-    reader.twin.mute(on=False)
+    twin.mute(on=False)
     await reader.until_state(DeviceState.READY)
-    assert reader.twin.requests[-5:] == START_UP
+    assert twin.requests[-5:] == START_UP
+    await reader.stop()
 
 
 async def test_a_tag_that_stays_is_told_once_also_after_a_reconnection(reader: Reader) -> None:
