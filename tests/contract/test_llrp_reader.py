@@ -162,6 +162,14 @@ async def test_messages_of_other_types_are_stepped_over(reader: Reader) -> None:
     assert not reader.driver.reporter.fault_counts
 
 
+async def test_a_complaint_about_what_nobody_waits_for_changes_nothing(reader: Reader) -> None:
+    """Readers that hold no reports may not know ENABLE_EVENTS_AND_REPORTS, and answer it with an error."""
+    reader.twin.say(LlrpCodec().encode(Message(MessageType.ERROR_MESSAGE, 6, encode_status(Status(109, "unknown")))))
+    reader.twin.see(SEAL)
+    await reader.until(lambda: reader.told(TagRead))
+    assert reader.driver.state is DeviceState.READY
+
+
 async def test_a_flood_of_signs_of_life_is_not_owed_without_end(reader: Reader) -> None:
     flood = LlrpCodec().encode(Message(MessageType.KEEPALIVE, 1)) * 5000
     reader.driver.received(flood, 0.0)
