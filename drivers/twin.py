@@ -236,7 +236,9 @@ class TcpTwin(ABC):
         return self._server is not None
 
     async def plug(self) -> None:
-        """Listen."""
+        """Listen; a cut that is under way comes first."""
+        if self._cutting is not None:
+            await self._cutting
         if self._server is None:
             self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
             self.port = self._server.sockets[0].getsockname()[1]
@@ -288,9 +290,9 @@ class TcpTwin(ABC):
         """Hang up after the driver had a moment to read what was sent before the cut."""
         try:
             await asyncio.sleep(TORN_AFTER_S)
+            await self.unplug()
         finally:
             self._cutting = None
-        await self.unplug()
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -64,6 +64,7 @@ class LlrpOptions(ReconnectOptions):
     repeat_s: float = Field(
         5.0, ge=0, le=3600, description="A tag that stays before an antenna is told once in so long; 0: each report."
     )
+    reconnect_limit_s: float = Field(2.0, gt=0, le=60, description="Longest pause between two attempts to connect.")
     frame_gap_s: float = Field(2.0, gt=0, le=30, description="Silence inside a message after which it is torn.")
 
     def timing(self) -> Timing:
