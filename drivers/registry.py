@@ -104,6 +104,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "port on this machine that virtual chips connect to",
         "SocketOptions",
     ),
+    "mavlink_uav": BuiltIn(
+        "drivers.uav.driver:build",
+        DeviceClass.UAV,
+        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP), listened to only",
+        "MavlinkUavOptions",
+    ),
 }
 
 

@@ -17,12 +17,13 @@ from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
-from drivers.twin import Twin
+from drivers.twin import TcpTwin, Twin
+from drivers.uav.twin import MavlinkTwin
 
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
-AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin
+AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | MavlinkTwin
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
@@ -32,6 +33,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "honeywell_serial": lambda path, _port: HoneywellTwin(path),
     "hid_wedge": lambda path, _port: HidWedgeTwin(path),
     "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
+    "mavlink_uav": lambda _path, port: MavlinkTwin(port=port),
 }
 
 
@@ -40,7 +42,7 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
     twin = TWINS[driver](path, port)
     await twin.plug()
     try:
-        where = {"port": twin.port} if isinstance(twin, ModbusBarrierTwin) else {"path": str(twin.path)}
+        where = {"port": twin.port} if isinstance(twin, TcpTwin) else {"path": str(twin.path)}
         _say({"twin": driver, **where, "commands": list(commands_of(twin))}, as_json=as_json)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds or None):
@@ -96,6 +98,9 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["remove"] = lambda _words: twin.remove()
     elif isinstance(twin, ScannerTwin):
         commands["scan"] = lambda words: twin.scan(" ".join(words).encode())
+    elif isinstance(twin, MavlinkTwin):
+        commands["fly"] = lambda words: twin.fly(*map(float, words[:3]))
+        commands["tell"] = lambda words: twin.tell(" ".join(words))
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()
         commands["walk-out"] = lambda _words: twin.walk_out()

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tests.fuzz import children, chip_answers, chip_files, keys_and_signatures, printed, seals, signed_objects, tokens
+from tests.fuzz import (
+    around,
+    children,
+    chip_answers,
+    chip_files,
+    keys_and_signatures,
+    printed,
+    seals,
+    signed_objects,
+    tokens,
+)
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
@@ -31,5 +41,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "declaration_token": tokens.declaration_token,
         "foreign_claims": tokens.foreign_claims,
         "cbor": tokens.cbor,
+        "mavlink": around.mavlink,
     }
 )

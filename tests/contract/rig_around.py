@@ -1,0 +1,34 @@
+"""Rigs of the devices around the gate."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+from drivers.contracts import UavReported
+from drivers.twin import TcpTwin
+from drivers.uav.twin import MavlinkTwin
+from tests.contract.rig_core import Rig
+
+
+async def choose_port(twin: TcpTwin) -> None:
+    """Let a twin choose its port, which it keeps."""
+    await twin.plug()
+    await twin.unplug()
+
+
+async def uav(_folder: Path) -> Rig:
+    twin = MavlinkTwin(heartbeat_s=0.1)
+    await choose_port(twin)
+    heights = count(10)
+    return Rig(
+        "mavlink_uav",
+        twin,
+        lambda: {"host": "127.0.0.1", "port": twin.port, "dead_s": 1.0, "frame_gap_s": 0.1},
+        lambda: twin.fly(height_m=next(heights)),
+        UavReported,
+        twin.unplug,
+    )
+
+
+RIGS = {"mavlink_uav": uav}
