@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.surroundings import Surroundings
+
 
 class DeviceClass(StrEnum):
     """What a device is for."""
@@ -22,6 +24,7 @@ class DeviceClass(StrEnum):
     SEAL_TRACKER = "seal_tracker"
     CHIP_READER = "chip_reader"
     UAV = "uav"
+    POWER = "power"
 
 
 class DeviceState(StrEnum):
@@ -163,38 +166,6 @@ class ChipRemoved:
     """The chip left the field."""
 
 
-@dataclass(frozen=True, slots=True)
-class UavReported:
-    """Where an unmanned aircraft is and how it is, by its own word. None: unknown. Altitude above mean sea level, height above its start.
-
-    `system_id` is its number on the link, no proof of identity.
-    """
-
-    system_id: int
-    latitude: float | None
-    longitude: float | None
-    altitude_m: float
-    height_m: float
-    ground_speed_m_s: float
-    heading_deg: float | None = None
-    roll_deg: float | None = None
-    pitch_deg: float | None = None
-    battery_ratio: float | None = None
-    battery_v: float | None = None
-    has_fix: bool | None = None
-    satellites: int | None = None
-    is_armed: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UavText:
-    """A status text of an unmanned aircraft; `severity` 0 (emergency) to 7 (debug), as in RFC 5424."""
-
-    system_id: int
-    severity: int
-    text: str
-
-
 Payload = (
     StateChanged
     | DocumentPresented
@@ -209,8 +180,7 @@ Payload = (
     | SealReported
     | ChipPresented
     | ChipRemoved
-    | UavReported
-    | UavText
+    | Surroundings
 )
 
 

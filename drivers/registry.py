@@ -110,6 +110,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP), listened to only",
         "MavlinkUavOptions",
     ),
+    "nut_ups": BuiltIn(
+        "drivers.power.driver:build",
+        DeviceClass.POWER,
+        "power supply with a battery, through Network UPS Tools",
+        "NutUpsOptions",
+    ),
 }
 
 

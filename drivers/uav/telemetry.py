@@ -9,7 +9,7 @@ import math
 import struct
 from dataclasses import dataclass
 
-from drivers.contracts import UavReported, UavText
+from drivers.surroundings import UavReported, UavText
 from drivers.uav.mavlink import Frame, MessageId
 
 AUTOPILOT_COMPONENT = 1

@@ -234,7 +234,11 @@ def place_findings(settings: Settings) -> list[Finding]:
     return findings
 
 
-_OF_THE_WHOLE_GATE = {DeviceClass.SEAL_TRACKER, DeviceClass.UAV}  # what they report belongs to no lane
+_OF_THE_WHOLE_GATE = {
+    DeviceClass.SEAL_TRACKER,
+    DeviceClass.UAV,
+    DeviceClass.POWER,
+}  # what they report belongs to no lane
 
 
 def device_findings(settings: Settings) -> list[Finding]:

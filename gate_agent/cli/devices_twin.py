@@ -17,13 +17,14 @@ from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.power.twin import NutTwin
 from drivers.twin import TcpTwin, Twin
 from drivers.uav.twin import MavlinkTwin
 
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
-AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | MavlinkTwin
+AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | MavlinkTwin | NutTwin
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
@@ -34,6 +35,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "hid_wedge": lambda path, _port: HidWedgeTwin(path),
     "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
     "mavlink_uav": lambda _path, port: MavlinkTwin(port=port),
+    "nut_ups": lambda _path, port: NutTwin(port=port),
 }
 
 
@@ -101,6 +103,9 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     elif isinstance(twin, MavlinkTwin):
         commands["fly"] = lambda words: twin.fly(*map(float, words[:3]))
         commands["tell"] = lambda words: twin.tell(" ".join(words))
+    elif isinstance(twin, NutTwin):
+        commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
+        commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()
         commands["walk-out"] = lambda _words: twin.walk_out()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from drivers.contracts import UavReported
+from drivers.power.twin import NutTwin
+from drivers.surroundings import UavReported, UpsReported
 from drivers.twin import TcpTwin
 from drivers.uav.twin import MavlinkTwin
 from tests.contract.rig_core import Rig
@@ -31,4 +32,18 @@ async def uav(_folder: Path) -> Rig:
     )
 
 
-RIGS = {"mavlink_uav": uav}
+async def ups(_folder: Path) -> Rig:
+    twin = NutTwin()
+    await choose_port(twin)
+    charges = count()
+    return Rig(
+        "nut_ups",
+        twin,
+        lambda: {"host": "127.0.0.1", "port": twin.port, "dead_s": 1.0, "poll_s": 0.02, "reply_timeout_s": 0.1},
+        lambda: twin.mains(next(charges) % 100),
+        UpsReported,
+        twin.unplug,
+    )
+
+
+RIGS = {"mavlink_uav": uav, "nut_ups": ups}

@@ -1,9 +1,11 @@
-"""What devices around the gate send: telemetry of aircraft."""
+"""What devices around the gate send: telemetry of aircraft, lines of a power supply's server."""
 
 from __future__ import annotations
 
 from drivers.codec import BadFrame
-from drivers.contracts import UavReported, UavText
+from drivers.power.driver import reading
+from drivers.power.nut_lines import LINE_LIMIT_BYTES, Line, NutCodec
+from drivers.surroundings import UavReported, UavText
 from drivers.uav.mavlink import CRC_EXTRA, MavlinkCodec, MessageId, checksum
 from drivers.uav.telemetry import SIZES_BYTES, Aircraft
 from drivers.uav.twin import encode
@@ -49,3 +51,34 @@ def mavlink() -> Target:
 
     payloads = [bytes((index, *range(size))) for index, size in enumerate(SIZES_BYTES[one] for one in MessageId)]
     return layers((stream, seeds), (payload, payloads), limit_bytes=1024)
+
+
+def power_supply() -> Target:
+    """Lines of the server, and the values of the variables that are read."""
+
+    def lines(content: bytes) -> bool:
+        codec, parts = NutCodec(), NutCodec()
+        found = codec.feed(content)
+        assert found == [one for byte in content for one in parts.feed(bytes((byte,)))]
+        taken = [one for one in found if isinstance(one, Line)]
+        for line in taken:
+            written = NutCodec.encode(line)
+            assert len(written) > LINE_LIMIT_BYTES or NutCodec().feed(written) == [line]
+        return bool(taken)
+
+    def variables(content: bytes) -> bool:
+        status, charge, runtime = (*content.decode("latin-1").split(";"), "", "", "")[:3]
+        report = reading({"ups.status": status, "battery.charge": charge, "battery.runtime": runtime})
+        if report is None:
+            return False
+        assert report.charge_ratio is None or 0 <= report.charge_ratio <= 1
+        assert report.runtime_s is None or report.runtime_s >= 0
+        assert report.is_on_battery is not None or not {"OB", "OL"} & set(report.flags)
+        return True
+
+    answers = [
+        b'BEGIN LIST VAR ups\nVAR ups ups.status "OL CHRG"\nEND LIST VAR ups\n',
+        b'VAR u m "a \\"b\\\\"\r\n',
+        b"ERR X\n",
+    ]
+    return layers((lines, answers), (variables, [b"OL;100;1800", b"OB LB;7.5;60"]), limit_bytes=2048)

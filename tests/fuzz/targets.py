@@ -42,5 +42,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "foreign_claims": tokens.foreign_claims,
         "cbor": tokens.cbor,
         "mavlink": around.mavlink,
+        "power_supply": around.power_supply,
     }
 )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from drivers.checksums import crc16_x25
 from drivers.codec import BadFrame
-from drivers.contracts import DeviceEvent, DeviceState, StateChanged, UavReported, UavText
+from drivers.contracts import DeviceEvent, DeviceState, StateChanged
+from drivers.surroundings import UavReported, UavText
 from drivers.uav import mavlink
 from drivers.uav.driver import MavlinkUav, build
 from drivers.uav.mavlink import CRC_EXTRA, Frame, MavlinkCodec, MessageId
