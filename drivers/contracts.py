@@ -25,6 +25,7 @@ class DeviceClass(StrEnum):
     CHIP_READER = "chip_reader"
     UAV = "uav"
     POWER = "power"
+    XRAY_INBOX = "xray_inbox"
 
 
 class DeviceState(StrEnum):

@@ -116,6 +116,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "power supply with a battery, through Network UPS Tools",
         "NutUpsOptions",
     ),
+    "xray_folder": BuiltIn(
+        "drivers.xray_inbox.driver:build",
+        DeviceClass.XRAY_INBOX,
+        "results of X-ray screening from a watched folder",
+        "XrayFolderOptions",
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +57,21 @@ class UpsBatteryLow:
     runtime_s: float | None
 
 
-Surroundings = UavReported | UavText | UpsReported | UpsBatteryLow
+class XrayDecision(StrEnum):
+    """What was decided at the X-ray. UNDETERMINED: neither; it never counts as clear."""
+
+    CLEAR = "clear"
+    ALARM = "alarm"
+    UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True, slots=True)
+class XrayReported:
+    """One result of X-ray screening; a later one of the same scan replaces it. `image_reference` is passed on, never opened."""
+
+    scan_id: str
+    decision: XrayDecision
+    image_reference: str = ""
+
+
+Surroundings = UavReported | UavText | UpsReported | UpsBatteryLow | XrayReported

@@ -18,13 +18,15 @@ from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.power.twin import NutTwin
+from drivers.surroundings import XrayDecision
 from drivers.twin import TcpTwin, Twin
 from drivers.uav.twin import MavlinkTwin
+from drivers.xray_inbox.twin import XrayFolderTwin
 
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
-AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | MavlinkTwin | NutTwin
+AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | MavlinkTwin | NutTwin | XrayFolderTwin
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
@@ -36,6 +38,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
     "mavlink_uav": lambda _path, port: MavlinkTwin(port=port),
     "nut_ups": lambda _path, port: NutTwin(port=port),
+    "xray_folder": lambda path, _port: XrayFolderTwin(path),
 }
 
 
@@ -106,6 +109,8 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     elif isinstance(twin, NutTwin):
         commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
         commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
+    elif isinstance(twin, XrayFolderTwin):
+        commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()
         commands["walk-out"] = lambda _words: twin.walk_out()

@@ -6,9 +6,10 @@ from itertools import count
 from pathlib import Path
 
 from drivers.power.twin import NutTwin
-from drivers.surroundings import UavReported, UpsReported
+from drivers.surroundings import UavReported, UpsReported, XrayReported
 from drivers.twin import TcpTwin
 from drivers.uav.twin import MavlinkTwin
+from drivers.xray_inbox.twin import XrayFolderTwin
 from tests.contract.rig_core import Rig
 
 
@@ -46,4 +47,10 @@ async def ups(_folder: Path) -> Rig:
     )
 
 
-RIGS = {"mavlink_uav": uav, "nut_ups": ups}
+async def xray(folder: Path) -> Rig:
+    twin = XrayFolderTwin(folder / "inbox")
+    options = {"path": str(twin.path), "poll_s": 0.01}
+    return Rig("xray_folder", twin, lambda: options, twin.screen, XrayReported, twin.unplug, speaks_only_when_used=True)
+
+
+RIGS = {"mavlink_uav": uav, "nut_ups": ups, "xray_folder": xray}

@@ -1,6 +1,8 @@
-"""What devices around the gate send: telemetry of aircraft, lines of a power supply's server."""
+"""What devices around the gate send: telemetry of aircraft, lines of a power supply's server, results of X-ray screening."""
 
 from __future__ import annotations
+
+import json
 
 from drivers.codec import BadFrame
 from drivers.power.driver import reading
@@ -9,6 +11,8 @@ from drivers.surroundings import UavReported, UavText
 from drivers.uav.mavlink import CRC_EXTRA, MavlinkCodec, MessageId, checksum
 from drivers.uav.telemetry import SIZES_BYTES, Aircraft
 from drivers.uav.twin import encode
+from drivers.xray_inbox.errors import XrayResultRefused
+from drivers.xray_inbox.result import parse_result
 from tests.fuzz.target import Target, layers
 
 
@@ -82,3 +86,22 @@ def power_supply() -> Target:
         b"ERR X\n",
     ]
     return layers((lines, answers), (variables, [b"OL;100;1800", b"OB LB;7.5;60"]), limit_bytes=2048)
+
+
+def xray_result() -> Target:
+    """A file of the inbox: what is taken says just what the JSON says."""
+
+    def check(content: bytes) -> bool:
+        try:
+            result = parse_result(content)
+        except XrayResultRefused:
+            return False
+        members = json.loads(content)
+        assert (members["scan_id"], members["decision"]) == (result.scan_id, result.decision.value)
+        assert members.get("image_reference", "") == result.image_reference
+        assert result.scan_id.isprintable()
+        return True
+
+    whole = b'{"scan_id": "UTO-1", "decision": "%s", "image_reference": "images/1.dcs"}'
+    seeds = [whole % decision for decision in (b"clear", b"alarm", b"undetermined")]
+    return Target((*seeds, b'{"decision":"clear","scan_id":"a"}', b"[[[[]]]]"), check, 1024)

@@ -43,5 +43,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "cbor": tokens.cbor,
         "mavlink": around.mavlink,
         "power_supply": around.power_supply,
+        "xray_result": around.xray_result,
     }
 )
