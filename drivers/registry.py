@@ -122,6 +122,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "results of X-ray screening from a watched folder",
         "XrayFolderOptions",
     ),
+    "escpos_printer": BuiltIn(
+        "drivers.printer.driver:build",
+        DeviceClass.PRINTER,
+        "receipt printer that speaks ESC/POS on a serial port or over TCP",
+        "EscposOptions",
+    ),
 }
 
 

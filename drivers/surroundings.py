@@ -74,4 +74,14 @@ class XrayReported:
     image_reference: str = ""
 
 
-Surroundings = UavReported | UavText | UpsReported | UpsBatteryLow | XrayReported
+@dataclass(frozen=True, slots=True)
+class PrinterReported:
+    """Whether receipts can be printed: not without paper, with an open cover or an error. `is_paper_low`: it ends soon."""
+
+    is_paper_out: bool
+    is_paper_low: bool
+    is_cover_open: bool
+    has_error: bool
+
+
+Surroundings = UavReported | UavText | UpsReported | UpsBatteryLow | XrayReported | PrinterReported

@@ -18,6 +18,7 @@ from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.power.twin import NutTwin
+from drivers.printer.twin import EscposTwin
 from drivers.surroundings import XrayDecision
 from drivers.twin import TcpTwin, Twin
 from drivers.uav.twin import MavlinkTwin
@@ -26,7 +27,9 @@ from drivers.xray_inbox.twin import XrayFolderTwin
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
-AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | MavlinkTwin | NutTwin | XrayFolderTwin
+AnyTwin = (
+    MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | MavlinkTwin | NutTwin | XrayFolderTwin | EscposTwin
+)
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
@@ -39,6 +42,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mavlink_uav": lambda _path, port: MavlinkTwin(port=port),
     "nut_ups": lambda _path, port: NutTwin(port=port),
     "xray_folder": lambda path, _port: XrayFolderTwin(path),
+    "escpos_printer": lambda path, _port: EscposTwin(path),
 }
 
 
@@ -111,6 +115,10 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
     elif isinstance(twin, XrayFolderTwin):
         commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
+    elif isinstance(twin, EscposTwin):
+        commands["paper"] = lambda words: twin.load_paper(*map(int, words[:1]))
+        commands["cover"] = lambda words: twin.open_cover(on=words[0] == "open")
+        commands["receipts"] = lambda _words: [one.lines for one in twin.receipts]
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()
         commands["walk-out"] = lambda _words: twin.walk_out()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 from drivers.power.twin import NutTwin
-from drivers.surroundings import UavReported, UpsReported, XrayReported
+from drivers.printer.twin import EscposTwin
+from drivers.surroundings import PrinterReported, UavReported, UpsReported, XrayReported
 from drivers.twin import TcpTwin
 from drivers.uav.twin import MavlinkTwin
 from drivers.xray_inbox.twin import XrayFolderTwin
@@ -53,4 +54,13 @@ async def xray(folder: Path) -> Rig:
     return Rig("xray_folder", twin, lambda: options, twin.screen, XrayReported, twin.unplug, speaks_only_when_used=True)
 
 
-RIGS = {"mavlink_uav": uav, "nut_ups": ups, "xray_folder": xray}
+async def printer(folder: Path) -> Rig:
+    twin = EscposTwin(folder / "printer")
+    options = {"path": str(twin.path), "dead_s": 1.0, "poll_s": 0.02, "reply_timeout_s": 0.5}
+    is_low = cycle((True, False))
+    return Rig(
+        "escpos_printer", twin, lambda: options, lambda: twin.paper_low(on=next(is_low)), PrinterReported, twin.unplug
+    )
+
+
+RIGS = {"escpos_printer": printer, "mavlink_uav": uav, "nut_ups": ups, "xray_folder": xray}

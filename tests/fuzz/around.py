@@ -1,4 +1,4 @@
-"""What devices around the gate send: telemetry of aircraft, lines of a power supply's server, results of X-ray screening."""
+"""What devices around the gate send: aircraft, power supplies, X-ray machines; and what a receipt printer is sent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from drivers.codec import BadFrame
 from drivers.power.driver import reading
 from drivers.power.nut_lines import LINE_LIMIT_BYTES, Line, NutCodec
+from drivers.printer import escpos
+from drivers.printer.command_stream import Command, CommandStream, PrintedLine
 from drivers.surroundings import UavReported, UavText
 from drivers.uav.mavlink import CRC_EXTRA, MavlinkCodec, MessageId, checksum
 from drivers.uav.telemetry import SIZES_BYTES, Aircraft
@@ -105,3 +107,27 @@ def xray_result() -> Target:
     whole = b'{"scan_id": "UTO-1", "decision": "%s", "image_reference": "images/1.dcs"}'
     seeds = [whole % decision for decision in (b"clear", b"alarm", b"undetermined")]
     return Target((*seeds, b'{"decision":"clear","scan_id":"a"}', b"[[[[]]]]"), check, 1024)
+
+
+def receipt() -> Target:
+    """The twin's reading of any bytes, and of a receipt with any text: the text stays text."""
+
+    def stream(content: bytes) -> bool:
+        codec, parts = CommandStream(), CommandStream()
+        found = codec.feed(content) + codec.silence()
+        assert found == [one for byte in content for one in parts.feed(bytes((byte,)))] + parts.silence()
+        return any(isinstance(one, Command) for one in found)
+
+    def text(content: bytes) -> bool:
+        line = content.decode("utf-8", "replace")
+        written = escpos.receipt([line[:400]], b"UTO", encoding="cp866", code_page=17, module_dots=6)
+        found = CommandStream().feed(written)
+        names = [one.name for one in found if isinstance(one, Command)]
+        assert names == [b"\x1b@", b"\x1da", b"\x1bt", *[b"\x1d(k"] * 5, b"\x1dV", b"\x1dr"]
+        assert sum(isinstance(one, PrintedLine) for one in found) == 1
+        return line.isascii() and line.isprintable() and bool(line)
+
+    whole = escpos.receipt(["Utopia", "1"], b"UTO", encoding="cp866", code_page=17, module_dots=6)
+    return layers(
+        (stream, [whole, escpos.ask(escpos.Status.PAPER)]), (text, [b"Utopia", b"a\x1b@\n\x1dV"]), limit_bytes=1024
+    )

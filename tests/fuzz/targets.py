@@ -44,5 +44,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "mavlink": around.mavlink,
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
+        "receipt": around.receipt,
     }
 )
