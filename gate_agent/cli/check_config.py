@@ -234,11 +234,14 @@ def place_findings(settings: Settings) -> list[Finding]:
     return findings
 
 
+# What these report belongs to no lane.
 _OF_THE_WHOLE_GATE = {
     DeviceClass.SEAL_TRACKER,
     DeviceClass.UAV,
     DeviceClass.POWER,
-}  # what they report belongs to no lane
+    DeviceClass.XRAY_INBOX,
+    DeviceClass.PRINTER,
+}
 
 
 def device_findings(settings: Settings) -> list[Finding]:

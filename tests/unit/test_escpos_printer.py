@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from drivers.printer.driver import EscposPrinter, build
 from drivers.printer.errors import CoverOpen, PaperOut, PrinterBroken, ReceiptUndetermined
 from drivers.printer.twin import EscposTwin, Receipt
 from drivers.surroundings import PrinterReported
+from gate_agent.clock import SystemClock
 
 # python-escpos 3.1, `Dummy().qr("HTTPS://UTO.EXAMPLE/1", native=True, ec=1, size=6)`: the second party.
 PYTHON_ESCPOS_QR = bytes.fromhex(
@@ -24,20 +24,12 @@ PYTHON_ESCPOS_QR = bytes.fromhex(
 LINES = ("Utopia", "O‘zbekiston: 30 kun", "до 12.03.2026")
 
 
-class _Clock:
-    def now(self) -> datetime:
-        return datetime(2026, 6, 1, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return 1.0
-
-
 class Desk:
     def __init__(self, folder: Path) -> None:
         self.twin = EscposTwin(folder / "printer")
         self.events: list[DeviceEvent] = []
         options = {"path": str(self.twin.path), "poll_s": 0.01, "print_timeout_s": 0.3, "reconnect_limit_s": 0.1}
-        self.printer: EscposPrinter = build("printer", options, self.events.append, _Clock())
+        self.printer: EscposPrinter = build("printer", options, self.events.append, SystemClock())
 
     async def until(self, is_met: Callable[[], object]) -> None:
         async with asyncio.timeout(5):
@@ -164,4 +156,28 @@ async def test_a_printer_that_is_gone_prints_nothing_and_says_so(desk: Desk) -> 
 @pytest.mark.parametrize("ways", [{}, {"path": "/dev/x", "host": "printer"}], ids=["none", "both"])
 def test_a_printer_has_one_way(ways: dict[str, object]) -> None:
     with pytest.raises(OptionsRefused, match="either"):
-        build("printer", ways, lambda _event: None, _Clock())
+        build("printer", ways, lambda _event: None, SystemClock())
+
+
+async def test_a_network_printer_prints_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = EscposTwin(tmp_path / "unused")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        monkeypatch.setattr(twin, "send", writer.write)
+        while chunk := await reader.read(4096):
+            twin.heard(chunk)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    options = {"host": "127.0.0.1", "tcp_port": server.sockets[0].getsockname()[1], "poll_s": 0.01}
+    printer = build("printer", options, lambda _event: None, SystemClock())
+    task = asyncio.create_task(printer.run())
+    async with asyncio.timeout(5):
+        while printer.state != "ready":
+            await asyncio.sleep(0.005)
+    await printer.print_receipt(LINES, b"UTO")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    server.close()
+    await server.wait_closed()
+    assert [receipt.qr for receipt in twin.receipts] == [b"UTO"]

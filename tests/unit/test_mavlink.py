@@ -3,7 +3,6 @@
 import asyncio
 import math
 import struct
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -18,6 +17,7 @@ from drivers.uav.driver import MavlinkUav, build
 from drivers.uav.mavlink import CRC_EXTRA, Frame, MavlinkCodec, MessageId
 from drivers.uav.telemetry import SIZES_BYTES
 from drivers.uav.twin import MavlinkTwin, encode
+from gate_agent.clock import SystemClock
 
 # Made with pymavlink 2.4.50 (`common`, system 7, component 1): the second party. VFR_HUD is a message that is not read.
 PYMAVLINK = {
@@ -49,16 +49,8 @@ DEFINITIONS = {
 }
 
 
-class _Clock:
-    def now(self) -> datetime:
-        return datetime(2026, 6, 1, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return 1.0
-
-
 def driver(events: list[DeviceEvent]) -> MavlinkUav:
-    return build("uav", {"host": "127.0.0.1"}, events.append, _Clock())
+    return build("uav", {"host": "127.0.0.1"}, events.append, SystemClock())
 
 
 def told(*chunks: bytes) -> list[object]:
@@ -210,7 +202,9 @@ async def test_nothing_is_ever_sent_to_an_aircraft() -> None:
     assert not hasattr(MavlinkCodec, "encode")
     twin = MavlinkTwin(heartbeat_s=0.01)
     await twin.plug()
-    running = build("uav", {"host": "127.0.0.1", "port": twin.port, "quiet_s": 0.02}, lambda _event: None, _Clock())
+    running = build(
+        "uav", {"host": "127.0.0.1", "port": twin.port, "quiet_s": 0.02}, lambda _event: None, SystemClock()
+    )
     task = asyncio.create_task(running.run())
     async with asyncio.timeout(5):
         while running.state is not DeviceState.READY:

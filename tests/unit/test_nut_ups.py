@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -15,21 +14,14 @@ from drivers.power.driver import NutUps, build, reading
 from drivers.power.nut_lines import LINE_LIMIT_BYTES, Line, NutCodec
 from drivers.power.twin import NutTwin
 from drivers.surroundings import UpsBatteryLow, UpsReported
+from gate_agent.clock import SystemClock
 
 # As RFC 9271, 4.2.7 and 4.2.8 print it.
 LISTED = b'BEGIN LIST VAR su700\nVAR su700 ups.mfr "APC"\nVAR su700 ups.status "OL"\nEND LIST VAR su700\n'
 
 
-class _Clock:
-    def now(self) -> datetime:
-        return datetime(2026, 6, 1, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return 1.0
-
-
 def driver(events: list[DeviceEvent], **options: object) -> NutUps:
-    return build("ups", {"host": "127.0.0.1", **options}, events.append, _Clock())
+    return build("ups", {"host": "127.0.0.1", **options}, events.append, SystemClock())
 
 
 def answer(status: str, charge: str = "100", runtime: str = "1800") -> bytes:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,9 @@ from drivers.xray_inbox.driver import XrayFolder, build
 from drivers.xray_inbox.errors import XrayResultRefused
 from drivers.xray_inbox.result import RESULT_LIMIT_BYTES, parse_result
 from drivers.xray_inbox.twin import XrayFolderTwin
+from gate_agent.clock import SystemClock
 
 GOOD = {"scan_id": "UTO-1", "decision": "alarm", "image_reference": "images/1.dcs"}
-
-
-class _Clock:
-    def now(self) -> datetime:
-        return datetime(2026, 6, 1, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return 1.0
 
 
 class Inbox:
@@ -32,7 +24,7 @@ class Inbox:
         self.twin = XrayFolderTwin(folder / "inbox")
         self.events: list[DeviceEvent] = []
         options = {"path": str(self.twin.path), "poll_s": 0.005, "reconnect_limit_s": 0.1}
-        self.driver: XrayFolder = build("xray", options, self.events.append, _Clock())
+        self.driver: XrayFolder = build("xray", options, self.events.append, SystemClock())
 
     def results(self) -> list[XrayReported]:
         return [event.data for event in self.events if isinstance(event.data, XrayReported)]
