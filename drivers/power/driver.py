@@ -10,8 +10,9 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.codec import BadFrame
 from drivers.contracts import Clock, DeviceClass, EventSink
@@ -47,6 +48,12 @@ class NutUpsOptions(TimingOptions):
         120.0, ge=0, le=86_400, description="Remaining time at which a battery in use counts as low."
     )
     quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: polling is the sign of life.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.dead_s and self.poll_s + self.reply_timeout_s >= self.dead_s:
+            raise ValueError("`dead_s` has to be longer than a poll and its answer")
+        return self
 
 
 class NutUps(FramedDriver[Line]):

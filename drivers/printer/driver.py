@@ -40,9 +40,11 @@ class EscposOptions(SerialOptions):
     quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: polling is the sign of life.")
 
     @model_validator(mode="after")
-    def _has_one_way(self) -> Self:
+    def _fits_together(self) -> Self:
         if bool(self.path) == bool(self.host):
             raise ValueError("give either `path` or `host`")
+        if self.dead_s and max(self.print_timeout_s, self.poll_s + self.reply_timeout_s) >= self.dead_s:
+            raise ValueError("`dead_s` has to be longer than a receipt, and than a poll and its answer")
         return self
 
 

@@ -56,7 +56,7 @@ async def xray(folder: Path) -> Rig:
 
 async def printer(folder: Path) -> Rig:
     twin = EscposTwin(folder / "printer")
-    options = {"path": str(twin.path), "dead_s": 1.0, "poll_s": 0.02, "reply_timeout_s": 0.5}
+    options = {"path": str(twin.path), "dead_s": 1.0, "poll_s": 0.02, "reply_timeout_s": 0.5, "print_timeout_s": 0.5}
     is_low = cycle((True, False))
     return Rig(
         "escpos_printer", twin, lambda: options, lambda: twin.paper_low(on=next(is_low)), PrinterReported, twin.unplug

@@ -159,6 +159,12 @@ def test_a_printer_has_one_way(ways: dict[str, object]) -> None:
         build("printer", ways, lambda _event: None, SystemClock())
 
 
+@pytest.mark.parametrize("times", [{"print_timeout_s": 15}, {"poll_s": 14.5}], ids=["receipt", "poll"])
+def test_a_printer_at_work_is_not_taken_for_dead(times: dict[str, object]) -> None:
+    with pytest.raises(OptionsRefused, match="dead_s"):
+        build("printer", {"host": "printer", **times}, lambda _event: None, SystemClock())
+
+
 async def test_a_network_printer_prints_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     twin = EscposTwin(tmp_path / "unused")
 

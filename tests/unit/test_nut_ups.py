@@ -158,3 +158,8 @@ async def test_a_refusal_is_a_fault_with_its_remedy_and_ends(refusal: str, code:
 def test_a_name_that_would_be_another_command_is_refused() -> None:
     with pytest.raises(OptionsRefused, match="ups"):
         driver([], ups="ups\nFSD ups")
+
+
+def test_a_pause_longer_than_the_patience_is_refused() -> None:
+    with pytest.raises(OptionsRefused, match="dead_s"):
+        driver([], poll_s=14)
