@@ -5,11 +5,13 @@ Drivers report; they never decide. A payload says what was on the wire, in the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+from drivers.surroundings import Surroundings
 
 
 class DeviceClass(StrEnum):
@@ -22,6 +24,10 @@ class DeviceClass(StrEnum):
     SEAL_TRACKER = "seal_tracker"
     CHIP_READER = "chip_reader"
     RFID_READER = "rfid_reader"
+    UAV = "uav"
+    POWER = "power"
+    XRAY_INBOX = "xray_inbox"
+    PRINTER = "printer"
 
 
 class DeviceState(StrEnum):
@@ -192,6 +198,7 @@ Payload = (
     | TagRead
     | ChipPresented
     | ChipRemoved
+    | Surroundings
 )
 
 
@@ -365,4 +372,12 @@ class ChipDriver(Driver, Protocol):
 
         Always returns: what the chip or the reader did is in the evidence (`fault` when aborted). Cancelling ends the read.
         """
+        ...
+
+
+class PrinterDriver(Driver, Protocol):
+    """A receipt printer."""
+
+    async def print_receipt(self, lines: Sequence[str], qr: bytes = b"") -> None:
+        """Print and cut; returns when the printer confirmed it. Raises `drivers.errors.DriverFault`, ValueError for too long a QR code."""
         ...

@@ -110,6 +110,30 @@ BUILT_IN: dict[str, BuiltIn] = {
         "port on this machine that virtual chips connect to",
         "SocketOptions",
     ),
+    "mavlink_uav": BuiltIn(
+        "drivers.uav.driver:build",
+        DeviceClass.UAV,
+        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP), listened to only",
+        "MavlinkUavOptions",
+    ),
+    "nut_ups": BuiltIn(
+        "drivers.power.driver:build",
+        DeviceClass.POWER,
+        "power supply with a battery, through Network UPS Tools",
+        "NutUpsOptions",
+    ),
+    "xray_folder": BuiltIn(
+        "drivers.xray_inbox.driver:build",
+        DeviceClass.XRAY_INBOX,
+        "results of X-ray screening from a watched folder",
+        "XrayFolderOptions",
+    ),
+    "escpos_printer": BuiltIn(
+        "drivers.printer.driver:build",
+        DeviceClass.PRINTER,
+        "receipt printer that speaks ESC/POS on a serial port or over TCP",
+        "EscposOptions",
+    ),
 }
 
 

@@ -11,7 +11,7 @@ import struct
 from dataclasses import replace
 from datetime import datetime
 
-from drivers.seal_tracker.checksums import crc8_egts, crc16_false
+from drivers.checksums import crc8_egts, crc16_false
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame, SealEvent
 from drivers.seal_tracker.fields import Cursor, shown_bytes, structured

@@ -10,8 +10,8 @@ import functools
 import struct
 from datetime import datetime
 
+from drivers.checksums import crc16_x25
 from drivers.seal_tracker import gt06_content as content_of
-from drivers.seal_tracker.checksums import crc16_x25
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame
 from drivers.seal_tracker.fields import structured

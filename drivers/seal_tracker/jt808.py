@@ -12,8 +12,8 @@ import struct
 from dataclasses import dataclass
 from datetime import datetime
 
+from drivers.checksums import xor
 from drivers.seal_tracker import jt808_location as location
-from drivers.seal_tracker.checksums import xor
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame, SealEvent
 from drivers.seal_tracker.fields import Cursor, shown, shown_bytes, structured

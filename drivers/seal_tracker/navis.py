@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 
+from drivers.checksums import crc8_egts, xor
 from drivers.seal_tracker import navis_records as records
-from drivers.seal_tracker.checksums import crc8_egts, xor
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame, SealEvent
 from drivers.seal_tracker.fields import Cursor, shown_bytes, structured

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from drivers.seal_tracker.checksums import crc16_arc
+from drivers.checksums import crc16_arc
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame, SealEvent
 from drivers.seal_tracker.fields import Cursor, shown_bytes, structured

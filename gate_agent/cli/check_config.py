@@ -243,6 +243,16 @@ def place_findings(settings: Settings) -> list[Finding]:
     return findings
 
 
+# What these report belongs to no lane.
+_OF_THE_WHOLE_GATE = {
+    DeviceClass.SEAL_TRACKER,
+    DeviceClass.UAV,
+    DeviceClass.POWER,
+    DeviceClass.XRAY_INBOX,
+    DeviceClass.PRINTER,
+}
+
+
 def device_findings(settings: Settings) -> list[Finding]:
     """Find drivers that do not exist, options that they refuse, and devices of the wrong class in a lane's role."""
     from drivers import registry  # brings the drivers' libraries, which only this look needs
@@ -259,7 +269,7 @@ def device_findings(settings: Settings) -> list[Finding]:
     findings += [
         Finding(f"device {name}", *_UNUSED_BY_CLASS.get(device_class, _UNUSED))
         for name, device_class in classes.items()
-        if name not in used and device_class is not DeviceClass.SEAL_TRACKER  # seals report to the whole gate
+        if name not in used and device_class not in _OF_THE_WHOLE_GATE
     ]
     for lane in settings.lane:
         findings += [

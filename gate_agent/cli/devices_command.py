@@ -14,7 +14,7 @@ from gate_agent.errors import DeviceFault, SettingsFault
 
 COMMAND_USAGE = (
     "trigger on|off · beep [N] · light on|off · enable on|off · menu COMMAND · parameters [N…] · set-parameter N VALUE · "
-    "attributes N… · read-again"
+    "attributes N… · read-again · print TEXT"
 )
 
 
@@ -52,6 +52,8 @@ def command_of(words: list[str]) -> Sending:
             return Sending("attributes", _numbers(words[1:]))
         case ["read-again"]:
             return Sending("read_again")
+        case ["print", _, *_]:
+            return Sending("print_receipt", ((" ".join(words[1:]),),))
     raise SettingsFault(f"{' '.join(words)!r} is no command; there are: {COMMAND_USAGE}")
 
 

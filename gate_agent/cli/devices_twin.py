@@ -17,14 +17,29 @@ from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.power.twin import NutTwin
+from drivers.printer.twin import EscposTwin
 from drivers.rfid.llrp_twin import LlrpTwin
+from drivers.surroundings import XrayDecision
 from drivers.twin import TcpTwin, Twin
+from drivers.uav.twin import MavlinkTwin
+from drivers.xray_inbox.twin import XrayFolderTwin
 from gate_agent.clock import SystemClock
 
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
-AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | LlrpTwin | ModbusBarrierTwin
+AnyTwin = (
+    MrzReaderTwin
+    | ElyctisTwin
+    | ScannerTwin
+    | LlrpTwin
+    | ModbusBarrierTwin
+    | MavlinkTwin
+    | NutTwin
+    | XrayFolderTwin
+    | EscposTwin
+)
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
@@ -35,6 +50,10 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "hid_wedge": lambda path, _port: HidWedgeTwin(path),
     "llrp_rfid": lambda _path, port: LlrpTwin(SystemClock(), port=port),
     "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
+    "mavlink_uav": lambda _path, port: MavlinkTwin(port=port),
+    "nut_ups": lambda _path, port: NutTwin(port=port),
+    "xray_folder": lambda path, _port: XrayFolderTwin(path),
+    "escpos_printer": lambda path, _port: EscposTwin(path),
 }
 
 
@@ -101,6 +120,18 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["scan"] = lambda words: twin.scan(" ".join(words).encode())
     elif isinstance(twin, LlrpTwin):
         commands["see"] = lambda words: twin.see(bytes.fromhex(words[0]), *map(int, words[1:2]))
+    elif isinstance(twin, MavlinkTwin):
+        commands["fly"] = lambda words: twin.fly(*map(float, words[:3]))
+        commands["tell"] = lambda words: twin.tell(" ".join(words))
+    elif isinstance(twin, NutTwin):
+        commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
+        commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
+    elif isinstance(twin, XrayFolderTwin):
+        commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
+    elif isinstance(twin, EscposTwin):
+        commands["paper"] = lambda words: twin.load_paper(*map(int, words[:1]))
+        commands["cover"] = lambda words: twin.open_cover(on=words[0] == "open")
+        commands["receipts"] = lambda _words: [one.lines for one in twin.receipts]
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()
         commands["walk-out"] = lambda _words: twin.walk_out()

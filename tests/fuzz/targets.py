@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tests.fuzz import (
+    around,
     children,
     chip_answers,
     chip_files,
@@ -42,5 +43,9 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "declaration_token": tokens.declaration_token,
         "foreign_claims": tokens.foreign_claims,
         "cbor": tokens.cbor,
+        "mavlink": around.mavlink,
+        "power_supply": around.power_supply,
+        "xray_result": around.xray_result,
+        "receipt": around.receipt,
     }
 )

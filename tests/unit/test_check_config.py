@@ -88,6 +88,12 @@ def site_with(site: Path, *devices: str, lanes: str = "") -> Path:
 READER = 'name = "reader-1"\ndriver = "mrz_serial"\noptions = { path = "/dev/egate-reader" }'
 BARRIER = 'name = "barrier-1"\ndriver = "modbus_barrier"\noptions = { host = "127.0.0.1" }'
 CAMERA = 'name = "camera-1"\ndriver = "opencv_camera"\noptions = { source = "http://127.0.0.1:8000/stream" }'
+AROUND = [
+    'name = "uav"\ndriver = "mavlink_uav"\noptions = { host = "127.0.0.1" }',
+    'name = "power"\ndriver = "nut_ups"\noptions = { host = "127.0.0.1" }',
+    'name = "xray"\ndriver = "xray_folder"\noptions = { path = "/var/lib/xray" }',
+    'name = "printer"\ndriver = "escpos_printer"\noptions = { path = "/dev/printer" }',
+]
 SEALS = 'name = "seals"\ndriver = "jointech_seal"\noptions = { port = 7000 }'
 LANE = '[[lane]]\nlane_id = 1\ndocument_reader = "reader-1"\ncamera = "camera-1"\nbarrier = "barrier-1"\n'
 
@@ -111,7 +117,7 @@ def chips(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("chips")
 def test_a_whole_site_has_no_findings(site: Path) -> None:
-    assert findings(site_with(site, READER, BARRIER, CAMERA, SEALS, CHIP, lanes=LANE_WITH_CHIP)) == {}
+    assert findings(site_with(site, READER, BARRIER, CAMERA, SEALS, CHIP, *AROUND, lanes=LANE_WITH_CHIP)) == {}
 
 
 def test_a_lane_that_proves_no_chip_is_said_to(site: Path) -> None:

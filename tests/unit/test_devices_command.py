@@ -26,13 +26,16 @@ from tests.unit.device_processes import start_devices
         ("set-parameter 318 1000", Sending("set_parameters", ({318: 1000},))),
         ("attributes 533 534", Sending("attributes", (533, 534))),
         ("read-again", Sending("read_again")),
+        ("print one line", Sending("print_receipt", (("one line",),))),
     ],
 )
 def test_words_mean_commands(words: str, sending: Sending) -> None:
     assert command_of(words.split()) == sending
 
 
-@pytest.mark.parametrize("words", ["fly", "trigger", "trigger up", "beep 256", "beep x", "attributes", "menu a b"])
+@pytest.mark.parametrize(
+    "words", ["fly", "print", "trigger", "trigger up", "beep 256", "beep x", "attributes", "menu a b"]
+)
 def test_other_words_are_refused_with_what_there_is(words: str) -> None:
     with pytest.raises(SettingsFault, match=r"there are|numbers"):
         command_of(words.split())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.seal_tracker.checksums import crc16_arc, crc16_false, crc16_x25
+from drivers.checksums import crc16_arc, crc16_false, crc16_x25
 from drivers.seal_tracker.codec import Heard
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.gt06 import decode, encode

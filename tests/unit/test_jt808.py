@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.seal_tracker.checksums import xor
+from drivers.checksums import xor
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import EVENT_NUMBERS
 from drivers.seal_tracker.jt808 import Message, decode, encode, parse, unwrap

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from drivers.checksums import crc8_egts, xor
 from drivers.seal_tracker import adm, envotech, galileo, meitrack, navis, queclink, t800x
-from drivers.seal_tracker.checksums import crc8_egts, xor
 from drivers.seal_tracker.codec import Heard
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import SealEvent

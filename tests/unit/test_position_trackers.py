@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.checksums import crc8_egts
 from drivers.codec import BadFrame
 from drivers.seal_tracker import egts, teltonika, wialon
-from drivers.seal_tracker.checksums import crc8_egts
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import SealEvent
 from drivers.seal_tracker.protocols import protocol_named

@@ -1,4 +1,4 @@
-"""Checksums of tracker protocols over whole frames, by way of the C routines of the standard library where there are any."""
+"""Checksums of several protocols over whole frames, by way of the C routines of the standard library where there are any."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Power supplies that can run on a battery."""

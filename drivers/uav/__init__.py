@@ -1,0 +1,1 @@
+"""Unmanned aircraft: their telemetry, listened to and never answered."""

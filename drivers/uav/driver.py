@@ -1,0 +1,83 @@
+"""`mavlink_uav`: telemetry of unmanned aircraft from a TCP port that forwards MAVLink (a ground station, mavlink-router).
+
+It listens and never sends: no request, no heartbeat of its own, no command. Signed frames are stepped over, because nothing here could
+verify them; unsigned ones are as trustworthy as the network they come over, so what they say is for people to see and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from drivers.codec import BadFrame
+from drivers.contracts import Clock, DeviceClass, EventSink
+from drivers.errors import FrameDamaged
+from drivers.framed_driver import FramedDriver
+from drivers.link import TcpPeer
+from drivers.options import TimingOptions
+from drivers.supervisor import LinkSource
+from drivers.uav.mavlink import CRC_EXTRA, Frame, MavlinkCodec
+from drivers.uav.telemetry import AUTOPILOT_COMPONENT, Aircraft
+
+
+class MavlinkUavOptions(TimingOptions):
+    """Options of `mavlink_uav`."""
+
+    host: str = Field(min_length=1, description="Address of the ground station or router that forwards telemetry.")
+    port: int = Field(5760, ge=1, le=65_535, description="Its TCP port.")
+    report_interval_ms: int = Field(
+        1000, ge=0, le=600_000, description="Shortest time between two reported positions of one aircraft."
+    )
+    frame_gap_s: float = Field(0.5, gt=0, le=5, description="Silence inside a frame after which it is torn.")
+    quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: aircraft are never asked.")
+    dead_s: float = Field(15.0, ge=0, le=3600, description="Silence after which the link is opened again; 0: never.")
+
+
+class MavlinkUav(FramedDriver[Frame]):
+    """A supervised telemetry link with up to 255 aircraft on it."""
+
+    device_class = DeviceClass.UAV
+
+    def __init__(self, name: str, options: MavlinkUavOptions, sink: EventSink, clock: Clock) -> None:
+        super().__init__(name, options.timing(), sink, clock)
+        self.gap_s = options.frame_gap_s
+        self.codec = MavlinkCodec()
+        self._options = options
+        self._aircraft: dict[int, Aircraft] = {}
+
+    @property
+    def source(self) -> LinkSource:
+        """The TCP port."""
+        return TcpPeer(self._options.host, self._options.port)
+
+    def opened(self) -> None:
+        """Forget what aircraft said on the last connection."""
+        super().opened()
+        self._aircraft.clear()
+
+    def take(self, message: Frame | BadFrame, t_mono_s: float) -> bool:
+        """Report what an aircraft's autopilot says; other components, other messages and signed frames only show that the link lives."""
+        if isinstance(message, BadFrame):
+            self.reporter.record(message.fault())
+            return False
+        self.declare_ready()
+        self.reporter.clear()
+        if message.is_signed or message.message_id not in CRC_EXTRA or message.component_id != AUTOPILOT_COMPONENT:
+            return True
+        aircraft = self._aircraft.setdefault(
+            message.system_id, Aircraft(message.system_id, self._options.report_interval_ms)
+        )
+        try:
+            report = aircraft.absorb(message)
+        except ValueError as error:
+            self.reporter.record(FrameDamaged(str(error)))
+            return False
+        if report is not None:
+            self.reporter.emit(report, t_mono_s, message.payload)
+        return True
+
+
+def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> MavlinkUav:
+    """Return the driver. Raises `OptionsRefused`."""
+    return MavlinkUav(name, MavlinkUavOptions.read(name, options), sink, clock)

@@ -1,0 +1,1 @@
+"""Results of X-ray screening, as another machine leaves them."""

@@ -1,0 +1,63 @@
+"""A virtual X-ray machine that leaves its results in a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from drivers.surroundings import XrayDecision
+from drivers.twin import Damage
+from drivers.xray_inbox.folder import SUFFIX
+
+
+class XrayFolderTwin:
+    """Unplugged, its folder is not there, as when the share is not mounted."""
+
+    def __init__(self, path: Path, *, seed: int = 1) -> None:
+        self.path = path
+        self._damage = Damage(seed)
+        self._is_muted = False
+        self._is_corrupting = False
+        self._count = 0
+
+    @property
+    def is_plugged(self) -> bool:
+        """True while the folder is there."""
+        return self.path.is_dir()
+
+    async def plug(self) -> None:
+        """Make the folder."""
+        self.path.mkdir(exist_ok=True)
+
+    async def unplug(self) -> None:
+        """Take the folder away with all that is in it."""
+        if self.is_plugged:
+            gone = self.path.with_name(self.path.name + ".gone")
+            self.path.rename(gone)
+            shutil.rmtree(gone)
+
+    def mute(self, *, on: bool = True) -> None:
+        """Leave nothing any more."""
+        self._is_muted = on
+
+    def corrupt(self, *, on: bool = True) -> None:
+        """Flip one bit in each file."""
+        self._is_corrupting = on
+
+    def screen(self, decision: XrayDecision = XrayDecision.CLEAR, scan_id: str = "") -> str:
+        """Leave the result of one scan; return its id, a new one when none is given."""
+        self._count += 1
+        scan_id = scan_id or f"UTO-{self._count:06d}"
+        result = {"scan_id": scan_id, "decision": decision.value, "image_reference": f"images/{scan_id}.dcs"}
+        self.leave(json.dumps(result).encode())
+        return scan_id
+
+    def leave(self, content: bytes) -> None:
+        """Leave a file with this content; it gets its name when it is whole."""
+        if self._is_muted or not self.is_plugged:
+            return
+        self._count += 1
+        unfinished = self.path / f"{self._count:08d}.part"
+        unfinished.write_bytes(self._damage.apply(content) if self._is_corrupting else content)
+        unfinished.rename(unfinished.with_suffix(SUFFIX))

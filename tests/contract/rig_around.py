@@ -1,0 +1,66 @@
+"""Rigs of the devices around the gate."""
+
+from __future__ import annotations
+
+from itertools import count, cycle
+from pathlib import Path
+
+from drivers.power.twin import NutTwin
+from drivers.printer.twin import EscposTwin
+from drivers.surroundings import PrinterReported, UavReported, UpsReported, XrayReported
+from drivers.twin import TcpTwin
+from drivers.uav.twin import MavlinkTwin
+from drivers.xray_inbox.twin import XrayFolderTwin
+from tests.contract.rig_core import Rig
+
+
+async def choose_port(twin: TcpTwin) -> None:
+    """Let a twin choose its port, which it keeps."""
+    await twin.plug()
+    await twin.unplug()
+
+
+async def uav(_folder: Path) -> Rig:
+    twin = MavlinkTwin(heartbeat_s=0.1)
+    await choose_port(twin)
+    heights = count(10)
+    return Rig(
+        "mavlink_uav",
+        twin,
+        lambda: {"host": "127.0.0.1", "port": twin.port, "dead_s": 1.0, "frame_gap_s": 0.1},
+        lambda: twin.fly(height_m=next(heights)),
+        UavReported,
+        twin.unplug,
+    )
+
+
+async def ups(_folder: Path) -> Rig:
+    twin = NutTwin()
+    await choose_port(twin)
+    charges = count()
+    return Rig(
+        "nut_ups",
+        twin,
+        lambda: {"host": "127.0.0.1", "port": twin.port, "dead_s": 1.0, "poll_s": 0.02, "reply_timeout_s": 0.1},
+        lambda: twin.mains(next(charges) % 100),
+        UpsReported,
+        twin.unplug,
+    )
+
+
+async def xray(folder: Path) -> Rig:
+    twin = XrayFolderTwin(folder / "inbox")
+    options = {"path": str(twin.path), "poll_s": 0.01}
+    return Rig("xray_folder", twin, lambda: options, twin.screen, XrayReported, twin.unplug, speaks_only_when_used=True)
+
+
+async def printer(folder: Path) -> Rig:
+    twin = EscposTwin(folder / "printer")
+    options = {"path": str(twin.path), "dead_s": 1.0, "poll_s": 0.02, "reply_timeout_s": 0.5, "print_timeout_s": 0.5}
+    is_low = cycle((True, False))
+    return Rig(
+        "escpos_printer", twin, lambda: options, lambda: twin.paper_low(on=next(is_low)), PrinterReported, twin.unplug
+    )
+
+
+RIGS = {"escpos_printer": printer, "mavlink_uav": uav, "nut_ups": ups, "xray_folder": xray}
