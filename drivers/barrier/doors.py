@@ -79,6 +79,12 @@ class SimulatedDoors:
         self._timer(state, "open", max(self._open_s, self._transit_s), lambda: self._close(door))
         return True
 
+    def force(self, door: Door) -> None:
+        """Push a door open that nobody released; it closes by itself."""
+        state = self.doors[door]
+        state.is_open = True
+        self._timer(state, "open", self._open_s, lambda: self._close(door))
+
     def fire(self, *, on: bool) -> None:
         """Open both doors, as the hard-wired fire contact does; end of fire closes them."""
         self.is_fire = on

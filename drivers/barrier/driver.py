@@ -1,37 +1,36 @@
-"""`modbus_barrier`: doors behind a Modbus TCP box. A release has a time to live that the box itself ends; there is no command to hold closed.
+"""`modbus_barrier`, `modbus_rtu_barrier`: doors behind a Modbus box.
 
-A lost reply is not a lost release: after one, outputs and counters are read back, and a second pulse is sent only when they prove that
-the first was never made.
+A release has a time to live that the box itself ends; there is no command to hold closed. A lost reply is not a lost release: after one,
+outputs and counters are read back, and a second pulse is sent only when they prove that the first was never made.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 
 from pydantic import Field
 
 from drivers.barrier.errors import ModbusFault, ModbusNoReply, ModbusRefused, ReleaseNotMade, ReleaseUndetermined
 from drivers.barrier.modbus import Function, Request
-from drivers.barrier.modbus_client import ModbusClient
+from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
+from drivers.barrier.modbus_rtu import UNIT_LIMIT
 from drivers.barrier.signals import DoorPoints, Point, ProcessImage, SignalTable, default_table, door_points, poll_plan
 from drivers.bus import shared_bus
 from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
 from drivers.errors import DriverFault, LinkFault, NotReady
 from drivers.link import TcpPeer
-from drivers.options import TimingOptions
+from drivers.options import SerialOptions, TimingOptions
 from drivers.supervisor import LinkSource, SupervisedDriver
 
 TTL_UNIT_S = 0.1
 RETRY_PAUSE_S = 0.02
 
 
-class ModbusBarrierOptions(TimingOptions):
-    """Options of `modbus_barrier`."""
+class BoxOptions(TimingOptions):
+    """What every Modbus box of doors has, whatever line leads to it."""
 
-    host: str = Field(min_length=1, description="Address of the box.")
-    port: int = Field(502, ge=1, le=65_535, description="TCP port of the box.")
     unit: int = Field(1, ge=0, le=255, description="Modbus unit behind that address.")
     is_shared: bool = Field(
         default=False, description="Other devices of this process use the same address: one connection, one lock."
@@ -52,23 +51,50 @@ class ModbusBarrierOptions(TimingOptions):
     )
 
 
+class ModbusBarrierOptions(BoxOptions):
+    """Options of `modbus_barrier`."""
+
+    host: str = Field(min_length=1, description="Address of the box.")
+    port: int = Field(502, ge=1, le=65_535, description="TCP port of the box.")
+
+
+class ModbusRtuBarrierOptions(BoxOptions, SerialOptions):
+    """Options of `modbus_rtu_barrier`. Devices that share a line have the same line settings."""
+
+    unit: int = Field(1, ge=1, le=UNIT_LIMIT, description="Modbus unit on the line.")
+    baud: int = Field(19_200, ge=300, le=4_000_000, description="Bits per second.")
+    parity: str = Field(
+        "E",
+        pattern="^[NEOMS]$",
+        description="Parity: N, E, O, M or S. Boxes leave the factory with E or N; a pty takes N only.",
+    )
+
+
 class ModbusBarrier(SupervisedDriver):
     """A supervised barrier; `capabilities` names its doors."""
 
     device_class = DeviceClass.BARRIER
 
-    def __init__(self, name: str, options: ModbusBarrierOptions, sink: EventSink, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: BoxOptions,
+        line: tuple[Hashable, LinkSource, Wire],
+        sink: EventSink,
+        clock: Clock,
+    ) -> None:
+        """`line`: the address that devices may share, how it is opened, and how frames stand on it."""
         super().__init__(name, options.timing(), sink, clock)
+        address, peer, wire = line
         self._options = options
         self._doors = door_points(options.table)
         self.capabilities = frozenset(door.value for door in self._doors)
         self._plan = poll_plan(options.table)
-        self._client = ModbusClient(options.unit, options.reply_timeout_s)
+        self._client = ModbusClient(options.unit, options.reply_timeout_s, wire)
         self._image = ProcessImage(options.table)
         self._reported: BarrierInputs | None = None
         self._releasing = asyncio.Lock()
-        peer = TcpPeer(options.host, options.port)
-        self._bus = shared_bus((options.host, options.port), peer) if options.is_shared else None
+        self._bus = shared_bus(address, peer) if options.is_shared else None
         self._source: LinkSource = self._bus.seat() if self._bus is not None else peer
 
     @property
@@ -224,5 +250,13 @@ class ModbusBarrier(SupervisedDriver):
 
 
 def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> ModbusBarrier:
-    """Return the driver. Raises `OptionsRefused`."""
-    return ModbusBarrier(name, ModbusBarrierOptions.read(name, options), sink, clock)
+    """Return the driver of a box on the network. Raises `OptionsRefused`."""
+    read = ModbusBarrierOptions.read(name, options)
+    return ModbusBarrier(name, read, ((read.host, read.port), TcpPeer(read.host, read.port), Wire()), sink, clock)
+
+
+def build_rtu(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> ModbusBarrier:
+    """Return the driver of a box on a serial line. Raises `OptionsRefused`."""
+    read = ModbusRtuBarrierOptions.read(name, options)
+    wire = serial_wire(read.baud, settle_s=read.reply_timeout_s)
+    return ModbusBarrier(name, read, (read.path, read.port(), wire), sink, clock)

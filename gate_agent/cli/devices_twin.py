@@ -13,7 +13,8 @@ from drivers.barcode.honeywell_twin import HoneywellTwin
 from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barcode.wedge_twin import HidWedgeTwin
-from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
+from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
@@ -22,7 +23,7 @@ from drivers.twin import Twin
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
-AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin
+AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | ModbusRtuBarrierTwin
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
@@ -32,6 +33,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "honeywell_serial": lambda path, _port: HoneywellTwin(path),
     "hid_wedge": lambda path, _port: HidWedgeTwin(path),
     "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
+    "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
 }
 
 
@@ -46,7 +48,7 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
             async with asyncio.timeout(seconds or None):
                 await _obey(twin, as_json=as_json)
     finally:
-        await (twin.stop() if isinstance(twin, ModbusBarrierTwin) else twin.unplug())
+        await (twin.stop() if isinstance(twin, ModbusBarrierTwin | ModbusRtuBarrierTwin) else twin.unplug())
     return 0
 
 
@@ -102,6 +104,7 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["occupancy"] = lambda words: twin.set_occupancy(int(words[0]))
         commands["fire"] = lambda words: twin.fire(words[0] == "on")
         commands["tamper"] = lambda words: twin.tamper(words[0] == "on")
+        commands["force"] = lambda words: twin.force(Door(words[0]))
         commands["releases"] = lambda _words: [[door.value, at_s] for door, at_s in twin.released_log]
     return commands
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.barcode.twin import BarcodeReaderTwin
-from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
 from drivers.contracts import BarcodeRead, BarrierInputs, MrzRead
 from drivers.document_reader.twin import MrzReaderTwin
 
@@ -67,4 +67,23 @@ async def barrier(_folder: Path) -> Rig:
     )
 
 
-RIGS = {"mrz_serial": mrz, "barcode_serial": barcode, "modbus_barrier": barrier}
+async def rtu_barrier(folder: Path) -> Rig:
+    twin = ModbusRtuBarrierTwin(folder / "box")
+    people = iter(range(1, 10_000))
+    options = {"path": str(twin.path), "parity": "N", "dead_s": 1.0, "reply_timeout_s": 0.1, "poll_ms": 10}
+    return Rig(
+        "modbus_rtu_barrier",
+        twin,
+        lambda: options,
+        lambda: twin.set_occupancy(next(people)),
+        BarrierInputs,
+        twin.stop,
+    )
+
+
+RIGS = {
+    "mrz_serial": mrz,
+    "barcode_serial": barcode,
+    "modbus_barrier": barrier,
+    "modbus_rtu_barrier": rtu_barrier,
+}
