@@ -9,14 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
+import structlog
 from pydantic import Field
 
+from drivers.barrier.door_watch import DoorWatch
 from drivers.barrier.errors import ModbusFault, ModbusNoReply, ModbusRefused, ReleaseNotMade, ReleaseUndetermined
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
 from drivers.barrier.modbus_rtu import UNIT_LIMIT
-from drivers.barrier.signals import DoorPoints, Point, ProcessImage, SignalTable, default_table, door_points, poll_plan
+from drivers.barrier.signals import (
+    TTL_UNIT_S,
+    DoorPoints,
+    Point,
+    ProcessImage,
+    SignalTable,
+    default_table,
+    door_points,
+    poll_plan,
+)
 from drivers.bus import shared_bus
 from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
 from drivers.errors import DriverFault, LinkFault, NotReady
@@ -24,7 +36,7 @@ from drivers.link import TcpPeer
 from drivers.options import SerialOptions, TimingOptions
 from drivers.supervisor import LinkSource, SupervisedDriver
 
-TTL_UNIT_S = 0.1
+LOG = structlog.get_logger()
 RETRY_PAUSE_S = 0.02
 
 
@@ -88,9 +100,10 @@ class ModbusBarrier(SupervisedDriver):
         address, peer, wire = line
         self._options = options
         self._doors = door_points(options.table)
+        self._watch = DoorWatch(self._doors)
         self.capabilities = frozenset(door.value for door in self._doors)
         self._plan = poll_plan(options.table)
-        self._client = ModbusClient(options.unit, options.reply_timeout_s, wire)
+        self._client = ModbusClient(options.unit, options.reply_timeout_s, wire, self._watch.asked)
         self._image = ProcessImage(options.table)
         self._reported: BarrierInputs | None = None
         self._releasing = asyncio.Lock()
@@ -106,6 +119,7 @@ class ModbusBarrier(SupervisedDriver):
         """Forget what the last connection knew; the inputs are reported anew."""
         self._client.reset()
         self._image.clear()
+        self._watch.opened()
         self._reported = None
 
     def sent(self, chunk: bytes) -> None:
@@ -120,11 +134,21 @@ class ModbusBarrier(SupervisedDriver):
             if answer.fault is None:
                 self._image.absorb(answer.request, answer.values)
             if answer.request == self._plan[-1]:
-                inputs = self._image.inputs()
+                inputs = self._judged(t_mono_s)
                 if inputs is not None and inputs != self._reported:
                     self._reported = inputs
                     self.reporter.emit(inputs, t_mono_s, chunk)
         return bool(answers)
+
+    def _judged(self, t_mono_s: float) -> BarrierInputs | None:
+        """Return the inputs; a door that nobody released counts as tampering with the barrier."""
+        inputs = self._image.inputs()
+        if inputs is None:
+            return None
+        before = self._watch.forced
+        for door in self._watch.judge(inputs, t_mono_s) - before:
+            LOG.warning("door_opened_without_release", device=self.name, door=door.value)
+        return replace(inputs, tamper=True) if self._watch.forced else inputs
 
     async def converse(self) -> None:
         """Poll without overlap and keep the watchdog content. A box that refuses ends the connection; silence is the supervisor's."""
@@ -180,7 +204,7 @@ class ModbusBarrier(SupervisedDriver):
         inputs = self._image.inputs()
         if inputs is None:
             raise NotReady(f"{self.name} did not give all inputs")
-        return inputs
+        return replace(inputs, tamper=True) if self._watch.forced else inputs
 
     # ---- exchanges
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -69,11 +69,18 @@ class _Pending:
 class ModbusClient:
     """Asks one unit. Whoever reads the link hands the bytes to `feed`; `ask` waits for its own answer only."""
 
-    def __init__(self, unit: int, timeout_s: float, wire: Wire | None = None) -> None:
-        """`wire`: TCP when none is given."""
+    def __init__(
+        self,
+        unit: int,
+        timeout_s: float,
+        wire: Wire | None = None,
+        asked: Callable[[Request], None] = lambda _request: None,
+    ) -> None:
+        """`wire`: TCP when none is given. `asked` learns every question, just before it is sent, and those of a tape."""
         self._unit = unit
         self._timeout_s = timeout_s
         self._wire = wire or Wire()
+        self._asked = asked
         self._transaction = 0
         self._pending: _Pending | None = None
         self.late_replies = 0
@@ -154,5 +161,6 @@ class ModbusClient:
 
     def _expect(self, pending: _Pending) -> None:
         self._pending = pending
+        self._asked(pending.request)
         if not self._wire.has_numbers:
             self._wire.replies.reset()  # the rest of a torn frame would swallow the beginning of this answer

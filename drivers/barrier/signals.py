@@ -12,6 +12,7 @@ from drivers.barrier.modbus import BITS_LIMIT, REGISTERS_LIMIT, Function, Reques
 from drivers.contracts import BarrierInputs, Door
 from drivers.options import Options
 
+TTL_UNIT_S = 0.1  # of the registers that take a time to live
 FLAGS = ("entrance_open", "exit_open", "fire", "tamper")
 NUMBERS = ("occupancy", "entrance_passages", "exit_passages", "entrance_releases", "exit_releases")
 OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat")

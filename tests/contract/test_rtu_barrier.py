@@ -116,6 +116,47 @@ async def test_a_damaged_line_is_a_fault_and_releases_nothing(gate: Gate) -> Non
     await gate.until(lambda: gate.driver.state is DeviceState.READY)
 
 
+@pytest.mark.parametrize("door", list(Door), ids=lambda door: door.value)
+async def test_a_door_that_moves_without_our_release_is_told_within_a_second(gate: Gate, door: Door) -> None:
+    forced_s = SystemClock().monotonic_s()
+    gate.twin.force(door)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+    told = next(event for event in gate.events if isinstance(event.data, BarrierInputs) and event.data.tamper)
+    assert told.t_mono_s - forced_s < 1.0
+    assert (await gate.driver.read_inputs()).tamper
+    await gate.until(lambda: not gate.inputs()[-1].tamper)  # shut again, and told long enough
+
+
+async def test_releases_and_fire_are_no_tampering(gate: Gate) -> None:
+    await gate.driver.release(Door.ENTRANCE, 5.0)
+    gate.twin.walk_in()
+    gate.twin.lose_replies(1)
+    await gate.driver.release(Door.EXIT, 5.0)
+    gate.twin.walk_out()
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1 and not gate.inputs()[-1].exit_open)
+    gate.twin.fire(True)
+    await gate.until(lambda: gate.inputs()[-1].entrance_open)
+    await asyncio.sleep(0.1)
+    gate.twin.fire(False)
+    await gate.until(lambda: not gate.inputs()[-1].entrance_open)
+    await asyncio.sleep(0.1)
+    assert not any(inputs.tamper for inputs in gate.inputs())
+
+
+async def test_a_release_that_was_ended_permits_no_opening(gate: Gate) -> None:
+    await gate.driver.release(Door.EXIT, 30.0)
+    await gate.driver.secure()
+    await asyncio.sleep(0.6)
+    gate.twin.force(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+
+
+async def test_a_release_of_one_door_permits_nothing_to_the_other(gate: Gate) -> None:
+    await gate.driver.release(Door.ENTRANCE, 30.0)
+    gate.twin.force(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+
+
 async def test_two_boxes_share_one_line(tmp_path: Path) -> None:
     """Both units hang on one pty: each hears everything and answers only what is asked of it."""
 
