@@ -9,17 +9,24 @@ from drivers.contracts import Door
 
 _DOORS = (Door.ENTRANCE, Door.EXIT)
 HEARTBEAT_ADDRESS = 2
+WATCHDOG_ADDRESS = 3
+WATCHDOG_UNIT_S = 0.1
 
 
 class DoorBoard:
     """A mantrap. Doors lock by themselves after a passage or the time to live; a silent client means safe state.
 
-    Addresses are those of `drivers.barrier.signals.default_table`; any other is refused with exception 2.
+    Addresses are those of the map `generic`; any other is refused with exception 2.
     """
 
-    def __init__(self, *, transit_s: float = 0.1, open_s: float = 0.3, watchdog_s: float = 3.0) -> None:
-        """`transit_s`: from the door's opening until the passage counts; `open_s`: until it is closed again."""
-        self._gate = SimulatedDoors(transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s)
+    def __init__(
+        self, *, transit_s: float = 0.1, open_s: float = 0.3, watchdog_s: float = 3.0, takes_ttl: bool = True
+    ) -> None:
+        """`transit_s`: from the door's opening until the passage counts; `open_s`: until it is closed again.
+
+        `takes_ttl`: off for a board of plain outputs, which knows no end of a release but its watchdog's.
+        """
+        self._gate = SimulatedDoors(transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s, takes_ttl=takes_ttl)
         self._heartbeat = 0
         self._lost_replies = 0
         self._lost_requests = 0
@@ -109,7 +116,7 @@ class DoorBoard:
                 self._write_coil(request, _DOORS[request.address + offset], value)
             return ()
         if function in {Function.WRITE_REGISTER, Function.WRITE_REGISTERS}:
-            self._addresses(request, HEARTBEAT_ADDRESS + 1)
+            self._addresses(request, WATCHDOG_ADDRESS + 1)
             for offset, value in enumerate(request.values):
                 self._write_register(request.address + offset, value)
             return ()
@@ -131,6 +138,8 @@ class DoorBoard:
     def _write_register(self, address: int, value: int) -> None:
         if address == HEARTBEAT_ADDRESS:
             self._heartbeat = value
+        elif address == WATCHDOG_ADDRESS:
+            self._gate.watchdog_s = value * WATCHDOG_UNIT_S
         else:
             self._gate.doors[_DOORS[address]].ttl_units = value
 
@@ -142,7 +151,8 @@ class DoorBoard:
             flags = (entrance.is_open, exit_door.is_open, self._gate.is_fire, self._gate.is_tampered)
             return tuple(int(flag) for flag in flags)
         if function is Function.READ_HOLDING_REGISTERS:
-            return (entrance.ttl_units, exit_door.ttl_units, self._heartbeat)
+            watchdog = round(self._gate.watchdog_s / WATCHDOG_UNIT_S)
+            return (entrance.ttl_units, exit_door.ttl_units, self._heartbeat, watchdog)
         return (
             self._gate.occupancy,
             entrance.passages,

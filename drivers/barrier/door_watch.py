@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from drivers.barrier.modbus import Request
@@ -21,7 +22,8 @@ class DoorWatch:
 
     def __init__(self, doors: Mapping[Door, DoorPoints]) -> None:
         self._doors = doors
-        self._ttl_s = dict.fromkeys(doors, 0.0)
+        # Without a time to live on the board a release permits until the software ends it.
+        self._ttl_s = {door: math.inf if points.ttl is None else 0.0 for door, points in doors.items()}
         self._may_open_until_s: dict[Door, float] = {}
         self._asked: dict[Door, float] = {}
         self._was_open: dict[Door, bool] = {}
@@ -38,7 +40,7 @@ class DoorWatch:
         """Note a question to the board; a release counts from here on, whether or not its answer comes."""
         for door, points in self._doors.items():
             place = (request.function, request.address)
-            if place == (points.ttl.function, points.ttl.address):
+            if points.ttl is not None and place == (points.ttl.function, points.ttl.address):
                 self._ttl_s[door] = request.values[0] * TTL_UNIT_S
             elif place == (points.release.function, points.release.address):
                 is_release = request.values[0] ^ points.release.invert

@@ -23,11 +23,12 @@ class ModbusBarrierTwin(DoorBoard, TcpTwin):
         transit_s: float = 0.1,
         open_s: float = 0.3,
         watchdog_s: float = 3.0,
+        takes_ttl: bool = True,
         seed: int = 1,
     ) -> None:
         """Take the times of `DoorBoard`."""
         TcpTwin.__init__(self, port=port, seed=seed)
-        DoorBoard.__init__(self, transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s)
+        DoorBoard.__init__(self, transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s, takes_ttl=takes_ttl)
         self._unit = unit
 
     async def stop(self) -> None:
@@ -63,11 +64,12 @@ class ModbusRtuBarrierTwin(DoorBoard, PtyTwin):
         transit_s: float = 0.1,
         open_s: float = 0.3,
         watchdog_s: float = 3.0,
+        takes_ttl: bool = True,
         seed: int = 1,
     ) -> None:
         """Take the times of `DoorBoard`; `baud` paces what is sent."""
         PtyTwin.__init__(self, path, baud=baud, seed=seed)
-        DoorBoard.__init__(self, transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s)
+        DoorBoard.__init__(self, transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s, takes_ttl=takes_ttl)
         self._unit = unit
         self._codec = RtuCodec("requests")
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from drivers.barrier.board_maps import GENERIC, read_map
 from drivers.barrier.driver import ModbusBarrier, build
 from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
-from drivers.barrier.signals import default_table
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.contracts import BarrierInputs, DeviceEvent, DeviceState, Door, StateChanged, Unsupported
 from drivers.errors import OptionsRefused
@@ -153,7 +153,7 @@ async def test_a_release_nobody_can_read_back_is_undetermined(twin: ModbusBarrie
 async def test_without_a_release_counter_the_output_proves_it(twin: ModbusBarrierTwin) -> None:
     points = {
         name: point.model_dump()
-        for name, point in default_table().points.items()
+        for name, point in read_map(GENERIC).points.items()
         if name not in {"entrance_releases", "exit_releases"}
     }
     gate = Gate(twin, table={"points": points})
@@ -208,7 +208,9 @@ async def test_polling_keeps_the_watchdog_content(gate: Gate) -> None:
 
 
 async def test_a_lane_with_an_exit_only(twin: ModbusBarrierTwin) -> None:
-    points = {name: one.model_dump() for name, one in default_table().points.items() if not name.startswith("entrance")}
+    points = {
+        name: one.model_dump() for name, one in read_map(GENERIC).points.items() if not name.startswith("entrance")
+    }
     points["fire"]["invert"] = True
     gate = Gate(twin, table={"points": points})
     await gate.until(gate.inputs)
@@ -222,7 +224,7 @@ async def test_a_lane_with_an_exit_only(twin: ModbusBarrierTwin) -> None:
 
 
 async def test_a_table_that_does_not_fit_the_box_is_a_fault_with_its_remedy(twin: ModbusBarrierTwin) -> None:
-    points = {name: one.model_dump() for name, one in default_table().points.items()}
+    points = {name: one.model_dump() for name, one in read_map(GENERIC).points.items()}
     points["occupancy"]["address"] = 500
     gate = Gate(twin, table={"points": points})
     await gate.until(lambda: gate.driver.state is DeviceState.FAULT)
@@ -263,7 +265,7 @@ async def test_two_devices_share_one_connection(twin: ModbusBarrierTwin) -> None
     ],
 )
 def test_a_wrong_table_is_refused_in_plain_words(change: dict[str, object], words: str) -> None:
-    points = {name: one.model_dump() for name, one in default_table().points.items()} | change
+    points = {name: one.model_dump() for name, one in read_map(GENERIC).points.items()} | change
     table = {"points": {name: point for name, point in points.items() if point is not None}}
     with pytest.raises(OptionsRefused, match=words):
         build("barrier-1", {"host": "h", "table": table}, lambda _event: None, SystemClock())

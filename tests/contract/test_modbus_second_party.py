@@ -105,7 +105,7 @@ async def test_a_foreign_client_reads_and_commands_our_twin() -> None:
         assert (await client.read_coils(0, count=2)).bits[:2] == [False, False]
         assert not (await client.write_registers(0, [3, 4, 9])).isError()
         assert (await client.read_holding_registers(0, count=3)).registers == [3, 4, 9]
-        assert (await client.read_holding_registers(2, count=2)).exception_code == 2
+        assert (await client.read_holding_registers(3, count=2)).exception_code == 2
         assert (await client.read_coils(0, count=1, device_id=9)).exception_code == 11
     finally:
         client.close()
