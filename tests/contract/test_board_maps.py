@@ -1,20 +1,20 @@
 """Boards other than the reference one: their maps, their watchdog, and releases that the software has to end."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from drivers.barrier.board_maps import GENERIC, built_in_maps, read_map
-from drivers.barrier.driver import ModbusBarrier, build
+from drivers.barrier.driver import build
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.signals import ProcessImage, poll_plan
 from drivers.barrier.twin import ModbusBarrierTwin
-from drivers.contracts import BarrierInputs, DeviceEvent, DeviceState, Door, StateChanged
+from drivers.contracts import BarrierInputs, DeviceState, Door, StateChanged
 from drivers.errors import OptionsRefused
 from gate_agent.clock import SystemClock
+from tests.contract.barrier_bench import Gate
 
 PLAIN = {
     name: point.model_dump(mode="json")
@@ -22,28 +22,6 @@ PLAIN = {
     if name not in {"entrance_ttl", "exit_ttl", "entrance_releases", "exit_releases", "heartbeat"}
 }
 WATCHDOG = {"address": 3, "value": 4}
-
-
-class Gate:
-    def __init__(self, twin: ModbusBarrierTwin, **options: object) -> None:
-        self.twin = twin
-        self.events: list[DeviceEvent] = []
-        defaults: dict[str, object] = {"host": "127.0.0.1", "port": twin.port, "poll_ms": 10, "reply_timeout_s": 0.1}
-        self.driver: ModbusBarrier = build("barrier-1", defaults | options, self.events.append, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    def inputs(self) -> list[BarrierInputs]:
-        return [event.data for event in self.events if isinstance(event.data, BarrierInputs)]
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 2.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
 
 
 @pytest.fixture

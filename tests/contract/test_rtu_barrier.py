@@ -1,8 +1,7 @@
 """The barrier driver on a serial line: what a line without transaction numbers can do to a release, and a second party on the wire."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,43 +10,18 @@ from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from drivers.barrier.driver import ModbusBarrier, build_rtu
+from drivers.barrier.driver import build_rtu
 from drivers.barrier.errors import ModbusNoReply, ModbusRefused, ReleaseNotMade
 from drivers.barrier.modbus import Adu, Function, Request, response_pdu
 from drivers.barrier.modbus_client import ModbusClient, serial_wire
 from drivers.barrier.modbus_rtu import RtuCodec
 from drivers.barrier.twin import ModbusRtuBarrierTwin
-from drivers.contracts import BarrierInputs, DeviceEvent, DeviceState, Door
+from drivers.contracts import DeviceState, Door
 from drivers.errors import OptionsRefused
-from drivers.link import Link, SerialPort
+from drivers.link import SerialPort
 from drivers.twin import PtyTwin
 from gate_agent.clock import SystemClock
-
-
-class Gate:
-    def __init__(self, twin: ModbusRtuBarrierTwin, **options: object) -> None:
-        self.twin = twin
-        self.events: list[DeviceEvent] = []
-        # A pty knows no parity, and a second opening that asks for it is refused by the C library.
-        defaults: dict[str, object] = {"path": str(twin.path), "parity": "N", "poll_ms": 10, "reply_timeout_s": 0.1}
-        self.driver: ModbusBarrier = build_rtu("barrier-1", defaults | options, self.events.append, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    def inputs(self) -> list[BarrierInputs]:
-        return [event.data for event in self.events if isinstance(event.data, BarrierInputs)]
-
-    def released(self) -> list[Door]:
-        return [door for door, _ in self.twin.released_log]
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 3.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
+from tests.contract.barrier_bench import Asking, Gate
 
 
 @pytest.fixture
@@ -66,46 +40,6 @@ async def gate(twin: ModbusRtuBarrierTwin) -> AsyncIterator[Gate]:
     await running.stop()
 
 
-async def test_a_passage_over_a_serial_line(gate: Gate) -> None:
-    assert not gate.twin.walk_in()
-    await gate.driver.release(Door.ENTRANCE, 5.0)
-    assert gate.released() == [Door.ENTRANCE]
-    assert gate.twin.walk_in()
-    await gate.until(lambda: gate.inputs()[-1].entrance_passages == 1 and gate.inputs()[-1].occupancy == 1)
-    await gate.driver.release(Door.EXIT, 5.0)
-    assert gate.twin.walk_out()
-    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1 and gate.inputs()[-1].occupancy == 0)
-
-
-async def test_a_lost_reply_is_read_back_and_never_pulses_twice(gate: Gate) -> None:
-    gate.twin.lose_replies(1)
-    await gate.driver.release(Door.EXIT, 5.0)
-    assert gate.released() == [Door.EXIT]
-
-
-async def test_a_lost_request_is_proven_and_sent_again(gate: Gate) -> None:
-    gate.twin.lose_requests(1)
-    await gate.driver.release(Door.EXIT, 5.0)
-    assert gate.released() == [Door.EXIT]
-
-
-async def test_a_request_lost_twice_is_told_as_not_made(gate: Gate) -> None:
-    gate.twin.lose_requests(2)
-    with pytest.raises(ReleaseNotMade):
-        await gate.driver.release(Door.EXIT, 5.0)
-    assert gate.released() == []
-
-
-async def test_the_board_ends_a_release_and_its_watchdog_another(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 0.2)
-    assert gate.twin.is_released(Door.EXIT)
-    await gate.until(lambda: not gate.twin.is_released(Door.EXIT), 0.5)
-    await gate.driver.release(Door.EXIT, 30.0)
-    await gate.stop()
-    await gate.until(lambda: gate.twin.is_safe, 1.5)
-    assert not gate.twin.walk_out()
-
-
 async def test_a_damaged_line_is_a_fault_and_releases_nothing(gate: Gate) -> None:
     gate.twin.corrupt()
     await gate.until(lambda: gate.driver.state is not DeviceState.READY)
@@ -114,47 +48,6 @@ async def test_a_damaged_line_is_a_fault_and_releases_nothing(gate: Gate) -> Non
     assert gate.released() == []
     gate.twin.corrupt(on=False)
     await gate.until(lambda: gate.driver.state is DeviceState.READY)
-
-
-@pytest.mark.parametrize("door", list(Door), ids=lambda door: door.value)
-async def test_a_door_that_moves_without_our_release_is_told_within_a_second(gate: Gate, door: Door) -> None:
-    forced_s = SystemClock().monotonic_s()
-    gate.twin.force(door)
-    await gate.until(lambda: gate.inputs()[-1].tamper)
-    told = next(event for event in gate.events if isinstance(event.data, BarrierInputs) and event.data.tamper)
-    assert told.t_mono_s - forced_s < 1.0
-    assert (await gate.driver.read_inputs()).tamper
-    await gate.until(lambda: not gate.inputs()[-1].tamper)  # shut again, and told long enough
-
-
-async def test_releases_and_fire_are_no_tampering(gate: Gate) -> None:
-    await gate.driver.release(Door.ENTRANCE, 5.0)
-    gate.twin.walk_in()
-    gate.twin.lose_replies(1)
-    await gate.driver.release(Door.EXIT, 5.0)
-    gate.twin.walk_out()
-    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1 and not gate.inputs()[-1].exit_open)
-    gate.twin.fire(True)
-    await gate.until(lambda: gate.inputs()[-1].entrance_open)
-    await asyncio.sleep(0.1)
-    gate.twin.fire(False)
-    await gate.until(lambda: not gate.inputs()[-1].entrance_open)
-    await asyncio.sleep(0.1)
-    assert not any(inputs.tamper for inputs in gate.inputs())
-
-
-async def test_a_release_that_was_ended_permits_no_opening(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 30.0)
-    await gate.driver.secure()
-    await asyncio.sleep(0.6)
-    gate.twin.force(Door.EXIT)
-    await gate.until(lambda: gate.inputs()[-1].tamper)
-
-
-async def test_a_release_of_one_door_permits_nothing_to_the_other(gate: Gate) -> None:
-    await gate.driver.release(Door.ENTRANCE, 30.0)
-    gate.twin.force(Door.EXIT)
-    await gate.until(lambda: gate.inputs()[-1].tamper)
 
 
 async def test_two_boxes_share_one_line(tmp_path: Path) -> None:
@@ -198,25 +91,6 @@ def test_a_unit_that_no_serial_line_has_is_refused(unit: int) -> None:
 # ---- the client, and pymodbus at the other end
 
 
-class Asking:
-    def __init__(self, link: Link, timeout_s: float) -> None:
-        self.client = ModbusClient(1, timeout_s, serial_wire(115_200, settle_s=timeout_s))
-        self.link = link
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        while True:
-            self.client.feed(await self.link.read())
-
-    async def ask(self, function: int, address: int, count: int = 1, values: tuple[int, ...] = ()) -> tuple[int, ...]:
-        return await self.client.ask(self.link, Request(Function(function), address, count, values))
-
-    async def close(self) -> None:
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
-        await self.link.close()
-
-
 class SlowUnit(PtyTwin):
     """Answers every read of one register, the first too late; the value is the number of the question."""
 
@@ -238,7 +112,7 @@ class SlowUnit(PtyTwin):
 async def test_a_late_reply_is_not_taken_for_the_next_answer(tmp_path: Path) -> None:
     unit = SlowUnit(tmp_path / "slow", first_after_s=0.15)
     await unit.plug()
-    asking = Asking(await SerialPort(str(unit.path)).open(), timeout_s=0.1)
+    asking = Asking(await SerialPort(str(unit.path)).open(), ModbusClient(1, 0.1, serial_wire(115_200, settle_s=0.1)))
     try:
         with pytest.raises(ModbusNoReply):
             await asking.ask(3, 0)
@@ -283,7 +157,7 @@ async def test_our_client_reads_and_writes_a_foreign_serial_server(cable: tuple[
     )
     server = ModbusSerialServer(device, framer=FramerType.RTU, port=cable[1], baudrate=115_200)
     await server.serve_forever(background=True)
-    asking = Asking(await SerialPort(cable[0]).open(), timeout_s=1.0)
+    asking = Asking(await SerialPort(cable[0]).open(), ModbusClient(1, 1.0, serial_wire(115_200, settle_s=1.0)))
     try:
         assert await asking.ask(1, 0, 32) == tuple(int(bit) for bit in bits)
         assert await asking.ask(2, 3, 20) == tuple(int(bit) for bit in bits[3:23])
