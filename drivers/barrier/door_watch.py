@@ -59,13 +59,16 @@ class DoorWatch:
     def _judge_door(self, door: Door, inputs: BarrierInputs, t_mono_s: float) -> None:
         is_open = inputs.entrance_open if door is Door.ENTRANCE else inputs.exit_open
         was_open = self._was_open.get(door, True)
+        may_open_until_s = self._may_open_until_s.get(door, -math.inf)
         self._was_open[door] = is_open
         if inputs.fire:
             self._suspected.discard(door)
         elif door in self._suspected:
             self._suspected.discard(door)
             self._forced_until_s[door] = t_mono_s + HOLD_S
-        elif is_open and not was_open and t_mono_s > self._may_open_until_s.get(door, -1.0):
+        elif is_open and not was_open and t_mono_s > may_open_until_s:
             self._suspected.add(door)
+        elif is_open and t_mono_s <= may_open_until_s:  # a contact may bounce when somebody passes slowly
+            self._may_open_until_s[door] = max(may_open_until_s, t_mono_s + SLACK_S)
         if is_open and door in self.forced:
             self._forced_until_s[door] = t_mono_s + HOLD_S

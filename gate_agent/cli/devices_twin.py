@@ -13,6 +13,7 @@ from drivers.barcode.honeywell_twin import HoneywellTwin
 from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barcode.wedge_twin import HidWedgeTwin
+from drivers.barrier.turnstile_twin import TurnstileTwin
 from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
 from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
@@ -23,7 +24,7 @@ from drivers.twin import Twin
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
-AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | ModbusRtuBarrierTwin
+AnyTwin = MrzReaderTwin | ElyctisTwin | ScannerTwin | ModbusBarrierTwin | ModbusRtuBarrierTwin | TurnstileTwin
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "mrz_serial": lambda path, _port: MrzReaderTwin(path),
@@ -34,6 +35,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "hid_wedge": lambda path, _port: HidWedgeTwin(path),
     "modbus_barrier": lambda _path, port: ModbusBarrierTwin(port=port),
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
+    "turnstile_serial": lambda path, _port: TurnstileTwin(path),
 }
 
 
@@ -48,7 +50,9 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
             async with asyncio.timeout(seconds or None):
                 await _obey(twin, as_json=as_json)
     finally:
-        await (twin.stop() if isinstance(twin, ModbusBarrierTwin | ModbusRtuBarrierTwin) else twin.unplug())
+        await (
+            twin.stop() if isinstance(twin, ModbusBarrierTwin | ModbusRtuBarrierTwin | TurnstileTwin) else twin.unplug()
+        )
     return 0
 
 
@@ -98,6 +102,12 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["remove"] = lambda _words: twin.remove()
     elif isinstance(twin, ScannerTwin):
         commands["scan"] = lambda words: twin.scan(" ".join(words).encode())
+    elif isinstance(twin, TurnstileTwin):
+        commands["walk-in"] = lambda _words: twin.walk(Door.ENTRANCE)
+        commands["walk-out"] = lambda _words: twin.walk(Door.EXIT)
+        commands["force"] = lambda words: twin.force(Door(words[0]))
+        commands["fire"] = lambda words: twin.fire(words[0] == "on")
+        commands["releases"] = lambda _words: [door.value for door in twin.released_log]
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()
         commands["walk-out"] = lambda _words: twin.walk_out()

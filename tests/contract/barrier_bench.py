@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from drivers.barrier.driver import ModbusBarrier, build, build_rtu
 from drivers.barrier.modbus import Function, Request
@@ -15,26 +16,17 @@ from drivers.link import Link
 from gate_agent.clock import SystemClock
 
 
-class Gate:
+class Running:
     """Started at once; stop it at the end."""
 
-    def __init__(self, twin: ModbusBarrierTwin | ModbusRtuBarrierTwin, **options: object) -> None:
+    def __init__(self, twin: Any, make: Callable[..., Any], options: Mapping[str, object]) -> None:
         self.twin = twin
         self.events: list[DeviceEvent] = []
-        line: dict[str, object]
-        if isinstance(twin, ModbusBarrierTwin):
-            make, line = build, {"host": "127.0.0.1", "port": twin.port}
-        else:  # a pty knows no parity, and a second opening that asks for it is refused by the C library
-            make, line = build_rtu, {"path": str(twin.path), "parity": "N"}
-        defaults = line | {"poll_ms": 10, "reply_timeout_s": 0.1}
-        self.driver: ModbusBarrier = make("barrier-1", defaults | options, self.events.append, SystemClock())
+        self.driver = make("barrier-1", options, self.events.append, SystemClock())
         self.task = asyncio.create_task(self.driver.run())
 
     def inputs(self) -> list[BarrierInputs]:
         return [event.data for event in self.events if isinstance(event.data, BarrierInputs)]
-
-    def released(self) -> list[Door]:
-        return [door for door, _ in self.twin.released_log]
 
     async def until(self, is_met: Callable[[], object], seconds: float = 3.0) -> None:
         async with asyncio.timeout(seconds):
@@ -45,6 +37,23 @@ class Gate:
         self.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.task
+
+
+class Gate(Running):
+    """Behind a Modbus board."""
+
+    driver: ModbusBarrier
+
+    def __init__(self, twin: ModbusBarrierTwin | ModbusRtuBarrierTwin, **options: object) -> None:
+        line: dict[str, object]
+        if isinstance(twin, ModbusBarrierTwin):
+            make, line = build, {"host": "127.0.0.1", "port": twin.port}
+        else:  # a pty knows no parity, and a second opening that asks for it is refused by the C library
+            make, line = build_rtu, {"path": str(twin.path), "parity": "N"}
+        super().__init__(twin, make, line | {"poll_ms": 10, "reply_timeout_s": 0.1} | options)
+
+    def released(self) -> list[Door]:
+        return [door for door, _ in self.twin.released_log]
 
 
 class Asking:

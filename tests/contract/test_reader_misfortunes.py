@@ -15,7 +15,11 @@ from drivers.twin import PathTwin
 from gate_agent.clock import SystemClock
 from tests.contract import rig_core, rig_scanners
 
-READERS = {name: rig for name, rig in (rig_core.RIGS | rig_scanners.RIGS).items() if not name.endswith("_barrier")}
+READERS = {
+    name: rig
+    for name, rig in (rig_core.RIGS | rig_scanners.RIGS).items()
+    if not name.endswith("_barrier") and name != "turnstile_serial"
+}
 RECONNECT_S = 3.0
 OPEN = {DeviceState.STARTING, DeviceState.READY}
 

@@ -28,6 +28,7 @@ from drivers.barrier.modbus import (
     response_pdu,
 )
 from drivers.barrier.modbus_rtu import RtuCodec
+from drivers.barrier.turnstile_codec import Command, TurnstileCodec
 from drivers.codec import BadFrame, first_mark
 from drivers.document_reader.codec import (
     DocumentReaderCodec,
@@ -133,6 +134,7 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "modbus": (MbapCodec, adus),
     "modbus_rtu_requests": (lambda: RtuCodec("requests"), rtu_requests),
     "modbus_rtu_replies": (lambda: RtuCodec("replies"), rtu_replies),
+    "turnstile": (TurnstileCodec, st.builds(Command, st.binary(min_size=1, max_size=255))),
     "elyctis": (ElyctisCodec, tlvs),
     "ssi": (SsiCodec, ssi_packets),
     "input_events": (InputEventCodec, input_events),
@@ -164,6 +166,7 @@ FRAMES: dict[str, list[Any]] = {
     "barcode_prefixed": [Scan(b"M1SPECIMEN", "PDF417", "]L2"), Reply(b": twin")],
     "modbus_rtu_requests": [Adu(0, 17, request_pdu(Request(Function.READ_COILS, 0x13, 0x25)))],
     "modbus_rtu_replies": [Adu(0, 17, b"\x01\x05\xcd\x6b\xb2\x0e\x1b"), Adu(0, 10, b"\x81\x02")],
+    "turnstile": [Command(b"H"), Command(b"\x02\x02\x00H"), Command(bytes(255))],
     "ssi": [Packet(0xF3, b"\x1cHC1:\x00\xff\x04"), Packet(0xD0), Packet(0x73, bytes(251), 2)],
     "honeywell": [Scan(b"\r\n\x16\xfe\x06.", "QR", "]Q3"), MenuReply(b"REVINF: x", MenuOutcome.DONE, True)],
     "input_events": [InputEvent(1, 30, 1), InputEvent(0, 0, 0), InputEvent(1, 30, 0)],
@@ -472,3 +475,28 @@ def test_a_header_that_can_be_none_is_skipped() -> None:
     good = Adu(7, 1, b"\x01\x01\x00")
     assert codec.feed(b"\xff" * 11 + struct.pack(">HHHB", 1, 9, 3, 1) + codec.encode(good))[-1:] == [good]
     assert codec.dropped_bytes
+
+
+# ---- turnstiles
+
+
+@pytest.mark.shared_data
+def test_the_published_turnstile_frame_is_read_written_and_damaged() -> None:
+    path = SHARED / "turnstile_vectors.json"
+    if not path.is_file():
+        pytest.skip("turnstile_vectors.json is not beside the project")
+    for vector in json.loads(path.read_text())["vectors"]:
+        frame = bytes.fromhex(vector["hex"])
+        (command,) = TurnstileCodec().feed(frame)
+        assert TurnstileCodec().encode(command) == frame
+        for bit in range(len(frame) * 8):
+            damaged = bytearray(frame)
+            damaged[bit // 8] ^= 1 << bit % 8
+            codec = TurnstileCodec()
+            assert not any(isinstance(one, Command) for one in [*codec.feed(bytes(damaged)), *codec.silence()])
+
+
+@pytest.mark.parametrize("content", [b"", bytes(256)], ids=["empty", "long"])
+def test_a_command_that_no_frame_holds_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="1 to 255 bytes"):
+        TurnstileCodec().encode(Command(content))
