@@ -63,6 +63,7 @@ class Answer:
 class _Pending:
     transaction: int
     request: Request
+    frame: bytes
     reply: asyncio.Future[Answer] | None
 
 
@@ -95,11 +96,11 @@ class ModbusClient:
         """Return the answers that are complete; replies that nobody waits for are counted and dropped."""
         answers = []
         for adu in self._wire.replies.feed(received):
-            if isinstance(adu, BadFrame):
-                continue  # a damaged answer is none: the question's time limit tells it
-            answer = self._answer(adu)
+            answer = self._echo(adu) if isinstance(adu, BadFrame) else self._answer(adu)
             if answer is None:
-                self.late_replies += 1
+                self.late_replies += isinstance(
+                    adu, Adu
+                )  # a damaged answer is none: the question's time limit tells it
             else:
                 answers.append(answer)
         return answers
@@ -119,6 +120,20 @@ class ModbusClient:
             answer = Answer(pending.request, (), mismatch)
         except ModbusFault as fault:
             answer = Answer(pending.request, (), fault)
+        return self._settled(pending, answer)
+
+    def _echo(self, noise: BadFrame) -> Answer | None:
+        """Tell a line that gives back what is sent: on it the question to write is its own confirmation, so none is believed.
+
+        A question to read is no frame of an answer, so the first poll meets it.
+        """
+        pending = self._pending
+        if pending is None or not noise.excerpt.startswith(pending.frame):
+            return None
+        fault = ModbusMismatch("the line gives back what is sent: switch off the local echo of its adapter")
+        return self._settled(pending, Answer(pending.request, (), fault))
+
+    def _settled(self, pending: _Pending, answer: Answer) -> Answer:
         self._pending = None
         if pending.reply is not None and not pending.reply.done():
             pending.reply.set_result(answer)
@@ -130,7 +145,7 @@ class ModbusClient:
             if isinstance(adu, BadFrame):
                 continue
             try:
-                self._expect(_Pending(adu.transaction, parse_request(adu.pdu), None))
+                self._expect(_Pending(adu.transaction, parse_request(adu.pdu), self._wire.requests.encode(adu), None))
             except ModbusRefused:
                 self._pending = None
 
@@ -141,11 +156,11 @@ class ModbusClient:
                 await asyncio.sleep(self._wire.gap_s)
             self._transaction = self._transaction % 0xFFFF + 1
             reply: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            pending = _Pending(self._transaction, request, reply)
+            frame = self._wire.requests.encode(Adu(self._transaction, self._unit, request_pdu(request)))
+            pending = _Pending(self._transaction, request, frame, reply)
             self._expect(pending)
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    frame = self._wire.requests.encode(Adu(self._transaction, self._unit, request_pdu(request)))
                     await link.write(frame)
                     answer = await reply
             except TimeoutError as error:

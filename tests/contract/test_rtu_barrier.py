@@ -16,7 +16,7 @@ from drivers.barrier.modbus import Adu, Function, Request, response_pdu
 from drivers.barrier.modbus_client import ModbusClient, serial_wire
 from drivers.barrier.modbus_rtu import RtuCodec
 from drivers.barrier.twin import ModbusRtuBarrierTwin
-from drivers.contracts import DeviceState, Door
+from drivers.contracts import DeviceState, Door, StateChanged
 from drivers.errors import OptionsRefused
 from drivers.link import SerialPort
 from drivers.twin import PtyTwin
@@ -48,6 +48,26 @@ async def test_a_damaged_line_is_a_fault_and_releases_nothing(gate: Gate) -> Non
     assert gate.released() == []
     gate.twin.corrupt(on=False)
     await gate.until(lambda: gate.driver.state is DeviceState.READY)
+
+
+async def test_a_line_that_echoes_is_a_fault_for_it_confirms_everything(tmp_path: Path) -> None:
+    class Echoing(ModbusRtuBarrierTwin):
+        def heard(self, chunk: bytes) -> None:
+            self.send(chunk)
+            super().heard(chunk)
+
+    twin = Echoing(tmp_path / "box")
+    await twin.plug()
+    gate = Gate(twin)
+    await gate.until(lambda: gate.driver.state is DeviceState.FAULT)
+    faults = [event.data.fault for event in gate.events if isinstance(event.data, StateChanged)]
+    assert "DRV-MOD-003" in faults
+    assert not gate.inputs()
+    with pytest.raises(ReleaseNotMade):
+        await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.released() == []
+    await gate.stop()
+    await twin.stop()
 
 
 async def test_two_boxes_share_one_line(tmp_path: Path) -> None:
