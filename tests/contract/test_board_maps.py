@@ -5,16 +5,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.barrier.board_maps import GENERIC, built_in_maps, read_map
 from drivers.barrier.driver import build
 from drivers.barrier.modbus import Function, Request
+from drivers.barrier.modbus_client import ModbusClient
 from drivers.barrier.signals import ProcessImage, poll_plan
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.contracts import BarrierInputs, DeviceState, Door, StateChanged
 from drivers.errors import OptionsRefused
+from drivers.link import TcpPeer
 from gate_agent.clock import SystemClock
-from tests.contract.barrier_bench import Gate
+from tests.contract.barrier_bench import Asking, Gate, Running
 
 PLAIN = {
     name: point.model_dump(mode="json")
@@ -106,6 +110,31 @@ async def test_a_watchdog_that_does_not_read_back_is_a_fault_and_nothing_is_rele
     assert not gate.inputs()
     await gate.stop()
     await twin.stop()
+
+
+async def test_a_plain_board_of_another_author_is_released_and_ended() -> None:
+    def bits() -> list[SimData]:
+        return [SimData(0, values=[False] * 32, datatype=DataType.BITS)]
+
+    def registers() -> list[SimData]:
+        return [SimData(0, values=[0] * 40, datatype=DataType.REGISTERS)]
+
+    server = ModbusTcpServer(SimDevice(1, simdata=(bits(), bits(), registers(), registers())), address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    port = server.transport.sockets[0].getsockname()[1]
+    options = {"host": "127.0.0.1", "port": port, "map": "moxa_iologik_e1200", "board_watchdog_s": 5, "poll_ms": 20}
+    gate = Running(None, build, options)
+    asking = Asking(await TcpPeer("127.0.0.1", port).open(), ModbusClient(1, 1.0))
+    try:
+        await gate.until(gate.inputs)
+        await gate.driver.release(Door.EXIT, 0.4)
+        assert await asking.ask(1, 0, 2) == (0, 1)
+        await asyncio.sleep(0.8)
+        assert await asking.ask(1, 0, 2) == (0, 0)
+    finally:
+        await asking.close()
+        await gate.stop()
+        await server.shutdown()
 
 
 # ---- maps
