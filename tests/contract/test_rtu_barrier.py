@@ -125,7 +125,7 @@ class SlowUnit(PtyTwin):
             self._asked += 1
             pdu = response_pdu(Request(Function.READ_HOLDING_REGISTERS, 0), (self._asked,))
             reply = self._codec.encode(Adu(0, 1, pdu))
-            after_s = self._first_after_s if self._asked == 1 else 0.0
+            after_s = self._first_after_s if self._asked == 1 else 0.06
             asyncio.get_running_loop().call_later(after_s, self.send, reply)
 
 
