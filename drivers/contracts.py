@@ -133,7 +133,10 @@ class Door(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BarrierInputs:
-    """All inputs of the gate hardware at one moment. Counters only grow (modulo 65536)."""
+    """All inputs of the gate hardware at one moment. Counters only grow (modulo 65536).
+
+    `tamper`: the contact, or a door that opened without a release of ours.
+    """
 
     entrance_open: bool
     exit_open: bool

@@ -25,6 +25,17 @@ def _from_hex(value: Any) -> Any:
 HexBytes = Annotated[bytes, BeforeValidator(_from_hex)]
 
 
+def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Return what is wrong, each complaint after the name of its option."""
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "options"
+        is_unknown = item["type"] == "extra_forbidden" and len(item["loc"]) == 1
+        known = f" (known: {', '.join(model.model_fields)})" if is_unknown else ""
+        lines.append(f"{place}: {item['msg']}{known}")
+    return lines
+
+
 class Options(BaseModel):
     """Base of a driver's options."""
 
@@ -36,12 +47,7 @@ class Options(BaseModel):
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
-            lines = []
-            for item in error.errors():
-                place = ".".join(str(part) for part in item["loc"]) or "options"
-                known = f" (known: {', '.join(cls.model_fields)})" if item["type"] == "extra_forbidden" else ""
-                lines.append(f"{place}: {item['msg']}{known}")
-            raise OptionsRefused(f"device {name}: " + "; ".join(lines)) from error
+            raise OptionsRefused(f"device {name}: " + "; ".join(complaints(error, cls))) from error
 
 
 class ReconnectOptions(Options):

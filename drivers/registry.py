@@ -80,6 +80,18 @@ BUILT_IN: dict[str, BuiltIn] = {
         "doors behind a Modbus TCP input/output box",
         "ModbusBarrierOptions",
     ),
+    "modbus_rtu_barrier": BuiltIn(
+        "drivers.barrier.driver:build_rtu",
+        DeviceClass.BARRIER,
+        "doors behind a Modbus RTU input/output box on a serial line",
+        "ModbusRtuBarrierOptions",
+    ),
+    "turnstile_serial": BuiltIn(
+        "drivers.barrier.turnstile:build",
+        DeviceClass.BARRIER,
+        "turnstile on a serial line, its words written down by the site",
+        "TurnstileOptions",
+    ),
     "opencv_camera": BuiltIn(
         "drivers.camera.driver:build",
         DeviceClass.CAMERA,

@@ -24,10 +24,12 @@ class DoorState:
 class SimulatedDoors:
     """Two doors, a cell between them, fire and tamper contacts, and a watchdog over the software that commands them."""
 
-    def __init__(self, *, transit_s: float, open_s: float, watchdog_s: float) -> None:
+    def __init__(self, *, transit_s: float, open_s: float, watchdog_s: float, takes_ttl: bool = True) -> None:
+        """`takes_ttl`: off for plain outputs, which stay as they were told until the watchdog ends them."""
+        self._takes_ttl = takes_ttl
         self._transit_s = transit_s
         self._open_s = open_s
-        self._watchdog_s = watchdog_s
+        self.watchdog_s = watchdog_s
         self._watchdog: asyncio.TimerHandle | None = None
         self.doors = {Door.ENTRANCE: DoorState(), Door.EXIT: DoorState()}
         self.occupancy = 0
@@ -41,7 +43,7 @@ class SimulatedDoors:
         self.is_safe = False
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._watchdog = asyncio.get_running_loop().call_later(self._watchdog_s, self.safe_state)
+        self._watchdog = asyncio.get_running_loop().call_later(self.watchdog_s, self.safe_state)
 
     def safe_state(self) -> None:
         """End every release: nobody commands the gate any more."""
@@ -52,12 +54,13 @@ class SimulatedDoors:
     def release(self, door: Door) -> bool:
         """Unlock a door for its time to live; False when none was set. Every call is a pulse and is logged."""
         state = self.doors[door]
-        if not state.ttl_units:
+        if self._takes_ttl and not state.ttl_units:
             return False
         state.is_released = True
         state.releases = (state.releases + 1) % 0x10000
         self.released_log.append((door, asyncio.get_running_loop().time()))
-        self._timer(state, "ttl", state.ttl_units / 10, lambda: self.end_release(door))
+        if self._takes_ttl:
+            self._timer(state, "ttl", state.ttl_units / 10, lambda: self.end_release(door))
         state.ttl_units = 0  # each release sets its own
         return True
 
@@ -74,10 +77,17 @@ class SimulatedDoors:
         if not (state.is_released or self.is_fire):
             return False
         state.is_open = True
-        self.end_release(door)
+        if self._takes_ttl:
+            self.end_release(door)
         self._timer(state, "transit", self._transit_s, lambda: self._passed(door, persons))
         self._timer(state, "open", max(self._open_s, self._transit_s), lambda: self._close(door))
         return True
+
+    def force(self, door: Door) -> None:
+        """Push a door open that nobody released; it closes by itself."""
+        state = self.doors[door]
+        state.is_open = True
+        self._timer(state, "open", self._open_s, lambda: self._close(door))
 
     def fire(self, *, on: bool) -> None:
         """Open both doors, as the hard-wired fire contact does; end of fire closes them."""

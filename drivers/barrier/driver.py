@@ -1,37 +1,58 @@
-"""`modbus_barrier`: doors behind a Modbus TCP box. A release has a time to live that the box itself ends; there is no command to hold closed.
+"""`modbus_barrier`, `modbus_rtu_barrier`: doors behind a Modbus box.
 
-A lost reply is not a lost release: after one, outputs and counters are read back, and a second pulse is sent only when they prove that
-the first was never made.
+A release has a time to live that the box itself ends, or, on a box of plain outputs, the software, and the box's watchdog when the software
+is gone; there is no command to hold closed. A lost reply is not a lost release: after one, outputs and counters are read back, and a second
+pulse is sent only when they prove that the first was never made.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from typing import Self
 
-from pydantic import Field
+import structlog
+from pydantic import Field, PrivateAttr, model_validator
 
-from drivers.barrier.errors import ModbusFault, ModbusNoReply, ModbusRefused, ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.board_maps import GENERIC, read_map
+from drivers.barrier.door_watch import DoorWatch
+from drivers.barrier.errors import (
+    ModbusFault,
+    ModbusNoReply,
+    ModbusRefused,
+    ReleaseNotMade,
+    ReleaseUndetermined,
+    WatchdogNotSet,
+)
 from drivers.barrier.modbus import Function, Request
-from drivers.barrier.modbus_client import ModbusClient
-from drivers.barrier.signals import DoorPoints, Point, ProcessImage, SignalTable, default_table, door_points, poll_plan
+from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
+from drivers.barrier.modbus_rtu import UNIT_LIMIT
+from drivers.barrier.release_ends import ReleaseEnds
+from drivers.barrier.signals import (
+    TTL_UNIT_S,
+    DoorPoints,
+    Point,
+    ProcessImage,
+    SignalTable,
+    door_points,
+    poll_plan,
+)
 from drivers.bus import shared_bus
 from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
 from drivers.errors import DriverFault, LinkFault, NotReady
 from drivers.link import TcpPeer
-from drivers.options import TimingOptions
+from drivers.options import SerialOptions, TimingOptions
 from drivers.supervisor import LinkSource, SupervisedDriver
 
-TTL_UNIT_S = 0.1
+LOG = structlog.get_logger()
 RETRY_PAUSE_S = 0.02
 
 
-class ModbusBarrierOptions(TimingOptions):
-    """Options of `modbus_barrier`."""
+class BoxOptions(TimingOptions):
+    """What every Modbus box of doors has, whatever line leads to it."""
 
-    host: str = Field(min_length=1, description="Address of the box.")
-    port: int = Field(502, ge=1, le=65_535, description="TCP port of the box.")
     unit: int = Field(1, ge=0, le=255, description="Modbus unit behind that address.")
     is_shared: bool = Field(
         default=False, description="Other devices of this process use the same address: one connection, one lock."
@@ -47,8 +68,54 @@ class ModbusBarrierOptions(TimingOptions):
     quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: polling is the sign of life.")
     dead_s: float = Field(1.0, gt=0, le=60, description="Silence after which the box counts as dead.")
     reconnect_limit_s: float = Field(2.0, gt=0, le=60, description="Longest pause between two attempts to connect.")
-    table: SignalTable = Field(
-        default_factory=default_table, description="Signals by name: function, address, bit, invert."
+    map: str = Field(
+        GENERIC,
+        description="Map of the board: `generic`, `moxa_iologik_e1200`, `advantech_adam_6000`, or the path of a TOML file.",
+    )
+    table: SignalTable | None = Field(
+        None, description="Instead of a map: signals by name (function, address, bit, invert), as such a file has them."
+    )
+    board_watchdog_s: float | None = Field(
+        None,
+        gt=0,
+        le=60,
+        description="Silence after which the board drops its outputs, as set on the board. Needed when its map has neither `exit_ttl` nor a watchdog register.",
+    )
+    _signals: SignalTable = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _has_signals(self) -> Self:
+        if self.table is not None and self.map != GENERIC:
+            raise ValueError("map and table: only one of the two")
+        self._signals = self.table or read_map(self.map)
+        if not self._signals.takes_ttl and self._signals.watchdog is None and self.board_watchdog_s is None:
+            raise ValueError(
+                "the board takes no time to live, so its own watchdog must end a release when the software is gone: set it on the"
+                " board and tell its time as board_watchdog_s"
+            )
+        return self
+
+    def signals(self) -> SignalTable:
+        """Return the signals of the map or the table."""
+        return self._signals
+
+
+class ModbusBarrierOptions(BoxOptions):
+    """Options of `modbus_barrier`."""
+
+    host: str = Field(min_length=1, description="Address of the box.")
+    port: int = Field(502, ge=1, le=65_535, description="TCP port of the box.")
+
+
+class ModbusRtuBarrierOptions(BoxOptions, SerialOptions):
+    """Options of `modbus_rtu_barrier`. Devices that share a line have the same line settings."""
+
+    unit: int = Field(1, ge=1, le=UNIT_LIMIT, description="Modbus unit on the line.")
+    baud: int = Field(19_200, ge=300, le=4_000_000, description="Bits per second.")
+    parity: str = Field(
+        "E",
+        pattern="^[NEOMS]$",
+        description="Parity: N, E, O, M or S. Boxes leave the factory with E or N; a pty takes N only.",
     )
 
 
@@ -57,18 +124,29 @@ class ModbusBarrier(SupervisedDriver):
 
     device_class = DeviceClass.BARRIER
 
-    def __init__(self, name: str, options: ModbusBarrierOptions, sink: EventSink, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: BoxOptions,
+        line: tuple[Hashable, LinkSource, Wire],
+        sink: EventSink,
+        clock: Clock,
+    ) -> None:
+        """`line`: the address that devices may share, how it is opened, and how frames stand on it."""
         super().__init__(name, options.timing(), sink, clock)
+        address, peer, wire = line
         self._options = options
-        self._doors = door_points(options.table)
+        self._signals = options.signals()
+        self._doors = door_points(self._signals)
+        self._ends = ReleaseEnds(self._doors)
+        self._watch = DoorWatch(self._doors)
         self.capabilities = frozenset(door.value for door in self._doors)
-        self._plan = poll_plan(options.table)
-        self._client = ModbusClient(options.unit, options.reply_timeout_s)
-        self._image = ProcessImage(options.table)
+        self._plan = poll_plan(self._signals)
+        self._client = ModbusClient(options.unit, options.reply_timeout_s, wire, self._watch.asked)
+        self._image = ProcessImage(self._signals)
         self._reported: BarrierInputs | None = None
         self._releasing = asyncio.Lock()
-        peer = TcpPeer(options.host, options.port)
-        self._bus = shared_bus((options.host, options.port), peer) if options.is_shared else None
+        self._bus = shared_bus(address, peer) if options.is_shared else None
         self._source: LinkSource = self._bus.seat() if self._bus is not None else peer
 
     @property
@@ -80,6 +158,7 @@ class ModbusBarrier(SupervisedDriver):
         """Forget what the last connection knew; the inputs are reported anew."""
         self._client.reset()
         self._image.clear()
+        self._watch.opened()
         self._reported = None
 
     def sent(self, chunk: bytes) -> None:
@@ -94,20 +173,33 @@ class ModbusBarrier(SupervisedDriver):
             if answer.fault is None:
                 self._image.absorb(answer.request, answer.values)
             if answer.request == self._plan[-1]:
-                inputs = self._image.inputs()
+                inputs = self._judged(t_mono_s)
                 if inputs is not None and inputs != self._reported:
                     self._reported = inputs
                     self.reporter.emit(inputs, t_mono_s, chunk)
         return bool(answers)
+
+    def _judged(self, t_mono_s: float) -> BarrierInputs | None:
+        """Return the inputs; a door that nobody released counts as tampering with the barrier."""
+        inputs = self._image.inputs()
+        if inputs is None:
+            return None
+        before = self._watch.forced
+        for door in self._watch.judge(inputs, t_mono_s) - before:
+            LOG.warning("door_opened_without_release", device=self.name, door=door.value)
+        return replace(inputs, tamper=True) if self._watch.forced else inputs
 
     async def converse(self) -> None:
         """Poll without overlap and keep the watchdog content. A box that refuses ends the connection; silence is the supervisor's."""
         loop = asyncio.get_running_loop()
         next_poll_s = next_beat_s = loop.time()
         beats = 0
-        heartbeat = self._options.table.points.get("heartbeat")
+        heartbeat = self._signals.points.get("heartbeat")
+        await self._set_watchdog()
+        self._ends.connected()
         while True:
             with suppress(ModbusNoReply):
+                await self._end_due()
                 if heartbeat is not None and loop.time() >= next_beat_s:
                     next_beat_s = loop.time() + self._options.heartbeat_s
                     beats = (beats + 1) % 0x10000
@@ -154,7 +246,7 @@ class ModbusBarrier(SupervisedDriver):
         inputs = self._image.inputs()
         if inputs is None:
             raise NotReady(f"{self.name} did not give all inputs")
-        return inputs
+        return replace(inputs, tamper=True) if self._watch.forced else inputs
 
     # ---- exchanges
 
@@ -164,6 +256,28 @@ class ModbusBarrier(SupervisedDriver):
     async def _write(self, point: Point, value: int) -> None:
         await self._ask(Request(point.function, point.address, values=(value,)))
 
+    async def _set_watchdog(self) -> None:
+        """Write the watchdog register where the map names one, and read it back. Raises `WatchdogNotSet`."""
+        register = self._signals.watchdog
+        if register is None:
+            return
+        with suppress(ModbusNoReply):  # what it holds decides
+            await self._ask(Request(Function.WRITE_REGISTER, register.address, values=(register.value,)))
+        (held,) = await self._ask(Request(Function.READ_HOLDING_REGISTERS, register.address))
+        if held != register.value:
+            raise WatchdogNotSet(f"{self.name}: register {register.address} holds {held} instead of {register.value}")
+
+    async def _end_due(self) -> None:
+        """End the releases that are over, on a board that does not."""
+        for door, end in self._ends.due(asyncio.get_running_loop().time(), self._passages):
+            release = self._doors[door].release
+            await self._write(release, int(release.invert))
+            self._ends.ended(door, end)
+
+    def _passages(self, door: Door) -> int | None:
+        point = self._doors[door].passages
+        return None if point is None else self._image.number(point)
+
     async def _poll(self) -> None:
         for request in self._plan:
             await self._ask(request)
@@ -172,6 +286,7 @@ class ModbusBarrier(SupervisedDriver):
         """Release once; False when it is proven that the door was not released and may be tried again."""
         before = await self._prepare(points, ttl_units)
         expires_s = asyncio.get_running_loop().time() + ttl_units * TTL_UNIT_S
+        self._ends.begin(door, expires_s, before[0] if points.passages is not None else None)
         try:
             await self._write(points.release, 1 ^ points.release.invert)
         except NotReady as fault:
@@ -188,7 +303,8 @@ class ModbusBarrier(SupervisedDriver):
         for _ in range(2):
             try:
                 counters = await self._counters(points)
-                await self._write(points.ttl, ttl_units)
+                if points.ttl is not None:
+                    await self._write(points.ttl, ttl_units)
             except ModbusNoReply as lost:
                 fault = lost
             except DriverFault as failed:
@@ -224,5 +340,13 @@ class ModbusBarrier(SupervisedDriver):
 
 
 def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> ModbusBarrier:
-    """Return the driver. Raises `OptionsRefused`."""
-    return ModbusBarrier(name, ModbusBarrierOptions.read(name, options), sink, clock)
+    """Return the driver of a box on the network. Raises `OptionsRefused`."""
+    read = ModbusBarrierOptions.read(name, options)
+    return ModbusBarrier(name, read, ((read.host, read.port), TcpPeer(read.host, read.port), Wire()), sink, clock)
+
+
+def build_rtu(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> ModbusBarrier:
+    """Return the driver of a box on a serial line. Raises `OptionsRefused`."""
+    read = ModbusRtuBarrierOptions.read(name, options)
+    wire = serial_wire(read.baud, settle_s=read.reply_timeout_s)
+    return ModbusBarrier(name, read, (read.path, read.port(), wire), sink, clock)

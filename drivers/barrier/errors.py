@@ -6,7 +6,8 @@ DriverFault
 │   ├── ModbusRefused      DRV-MOD-002  exception response
 │   └── ModbusMismatch     DRV-MOD-003  the answer does not fit the question
 ├── ReleaseNotMade         DRV-BAR-001  the door was certainly not released
-└── ReleaseUndetermined    DRV-BAR-002  nobody knows whether the door was released
+├── ReleaseUndetermined    DRV-BAR-002  nobody knows whether the door was released
+└── WatchdogNotSet         DRV-BAR-003  the board's watchdog does not hold what was written
 """
 
 from __future__ import annotations
@@ -71,3 +72,10 @@ class ReleaseUndetermined(DriverFault):
     code = "DRV-BAR-002"
     severity = Severity.CRITICAL
     remedy = "Look at the door; it locks by itself when the release ends."
+
+
+class WatchdogNotSet(DriverFault):
+    """The board's watchdog register does not read back as it was written: nothing is released over such a board."""
+
+    code = "DRV-BAR-003"
+    remedy = "Check the watchdog register of the map against the board's manual."

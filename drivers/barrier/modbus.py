@@ -1,4 +1,4 @@
-"""Modbus TCP without input or output: frames, requests and responses, for client, twin, replay and fuzzing alike.
+"""Modbus without input or output: TCP frames, requests and responses, for client, twin, replay and fuzzing alike.
 
 Sources: MODBUS Application Protocol 1.1b3 (section 6, functions 1 to 6, 15, 16; section 7, exceptions) and MODBUS Messaging on TCP/IP 1.0b
 (section 3.1.3, MBAP header).
@@ -32,7 +32,7 @@ class Function(IntEnum):
 
 
 _BITS = {Function.READ_COILS, Function.READ_DISCRETE_INPUTS}
-_READS = {*_BITS, Function.READ_HOLDING_REGISTERS, Function.READ_INPUT_REGISTERS}
+READS = {*_BITS, Function.READ_HOLDING_REGISTERS, Function.READ_INPUT_REGISTERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def unpack_bits(packed: bytes, count: int) -> tuple[int, ...]:
 def request_pdu(request: Request) -> bytes:
     """Return the bytes of a request."""
     function, address = request.function, request.address
-    if function in _READS:
+    if function in READS:
         return struct.pack(">BHH", function, address, request.count)
     if function is Function.WRITE_COIL:
         return struct.pack(">BHH", function, address, 0xFF00 if request.values[0] else 0)
@@ -128,7 +128,7 @@ def parse_request(pdu: bytes) -> Request:
     if len(pdu) < 5:
         raise refused
     address, word = struct.unpack_from(">HH", pdu, 1)
-    if function in _READS:
+    if function in READS:
         if len(pdu) != 5 or not 1 <= word <= (BITS_LIMIT if function in _BITS else REGISTERS_LIMIT):
             raise refused
         return Request(function, address, word)
@@ -151,7 +151,7 @@ def parse_request(pdu: bytes) -> Request:
 
 def response_pdu(request: Request, values: tuple[int, ...] = ()) -> bytes:
     """Return the answer to a request; `values` are what a read found."""
-    if request.function in _READS:
+    if request.function in READS:
         body = pack_bits(values) if request.function in _BITS else struct.pack(f">{len(values)}H", *values)
         return bytes([request.function, len(body)]) + body
     return request_pdu(request)[:5]
@@ -169,7 +169,7 @@ def parse_response(request: Request, pdu: bytes) -> tuple[int, ...]:
         raise ModbusRefused(function, pdu[1])
     if not pdu or pdu[0] != function:
         raise ModbusMismatch(f"function {function} was answered with {pdu[:1].hex() or 'nothing'}")
-    if function not in _READS:
+    if function not in READS:
         if pdu != request_pdu(request)[:5]:
             raise ModbusMismatch(f"the confirmation of function {function} names something else")
         return ()

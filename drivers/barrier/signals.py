@@ -12,10 +12,12 @@ from drivers.barrier.modbus import BITS_LIMIT, REGISTERS_LIMIT, Function, Reques
 from drivers.contracts import BarrierInputs, Door
 from drivers.options import Options
 
+TTL_UNIT_S = 0.1  # of the registers that take a time to live
 FLAGS = ("entrance_open", "exit_open", "fire", "tamper")
 NUMBERS = ("occupancy", "entrance_passages", "exit_passages", "entrance_releases", "exit_releases")
 OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat")
-NEEDED = ("exit_release", "exit_ttl", "exit_open", "exit_passages")
+_CONTACTS = {Function.READ_COILS, Function.READ_DISCRETE_INPUTS}
+NEEDED = ("exit_release", "exit_open", "exit_passages")
 
 SignalName = Literal[
     "entrance_open",
@@ -46,50 +48,53 @@ class Point(Options):
     invert: bool = Field(default=False, description="The contact is closed when the signal is false.")
 
 
+class WatchdogRegister(Options):
+    """The register in which the board takes how long nobody may be silent before it drops its outputs."""
+
+    address: int = Field(ge=0, le=65_535, description="Zero-based address of the holding register.")
+    value: int = Field(ge=1, le=65_535, description="What is written there and read back, in the board's unit.")
+
+
 class SignalTable(Options):
     """All signals of one gate. A door without entries does not exist; the exit must."""
 
-    points: dict[SignalName, Point]
+    board: str = Field("", description="Name of the board.")
+    source: str = Field("", description="Where the addresses are from.")
+    watchdog: WatchdogRegister | None = Field(None, description="Register of the board's watchdog.")
+    points: dict[SignalName, Point] = Field(description="Signals by name.")
+
+    @property
+    def takes_ttl(self) -> bool:
+        """Tell whether the board itself ends every release after a time that it is given."""
+        return "exit_ttl" in self.points
 
     @model_validator(mode="after")
     def _is_usable(self) -> SignalTable:
         for name in NEEDED:
             if name not in self.points:
                 raise ValueError(f"the signal {name} is needed")
-        if ("entrance_release" in self.points) is not ("entrance_ttl" in self.points):
-            raise ValueError("entrance_release and entrance_ttl belong together: the board itself ends every release")
+        if "entrance_ttl" in self.points and "entrance_release" not in self.points:
+            raise ValueError("entrance_ttl without entrance_release")
+        if "entrance_release" in self.points and ("entrance_ttl" in self.points) is not self.takes_ttl:
+            raise ValueError("entrance_ttl and exit_ttl belong together: the board itself ends every release, or none")
         for name, point in self.points.items():
-            writes = {Function.WRITE_COIL} if name.endswith("_release") else {Function.WRITE_REGISTER}
-            reads = {Function(number) for number in ((1, 2, 3, 4) if name in FLAGS else (3, 4))}
-            allowed = writes if name in OUTPUTS else reads
-            if point.function not in allowed:
-                raise ValueError(f"{name} uses one of the functions {sorted(int(function) for function in allowed)}")
-            is_register_flag = name in FLAGS and point.function in {3, 4}
-            if is_register_flag is (point.bit is None):
-                raise ValueError(f"{name}: a flag inside a register needs its bit, everything else has none")
+            _check_point(name, point)
         return self
 
 
-def default_table() -> SignalTable:
-    """Return the table of the reference wiring (and of the twin)."""
-    wiring: dict[SignalName, tuple[int, int]] = {
-        "entrance_release": (5, 0),
-        "exit_release": (5, 1),
-        "entrance_ttl": (6, 0),
-        "exit_ttl": (6, 1),
-        "heartbeat": (6, 2),
-        "entrance_open": (2, 0),
-        "exit_open": (2, 1),
-        "fire": (2, 2),
-        "tamper": (2, 3),
-        "occupancy": (4, 0),
-        "entrance_passages": (4, 1),
-        "exit_passages": (4, 2),
-        "entrance_releases": (4, 3),
-        "exit_releases": (4, 4),
-    }
-    points = {name: Point(function=Function(number), address=at) for name, (number, at) in wiring.items()}
-    return SignalTable(points=points)
+def _check_point(name: SignalName, point: Point) -> None:
+    writes = {Function.WRITE_COIL} if name.endswith("_release") else {Function.WRITE_REGISTER}
+    reads = {Function(number) for number in ((1, 2, 3, 4) if name in (*FLAGS, "occupancy") else (3, 4))}
+    allowed = writes if name in OUTPUTS else reads
+    if point.function not in allowed:
+        raise ValueError(f"{name} uses one of the functions {sorted(int(function) for function in allowed)}")
+    is_register = point.function in {Function.READ_HOLDING_REGISTERS, Function.READ_INPUT_REGISTERS}
+    if name == "occupancy":  # a number of persons, or a contact that says somebody is there
+        is_wrong = point.bit is not None and not is_register
+    else:
+        is_wrong = (name in FLAGS and is_register) is (point.bit is None)
+    if is_wrong:
+        raise ValueError(f"{name}: a flag inside a register needs its bit, everything else has none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class DoorPoints:
     """The outputs of one door, and its counter of releases where the board has one."""
 
     release: Point
-    ttl: Point
+    ttl: Point | None
     passages: Point | None
     releases: Point | None
 
@@ -110,7 +115,7 @@ def door_points(table: SignalTable) -> Mapping[Door, DoorPoints]:
         (Door.EXIT, "exit_release", "exit_ttl", "exit_passages", "exit_releases"),
     )
     return {
-        door: DoorPoints(points[release], points[ttl], points.get(passages), points.get(releases))
+        door: DoorPoints(points[release], points.get(ttl), points.get(passages), points.get(releases))
         for door, release, ttl, passages, releases in names
         if release in points
     }
@@ -137,7 +142,7 @@ def poll_plan(table: SignalTable) -> tuple[Request, ...]:
 
 
 def _blocks(function: Function, addresses: Sequence[int]) -> list[Request]:
-    limit = BITS_LIMIT if function in {Function.READ_COILS, Function.READ_DISCRETE_INPUTS} else REGISTERS_LIMIT
+    limit = BITS_LIMIT if function in _CONTACTS else REGISTERS_LIMIT
     blocks: list[Request] = []
     for address in addresses:
         if blocks and address - blocks[-1].address < limit and address - (blocks[-1].address + blocks[-1].count) < 16:
@@ -176,7 +181,7 @@ class ProcessImage:
             value = self.number(point)
             if value is None:
                 return None
-            if name in FLAGS:
+            if name in FLAGS or point.bit is not None or point.function in _CONTACTS:
                 value = value >> (point.bit or 0) & 1 ^ point.invert
             read[name] = value
         return BarrierInputs(

@@ -1,24 +1,19 @@
-"""A virtual gate: a real Modbus TCP server with the reference wiring over simulated doors."""
+"""Virtual gates: the same board behind a Modbus TCP server, or on a serial line."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
-from drivers.barrier.doors import SimulatedDoors
-from drivers.barrier.errors import ModbusRefused
-from drivers.barrier.modbus import Adu, Function, MbapCodec, Request, exception_pdu, parse_request, response_pdu
-from drivers.contracts import Door
-from drivers.twin import TcpTwin
-
-_DOORS = (Door.ENTRANCE, Door.EXIT)
-HEARTBEAT_ADDRESS = 2
+from drivers.barrier.board import DoorBoard
+from drivers.barrier.modbus import Adu, MbapCodec, exception_pdu
+from drivers.barrier.modbus_rtu import BROADCAST, RtuCodec
+from drivers.codec import BadFrame
+from drivers.twin import PtyTwin, TcpTwin
 
 
-class ModbusBarrierTwin(TcpTwin):
-    """A mantrap on 127.0.0.1. Doors lock by themselves after a passage or the time to live; a silent client means safe state.
-
-    Addresses are those of `drivers.barrier.signals.default_table`; any other is refused with exception 2.
-    """
+class ModbusBarrierTwin(DoorBoard, TcpTwin):
+    """A board on 127.0.0.1."""
 
     def __init__(
         self,
@@ -28,72 +23,18 @@ class ModbusBarrierTwin(TcpTwin):
         transit_s: float = 0.1,
         open_s: float = 0.3,
         watchdog_s: float = 3.0,
+        takes_ttl: bool = True,
         seed: int = 1,
     ) -> None:
-        """`transit_s`: from the door's opening until the passage counts; `open_s`: until it is closed again."""
-        super().__init__(port=port, seed=seed)
+        """Take the times of `DoorBoard`."""
+        TcpTwin.__init__(self, port=port, seed=seed)
+        DoorBoard.__init__(self, transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s, takes_ttl=takes_ttl)
         self._unit = unit
-        self._gate = SimulatedDoors(transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s)
-        self._heartbeat = 0
-        self._lost_replies = 0
-        self._lost_requests = 0
-
-    @property
-    def released_log(self) -> list[tuple[Door, float]]:
-        """Every release pulse that a door got: which door, and when on the monotonic clock."""
-        return self._gate.released_log
-
-    @property
-    def is_safe(self) -> bool:
-        """True while the watchdog holds the gate in its safe state."""
-        return self._gate.is_safe
-
-    @property
-    def heartbeat(self) -> int:
-        """The last heartbeat that the client wrote."""
-        return self._heartbeat
-
-    @property
-    def occupancy(self) -> int:
-        """Persons in the cell."""
-        return self._gate.occupancy
-
-    def is_released(self, door: Door) -> bool:
-        """Tell whether the door is unlocked now."""
-        return self._gate.doors[door].is_released
-
-    def walk_in(self, persons: int = 1) -> bool:
-        """Let people through the entrance into the cell; False when it is locked."""
-        return self._gate.walk(Door.ENTRANCE, persons)
-
-    def walk_out(self, persons: int = 1) -> bool:
-        """Let people leave the cell through the exit; False when it is locked."""
-        return self._gate.walk(Door.EXIT, persons)
-
-    def set_occupancy(self, persons: int) -> None:
-        """Set what the occupancy sensor sees."""
-        self._gate.occupancy = persons
-
-    def fire(self, on: bool = True) -> None:
-        """Close or open the fire contact; the hardware opens both doors by itself."""
-        self._gate.fire(on=on)
-
-    def tamper(self, on: bool = True) -> None:
-        """Close or open the tamper contact."""
-        self._gate.is_tampered = on
-
-    def lose_replies(self, count: int) -> None:
-        """Carry out the next release commands without answering them."""
-        self._lost_replies = count
-
-    def lose_requests(self, count: int) -> None:
-        """Neither carry out nor answer the next release commands."""
-        self._lost_requests = count
 
     async def stop(self) -> None:
         """Cut the network and stop the doors' timers, at the end of the twin's life. After `unplug` alone the doors live on until the watchdog."""
         await self.unplug()
-        self._gate.stop()
+        self.stop_timers()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one client."""
@@ -108,69 +49,44 @@ class ModbusBarrierTwin(TcpTwin):
     def _answer(self, adu: Adu) -> bytes | None:
         if adu.unit not in {self._unit, 0, 255}:
             return exception_pdu(adu.pdu[0], 11)
-        if self._is_muted:
-            return None  # a hung board neither acts nor answers
-        self._gate.client_spoke()
-        try:
-            request = parse_request(adu.pdu)
-            is_pulse = request.function is Function.WRITE_COIL and request.values[0] == 1
-            if is_pulse and self._lost_requests:
-                self._lost_requests -= 1
-                return None
-            answer = response_pdu(request, self._execute(request))
-        except ModbusRefused as refused:
-            return exception_pdu(adu.pdu[0], refused.exception)
-        if is_pulse and self._lost_replies:
-            self._lost_replies -= 1
-            return None
-        return answer
+        return None if self._is_muted else self.answer(adu.pdu)  # a hung board neither acts nor answers
 
-    def _execute(self, request: Request) -> tuple[int, ...]:
-        function = request.function
-        if function in {Function.WRITE_COIL, Function.WRITE_COILS}:
-            self._addresses(request, len(_DOORS))
-            for offset, value in enumerate(request.values):
-                self._write_coil(request, _DOORS[request.address + offset], value)
-            return ()
-        if function in {Function.WRITE_REGISTER, Function.WRITE_REGISTERS}:
-            self._addresses(request, HEARTBEAT_ADDRESS + 1)
-            for offset, value in enumerate(request.values):
-                self._write_register(request.address + offset, value)
-            return ()
-        table = self._table(function)
-        self._addresses(request, len(table))
-        return table[request.address : request.address + request.count]
 
-    @staticmethod
-    def _addresses(request: Request, size: int) -> None:
-        if request.address + max(request.count, len(request.values)) > size:
-            raise ModbusRefused(request.function, 2)
+class ModbusRtuBarrierTwin(DoorBoard, PtyTwin):
+    """A board on a serial line; it hears other units' frames and keeps silent."""
 
-    def _write_coil(self, request: Request, door: Door, value: int) -> None:
-        if not value:
-            self._gate.end_release(door)
-        elif not self._gate.release(door):
-            raise ModbusRefused(request.function, 3)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        unit: int = 1,
+        baud: int = 0,
+        transit_s: float = 0.1,
+        open_s: float = 0.3,
+        watchdog_s: float = 3.0,
+        takes_ttl: bool = True,
+        seed: int = 1,
+    ) -> None:
+        """Take the times of `DoorBoard`; `baud` paces what is sent."""
+        PtyTwin.__init__(self, path, baud=baud, seed=seed)
+        DoorBoard.__init__(self, transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s, takes_ttl=takes_ttl)
+        self._unit = unit
+        self._codec = RtuCodec("requests")
 
-    def _write_register(self, address: int, value: int) -> None:
-        if address == HEARTBEAT_ADDRESS:
-            self._heartbeat = value
-        else:
-            self._gate.doors[_DOORS[address]].ttl_units = value
+    async def stop(self) -> None:
+        """Pull the cable and stop the doors' timers, at the end of the twin's life."""
+        await self.unplug()
+        self.stop_timers()
 
-    def _table(self, function: Function) -> tuple[int, ...]:
-        entrance, exit_door = (self._gate.doors[door] for door in _DOORS)
-        if function is Function.READ_COILS:
-            return (int(entrance.is_released), int(exit_door.is_released))
-        if function is Function.READ_DISCRETE_INPUTS:
-            flags = (entrance.is_open, exit_door.is_open, self._gate.is_fire, self._gate.is_tampered)
-            return tuple(int(flag) for flag in flags)
-        if function is Function.READ_HOLDING_REGISTERS:
-            return (entrance.ttl_units, exit_door.ttl_units, self._heartbeat)
-        return (
-            self._gate.occupancy,
-            entrance.passages,
-            exit_door.passages,
-            entrance.releases,
-            exit_door.releases,
-        )
+    def plugged(self) -> None:
+        """Forget half a frame."""
+        self._codec.reset()
+
+    def heard(self, chunk: bytes) -> None:
+        """Answer what is asked of this unit; a broadcast is obeyed without an answer."""
+        for adu in self._codec.feed(chunk):
+            if isinstance(adu, BadFrame) or adu.unit not in {self._unit, BROADCAST}:
+                continue
+            answer = self.answer(adu.pdu)
+            if answer is not None and adu.unit != BROADCAST:
+                self.send(self._codec.encode(Adu(0, adu.unit, answer)))

@@ -13,7 +13,9 @@ from drivers.barcode.honeywell_twin import HoneywellTwin
 from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barcode.wedge_twin import HidWedgeTwin
-from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.barrier.turnstile_twin import TurnstileTwin
+from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
+from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
@@ -35,6 +37,8 @@ AnyTwin = (
     | ScannerTwin
     | LlrpTwin
     | ModbusBarrierTwin
+    | ModbusRtuBarrierTwin
+    | TurnstileTwin
     | MavlinkTwin
     | NutTwin
     | XrayFolderTwin
@@ -54,6 +58,8 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "nut_ups": lambda _path, port: NutTwin(port=port),
     "xray_folder": lambda path, _port: XrayFolderTwin(path),
     "escpos_printer": lambda path, _port: EscposTwin(path),
+    "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
+    "turnstile_serial": lambda path, _port: TurnstileTwin(path),
 }
 
 
@@ -68,7 +74,9 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
             async with asyncio.timeout(seconds or None):
                 await _obey(twin, as_json=as_json)
     finally:
-        await (twin.stop() if isinstance(twin, ModbusBarrierTwin) else twin.unplug())
+        await (
+            twin.stop() if isinstance(twin, ModbusBarrierTwin | ModbusRtuBarrierTwin | TurnstileTwin) else twin.unplug()
+        )
     return 0
 
 
@@ -132,12 +140,19 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["paper"] = lambda words: twin.load_paper(*map(int, words[:1]))
         commands["cover"] = lambda words: twin.open_cover(on=words[0] == "open")
         commands["receipts"] = lambda _words: [one.lines for one in twin.receipts]
+    elif isinstance(twin, TurnstileTwin):
+        commands["walk-in"] = lambda _words: twin.walk(Door.ENTRANCE)
+        commands["walk-out"] = lambda _words: twin.walk(Door.EXIT)
+        commands["force"] = lambda words: twin.force(Door(words[0]))
+        commands["fire"] = lambda words: twin.fire(words[0] == "on")
+        commands["releases"] = lambda _words: [door.value for door in twin.released_log]
     else:
         commands["walk-in"] = lambda _words: twin.walk_in()
         commands["walk-out"] = lambda _words: twin.walk_out()
         commands["occupancy"] = lambda words: twin.set_occupancy(int(words[0]))
         commands["fire"] = lambda words: twin.fire(words[0] == "on")
         commands["tamper"] = lambda words: twin.tamper(words[0] == "on")
+        commands["force"] = lambda words: twin.force(Door(words[0]))
         commands["releases"] = lambda _words: [[door.value, at_s] for door, at_s in twin.released_log]
     return commands
 

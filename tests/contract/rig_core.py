@@ -7,13 +7,15 @@ calls give several events), `told` (payload type that a stir causes), `is_taped`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drivers.barcode.twin import BarcodeReaderTwin
-from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.barrier.turnstile_twin import LOCK, STATUS, WORDS, TurnstileTwin
+from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
 from drivers.contracts import BarcodeRead, BarrierInputs, MrzRead
 from drivers.document_reader.twin import MrzReaderTwin
 
@@ -68,4 +70,46 @@ async def barrier(_folder: Path) -> Rig:
     )
 
 
-RIGS = {"mrz_serial": mrz, "barcode_serial": barcode, "modbus_barrier": barrier}
+async def rtu_barrier(folder: Path) -> Rig:
+    twin = ModbusRtuBarrierTwin(folder / "box")
+    people = iter(range(1, 10_000))
+    options = {"path": str(twin.path), "parity": "N", "dead_s": 1.0, "reply_timeout_s": 0.1, "poll_ms": 10}
+    return Rig(
+        "modbus_rtu_barrier",
+        twin,
+        lambda: options,
+        lambda: twin.set_occupancy(next(people)),
+        BarrierInputs,
+        twin.stop,
+    )
+
+
+async def turnstile(folder: Path) -> Rig:
+    twin = TurnstileTwin(folder / "turnstile")
+    burning = itertools.cycle((True, False))
+    options = {
+        "path": str(twin.path),
+        "entrance_release": "49",
+        "lock": LOCK.hex(),
+        "status": STATUS.hex(),
+        "told": WORDS,
+        "wait_s": 3.0,
+        "quiet_s": 0.15,
+    }
+    return Rig(
+        "turnstile_serial",
+        twin,
+        lambda: options,
+        lambda: twin.fire(next(burning)),
+        BarrierInputs,
+        twin.stop,
+    )
+
+
+RIGS = {
+    "turnstile_serial": turnstile,
+    "mrz_serial": mrz,
+    "barcode_serial": barcode,
+    "modbus_barrier": barrier,
+    "modbus_rtu_barrier": rtu_barrier,
+}

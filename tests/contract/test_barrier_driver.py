@@ -1,55 +1,37 @@
 """The barrier driver on its twin: what moved is proven by the twin's log of pulses, never by the driver's word."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from drivers.barrier.driver import ModbusBarrier, build
+from drivers.barrier.board_maps import GENERIC, read_map
+from drivers.barrier.driver import build
 from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
-from drivers.barrier.signals import default_table
-from drivers.barrier.twin import ModbusBarrierTwin
-from drivers.contracts import BarrierInputs, DeviceEvent, DeviceState, Door, StateChanged, Unsupported
+from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
+from drivers.contracts import BarrierInputs, DeviceState, Door, StateChanged, Unsupported
 from drivers.errors import OptionsRefused
 from gate_agent.clock import SystemClock
+from tests.contract.barrier_bench import Gate
+
+AnyTwin = ModbusBarrierTwin | ModbusRtuBarrierTwin
 
 
-class Gate:
-    def __init__(self, twin: ModbusBarrierTwin, **options: object) -> None:
-        self.twin = twin
-        self.events: list[DeviceEvent] = []
-        defaults: dict[str, object] = {"host": "127.0.0.1", "port": twin.port, "poll_ms": 10, "reply_timeout_s": 0.1}
-        self.driver: ModbusBarrier = build("barrier-1", defaults | options, self.events.append, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    def inputs(self) -> list[BarrierInputs]:
-        return [event.data for event in self.events if isinstance(event.data, BarrierInputs)]
-
-    def released(self) -> list[Door]:
-        return [door for door, _ in self.twin.released_log]
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 2.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-
-
-@pytest.fixture
-async def twin() -> AsyncIterator[ModbusBarrierTwin]:
-    made = ModbusBarrierTwin(transit_s=0.03, open_s=0.06, watchdog_s=0.4)
+@pytest.fixture(params=["network", "serial line"])
+async def twin(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AnyTwin]:
+    made: AnyTwin
+    if request.param == "network":
+        made = ModbusBarrierTwin(transit_s=0.03, open_s=0.06, watchdog_s=0.4)
+    else:
+        made = ModbusRtuBarrierTwin(tmp_path / "box", transit_s=0.03, open_s=0.06, watchdog_s=0.4)
     await made.plug()
     yield made
     await made.stop()
 
 
 @pytest.fixture
-async def gate(twin: ModbusBarrierTwin) -> AsyncIterator[Gate]:
+async def gate(twin: AnyTwin) -> AsyncIterator[Gate]:
     running = Gate(twin)
     await running.until(running.inputs)
     yield running
@@ -136,7 +118,7 @@ async def test_a_connection_lost_with_the_reply_is_read_back_after_reconnection(
     assert gate.released() == [Door.EXIT]
 
 
-async def test_a_release_nobody_can_read_back_is_undetermined(twin: ModbusBarrierTwin) -> None:
+async def test_a_release_nobody_can_read_back_is_undetermined(twin: AnyTwin) -> None:
     gate = Gate(twin, confirm_timeout_s=0.3)
     await gate.until(gate.inputs)
     twin.lose_replies(1)
@@ -150,10 +132,10 @@ async def test_a_release_nobody_can_read_back_is_undetermined(twin: ModbusBarrie
     assert gate.released() == [Door.EXIT]
 
 
-async def test_without_a_release_counter_the_output_proves_it(twin: ModbusBarrierTwin) -> None:
+async def test_without_a_release_counter_the_output_proves_it(twin: AnyTwin) -> None:
     points = {
         name: point.model_dump()
-        for name, point in default_table().points.items()
+        for name, point in read_map(GENERIC).points.items()
         if name not in {"entrance_releases", "exit_releases"}
     }
     gate = Gate(twin, table={"points": points})
@@ -167,6 +149,47 @@ async def test_without_a_release_counter_the_output_proves_it(twin: ModbusBarrie
         await gate.driver.release(Door.EXIT, 0.1)  # over before anybody can look
     assert gate.released() == [Door.EXIT, Door.EXIT]
     await gate.stop()
+
+
+@pytest.mark.parametrize("door", list(Door), ids=lambda door: door.value)
+async def test_a_door_that_moves_without_our_release_is_told_within_a_second(gate: Gate, door: Door) -> None:
+    forced_s = SystemClock().monotonic_s()
+    gate.twin.force(door)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+    told = next(event for event in gate.events if isinstance(event.data, BarrierInputs) and event.data.tamper)
+    assert told.t_mono_s - forced_s < 1.0
+    assert (await gate.driver.read_inputs()).tamper
+    await gate.until(lambda: not gate.inputs()[-1].tamper)  # shut again, and told long enough
+
+
+async def test_releases_and_fire_are_no_tampering(gate: Gate) -> None:
+    await gate.driver.release(Door.ENTRANCE, 5.0)
+    gate.twin.walk_in()
+    gate.twin.lose_replies(1)
+    await gate.driver.release(Door.EXIT, 5.0)
+    gate.twin.walk_out()
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1 and not gate.inputs()[-1].exit_open)
+    gate.twin.fire(True)
+    await gate.until(lambda: gate.inputs()[-1].entrance_open)
+    await asyncio.sleep(0.1)
+    gate.twin.fire(False)
+    await gate.until(lambda: not gate.inputs()[-1].entrance_open)
+    await asyncio.sleep(0.1)
+    assert not any(inputs.tamper for inputs in gate.inputs())
+
+
+async def test_a_release_that_was_ended_permits_no_opening(gate: Gate) -> None:
+    await gate.driver.release(Door.EXIT, 30.0)
+    await gate.driver.secure()
+    await asyncio.sleep(0.6)
+    gate.twin.force(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+
+
+async def test_a_release_of_one_door_permits_nothing_to_the_other(gate: Gate) -> None:
+    await gate.driver.release(Door.ENTRANCE, 30.0)
+    gate.twin.force(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
 
 
 async def test_secure_ends_running_releases(gate: Gate) -> None:
@@ -207,8 +230,10 @@ async def test_polling_keeps_the_watchdog_content(gate: Gate) -> None:
     assert gate.twin.is_released(Door.EXIT)
 
 
-async def test_a_lane_with_an_exit_only(twin: ModbusBarrierTwin) -> None:
-    points = {name: one.model_dump() for name, one in default_table().points.items() if not name.startswith("entrance")}
+async def test_a_lane_with_an_exit_only(twin: AnyTwin) -> None:
+    points = {
+        name: one.model_dump() for name, one in read_map(GENERIC).points.items() if not name.startswith("entrance")
+    }
     points["fire"]["invert"] = True
     gate = Gate(twin, table={"points": points})
     await gate.until(gate.inputs)
@@ -221,8 +246,8 @@ async def test_a_lane_with_an_exit_only(twin: ModbusBarrierTwin) -> None:
     await gate.stop()
 
 
-async def test_a_table_that_does_not_fit_the_box_is_a_fault_with_its_remedy(twin: ModbusBarrierTwin) -> None:
-    points = {name: one.model_dump() for name, one in default_table().points.items()}
+async def test_a_table_that_does_not_fit_the_box_is_a_fault_with_its_remedy(twin: AnyTwin) -> None:
+    points = {name: one.model_dump() for name, one in read_map(GENERIC).points.items()}
     points["occupancy"]["address"] = 500
     gate = Gate(twin, table={"points": points})
     await gate.until(lambda: gate.driver.state is DeviceState.FAULT)
@@ -232,11 +257,12 @@ async def test_a_table_that_does_not_fit_the_box_is_a_fault_with_its_remedy(twin
     await gate.stop()
 
 
-async def test_two_devices_share_one_connection(twin: ModbusBarrierTwin) -> None:
+async def test_two_devices_share_one_connection(twin: AnyTwin) -> None:
     gates = [Gate(twin, is_shared=True) for _ in range(2)]
     for gate in gates:
         await gate.until(gate.inputs)
-    assert len(twin._writers) == 1
+    if isinstance(twin, ModbusBarrierTwin):  # a serial port is opened exclusively
+        assert len(twin._writers) == 1
     await asyncio.gather(*(gate.driver.release(door, 5.0) for gate, door in zip(gates, Door, strict=True)))
     assert sorted(gates[0].released()) == [Door.ENTRANCE, Door.EXIT]
     twin.set_occupancy(4)
@@ -263,7 +289,7 @@ async def test_two_devices_share_one_connection(twin: ModbusBarrierTwin) -> None
     ],
 )
 def test_a_wrong_table_is_refused_in_plain_words(change: dict[str, object], words: str) -> None:
-    points = {name: one.model_dump() for name, one in default_table().points.items()} | change
+    points = {name: one.model_dump() for name, one in read_map(GENERIC).points.items()} | change
     table = {"points": {name: point for name, point in points.items() if point is not None}}
     with pytest.raises(OptionsRefused, match=words):
         build("barrier-1", {"host": "h", "table": table}, lambda _event: None, SystemClock())

@@ -9,11 +9,11 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.barrier.errors import ModbusNoReply, ModbusRefused
-from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.contracts import Door
-from drivers.link import Link, TcpPeer
+from drivers.link import TcpPeer
+from tests.contract.barrier_bench import Asking
 
 REGISTERS = list(range(100, 140))
 COILS = [index % 3 == 0 for index in range(32)]
@@ -37,29 +37,8 @@ async def server_port() -> AsyncIterator[int]:
     await server.shutdown()
 
 
-class Asking:
-    """Our client on a link that is read beside it."""
-
-    def __init__(self, link: Link, timeout_s: float = 1.0) -> None:
-        self.client = ModbusClient(1, timeout_s)
-        self.link = link
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        while True:
-            self.client.feed(await self.link.read())
-
-    async def ask(self, function: int, address: int, count: int = 1, values: tuple[int, ...] = ()) -> tuple[int, ...]:
-        return await self.client.ask(self.link, Request(Function(function), address, count, values))
-
-    async def close(self) -> None:
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
-        await self.link.close()
-
-
 async def test_our_client_reads_and_writes_a_foreign_server(server_port: int) -> None:
-    asking = Asking(await TcpPeer("127.0.0.1", server_port).open())
+    asking = Asking(await TcpPeer("127.0.0.1", server_port).open(), ModbusClient(1, 1.0))
     try:
         assert await asking.ask(1, 0, 32) == tuple(int(bit) for bit in COILS)
         assert await asking.ask(2, 3, 20) == tuple(int(bit) for bit in INPUTS[3:23])
@@ -105,7 +84,7 @@ async def test_a_foreign_client_reads_and_commands_our_twin() -> None:
         assert (await client.read_coils(0, count=2)).bits[:2] == [False, False]
         assert not (await client.write_registers(0, [3, 4, 9])).isError()
         assert (await client.read_holding_registers(0, count=3)).registers == [3, 4, 9]
-        assert (await client.read_holding_registers(2, count=2)).exception_code == 2
+        assert (await client.read_holding_registers(3, count=2)).exception_code == 2
         assert (await client.read_coils(0, count=1, device_id=9)).exception_code == 11
     finally:
         client.close()
@@ -126,7 +105,7 @@ async def test_a_late_reply_is_not_taken_for_the_next_answer() -> None:
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    asking = Asking(await TcpPeer("127.0.0.1", server.sockets[0].getsockname()[1]).open(), timeout_s=0.1)
+    asking = Asking(await TcpPeer("127.0.0.1", server.sockets[0].getsockname()[1]).open(), ModbusClient(1, 0.1))
     try:
         with pytest.raises(ModbusNoReply) as lost:
             await asking.ask(3, 0)

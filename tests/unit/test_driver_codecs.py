@@ -27,6 +27,8 @@ from drivers.barrier.modbus import (
     request_pdu,
     response_pdu,
 )
+from drivers.barrier.modbus_rtu import RtuCodec
+from drivers.barrier.turnstile_codec import Command, TurnstileCodec
 from drivers.codec import BadFrame, first_mark
 from drivers.document_reader.codec import (
     DocumentReaderCodec,
@@ -70,6 +72,38 @@ scans = st.builds(
 )
 replies = st.binary(max_size=60).map(lambda drawn: Reply(drawn.replace(b"\x06", b".")))
 adus = st.builds(Adu, st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min_size=1, max_size=253))
+rtu_requests = st.one_of(
+    st.builds(
+        lambda unit, head: Adu(0, unit, head),
+        st.integers(0, 247),
+        st.tuples(st.integers(1, 6), st.binary(min_size=4, max_size=4)).map(lambda parts: bytes([parts[0]]) + parts[1]),
+    ),
+    st.builds(
+        lambda unit, values: Adu(
+            0, unit, request_pdu(Request(Function.WRITE_REGISTERS, 3, len(values), tuple(values)))
+        ),
+        st.integers(0, 247),
+        st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=123),
+    ),
+)
+rtu_replies = st.builds(
+    Adu,
+    st.just(0),
+    st.integers(1, 247),
+    st.one_of(
+        st.builds(
+            lambda function, body: bytes([function, len(body)]) + body,
+            st.integers(1, 4),
+            st.binary(min_size=1, max_size=250),
+        ),
+        st.builds(
+            lambda function, body: bytes([function]) + body,
+            st.sampled_from([5, 6, 15, 16]),
+            st.binary(min_size=4, max_size=4),
+        ),
+        st.builds(exception_pdu, st.sampled_from(list(Function)), st.integers(1, 11)),
+    ),
+)
 ssi_packets = st.builds(
     Packet, st.integers(0, 255), st.binary(max_size=251), st.sampled_from([0, 2, 4]), st.integers(0, 255)
 )
@@ -100,6 +134,9 @@ CODECS: dict[str, tuple[Callable[[], Any], st.SearchStrategy[Any]]] = {
     "barcode": (lambda: LineCodec(LineProfile()), st.one_of(scans, replies)),
     "barcode_prefixed": (lambda: LineCodec(LineProfile(b"\x02", b"\r\n")), st.one_of(scans, replies)),
     "modbus": (MbapCodec, adus),
+    "modbus_rtu_requests": (lambda: RtuCodec("requests"), rtu_requests),
+    "modbus_rtu_replies": (lambda: RtuCodec("replies"), rtu_replies),
+    "turnstile": (TurnstileCodec, st.builds(Command, st.binary(min_size=1, max_size=255))),
     "elyctis": (ElyctisCodec, tlvs),
     "ssi": (SsiCodec, ssi_packets),
     "input_events": (InputEventCodec, input_events),
@@ -130,6 +167,9 @@ FRAMES: dict[str, list[Any]] = {
     "document_reader": [MrzLines(("I<UTO" + "<" * 25,) * 3), Presence(True), image_of("portrait", b"\xff\xd8\xffjpeg")],
     "barcode": [Scan(b"HC1:\x1d\x00]Q1", "QR", "]Q1"), Reply(b": twin")],
     "barcode_prefixed": [Scan(b"M1SPECIMEN", "PDF417", "]L2"), Reply(b": twin")],
+    "modbus_rtu_requests": [Adu(0, 17, request_pdu(Request(Function.READ_COILS, 0x13, 0x25)))],
+    "modbus_rtu_replies": [Adu(0, 17, b"\x01\x05\xcd\x6b\xb2\x0e\x1b"), Adu(0, 10, b"\x81\x02")],
+    "turnstile": [Command(b"H"), Command(b"\x02\x02\x00H"), Command(bytes(255))],
     "ssi": [Packet(0xF3, b"\x1cHC1:\x00\xff\x04"), Packet(0xD0), Packet(0x73, bytes(251), 2)],
     "honeywell": [Scan(b"\r\n\x16\xfe\x06.", "QR", "]Q3"), MenuReply(b"REVINF: x", MenuOutcome.DONE, True)],
     "input_events": [InputEvent(1, 30, 1), InputEvent(0, 0, 0), InputEvent(1, 30, 0)],
@@ -407,8 +447,60 @@ def test_textbook_frames_parse_to_what_they_mean() -> None:
         parse_response(read_coils, frames["exception: slave 0x0A fc1 illegal address"])
 
 
+@pytest.mark.shared_data
+def test_textbook_frames_on_a_serial_line_are_whole_and_any_flipped_bit_is_none() -> None:
+    path = SHARED / "modbus_vectors.json"
+    if not path.is_file():
+        pytest.skip("modbus_vectors.json is not beside the project")
+    for vector in json.loads(path.read_text())["vectors"]:
+        frame = bytes.fromhex(vector["hex"])
+        side: Any = "replies" if "response" in vector["meaning"] or "exception" in vector["meaning"] else "requests"
+        adu = Adu(0, frame[0], frame[1:-2])
+        assert RtuCodec(side).feed(frame) == [adu], vector["meaning"]
+        assert RtuCodec(side).encode(adu) == frame
+        for bit in range(len(frame) * 8):
+            damaged = bytearray(frame)
+            damaged[bit // 8] ^= 1 << bit % 8
+            codec = RtuCodec(side)
+            assert not any(isinstance(one, Adu) for one in [*codec.feed(bytes(damaged)), *codec.silence()])
+
+
+def test_a_torn_frame_on_a_serial_line_costs_only_itself() -> None:
+    codec = RtuCodec("replies")
+    whole = Adu(0, 1, b"\x03\x04\x00\x01\x00\x02")
+    torn = codec.encode(whole)[:5]
+    assert codec.feed(torn + codec.encode(whole)) == [BadFrame("no Modbus RTU frame", 5, torn), whole]
+    assert codec.feed(torn) == []
+    assert codec.silence() == [BadFrame("no Modbus RTU frame", 5, torn)]
+
+
 def test_a_header_that_can_be_none_is_skipped() -> None:
     codec = MbapCodec()
     good = Adu(7, 1, b"\x01\x01\x00")
     assert codec.feed(b"\xff" * 11 + struct.pack(">HHHB", 1, 9, 3, 1) + codec.encode(good))[-1:] == [good]
     assert codec.dropped_bytes
+
+
+# ---- turnstiles
+
+
+@pytest.mark.shared_data
+def test_the_published_turnstile_frame_is_read_written_and_damaged() -> None:
+    path = SHARED / "turnstile_vectors.json"
+    if not path.is_file():
+        pytest.skip("turnstile_vectors.json is not beside the project")
+    for vector in json.loads(path.read_text())["vectors"]:
+        frame = bytes.fromhex(vector["hex"])
+        (command,) = TurnstileCodec().feed(frame)
+        assert TurnstileCodec().encode(command) == frame
+        for bit in range(len(frame) * 8):
+            damaged = bytearray(frame)
+            damaged[bit // 8] ^= 1 << bit % 8
+            codec = TurnstileCodec()
+            assert not any(isinstance(one, Command) for one in [*codec.feed(bytes(damaged)), *codec.silence()])
+
+
+@pytest.mark.parametrize("content", [b"", bytes(256)], ids=["empty", "long"])
+def test_a_command_that_no_frame_holds_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="1 to 255 bytes"):
+        TurnstileCodec().encode(Command(content))

@@ -1,0 +1,246 @@
+"""`turnstile_serial`: a turnstile on a serial line. It ends every release by itself, after one passage or its own waiting time.
+
+Only the frame and one command are published (`turnstile_codec`). What else the turnstile understands and tells is a site's to write down from the
+manual: without a confirmation, a passage, a sign of life and a command that locks, the options are refused. A release is never sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import structlog
+from pydantic import Field, model_validator
+
+from drivers.barrier.door_watch import SLACK_S
+from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.turnstile_codec import COMMAND_LIMIT_BYTES, Command, TurnstileCodec
+from drivers.codec import BadFrame
+from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
+from drivers.dialogue import Dialogue
+from drivers.errors import DeviceRefused, DeviceSilent, DriverFault, LinkFault, NotReady
+from drivers.framed_driver import FramedDriver
+from drivers.options import HexBytes, SerialOptions
+from drivers.supervisor import LinkSource
+
+LOG = structlog.get_logger()
+Signal = Literal[
+    "taken",
+    "refused",
+    "alive",
+    "entrance_open",
+    "entrance_closed",
+    "entrance_passed",
+    "exit_open",
+    "exit_closed",
+    "exit_passed",
+    "fire_on",
+    "fire_off",
+    "tamper_on",
+    "tamper_off",
+]
+_COUNTER_SIZE = 0x10000
+_NOTHING = BarrierInputs(
+    entrance_open=False, exit_open=False, occupancy=0, entrance_passages=0, exit_passages=0, fire=False, tamper=False
+)
+
+
+class TurnstileOptions(SerialOptions):
+    """Options of `turnstile_serial`."""
+
+    exit_release: HexBytes = Field(
+        b"H",
+        min_length=1,
+        max_length=COMMAND_LIMIT_BYTES,
+        description="Command that releases the exit for one passage.",
+    )
+    entrance_release: HexBytes | None = Field(
+        None,
+        min_length=1,
+        max_length=COMMAND_LIMIT_BYTES,
+        description="The same for the entrance; none: there is no entrance.",
+    )
+    lock: HexBytes = Field(
+        min_length=1, max_length=COMMAND_LIMIT_BYTES, description="Command that ends every running release."
+    )
+    status: HexBytes = Field(
+        min_length=1, max_length=COMMAND_LIMIT_BYTES, description="Command that asks for a sign of life."
+    )
+    told: dict[str, Signal] = Field(
+        description="What the turnstile tells: command in hex, and what it means. `taken`, `alive` and `exit_passed` are needed."
+    )
+    wait_s: float = Field(
+        gt=0, le=120, description="Time after which the turnstile itself ends a release, as set on the turnstile."
+    )
+    reply_timeout_s: float = Field(0.5, gt=0, le=5, description="Longest wait for a confirmation.")
+    frame_gap_s: float = Field(0.1, gt=0, le=5, description="Silence inside a frame after which it is torn.")
+    quiet_s: float = Field(
+        0.3, gt=0, le=60, description="Silence after which the turnstile is asked for a sign of life."
+    )
+    dead_s: float = Field(1.0, gt=0, le=60, description="Silence after which it counts as dead and is opened again.")
+
+    @model_validator(mode="after")
+    def _is_told_enough(self) -> Self:
+        needed = {"taken", "alive", "exit_passed"} | ({"entrance_passed"} if self.entrance_release else set())
+        if missing := sorted(needed - set(self.told.values())):
+            raise ValueError(f"told has nothing for {', '.join(missing)}")
+        self.signals()
+        return self
+
+    def signals(self) -> dict[bytes, Signal]:
+        """Return what each command of the turnstile means. Raises `ValueError`."""
+        try:
+            return {bytes.fromhex(content): signal for content, signal in self.told.items()}
+        except ValueError:
+            raise ValueError("told: commands are written in hex, such as '50 01'") from None
+
+
+class TurnstileSerial(FramedDriver[Command]):
+    """A supervised turnstile; `capabilities` names its directions. It has no cell, so its occupancy is always 0."""
+
+    codec: TurnstileCodec
+    device_class = DeviceClass.BARRIER
+
+    def __init__(self, name: str, options: TurnstileOptions, sink: EventSink, clock: Clock) -> None:
+        super().__init__(name, options.timing(), sink, clock)
+        self.gap_s = options.frame_gap_s
+        self.codec = TurnstileCodec()
+        self._options = options
+        self._signals = options.signals()
+        commands = {Door.ENTRANCE: options.entrance_release, Door.EXIT: options.exit_release}
+        self._releases = {door: Command(content) for door, content in commands.items() if content is not None}
+        self.capabilities = frozenset(door.value for door in self._releases)
+        self._dialogue: Dialogue[Signal] = Dialogue(name, options.reply_timeout_s)
+        self._asking = asyncio.Lock()
+        self._sent_codec = TurnstileCodec()
+        self._inputs = _NOTHING
+        self._reported: BarrierInputs | None = None
+        self._is_tampered = self._is_forced = False
+        self._sent: set[Door] = set()
+        self._may_pass_until_s: dict[Door, float] = {}
+
+    @property
+    def source(self) -> LinkSource:
+        """The serial port."""
+        return self._options.port()
+
+    def opened(self) -> None:
+        """Report anew; counters go on, for a passage that nobody heard of is none."""
+        super().opened()
+        self._sent_codec.reset()
+        self._reported = None
+
+    async def probe(self) -> None:
+        """Ask for a sign of life."""
+        async with self.link.turn():
+            await self.link.write(self.codec.encode(Command(self._options.status)))
+
+    def sent(self, chunk: bytes) -> None:
+        """Note the releases that were asked for; they permit from the next answer on, whatever that is."""
+        for message in self._sent_codec.feed(chunk):
+            self._sent |= {door for door, command in self._releases.items() if command == message}
+
+    def take(self, message: Command | BadFrame, t_mono_s: float) -> bool:
+        """Take what the turnstile tells; report the inputs when they changed."""
+        if isinstance(message, BadFrame):
+            self.reporter.record(message.fault())
+            return False
+        signal = self._signals.get(message.content)
+        if signal is None:
+            return False  # nothing that the site's options know
+        self.declare_ready()
+        for door in self._sent:
+            self._may_pass_until_s[door] = t_mono_s + self._options.wait_s + SLACK_S
+        self._sent.clear()
+        self._apply(signal, t_mono_s)
+        if self._inputs != self._reported:
+            self._reported = self._inputs
+            self.reporter.emit(self._inputs, t_mono_s, message.content)
+        self._dialogue.answered(signal)
+        return True
+
+    def _apply(self, signal: Signal, t_mono_s: float) -> None:
+        place, _, what = signal.partition("_")
+        if place == "fire":
+            self._set("fire", what == "on")
+        elif place == "tamper":
+            self._is_tampered = what == "on"
+        elif what == "closed":
+            self._set(f"{place}_open", False)
+        elif what in {"open", "passed"}:
+            door = Door(place)
+            if what == "open":
+                self._set(f"{place}_open", True)
+            else:
+                counter = f"{place}_passages"
+                self._set(counter, (getattr(self._inputs, counter) + 1) % _COUNTER_SIZE)
+            if not self._inputs.fire and t_mono_s > self._may_pass_until_s.get(door, float("-inf")):
+                LOG.warning("door_opened_without_release", device=self.name, door=door.value)
+                self._is_forced = True
+            if what == "passed":
+                self._may_pass_until_s.pop(door, None)  # one release, one passage
+        elif signal == "taken":
+            self._is_forced = False  # somebody looked after it, or it goes on as usual
+        self._set("tamper", self._is_tampered or self._is_forced)
+
+    def _set(self, field: str, value: bool | int) -> None:
+        changes: dict[str, Any] = {field: value}
+        self._inputs = replace(self._inputs, **changes)
+
+    # ---- commands
+
+    async def release(self, door: Door, ttl_s: float) -> None:
+        """Release one direction for one passage; returns when the turnstile confirmed it.
+
+        Raises `Unsupported` (no such direction), `ReleaseNotMade` (also when the turnstile would wait longer than `ttl_s`) or
+        `ReleaseUndetermined`.
+        """
+        command = self._releases.get(door)
+        if command is None:
+            raise Unsupported(f"{self.name} has no {door.value} direction")
+        if ttl_s < self._options.wait_s:
+            raise ReleaseNotMade(
+                f"{self.name} would hold the release for {self._options.wait_s} s, longer than {ttl_s} s"
+            )
+        try:
+            await self._ask(command)
+        except (NotReady, DeviceRefused) as fault:
+            raise ReleaseNotMade(f"{self.name} did not release the {door.value}: {fault}") from fault
+        except (DeviceSilent, LinkFault) as fault:
+            raise ReleaseUndetermined(
+                f"{self.name} did not confirm the release of the {door.value}: {fault}"
+            ) from fault
+
+    async def secure(self) -> None:
+        """End every running release. Tried twice; raises the fault that remains."""
+        try:
+            await self._ask(Command(self._options.lock))
+        except DeviceSilent:
+            await self._ask(Command(self._options.lock))  # locking twice does no harm
+
+    async def read_inputs(self) -> BarrierInputs:
+        """Return the inputs as they were last told. Raises `NotReady` when the turnstile is away."""
+        if self._reported is None:
+            raise NotReady(f"{self.name} told nothing yet")
+        return self._inputs
+
+    async def _ask(self, command: Command) -> None:
+        """Send a command once and wait for its confirmation."""
+        async with self._asking:
+            frame = self.codec.encode(command)
+            link = self.link
+            self.sent(frame)
+            try:
+                answer = await self._dialogue.ask(link, frame, lambda signal: signal in {"taken", "refused"})
+            except DriverFault:
+                await asyncio.sleep(self._options.reply_timeout_s)  # a late confirmation is not one of the next command
+                raise
+        if answer == "refused":
+            raise DeviceRefused(f"{self.name} refused the command")
+
+
+def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> TurnstileSerial:
+    """Return the driver. Raises `OptionsRefused`."""
+    return TurnstileSerial(name, TurnstileOptions.read(name, options), sink, clock)

@@ -1,0 +1,152 @@
+"""The turnstile driver on its twin: what moved is proven by the twin, never by the driver's word."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.turnstile import build
+from drivers.barrier.turnstile_twin import LOCK, STATUS, WORDS, TurnstileTwin
+from drivers.contracts import BarrierInputs, DeviceState, Door, Unsupported
+from drivers.errors import DeviceSilent, OptionsRefused
+from gate_agent.clock import SystemClock
+from tests.contract.barrier_bench import Running
+
+OPTIONS: dict[str, object] = {
+    "entrance_release": "49",
+    "lock": LOCK.hex(),
+    "status": STATUS.hex(),
+    "told": WORDS,
+    "wait_s": 0.4,
+    "reply_timeout_s": 0.1,
+}
+
+
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[Running]:
+    twin = TurnstileTwin(tmp_path / "turnstile", wait_s=0.4)
+    await twin.plug()
+    running = Running(twin, build, {"path": str(twin.path), **OPTIONS})
+    await running.until(running.inputs)
+    yield running
+    await running.stop()
+    await twin.stop()
+
+
+@pytest.mark.parametrize("door", list(Door), ids=lambda door: door.value)
+async def test_a_passage_is_released_once_and_counted(gate: Running, door: Door) -> None:
+    assert gate.driver.capabilities == {"entrance", "exit"}
+    assert not gate.twin.walk(door)
+    await gate.driver.release(door, 5.0)
+    assert gate.twin.released_log == [door]
+    assert gate.twin.walk(door)
+    await gate.until(lambda: gate.inputs()[-1].entrance_passages + gate.inputs()[-1].exit_passages == 1)
+    await gate.until(lambda: not (gate.inputs()[-1].exit_open or gate.inputs()[-1].entrance_open))
+    assert gate.inputs()[-1].exit_passages == (door is Door.EXIT)
+    assert not gate.twin.walk(door)
+    assert not any(inputs.tamper for inputs in gate.inputs())
+    assert await gate.driver.read_inputs() == gate.inputs()[-1]
+
+
+async def test_the_turnstile_ends_a_release_by_itself(gate: Running) -> None:
+    await gate.driver.release(Door.EXIT, 0.4)
+    await gate.until(lambda: not gate.twin.is_released(Door.EXIT), 0.8)
+
+
+async def test_a_turnstile_that_would_wait_longer_is_not_released(gate: Running) -> None:
+    with pytest.raises(ReleaseNotMade, match=r"longer than 0\.3 s"):
+        await gate.driver.release(Door.EXIT, 0.3)
+    assert gate.twin.released_log == []
+
+
+async def test_a_lost_confirmation_is_undetermined_and_never_sent_again(gate: Running) -> None:
+    gate.twin.lose_replies(1)
+    with pytest.raises(ReleaseUndetermined):
+        await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.twin.released_log == [Door.EXIT]
+    assert gate.twin.walk(Door.EXIT)  # it was released, so this is no climber
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1)
+    assert not gate.inputs()[-1].tamper
+
+
+async def test_a_refusal_is_told_as_not_made(gate: Running) -> None:
+    gate.twin.refuses = True
+    with pytest.raises(ReleaseNotMade):
+        await gate.driver.release(Door.EXIT, 5.0)
+
+
+async def test_lockdown_ends_running_releases(gate: Running) -> None:
+    await gate.driver.release(Door.ENTRANCE, 5.0)
+    await gate.driver.release(Door.EXIT, 5.0)
+    await gate.driver.secure()
+    assert not gate.twin.walk(Door.ENTRANCE)
+    assert not gate.twin.walk(Door.EXIT)
+
+
+async def test_away_means_not_made_and_mute_is_a_fault(gate: Running) -> None:
+    gate.twin.mute()
+    with pytest.raises(DeviceSilent):
+        await gate.driver.secure()
+    await gate.until(lambda: gate.driver.state is DeviceState.FAULT)
+    await gate.twin.unplug()
+    await gate.until(lambda: gate.driver.state is DeviceState.ABSENT)
+    with pytest.raises(ReleaseNotMade):
+        await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.twin.released_log == []
+
+
+async def test_who_climbs_is_told_within_a_second(gate: Running) -> None:
+    forced_s = SystemClock().monotonic_s()
+    gate.twin.force(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+    told = next(event for event in gate.events if isinstance(event.data, BarrierInputs) and event.data.tamper)
+    assert told.t_mono_s - forced_s < 1.0
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1)
+    await gate.driver.release(Door.EXIT, 5.0)
+    await gate.until(lambda: not gate.inputs()[-1].tamper)
+
+
+async def test_a_second_passage_on_one_release_is_told(gate: Running) -> None:
+    await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.twin.walk(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1 and not gate.inputs()[-1].exit_open)
+    gate.twin.force(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+
+
+async def test_fire_and_the_tamper_contact_are_observed(gate: Running) -> None:
+    gate.twin.fire()
+    gate.twin.force(Door.EXIT)  # the arms drop
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1)
+    assert gate.inputs()[-1].fire
+    assert not gate.inputs()[-1].tamper
+    gate.twin.tell("tamper_on")
+    await gate.until(lambda: gate.inputs()[-1].tamper)
+    await gate.driver.release(Door.EXIT, 5.0)
+    assert gate.inputs()[-1].tamper  # the contact's own, which no confirmation ends
+
+
+async def test_a_turnstile_with_an_exit_only(gate: Running) -> None:
+    only = build(
+        "barrier-1", {"path": "/dev/null", **OPTIONS, "entrance_release": None}, gate.events.append, SystemClock()
+    )
+    with pytest.raises(Unsupported):
+        await only.release(Door.ENTRANCE, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"told": {"06": "taken", "53": "alive"}}, "told has nothing for entrance_passed, exit_passed"),
+        ({"told": {"5802": "exit_passed"}}, "told has nothing for alive, entrance_passed, taken"),
+        ({"told": WORDS | {"xyz": "taken"}}, "written in hex"),
+        ({"lock": None}, "lock"),
+        ({"wait_s": 0}, "wait_s"),
+        ({"exit_release": ""}, "exit_release"),
+    ],
+    ids=["passage", "all", "hex", "lock", "wait", "empty"],
+)
+def test_words_that_prove_nothing_are_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(OptionsRefused, match=words):
+        build("barrier-1", {"path": "/dev/null", **OPTIONS, **change}, lambda _event: None, SystemClock())

@@ -1,0 +1,49 @@
+"""A door that moves without our permit: from the board on a serial line through driver and lane to the alarm, within a second."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from drivers.barrier.driver import build_rtu
+from drivers.barrier.twin import ModbusRtuBarrierTwin
+from drivers.contracts import BarrierInputs, DeviceEvent, Door
+from gate_agent.clock import SystemClock
+from gate_agent.domain.reasons import ReasonCode
+from tests.unit.test_lane_controller import lane
+
+ALARM_LIMIT_S = 1.0
+
+
+@pytest.mark.parametrize("door", list(Door), ids=lambda door: door.value)
+async def test_a_forced_door_raises_the_alarm_of_its_lane(tmp_path: Path, door: Door) -> None:
+    twin = ModbusRtuBarrierTwin(tmp_path / "box")
+    await twin.plug()
+    seen: list[DeviceEvent] = []
+    async with lane() as walk:
+
+        def sink(event: DeviceEvent) -> None:
+            seen.append(event)
+            walk.controller.device_event(event)
+
+        loop = asyncio.get_running_loop()
+        driver = build_rtu("barrier-1", {"path": str(twin.path), "parity": "N"}, sink, SystemClock())
+        running = asyncio.create_task(driver.run())
+        try:
+            async with asyncio.timeout(3.0):
+                while not any(isinstance(event.data, BarrierInputs) for event in seen):
+                    await asyncio.sleep(0.002)
+            assert ReasonCode.BARRIER_TAMPER not in walk.controller.alarms.open
+            twin.force(door)
+            forced_s = loop.time()
+            async with asyncio.timeout(3.0):
+                while ReasonCode.BARRIER_TAMPER not in walk.controller.alarms.open:
+                    await asyncio.sleep(0.002)
+            assert loop.time() - forced_s < ALARM_LIMIT_S
+            async with asyncio.timeout(5.0):  # the door fell shut by itself
+                while ReasonCode.BARRIER_TAMPER in walk.controller.alarms.open:
+                    await asyncio.sleep(0.01)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await twin.stop()
