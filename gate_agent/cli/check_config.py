@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from drivers.contracts import DeviceClass, DeviceEvent
 from drivers.errors import DriverFault
+from gate_agent.app.unusable_device import lane_roles
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.clock import SystemClock
 from gate_agent.domain.specimens import UTOPIA
@@ -178,7 +179,7 @@ def lane_findings(settings: Settings) -> list[Finding]:
     """Find gates without a lane, devices that stand in two places, lanes that prove no chip, and pictures that prove nothing."""
     if not settings.lane:
         return [Finding("lane", "the file defines no lane, so the gate serves nobody", "Add a [[lane]] table.")]
-    named = [name for lane in settings.lane for _, name in _roles(lane)]
+    named = [name for lane in settings.lane for _, name in lane_roles(lane)]
     doubled = sorted({name for name in named if named.count(name) > 1})
     wrong = "two lanes or roles share this device, which serves one traveller at a time"
     findings = [Finding(f"device {name}", wrong, "Give each its own.") for name in doubled]
@@ -191,17 +192,6 @@ def lane_findings(settings: Settings) -> list[Finding]:
         for lane in settings.lane
         if "infrared" in lane.page_pictures and "white" not in lane.page_pictures
     ]
-
-
-def _roles(lane: LaneSettings) -> Iterator[tuple[DeviceClass, str]]:
-    """Yield the devices of a lane and what each has to be."""
-    yield DeviceClass.DOCUMENT_READER, lane.document_reader
-    if lane.chip_reader:
-        yield DeviceClass.CHIP_READER, lane.chip_reader
-    yield DeviceClass.CAMERA, lane.camera
-    yield DeviceClass.BARRIER, lane.barrier
-    for name in lane.barcode:
-        yield DeviceClass.BARCODE, name
 
 
 def address_findings(settings: Settings) -> list[Finding]:
@@ -246,7 +236,7 @@ def device_findings(settings: Settings) -> list[Finding]:
             findings.append(Finding(f"device {device.name}", f"{fault.code}: {fault}", fault.remedy))
         else:
             classes[device.name] = driver.device_class
-    used = {name for lane in settings.lane for _, name in _roles(lane)}
+    used = {name for lane in settings.lane for _, name in lane_roles(lane)}
     findings += [
         Finding(f"device {name}", "no lane uses this device", "Name it in a [[lane]] table, or remove it.")
         for name, device_class in classes.items()
@@ -259,7 +249,7 @@ def device_findings(settings: Settings) -> list[Finding]:
                 f"{name} is a {classes[name]} and stands where a {role} is wanted",
                 "Name another device.",
             )
-            for role, name in _roles(lane)
+            for role, name in lane_roles(lane)
             if name in classes and classes[name] is not role
         ]
     return findings

@@ -18,7 +18,7 @@ from typing import Any
 
 from drivers.contracts import DeviceEvent, DeviceState, Driver, StateChanged
 from drivers.errors import DriverFault
-from drivers.registry import BUILT_IN, build, driver_names
+from drivers.registry import BUILT_IN, build, declaration, third_party
 from drivers.supervisor import SupervisedDriver
 from drivers.tape import TapeWriter, read_tape
 from gate_agent import logs
@@ -29,6 +29,7 @@ from gate_agent.clock import SystemClock
 from gate_agent.errors import DeviceFault, SettingsFault
 from gate_agent.settings import SITE_FILE, DeviceSettings, load
 
+OWN_DISTRIBUTION = "egate"
 SUMMARY = "list, probe, watch, command, record and replay devices; start their twins"
 
 
@@ -106,16 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]]
     if arguments.drivers:
-        rows = [
-            {
-                "driver": name,
-                "class": known.device_class.value if known else "",
-                "summary": known.summary if known else "third party",
-                "options": sorted(known.options_model().model_fields) if known else [],
-            }
-            for name in driver_names()
-            for known in (BUILT_IN.get(name),)
-        ]
+        rows = _driver_rows()
     else:
         settings = load(arguments.config)
         lanes = {
@@ -125,12 +117,30 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         rows = [{"device": one.name, "driver": one.driver, "lane": lanes.get(one.name)} for one in settings.device]
     for row in rows:
-        told = [value for key, value in row.items() if key != "options"]
+        told = [value for key, value in row.items() if key != "options" and value != ""]
         text = "  ".join(f"{value if value is not None else '-'!s:<16}" for value in told).rstrip()
-        if "options" in row:
+        if row.get("options"):
             text += f"\n{'':<18}{', '.join(row['options'])}"
         _say(row, arguments, text)
     return 0
+
+
+def _driver_rows() -> list[dict[str, Any]]:
+    """Return a row for each driver, those of other packages with the package that brings them and what is wrong with them."""
+    declared = [(name, built_in.declaration(), OWN_DISTRIBUTION, None) for name, built_in in BUILT_IN.items()]
+    found = [(one.name, one.declaration, one.distribution, one.fault) for one in third_party()]
+    return [
+        {
+            "driver": name,
+            "class": known.device_class.value if known else "",
+            "summary": known.summary if known else "",
+            "package": package,
+            "options": sorted(known.options.model_fields) if known else [],
+            "fault": fault.code if fault else "",
+            "remedy": f"{fault}. {fault.remedy}" if fault else "",
+        }
+        for name, known, package, fault in [*declared, *found]
+    ]
 
 
 def _devices(arguments: argparse.Namespace) -> list[DeviceSettings]:
@@ -251,8 +261,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     if not arguments.driver:
         raise SettingsFault("a tape does not say which device spoke: name its --driver")
     # A replay opens nothing; what only opening needs may stay out.
-    known = BUILT_IN.get(arguments.driver)
-    fields = known.options_model().model_fields if known is not None else {}
+    fields = declaration(arguments.driver).options.model_fields
     unopened = {key: "tape" for key in ("path", "host") if key in fields and fields[key].is_required()}
     options = unopened | _options(arguments.option)
 
