@@ -29,7 +29,7 @@ from gate_agent.settings import DeviceSettings, LaneSettings, Settings, load
 SUMMARY = "print the merged settings of a site file with the origin of each value, and what is wrong with them"
 
 # Variables that begin like settings and are none.
-OTHER_VARIABLES = frozenset({"EGATE_CACHE", "EGATE_NO_SKIPS"})
+OTHER_VARIABLES = frozenset({"EGATE_CACHE", "EGATE_NO_SKIPS", "EGATE_RIGS"})
 
 
 @dataclass(frozen=True, slots=True)
