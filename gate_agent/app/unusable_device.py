@@ -35,6 +35,7 @@ class UnusableDevice:
     """Takes the place of any driver: reports its fault once, and answers every command as a device does that is away."""
 
     capabilities: frozenset[str] = frozenset()
+    events: frozenset[type] = frozenset()
 
     def __init__(
         self, name: str, device_class: dc.DeviceClass, fault: DriverFault, sink: dc.EventSink, clock: dc.Clock

@@ -201,6 +201,8 @@ async def _probe(arguments: argparse.Namespace) -> int:
         row = {
             "device": driver.name,
             "class": driver.device_class.value,
+            "capabilities": sorted(driver.capabilities),
+            "events": sorted(kind.__name__ for kind in driver.events),
             "state": driver.state.value,
             "last_event": type(event.data).__name__ if event is not None else None,
             "fault": state.fault,

@@ -36,6 +36,9 @@ def load_rigs(folders: list[Path]) -> dict[str, Any]:
     return rigs
 
 
+DECLARING = {
+    *("mrz_serial", "elyctis_tlv", "barcode_serial", "zebra_ssi", "honeywell_serial", "hid_wedge", "example_reader")
+}
 OTHERS = [Path(folder) for folder in os.environ.get("EGATE_RIGS", "").split(os.pathsep) if folder]
 RIGS = load_rigs([Path(__file__).parent, *OTHERS])
 
@@ -174,6 +177,20 @@ async def test_seq_has_no_gaps_and_time_runs_forward(bench: Bench) -> None:
     told = [event.t_mono_s for event in bench.events if isinstance(event.data, bench.rig.told)]
     assert told == sorted(told)
     assert all(event.t_wall.utcoffset() is not None for event in bench.events)
+
+
+async def test_it_tells_only_what_it_declared(bench: Bench) -> None:
+    await bench.ready()
+    await bench.stir()
+    bench.rig.twin.corrupt()
+    for _ in range(20):
+        bench.rig.stir()
+        await asyncio.sleep(0.005)
+    events = bench.driver.events
+    if bench.rig.driver in DECLARING:
+        assert bench.rig.told in events
+    if events:
+        assert {type(event.data) for event in bench.events} <= {*events, StateChanged}
 
 
 async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState, DocumentPresented, StateChanged
 from drivers.errors import DeviceSilent, DriverFault, FrameDamaged, OptionsRefused, TapeFault
 from drivers.registry import BUILT_IN, build
 from drivers.reporter import Reporter
 from drivers.supervisor import Backoff
 from drivers.tape import TapeEntry, TapeWriter, read_tape
+from drivers.twin import TcpTwin
 from gate_agent.cli import main
 from gate_agent.clock import SystemClock
 from tests.unit.device_processes import start_devices
@@ -175,3 +177,55 @@ async def test_twin_watch_record_and_replay_by_hand(tmp_path: Path) -> None:
     (again,) = [row for row in rows if row["kind"] == "BarcodeRead"]
     assert again["payload_length"] == 10
     assert b"UTOPIA" not in lines  # contents are shown only when asked for
+
+
+async def test_a_delayed_twin_is_late_and_keeps_its_order(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    twin = BarcodeReaderTwin(tmp_path / "scanner")
+    await twin.plug()
+    events: list[DeviceEvent] = []
+    driver = build("scanner", "barcode_serial", {"path": str(twin.path)}, events.append, CLOCK)
+    running = asyncio.create_task(driver.run())
+    try:
+        async with asyncio.timeout(5):
+            while driver.state is not DeviceState.READY:
+                await asyncio.sleep(0.005)
+            started_s = loop.time()
+            twin.delay(0.2)
+            twin.scan(b"first")
+            twin.delay(0.0)
+            twin.scan(b"second")
+            while len(read := [event.data.payload for event in events if isinstance(event.data, BarcodeRead)]) < 2:
+                await asyncio.sleep(0.005)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await twin.unplug()
+    assert read == [b"first", b"second"]
+    assert loop.time() - started_s >= 0.2
+
+
+class EchoTwin(TcpTwin):
+    """Sends back what it hears."""
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(100):
+            self.send(writer, chunk)
+
+
+async def test_a_delayed_network_twin_is_late_and_keeps_its_order() -> None:
+    loop = asyncio.get_running_loop()
+    twin = EchoTwin()
+    await twin.plug()
+    reader, writer = await asyncio.open_connection("127.0.0.1", twin.port)
+    twin.delay(0.2)
+    started_s = loop.time()
+    writer.write(b"first ")
+    await asyncio.sleep(0.05)
+    twin.delay(0.0)
+    writer.write(b"second")
+    async with asyncio.timeout(5):
+        assert await reader.readexactly(12) == b"first second"
+    assert loop.time() - started_s >= 0.2
+    writer.close()
+    await twin.unplug()

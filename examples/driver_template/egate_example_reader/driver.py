@@ -23,9 +23,10 @@ class ExampleReaderOptions(SerialOptions):
 
 
 class ExampleReader(FramedDriver[Message]):
-    """A supervised reader; `capabilities` names the commands that this device takes."""
+    """A supervised reader; `capabilities` names the commands that this device takes, `events` what it tells."""
 
     device_class = DeviceClass.BARCODE
+    events = frozenset({BarcodeRead})
 
     def __init__(self, name: str, options: ExampleReaderOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options.timing(), sink, clock)
