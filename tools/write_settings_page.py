@@ -41,7 +41,7 @@ Drivers and their options, as they stand in `options` of a `[[device]]` table (s
 Bytes are written in hex, such as `"0d0a"`. A driver of another maker is found through the entry-point group `egate.drivers`;
 [drivers.md](drivers.md) shows how one is written.
 
-By hand, without the agent: `egate devices list --drivers`, `probe`, `watch`, `command`, `record`, `replay`; `egate devices twin DRIVER` plays a
+By hand, without the agent: `egate devices discover` (what is plugged in, by stable path), `list --drivers`, `probe`, `watch`, `command`, `record`, `replay`; `egate devices twin DRIVER` plays a
 virtual device that speaks the same bytes.
 
 This page is written by `python tools/write_settings_page.py`; a test compares it with the code.

@@ -1,4 +1,4 @@
-"""`egate devices list|probe|watch|command|twin|record|replay`: drivers by hand, without the agent.
+"""`egate devices list|discover|probe|watch|command|twin|record|replay`: drivers by hand, without the agent.
 
 Devices are named in a site file (`--config FILE [NAME…]`) or given whole (`--driver D --option key=value …`). What a document or symbol
 holds is shown with `--content` only.
@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from drivers.contracts import DeviceEvent, DeviceState, Driver, StateChanged
+from drivers.discovery import DEVICE_FILES
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN, build, declaration, third_party
 from drivers.supervisor import SupervisedDriver
 from drivers.tape import TapeWriter, read_tape
 from gate_agent import logs
 from gate_agent.cli.devices_command import COMMAND_USAGE, carry_out, command_of
+from gate_agent.cli.devices_discover import discovered, line_of
 from gate_agent.cli.devices_events import event_line, event_object
 from gate_agent.cli.devices_twin import TWINS, run_twin
 from gate_agent.clock import SystemClock
@@ -30,17 +32,20 @@ from gate_agent.errors import DeviceFault, SettingsFault
 from gate_agent.settings import SITE_FILE, DeviceSettings, load
 
 OWN_DISTRIBUTION = "egate"
-SUMMARY = "list, probe, watch, command, record and replay devices; start their twins"
+SUMMARY = "list, discover, probe, watch, command, record and replay devices; start their twins"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands."""
     commands = parser.add_subparsers(
-        dest="action", required=True, metavar="list|probe|watch|command|twin|record|replay"
+        dest="action", required=True, metavar="list|discover|probe|watch|command|twin|record|replay"
     )
     listing = commands.add_parser("list", help="the devices of a site file, or the drivers there are")
     listing.add_argument("--drivers", action="store_true", help="list drivers instead of devices")
     listing.add_argument("--config", type=Path, default=SITE_FILE, help="site file")
+    finding = commands.add_parser("discover", help="what is plugged in by stable path, and which device it is")
+    finding.add_argument("--config", type=Path, help=f"site file ({SITE_FILE} when it is there)")
+    finding.add_argument("--root", type=Path, default=DEVICE_FILES, metavar="FOLDER", help="folder of device files")
     for name, text in (
         ("probe", "open devices and say how they are; exit code 1 when one is not ready"),
         ("watch", "print what devices tell"),
@@ -86,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what was asked. Returns 0, or 1 when a probed device is not ready."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "list": _list,
+        "discover": _discover,
         "probe": lambda asked: asyncio.run(_probe(asked)),
         "watch": lambda asked: asyncio.run(_watch(asked, None)),
         "command": lambda asked: asyncio.run(_command(asked)),
@@ -122,6 +128,13 @@ def _list(arguments: argparse.Namespace) -> int:
         if row.get("options"):
             text += f"\n{'':<18}{', '.join(row['options'])}"
         _say(row, arguments, text)
+    return 0
+
+
+def _discover(arguments: argparse.Namespace) -> int:
+    file = arguments.config or (SITE_FILE if SITE_FILE.exists() else None)
+    for row in discovered(load(file).device if file else (), arguments.root):
+        _say(row, arguments, line_of(row))
     return 0
 
 
