@@ -12,17 +12,17 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from drivers.contracts import DeviceEvent, DeviceState, Driver, StateChanged
+from drivers.contracts import DeviceEvent, DeviceState, StateChanged
 from drivers.discovery import DEVICE_FILES
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN, build, declaration, third_party
 from drivers.supervisor import SupervisedDriver
 from drivers.tape import TapeWriter, read_tape
 from gate_agent import logs
+from gate_agent.cli.device_probing import let_go, probe, run_together
 from gate_agent.cli.devices_command import COMMAND_USAGE, carry_out, command_of
 from gate_agent.cli.devices_discover import discovered, line_of
 from gate_agent.cli.devices_events import event_line, event_object
@@ -184,51 +184,28 @@ def _options(words: list[str]) -> dict[str, Any]:
     return options
 
 
-async def _together(drivers: list[Driver], seconds: float, until: Callable[[], bool] | None = None) -> None:
-    """Run drivers for a while, or until a condition holds."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(driver.run()) for driver in drivers]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds or None):
-                while until is None or not until():  # noqa: ASYNC110 - states of several drivers, looked at now and then
-                    await asyncio.sleep(0.02)
-        for task in tasks:
-            task.cancel()
-
-
 async def _probe(arguments: argparse.Namespace) -> int:
-    last: dict[str, DeviceEvent] = {}
-    faults: dict[str, StateChanged] = {}
-
-    def hear(event: DeviceEvent) -> None:
-        last[event.device] = event
-        if isinstance(event.data, StateChanged):
-            faults[event.device] = event.data
-        _let_go(event)
-
-    drivers = [build(one.name, one.driver, one.options, hear, SystemClock()) for one in _devices(arguments)]
-    await _together(drivers, arguments.seconds, lambda: all(driver.state is DeviceState.READY for driver in drivers))
-    for driver in drivers:
-        state = faults.get(driver.name, StateChanged(driver.state))
-        event = last.get(driver.name)
+    probed = await probe(_devices(arguments), arguments.seconds)
+    for one in probed:
+        driver, state = one.driver, one.state
         row = {
             "device": driver.name,
             "class": driver.device_class.value,
             "capabilities": sorted(driver.capabilities),
             "events": sorted(kind.__name__ for kind in driver.events),
             "state": driver.state.value,
-            "last_event": type(event.data).__name__ if event is not None else None,
+            "last_event": one.last.__name__ if one.last is not None else None,
             "fault": state.fault,
             "remedy": state.remedy,
         }
         _say(row, arguments, f"{driver.name:<16}  {driver.state.value:<9} {state.fault} {state.remedy}".rstrip())
-    return int(any(driver.state is not DeviceState.READY for driver in drivers))
+    return int(any(one.driver.state is not DeviceState.READY for one in probed))
 
 
 async def _watch(arguments: argparse.Namespace, tape: TapeWriter | None) -> int:
     def hear(event: DeviceEvent) -> None:
         _tell(event, arguments)
-        _let_go(event)
+        let_go(event)
 
     drivers = [build(one.name, one.driver, one.options, hear, SystemClock()) for one in _devices(arguments)]
     if tape is not None:
@@ -237,7 +214,7 @@ async def _watch(arguments: argparse.Namespace, tape: TapeWriter | None) -> int:
                 "a tape holds the bytes of one device on a serial port or TCP connection; name that one"
             )
         drivers[0].tap = tape.record
-    await _together(drivers, arguments.seconds)
+    await run_together(drivers, arguments.seconds)
     return 0
 
 
@@ -252,7 +229,7 @@ async def _command(arguments: argparse.Namespace) -> int:
     def hear(event: DeviceEvent) -> None:
         if arguments.seconds or not isinstance(event.data, StateChanged):
             _tell(event, arguments)
-        _let_go(event)
+        let_go(event)
 
     driver = build(devices[0].name, devices[0].driver, devices[0].options, hear, SystemClock())
     running = asyncio.create_task(driver.run())
@@ -288,13 +265,6 @@ def _replay(arguments: argparse.Namespace) -> int:
 
     asyncio.run(play())
     return 0
-
-
-def _let_go(event: DeviceEvent) -> None:
-    """Give a camera's frame back at once."""
-    release = getattr(event.data, "release", None)
-    if release is not None:
-        release()
 
 
 def _tell(event: DeviceEvent, arguments: argparse.Namespace) -> None:
