@@ -184,7 +184,7 @@ async def test_each_device_is_opened_and_what_is_wrong_is_said(tmp_path: Path) -
         device("silent", "barcode_serial", path=str(silent.path)),
         device("pulled", "barcode_serial", path=str(tmp_path / "nothing")),
         device("typing", "hid_wedge", path=str(wedge.path), is_exclusive=False),
-        device("misspelt", "barcode_serial", paht="x"),
+        device("misspelt", "barcode_serial", colour="red"),
         device("unknown", "mrz_telepathy"),
     )
     settings = settings_in(tmp_path).model_copy(update={"device": devices})
@@ -197,7 +197,7 @@ async def test_each_device_is_opened_and_what_is_wrong_is_said(tmp_path: Path) -
     assert "baud rate" in told["silent"].remedy
     assert "absent (DRV-LNK-001)" in told["pulled"].finding
     assert "Plug the device in" in told["pulled"].remedy
-    assert "paht" in told["misspelt"].finding
+    assert "colour" in told["misspelt"].finding
     assert "DRV-OPT-002" in told["unknown"].finding
 
 
