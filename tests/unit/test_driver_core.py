@@ -11,7 +11,7 @@ import pytest
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState, DocumentPresented, StateChanged
-from drivers.errors import DeviceSilent, DriverFault, FrameDamaged, OptionsRefused, TapeFault
+from drivers.errors import DeviceRefused, DeviceSilent, DriverFault, FrameDamaged, OptionsRefused, TapeFault
 from drivers.registry import BUILT_IN, build
 from drivers.reporter import Reporter
 from drivers.supervisor import Backoff
@@ -67,6 +67,29 @@ def test_reports_have_no_gap_and_repeat_no_state() -> None:
         StateChanged(DeviceState.READY),
     ]
     assert reporter.fault_counts == {"DRV-FRM-003": 2, "DRV-DEV-001": 1}
+
+
+def test_each_owner_clears_its_own_fault() -> None:
+    events: list[DeviceEvent] = []
+    reporter = Reporter("device", events.append, CLOCK)
+    reporter.change(DeviceState.READY)
+    reporter.record(DeviceRefused("lamp"))
+    reporter.record(FrameDamaged("torn"))
+    reporter.record(FrameDamaged("torn"))
+    reporter.clear(FrameDamaged.code)
+    reporter.clear(FrameDamaged.code)
+    assert reporter.fault_code == DeviceRefused.code
+    reporter.clear(DeviceRefused.code)
+    assert reporter.fault_code == ""
+    codes = [event.data.fault for event in events if isinstance(event.data, StateChanged)]
+    assert codes == ["", "DRV-DEV-003", "DRV-FRM-003", "DRV-DEV-003", ""]
+    assert reporter.fault_counts == {"DRV-FRM-003": 2, "DRV-DEV-003": 1}
+    reporter.record(DeviceRefused("lamp"))
+    reporter.change(DeviceState.STARTING)  # a new connection begins with nothing recorded
+    reporter.change(DeviceState.READY)
+    reporter.record(FrameDamaged("torn"))
+    reporter.clear()
+    assert reporter.fault_code == ""
 
 
 def test_a_tape_is_private_and_reads_back(tmp_path: Path) -> None:
