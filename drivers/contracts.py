@@ -315,11 +315,15 @@ class Unsupported(Exception):
 
 
 class Driver(Protocol):
-    """What the agent sees of any device: a supervised task that reports into the sink it was built with."""
+    """What the agent sees of any device: a supervised task that reports into the sink it was built with.
+
+    `capabilities`: the commands and modes that this device has. `events`: the payloads that it may tell, `StateChanged` besides.
+    """
 
     name: str
     device_class: DeviceClass
     capabilities: frozenset[str]
+    events: frozenset[type]
 
     @property
     def state(self) -> DeviceState:

@@ -15,7 +15,9 @@ DriverFault
 │   ├── FrameTooLong      DRV-FRM-002
 │   └── FrameDamaged      DRV-FRM-003
 ├── OptionsRefused        DRV-OPT-001  options of a device cannot be used
-│   └── DriverUnknown     DRV-OPT-002  no driver of that name
+│   ├── DriverUnknown     DRV-OPT-002  no driver of that name
+│   ├── DriverNameTaken   DRV-OPT-003  two packages bring a driver of that name
+│   └── DriverBroken      DRV-OPT-004  the package that brings the driver does not work
 └── TapeFault             DRV-TAP-001  a recording cannot be read
 
 Drivers add their own below these, in their own errors. Each class says which state the device is in while the fault stands.
@@ -164,6 +166,20 @@ class DriverUnknown(OptionsRefused):
 
     code = "DRV-OPT-002"
     remedy = "Use a name from `egate devices list --drivers`."
+
+
+class DriverNameTaken(OptionsRefused):
+    """More than one package brings a driver of that name, or one takes the name of a driver of eGate itself."""
+
+    code = "DRV-OPT-003"
+    remedy = "Remove one of the packages; `egate devices list --drivers` names them."
+
+
+class DriverBroken(OptionsRefused):
+    """The package that brings the driver cannot be imported, or what it declares is no driver."""
+
+    code = "DRV-OPT-004"
+    remedy = "Install a version of the driver's package that fits this eGate, or remove it."
 
 
 class TapeFault(DriverFault):

@@ -1,25 +1,19 @@
 """The drivers there are: built-in ones in a plain dict, others through the entry-point group `egate.drivers`.
 
 A driver module offers `build(name, options, sink, clock) -> Driver`; it is imported when a configured device needs it. Building opens
-nothing: it is safe for checking a configuration.
+nothing: it is safe for checking a configuration. docs/drivers.md shows how a driver of another maker is written.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import cast
-
-from pydantic import BaseModel
 
 from drivers.contracts import Clock, DeviceClass, Driver, EventSink
+from drivers.declaration import DriverDeclaration, FoundDriver, build_declared, find, found_drivers
 from drivers.errors import DriverUnknown
-
-ENTRY_POINT_GROUP = "egate.drivers"
-
-Factory = Callable[[str, Mapping[str, object], EventSink, Clock], Driver]
+from drivers.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +25,17 @@ class BuiltIn:
     summary: str
     options: str
 
-    def options_model(self) -> type[BaseModel]:
+    def options_model(self) -> type[Options]:
         """Return the model that validates the driver's options."""
-        model: type[BaseModel] = getattr(importlib.import_module(self.target.partition(":")[0]), self.options)
-        return model
+        return self.declaration().options
+
+    def declaration(self) -> DriverDeclaration:
+        """Import the driver; return its declaration."""
+        module, _, function = self.target.partition(":")
+        imported = importlib.import_module(module)
+        return DriverDeclaration(
+            getattr(imported, function), self.device_class, self.summary, getattr(imported, self.options)
+        )
 
 
 BUILT_IN: dict[str, BuiltIn] = {
@@ -149,22 +150,28 @@ BUILT_IN: dict[str, BuiltIn] = {
 }
 
 
+def third_party() -> list[FoundDriver]:
+    """Return what other packages bring, each usable or with its fault."""
+    return found_drivers(BUILT_IN)
+
+
 def driver_names() -> tuple[str, ...]:
-    """Return the names that `build` knows, built-in ones first."""
-    third_party = sorted(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))
-    return (*BUILT_IN, *(name for name in third_party if name not in BUILT_IN))
+    """Return the names that `build` can use, built-in ones first."""
+    return (*BUILT_IN, *(found.name for found in third_party() if found.fault is None))
 
 
-def factory(driver: str) -> Factory:
-    """Return the `build` of a driver. Raises `DriverUnknown`; a built-in name cannot be taken by an entry point."""
+def declaration(driver: str) -> DriverDeclaration:
+    """Return what a driver declares. Raises `DriverUnknown`, `DriverNameTaken` or `DriverBroken`; a built-in name cannot be taken."""
     if (built_in := BUILT_IN.get(driver)) is not None:
-        module, _, function = built_in.target.partition(":")
-        return cast("Factory", getattr(importlib.import_module(module), function))
-    for entry in entry_points(group=ENTRY_POINT_GROUP, name=driver):
-        return cast("Factory", entry.load())
+        return built_in.declaration()
+    if (found := find(driver)) is not None:
+        return found
     raise DriverUnknown(f"no driver is called {driver!r}; there are: {', '.join(driver_names())}")
 
 
 def build(name: str, driver: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> Driver:
-    """Return the driver of the device `name`, not yet running. Raises `DriverUnknown` or `OptionsRefused`."""
-    return factory(driver)(name, options, sink, clock)
+    """Return the driver of the device `name`, not yet running. Raises `OptionsRefused` or what `declaration` raises."""
+    declared = declaration(driver)
+    if driver in BUILT_IN:
+        return declared.build(name, options, sink, clock)
+    return build_declared(declared, driver, name, options, sink, clock)

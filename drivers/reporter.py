@@ -21,6 +21,7 @@ class Reporter:
         self._clock = clock
         self._seq = 0
         self._fault_code = ""
+        self._recorded: dict[str, DriverFault] = {}
         self.state = DeviceState.ABSENT
         self.fault_counts: Counter[str] = Counter()
 
@@ -36,22 +37,34 @@ class Reporter:
         self._sink(DeviceEvent(self._name, payload, self._clock.now(), stamp_s, self._seq, raw))
 
     def change(self, state: DeviceState, fault: DriverFault | None = None) -> None:
-        """Report the state when it or its fault differs from what was reported last."""
-        code = fault.code if fault is not None else ""
+        """Report the state when it or its fault differs from what was reported last; what was recorded until then is over."""
+        self._recorded.clear()
+        self._count(fault)
+        self._tell(state, fault)
+
+    def record(self, fault: DriverFault) -> None:
+        """Record a fault that leaves the state as it is (a bad frame): counted always, reported when it is news."""
+        self._recorded.pop(fault.code, None)
+        self._recorded[fault.code] = fault
+        self._count(fault)
+        self._tell(self.state, fault)
+
+    def clear(self, *codes: str) -> None:
+        """Report that recorded faults are over, all or those of these codes; the newest that is left stands. Nothing when none stood."""
+        for code in codes or tuple(self._recorded):
+            self._recorded.pop(code, None)
+        if self._fault_code and self.state is DeviceState.READY:
+            self._tell(DeviceState.READY, next(reversed(self._recorded.values()), None))
+
+    def _count(self, fault: DriverFault | None) -> None:
         if fault is not None:
-            self.fault_counts[code] += 1
+            self.fault_counts[fault.code] += 1
+
+    def _tell(self, state: DeviceState, fault: DriverFault | None) -> None:
+        code = fault.code if fault is not None else ""
         if state is self.state and code == self._fault_code:
             return
         self.state = state
         self._fault_code = code
         LOG.info("device_state_changed", device=self._name, state=state.value, code=code)
         self.emit(StateChanged(state, code, fault.remedy if fault is not None else ""))
-
-    def record(self, fault: DriverFault) -> None:
-        """Record a fault that leaves the state as it is (a bad frame): counted always, reported when it is news."""
-        self.change(self.state, fault)
-
-    def clear(self) -> None:
-        """Report that the recorded fault is over; nothing when none stood."""
-        if self._fault_code and self.state is DeviceState.READY:
-            self.change(DeviceState.READY)

@@ -29,7 +29,7 @@ _Raised = TypeVar("_Raised", bound=BaseException)
 
 
 class LinkSource(Protocol):
-    """Opens the link of a device: `drivers.link.SerialPort`, `drivers.link.TcpPeer`, `drivers.bus.Seat`."""
+    """Opens the link of a device: those of `drivers.link` and `drivers.listening_link`, `drivers.bus.Seat`."""
 
     async def open(self, tap: Tap | None = None) -> Link:
         """Return an open link. Raises `LinkFault`."""
@@ -75,6 +75,7 @@ class SupervisedDriver(ABC):
 
     device_class: DeviceClass
     capabilities: frozenset[str] = frozenset()
+    events: frozenset[type] = frozenset()  # payloads that it may tell, StateChanged besides
     gap_s: float | None = None  # inter-byte gap that ends a frame, for devices without an end mark
 
     def __init__(self, name: str, timing: Timing, sink: EventSink, clock: Clock) -> None:
@@ -126,10 +127,19 @@ class SupervisedDriver(ABC):
     def opened(self) -> None:  # noqa: B027 - a hook that most drivers leave out
         """Forget what belonged to the last connection; called before the first byte of a new one."""
 
+    async def ended(self) -> None:  # noqa: B027 - a hook that most drivers leave out
+        """Let go of what outlives a link, such as a port that the device calls; called when the driver is cancelled."""
+
     # ---- the supervisor
 
     async def run(self) -> None:
         """Own the device until cancelled."""
+        try:
+            await self._own()
+        finally:
+            await self.ended()
+
+    async def _own(self) -> None:
         while True:
             # A task of its own: on Python 3.11.2 a failed TaskGroup leaves its parent marked as being cancelled, and the next
             # asyncio.timeout in that task would end the driver without a word.

@@ -1,6 +1,6 @@
 """Twins: virtual devices that speak the real codec on a pty, a FIFO or a TCP port, for the demo and for tests.
 
-A twin can be pulled out, put back, muted and made to send damaged bytes. The pty twin keeps the slave side open itself: a master whose
+A twin can be pulled out, put back, muted, slowed down and made to send damaged bytes. The pty twin keeps the slave side open itself: a master whose
 slave nobody holds is readable with EIO for ever and spins a core.
 """
 
@@ -39,6 +39,10 @@ class Twin(Protocol):
         """Flip one bit in everything that is sent."""
         ...
 
+    def delay(self, seconds: float) -> None:
+        """Send everything so much later, in order; 0 at once."""
+        ...
+
 
 class Damage:
     """Flips one bit of each piece, at places that a seed decides."""
@@ -65,8 +69,9 @@ class PathTwin(ABC):
         self._damage = Damage(seed)
         self._is_muted = False
         self._is_corrupting = False
+        self._delay_s = 0.0
         self._master = self._slave = -1
-        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
         self._cut_after_bytes: int | None = None
 
@@ -102,6 +107,10 @@ class PathTwin(ABC):
         """Flip one bit in everything that is sent."""
         self._is_corrupting = on
 
+    def delay(self, seconds: float) -> None:
+        """Send everything so much later, in order; 0 at once."""
+        self._delay_s = seconds
+
     def cut_after(self, sent_bytes: int) -> None:
         """Pull the cable once so many further bytes were sent: tears a frame at any place."""
         self._cut_after_bytes = sent_bytes
@@ -109,7 +118,8 @@ class PathTwin(ABC):
     def send(self, chunk: bytes) -> None:
         """Send bytes to the driver, in order with everything sent before; lost while muted or unplugged."""
         if self.is_plugged and not self._is_muted:
-            self._outgoing.put_nowait(self._damage.apply(chunk) if self._is_corrupting else chunk)
+            due_s = asyncio.get_running_loop().time() + self._delay_s
+            self._outgoing.put_nowait((due_s, self._damage.apply(chunk) if self._is_corrupting else chunk))
 
     @abstractmethod
     def make_device(self) -> tuple[int, int]:
@@ -134,7 +144,9 @@ class PathTwin(ABC):
 
     async def _send_out(self) -> None:
         while True:
-            rest = await self._outgoing.get()
+            due_s, rest = await self._outgoing.get()
+            if (wait_s := due_s - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(wait_s)
             while rest:
                 piece = rest[:WRITE_PIECE_BYTES]
                 if self._cut_after_bytes is not None:
@@ -226,6 +238,7 @@ class TcpTwin(ABC):
         self._is_corrupting = False
         self._cut_after_bytes: int | None = None
         self._cutting: asyncio.Task[None] | None = None
+        self._delay_s = self._last_due_s = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._talks: set[asyncio.Task[None]] = set()
@@ -267,6 +280,10 @@ class TcpTwin(ABC):
         """Pull the cable once so many further bytes were sent: tears a message at any place."""
         self._cut_after_bytes = sent_bytes
 
+    def delay(self, seconds: float) -> None:
+        """Send everything so much later, in order; 0 at once."""
+        self._delay_s = seconds
+
     def plugged(self) -> None:  # noqa: B027 - a hook that most twins leave out
         """Start as after power-up."""
 
@@ -275,16 +292,26 @@ class TcpTwin(ABC):
         """Serve one connection until it ends."""
 
     def send(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
-        """Send bytes on one connection; lost while muted and behind a cut."""
+        """Send bytes on one connection, late where the twin is slow; lost while muted and behind a cut."""
         if self._is_muted or writer.is_closing() or self._cutting is not None:
             return
         if self._cut_after_bytes is not None:
             chunk = chunk[: self._cut_after_bytes]
             self._cut_after_bytes -= len(chunk)
-        writer.write(self._damage.apply(chunk) if self._is_corrupting else chunk)
+        chunk = self._damage.apply(chunk) if self._is_corrupting else chunk
+        loop = asyncio.get_running_loop()
+        if not self._delay_s and self._last_due_s <= loop.time():
+            writer.write(chunk)
+        else:
+            self._last_due_s = max(self._last_due_s, loop.time() + self._delay_s)
+            loop.call_at(self._last_due_s, self._send_late, writer, chunk)
         if self._cut_after_bytes == 0:
             self._cut_after_bytes = None
             self._cutting = asyncio.create_task(self._torn(), name="twin torn")
+
+    def _send_late(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
+        if not writer.is_closing():
+            writer.write(chunk)
 
     async def _torn(self) -> None:
         """Hang up after the driver had a moment to read what was sent before the cut."""

@@ -6,7 +6,9 @@ line and handed down; never a module global. Secrets are paths to files, never v
 
 from __future__ import annotations
 
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +18,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
+from gate_agent.site_file import document_of
 
 __all__ = [
+    "GATE_VARIABLE",
     "SITE_FILE",
     "AttackDetection",
     "CentreSettings",
@@ -35,10 +39,12 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "SyncSettings",
+    "disagreements",
     "load",
 ]
 
 SITE_FILE = Path("/etc/egate/gate.toml")
+GATE_VARIABLE = "EGATE_GATE__GATE_ID"
 
 
 class GateSettings(Section):
@@ -230,34 +236,47 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Settings:
-        names = [device.name for device in self.device]
-        doubled = {name for name in names if names.count(name) > 1}
-        if doubled:
-            raise ValueError(f"device named twice: {', '.join(sorted(doubled))}")
-        lanes = [lane.lane_id for lane in self.lane]
-        if len(set(lanes)) != len(lanes):
-            raise ValueError("lane_id used twice")
-        for lane in self.lane:
-            chips = (lane.chip_reader,) if lane.chip_reader else ()
-            for name in (lane.document_reader, lane.camera, lane.barrier, *chips, *lane.barcode):
-                if name not in names:
-                    raise ValueError(
-                        f"lane {lane.lane_id} names the device {name!r}, which no [[device]] table defines"
-                    )
+        written = {"device": [one.model_dump() for one in self.device], "lane": [one.model_dump() for one in self.lane]}
+        if found := [text for _, text in disagreements(written)]:
+            raise ValueError("; ".join(found))
         return self
 
 
-def load(path: Path) -> Settings:
-    """Read a site file. Raises `SettingsFault` naming the key and what is wrong with it."""
+def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return where lanes and devices of a document contradict each other, and how; `where` as in `egate check-config`."""
+    lanes = document.get("lane", ())
+    names = [device.get("name") for device in document.get("device", ())]
+    numbers = [lane.get("lane_id") for lane in lanes]
+    found = [
+        (f"device {name}", f"device named twice: {name}") for name in dict.fromkeys(names) if names.count(name) > 1
+    ]
+    found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
+    for lane in lanes:
+        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", "barrier")]
+        for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
+            if name and name not in names:
+                text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"
+                found.append((f"lane {lane.get('lane_id')}.{role}", text))
+    return found
+
+
+def load(path: Path, gate_id: str | None = None) -> Settings:
+    """Read a site file, of one gate or of several; `gate_id` says which, else `EGATE_GATE__GATE_ID`.
+
+    Raises `SettingsFault` naming the key and what is wrong with it.
+    """
+    chosen = gate_id or next((value for name, value in os.environ.items() if name.upper() == GATE_VARIABLE), None)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = document_of(tomllib.loads(path.read_text(encoding="utf-8")), chosen).document
+    except (OSError, ValueError) as error:  # no TOML and no text are ValueErrors, too
         raise SettingsFault(f"{path}: {error}") from error
     try:
         settings = Settings(**document)
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
         raise SettingsFault(f"{path}: " + "; ".join(lines)) from error
+    if gate_id is not None and settings.gate.gate_id != gate_id:
+        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
     base = path.resolve().parent
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}

@@ -30,7 +30,33 @@ Order, the first that speaks wins: command line, environment, site file, default
 two underscores and the key in capitals: `EGATE_CONSOLE__PORT=9443`. Relative paths count from the site file's folder. Secrets are
 never values here, only paths of files.
 
-`egate check-config FILE` prints the merged result with the origin of each value and says in plain words what is wrong.
+`egate check-config FILE` prints the merged result with the origin of each value and says in plain words, with its line, what is wrong.
+
+## Several gates in one file
+
+The gates of a post can stand in one file: what they share is written once, and `[gates.ID]` holds what differs at the gate `ID`. Tables are
+merged key by key; a `[[gates.ID.device]]` table changes the shared device of that name and a `[[gates.ID.lane]]` table the lane of
+that number, or adds one; any other list is replaced. `EGATE_GATE__GATE_ID` says on each machine which gate it is; `egate check-config` looks
+at all of them, or at the one named with `--gate`.
+
+```toml
+[gate]
+site = "north-bridge"
+
+[[device]]
+name = "reader-1"
+driver = "mrz_serial"
+options = {{ path = "/dev/serial/by-id/usb-reader", baud = 115200 }}
+
+[gates.gate-1]
+
+[gates.gate-2]
+gate.travel_mode = "foot"
+
+[[gates.gate-2.device]]
+name = "reader-1"
+options.path = "/dev/serial/by-id/usb-other-reader"
+```
 
 This page is written by `python tools/write_settings_page.py`; a test compares it with the code.
 """
@@ -38,9 +64,10 @@ This page is written by `python tools/write_settings_page.py`; a test compares i
 DEVICES_HEAD = """# Devices
 
 Drivers and their options, as they stand in `options` of a `[[device]]` table (see [settings.md](settings.md)). Unknown options are refused.
-Bytes are written in hex, such as `"0d0a"`. A driver of another maker is found through the entry-point group `egate.drivers`.
+Bytes are written in hex, such as `"0d0a"`. A driver of another maker is found through the entry-point group `egate.drivers`;
+[drivers.md](drivers.md) shows how one is written.
 
-By hand, without the agent: `egate devices list --drivers`, `probe`, `watch`, `command`, `record`, `replay`; `egate devices twin DRIVER` plays a
+By hand, without the agent: `egate devices discover` (what is plugged in, by stable path), `list --drivers`, `probe`, `watch`, `command`, `record`, `replay`; `egate devices twin DRIVER` plays a
 virtual device that speaks the same bytes.
 
 This page is written by `python tools/write_settings_page.py`; a test compares it with the code.

@@ -11,6 +11,7 @@ class BarcodeReader(FramedDriver[Received]):
     """A supervised bar code reader. `capabilities` names the commands that this device takes; a driver offers what it can."""
 
     device_class = DeviceClass.BARCODE
+    events = frozenset({BarcodeRead, BarcodeRefused})
 
     async def trigger(self, *, on: bool) -> None:  # noqa: ARG002 - a device that has the command overrides it
         """Start or stop reading. Raises `Unsupported`, `NotReady`, a link fault or the device's refusal."""

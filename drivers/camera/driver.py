@@ -94,6 +94,7 @@ class OpenCvCamera:
     def __init__(self, name: str, options: CameraOptions, sink: EventSink, clock: Clock) -> None:
         self.name = name
         self.capabilities = frozenset({"frames", "barcodes"} if options.read_barcodes else {"frames"})
+        self.events = frozenset({FrameCaptured, BarcodeRead} if options.read_barcodes else {FrameCaptured})
         self._options = options
         self._clock = clock
         self.reporter = Reporter(name, sink, clock)

@@ -106,6 +106,7 @@ class ChipReader:
 
     device_class = DeviceClass.CHIP_READER
     capabilities = frozenset({"read"})
+    events = frozenset({ChipPresented, ChipRemoved})
 
     def __init__(
         self, name: str, options: ChipReaderOptions, place: Mapping[str, object], sink: EventSink, clock: Clock

@@ -55,6 +55,9 @@ class MrzSerialOptions(SerialOptions):
     image_limit_bytes: int = Field(IMAGE_LIMIT_BYTES, ge=1024, le=IMAGE_LIMIT_BYTES, description="Largest image taken.")
 
 
+_EVENTS = {DocumentPresented, DocumentRemoved, MrzRead, ReadFailed}
+
+
 class MrzSerialReader(SupervisedDriver):
     """A supervised document reader; `capabilities` holds `read_again` when it takes commands."""
 
@@ -67,6 +70,7 @@ class MrzSerialReader(SupervisedDriver):
         super().__init__(name, timing, sink, clock)
         self.gap_s = options.frame_gap_s
         self.capabilities = frozenset({"read_again", "images"} if options.has_packets else ())
+        self.events = frozenset(_EVENTS | {DocumentImage} if options.has_packets else _EVENTS)
         self._options = options
         profile = Profile(options.start, options.separator, options.end, options.has_packets)
         self._codec = DocumentReaderCodec(profile, options.image_limit_bytes)

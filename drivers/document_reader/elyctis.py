@@ -53,6 +53,7 @@ class ElyctisReader(FramedDriver[Tlv]):
     codec: ElyctisCodec
     device_class = DeviceClass.DOCUMENT_READER
     capabilities = frozenset({"read_again"})
+    events = frozenset({DocumentPresented, MrzRead, ReadFailed})
 
     def __init__(self, name: str, options: ElyctisOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options.timing(), sink, clock)

@@ -88,6 +88,7 @@ class SealTrackerServer:
 
     device_class = DeviceClass.SEAL_TRACKER
     capabilities = frozenset({"seals"})
+    events = frozenset({SealReported})
 
     def __init__(self, name: str, options: SealServerOptions, sink: EventSink, clock: Clock) -> None:
         self.name = name

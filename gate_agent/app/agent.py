@@ -18,6 +18,7 @@ from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
+from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
@@ -116,7 +117,9 @@ class Agent:
     async def _serve(self, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide) -> None:
         settings = self._settings
         for device in settings.device:
-            driver = build_driver(device.name, device.driver, self._options(device), self._dispatch, self._clock)
+            driver = self._built(device)
+            if driver is None:
+                continue
             self._drivers[device.name] = driver
             self._statuses[device.name] = DeviceStatus(driver.device_class.value, "absent", self._clock.now())
         desk = StoredDesk(store)
@@ -161,6 +164,19 @@ class Agent:
             source.changes.close()
             for task in tasks:
                 task.cancel()
+
+    def _built(self, device: DeviceSettings) -> dc.Driver | None:
+        """Return the device's driver; one that cannot be built stands there in fault, so that the others go on.
+
+        None when nobody can say what it should have been: no lane names it, and its driver is not known.
+        """
+        try:
+            return build_driver(device.name, device.driver, self._options(device), self._dispatch, self._clock)
+        except DriverFault as fault:
+            log.error("device_unusable", device=device.name, code=fault.code)
+            built_in = BUILT_IN.get(device.driver)
+            role = role_of(self._settings, device.name) or (built_in.device_class if built_in else None)
+            return UnusableDevice(device.name, role, fault, self._dispatch, self._clock) if role else None
 
     def _options(self, device: DeviceSettings) -> dict[str, object]:
         """Return a device's options; a camera that a lane reads codes from is told so, and a chip reader what the site wants."""

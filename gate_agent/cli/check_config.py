@@ -11,7 +11,7 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,19 @@ from pydantic import BaseModel, ValidationError
 
 from drivers.contracts import DeviceClass, DeviceEvent
 from drivers.errors import DriverFault
+from gate_agent.app.unusable_device import lane_roles
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.site_lines import line_in_text, with_line
 from gate_agent.clock import SystemClock
 from gate_agent.domain.specimens import UTOPIA
 from gate_agent.errors import SettingsFault
-from gate_agent.settings import DeviceSettings, LaneSettings, Settings, load
+from gate_agent.settings import GATE_VARIABLE, DeviceSettings, LaneSettings, Settings, disagreements, load
+from gate_agent.site_file import GATES, GateDocument, document_of, gate_ids, lines_of
 
 SUMMARY = "print the merged settings of a site file with the origin of each value, and what is wrong with them"
 
 # Variables that begin like settings and are none.
-OTHER_VARIABLES = frozenset({"EGATE_CACHE", "EGATE_NO_SKIPS"})
+OTHER_VARIABLES = frozenset({"EGATE_CACHE", "EGATE_NO_SKIPS", "EGATE_RIGS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,13 @@ class Origin:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the operands."""
     parser.add_argument("file", type=Path, metavar="FILE", help="site file (TOML)")
+    parser.add_argument("--gate", metavar="ID", help="gate of a file that holds several (default: each of them)")
     parser.add_argument("--json", action="store_true", help="one JSON object: file, settings[], findings[]")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print and return 0, or 1 when something was found."""
-    origins, findings = examine(arguments.file, os.environ)
+    origins, findings = examine(arguments.file, os.environ, arguments.gate)
     if arguments.json:
         report = {
             "file": str(arguments.file),
@@ -66,21 +70,56 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def examine(file: Path, environment: Mapping[str, str]) -> tuple[list[Origin], list[Finding]]:
-    """Return the merged values with their origins (none when the file cannot be used) and everything that was found."""
+def examine(
+    file: Path, environment: Mapping[str, str], gate_id: str | None = None
+) -> tuple[list[Origin], list[Finding]]:
+    """Return the merged values with their origins (none when the file cannot be used) and everything that was found.
+
+    A file of several gates is looked at gate by gate unless one is named; what is wrong for all of them is found once.
+    """
     findings = variable_findings(environment)
     try:
-        settings = load(file)
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+        gates = gate_ids(document)
+    except (OSError, ValueError) as error:
+        remedy = "Mend the file; TOML is strict about quotes and brackets."
+        return [], [*findings, Finding(str(file), str(error), remedy, line_in_text(str(error)))]
+    lines = lines_of(text)
+    named = gate_id or {name.upper(): value for name, value in environment.items()}.get(GATE_VARIABLE)
+    origins: list[Origin] = []
+    told: set[Finding] = set()
+    for gate in [named] if named or not gates else gates:
+        try:
+            read = document_of(document, gate)
+        except ValueError as error:
+            findings.append(Finding(str(file), str(error), "Name a gate of the file.", lines.get((GATES,))))
+            continue
+        its_origins, found = _examined(file, environment, gate_id or (gate if gates else None), read)
+        prefix = f"gate {gate}, " if gates and not named else ""
+        origins += [replace(one, key=f"{gate}: {one.key}") for one in its_origins] if prefix else its_origins
+        new = [one for one in (with_line(finding, read, lines) for finding in found) if one not in told]
+        told.update(new)
+        findings += [replace(one, where=prefix + one.where) for one in new]
+    return origins, findings
+
+
+def _examined(
+    file: Path, environment: Mapping[str, str], gate_id: str | None, read: GateDocument
+) -> tuple[list[Origin], list[Finding]]:
+    """Look at one gate."""
+    findings: list[Finding] = []
+    try:
+        settings = load(file, gate_id)
     except SettingsFault as fault:
-        return [], [*findings, *fault_findings(file, fault)]
-    document = tomllib.loads(file.read_text(encoding="utf-8"))
+        return [], fault_findings(file, fault, read.document)
     findings += lane_findings(settings)
     findings += device_findings(settings)
     findings += folder_findings(settings)
     findings += key_findings(settings)
     findings += address_findings(settings)
     findings += place_findings(settings)
-    return list(origins_of(settings, document, environment)), findings
+    return list(origins_of(settings, read.document, environment)), findings
 
 
 def origins_of(settings: Settings, document: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Origin]:
@@ -119,16 +158,17 @@ def _printable(key: str, value: Any) -> Any:
 # ---- findings -----------------------------------------------------------------------------------------------------------
 
 
-def fault_findings(file: Path, fault: SettingsFault) -> list[Finding]:
+def fault_findings(file: Path, fault: SettingsFault, document: Mapping[str, Any]) -> list[Finding]:
     """Put a refused file into plain words, one finding for each key."""
     if not isinstance(fault.__cause__, ValidationError):
-        return [
-            Finding(
-                str(file), str(fault.__cause__ or fault), "Mend the file; TOML is strict about quotes and brackets."
-            )
-        ]
+        return [Finding(str(file), str(fault), "Name the gate of this file, or no gate.")]
     findings = []
     for item in fault.__cause__.errors():
+        if not item["loc"]:
+            remedy = "Each name stands in one table, and each named device has a [[device]] table."
+            found = disagreements(document) or [(str(file), item["msg"])]  # what the environment says stands on no line
+            findings += [Finding(where, text, remedy) for where, text in found]
+            continue
         where = ".".join(str(part) for part in item["loc"]) or str(file)
         if item["type"] == "extra_forbidden":
             known = _known_keys(item["loc"])
@@ -178,7 +218,7 @@ def lane_findings(settings: Settings) -> list[Finding]:
     """Find gates without a lane, devices that stand in two places, lanes that prove no chip, and pictures that prove nothing."""
     if not settings.lane:
         return [Finding("lane", "the file defines no lane, so the gate serves nobody", "Add a [[lane]] table.")]
-    named = [name for lane in settings.lane for _, name in _roles(lane)]
+    named = [name for lane in settings.lane for _, name in lane_roles(lane)]
     doubled = sorted({name for name in named if named.count(name) > 1})
     wrong = "two lanes or roles share this device, which serves one traveller at a time"
     findings = [Finding(f"device {name}", wrong, "Give each its own.") for name in doubled]
@@ -200,17 +240,6 @@ _UNUSED_BY_CLASS = {
         "Keep it to be watched with `egate devices watch`, or remove it.",
     )
 }
-
-
-def _roles(lane: LaneSettings) -> Iterator[tuple[DeviceClass, str]]:
-    """Yield the devices of a lane and what each has to be."""
-    yield DeviceClass.DOCUMENT_READER, lane.document_reader
-    if lane.chip_reader:
-        yield DeviceClass.CHIP_READER, lane.chip_reader
-    yield DeviceClass.CAMERA, lane.camera
-    yield DeviceClass.BARRIER, lane.barrier
-    for name in lane.barcode:
-        yield DeviceClass.BARCODE, name
 
 
 def address_findings(settings: Settings) -> list[Finding]:
@@ -262,10 +291,10 @@ def device_findings(settings: Settings) -> list[Finding]:
         try:
             driver = registry.build(device.name, device.driver, device.options, _ignore, SystemClock())
         except DriverFault as fault:
-            findings.append(Finding(f"device {device.name}", f"{fault.code}: {fault}", fault.remedy))
+            findings += driver_findings(device, fault)
         else:
             classes[device.name] = driver.device_class
-    used = {name for lane in settings.lane for _, name in _roles(lane)}
+    used = {name for lane in settings.lane for _, name in lane_roles(lane)}
     findings += [
         Finding(f"device {name}", *_UNUSED_BY_CLASS.get(device_class, _UNUSED))
         for name, device_class in classes.items()
@@ -278,9 +307,24 @@ def device_findings(settings: Settings) -> list[Finding]:
                 f"{name} is a {classes[name]} and stands where a {role} is wanted",
                 "Name another device.",
             )
-            for role, name in _roles(lane)
+            for role, name in lane_roles(lane)
             if name in classes and classes[name] is not role
         ]
+    return findings
+
+
+def driver_findings(device: DeviceSettings, fault: DriverFault) -> list[Finding]:
+    """Put a refused device into plain words, one finding for each option that is wrong."""
+    cause = fault.__cause__
+    if not isinstance(cause, ValidationError):
+        return [Finding(f"device {device.name}", f"{fault.code}: {fault}", fault.remedy)]
+    findings = []
+    for item in cause.errors():
+        option = ".".join(str(part) for part in item["loc"])
+        text = "there is no such option" if item["type"] == "extra_forbidden" else item["msg"]
+        where = f"device {device.name}.options" + (f".{option}" if option else "")
+        remedy = f"docs/devices.md and `egate devices list --drivers` say what {device.driver} takes."
+        findings.append(Finding(where, f"{fault.code}: {text}", remedy))
     return findings
 
 

@@ -1,4 +1,4 @@
-"""`egate devices list|probe|watch|command|twin|record|replay`: drivers by hand, without the agent.
+"""`egate devices list|discover|probe|watch|command|twin|record|replay`: drivers by hand, without the agent.
 
 Devices are named in a site file (`--config FILE [NAME…]`) or given whole (`--driver D --option key=value …`). What a document or symbol
 holds is shown with `--content` only.
@@ -12,34 +12,40 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from drivers.contracts import DeviceEvent, DeviceState, Driver, StateChanged
+from drivers.contracts import DeviceEvent, DeviceState, StateChanged
+from drivers.discovery import DEVICE_FILES
 from drivers.errors import DriverFault
-from drivers.registry import BUILT_IN, build, driver_names
+from drivers.registry import BUILT_IN, build, declaration, third_party
 from drivers.supervisor import SupervisedDriver
 from drivers.tape import TapeWriter, read_tape
 from gate_agent import logs
+from gate_agent.cli.device_probing import let_go, probe, run_together
 from gate_agent.cli.devices_command import COMMAND_USAGE, carry_out, command_of
+from gate_agent.cli.devices_discover import discovered, line_of
 from gate_agent.cli.devices_events import event_line, event_object
 from gate_agent.cli.devices_twin import TWINS, run_twin
 from gate_agent.clock import SystemClock
 from gate_agent.errors import DeviceFault, SettingsFault
 from gate_agent.settings import SITE_FILE, DeviceSettings, load
 
-SUMMARY = "list, probe, watch, command, record and replay devices; start their twins"
+OWN_DISTRIBUTION = "egate"
+SUMMARY = "list, discover, probe, watch, command, record and replay devices; start their twins"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands."""
     commands = parser.add_subparsers(
-        dest="action", required=True, metavar="list|probe|watch|command|twin|record|replay"
+        dest="action", required=True, metavar="list|discover|probe|watch|command|twin|record|replay"
     )
     listing = commands.add_parser("list", help="the devices of a site file, or the drivers there are")
     listing.add_argument("--drivers", action="store_true", help="list drivers instead of devices")
     listing.add_argument("--config", type=Path, default=SITE_FILE, help="site file")
+    finding = commands.add_parser("discover", help="what is plugged in by stable path, and which device it is")
+    finding.add_argument("--config", type=Path, help=f"site file ({SITE_FILE} when it is there)")
+    finding.add_argument("--root", type=Path, default=DEVICE_FILES, metavar="FOLDER", help="folder of device files")
     for name, text in (
         ("probe", "open devices and say how they are; exit code 1 when one is not ready"),
         ("watch", "print what devices tell"),
@@ -85,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what was asked. Returns 0, or 1 when a probed device is not ready."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "list": _list,
+        "discover": _discover,
         "probe": lambda asked: asyncio.run(_probe(asked)),
         "watch": lambda asked: asyncio.run(_watch(asked, None)),
         "command": lambda asked: asyncio.run(_command(asked)),
@@ -106,16 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]]
     if arguments.drivers:
-        rows = [
-            {
-                "driver": name,
-                "class": known.device_class.value if known else "",
-                "summary": known.summary if known else "third party",
-                "options": sorted(known.options_model().model_fields) if known else [],
-            }
-            for name in driver_names()
-            for known in (BUILT_IN.get(name),)
-        ]
+        rows = _driver_rows()
     else:
         settings = load(arguments.config)
         lanes = {
@@ -125,12 +123,37 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         rows = [{"device": one.name, "driver": one.driver, "lane": lanes.get(one.name)} for one in settings.device]
     for row in rows:
-        told = [value for key, value in row.items() if key != "options"]
+        told = [value for key, value in row.items() if key != "options" and value != ""]
         text = "  ".join(f"{value if value is not None else '-'!s:<16}" for value in told).rstrip()
-        if "options" in row:
+        if row.get("options"):
             text += f"\n{'':<18}{', '.join(row['options'])}"
         _say(row, arguments, text)
     return 0
+
+
+def _discover(arguments: argparse.Namespace) -> int:
+    file = arguments.config or (SITE_FILE if SITE_FILE.exists() else None)
+    for row in discovered(load(file).device if file else (), arguments.root):
+        _say(row, arguments, line_of(row))
+    return 0
+
+
+def _driver_rows() -> list[dict[str, Any]]:
+    """Return a row for each driver, those of other packages with the package that brings them and what is wrong with them."""
+    declared = [(name, built_in.declaration(), OWN_DISTRIBUTION, None) for name, built_in in BUILT_IN.items()]
+    found = [(one.name, one.declaration, one.distribution, one.fault) for one in third_party()]
+    return [
+        {
+            "driver": name,
+            "class": known.device_class.value if known else "",
+            "summary": known.summary if known else "",
+            "package": package,
+            "options": sorted(known.options.model_fields) if known else [],
+            "fault": fault.code if fault else "",
+            "remedy": f"{fault}. {fault.remedy}" if fault else "",
+        }
+        for name, known, package, fault in [*declared, *found]
+    ]
 
 
 def _devices(arguments: argparse.Namespace) -> list[DeviceSettings]:
@@ -161,49 +184,28 @@ def _options(words: list[str]) -> dict[str, Any]:
     return options
 
 
-async def _together(drivers: list[Driver], seconds: float, until: Callable[[], bool] | None = None) -> None:
-    """Run drivers for a while, or until a condition holds."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(driver.run()) for driver in drivers]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds or None):
-                while until is None or not until():  # noqa: ASYNC110 - states of several drivers, looked at now and then
-                    await asyncio.sleep(0.02)
-        for task in tasks:
-            task.cancel()
-
-
 async def _probe(arguments: argparse.Namespace) -> int:
-    last: dict[str, DeviceEvent] = {}
-    faults: dict[str, StateChanged] = {}
-
-    def hear(event: DeviceEvent) -> None:
-        last[event.device] = event
-        if isinstance(event.data, StateChanged):
-            faults[event.device] = event.data
-        _let_go(event)
-
-    drivers = [build(one.name, one.driver, one.options, hear, SystemClock()) for one in _devices(arguments)]
-    await _together(drivers, arguments.seconds, lambda: all(driver.state is DeviceState.READY for driver in drivers))
-    for driver in drivers:
-        state = faults.get(driver.name, StateChanged(driver.state))
-        event = last.get(driver.name)
+    probed = await probe(_devices(arguments), arguments.seconds)
+    for one in probed:
+        driver, state = one.driver, one.state
         row = {
             "device": driver.name,
             "class": driver.device_class.value,
+            "capabilities": sorted(driver.capabilities),
+            "events": sorted(kind.__name__ for kind in driver.events),
             "state": driver.state.value,
-            "last_event": type(event.data).__name__ if event is not None else None,
+            "last_event": one.last.__name__ if one.last is not None else None,
             "fault": state.fault,
             "remedy": state.remedy,
         }
         _say(row, arguments, f"{driver.name:<16}  {driver.state.value:<9} {state.fault} {state.remedy}".rstrip())
-    return int(any(driver.state is not DeviceState.READY for driver in drivers))
+    return int(any(one.driver.state is not DeviceState.READY for one in probed))
 
 
 async def _watch(arguments: argparse.Namespace, tape: TapeWriter | None) -> int:
     def hear(event: DeviceEvent) -> None:
         _tell(event, arguments)
-        _let_go(event)
+        let_go(event)
 
     drivers = [build(one.name, one.driver, one.options, hear, SystemClock()) for one in _devices(arguments)]
     if tape is not None:
@@ -212,7 +214,7 @@ async def _watch(arguments: argparse.Namespace, tape: TapeWriter | None) -> int:
                 "a tape holds the bytes of one device on a serial port or TCP connection; name that one"
             )
         drivers[0].tap = tape.record
-    await _together(drivers, arguments.seconds)
+    await run_together(drivers, arguments.seconds)
     return 0
 
 
@@ -227,7 +229,7 @@ async def _command(arguments: argparse.Namespace) -> int:
     def hear(event: DeviceEvent) -> None:
         if arguments.seconds or not isinstance(event.data, StateChanged):
             _tell(event, arguments)
-        _let_go(event)
+        let_go(event)
 
     driver = build(devices[0].name, devices[0].driver, devices[0].options, hear, SystemClock())
     running = asyncio.create_task(driver.run())
@@ -251,8 +253,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     if not arguments.driver:
         raise SettingsFault("a tape does not say which device spoke: name its --driver")
     # A replay opens nothing; what only opening needs may stay out.
-    known = BUILT_IN.get(arguments.driver)
-    fields = known.options_model().model_fields if known is not None else {}
+    fields = declaration(arguments.driver).options.model_fields
     unopened = {key: "tape" for key in ("path", "host") if key in fields and fields[key].is_required()}
     options = unopened | _options(arguments.option)
 
@@ -264,13 +265,6 @@ def _replay(arguments: argparse.Namespace) -> int:
 
     asyncio.run(play())
     return 0
-
-
-def _let_go(event: DeviceEvent) -> None:
-    """Give a camera's frame back at once."""
-    release = getattr(event.data, "release", None)
-    if release is not None:
-        release()
 
 
 def _tell(event: DeviceEvent, arguments: argparse.Namespace) -> None:

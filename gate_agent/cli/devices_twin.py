@@ -166,6 +166,7 @@ def _shared_commands(twin: Twin) -> dict[str, Callable[[list[str]], object]]:
         "unplug": nothing,
         "mute": lambda words: twin.mute(on=words[0] == "on"),
         "corrupt": lambda words: twin.corrupt(on=words[0] == "on"),
+        "delay": lambda words: twin.delay(float(words[0])),
     }
 
 

@@ -23,6 +23,7 @@ from central_sync.identity import read_verification_key
 from drivers.chip.errors import ChipFault
 from drivers.chip.pcsc_service import reader_names
 from gate_agent.cache import models_folder
+from gate_agent.cli.device_probing import probe_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
 from gate_agent.clock import Clock, SystemClock
@@ -32,11 +33,12 @@ from gate_agent.settings import SITE_FILE, FaceSettings, Settings, load
 from models import verification
 from models.errors import ModelsError
 
-SUMMARY = "look at this machine: Python, packages, models, keys, bundles, trust, disk, sockets"
+SUMMARY = "look at this machine: Python, packages, models, keys, bundles, trust, disk, sockets, and each device"
 
 OWN_DISTRIBUTION = "egate"
 OWN_PACKAGES = ("gate_agent", "drivers", "models", "central_sync", "emrtd")
 LEAST_FREE_BYTES = 2_000_000_000
+PROBE_S = 3.0
 _SOCKET_WAIT_S = 2.0
 _LARGEST_BUNDLE_BYTES = 134_217_728
 
@@ -57,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, metavar="FOLDER", help="folder of built models (from the site file, else the cache)"
     )
+    parser.add_argument(
+        "--seconds", type=float, default=PROBE_S, help="how long each device has to show that it is well"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per look")
 
 
@@ -64,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every look and return 0, or 1 when something was found. Raises `SettingsFault` for a site file that cannot be used."""
     file = arguments.config or (SITE_FILE if SITE_FILE.exists() else None)
     settings = load(file) if file else None
-    looks = list(examine(settings, arguments.models, SystemClock()))
+    looks = list(examine(settings, arguments.models, SystemClock(), arguments.seconds))
     for look in looks:
         if arguments.json:
             print(
@@ -78,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(look.result == "finding" for look in looks) else 0
 
 
-def examine(settings: Settings | None, models: Path | None, clock: Clock) -> Iterator[Look]:
+def examine(settings: Settings | None, models: Path | None, clock: Clock, probe_s: float = PROBE_S) -> Iterator[Look]:
     """Yield the looks in a fixed order; without settings those that need a site file are not looked at."""
     yield from _looks("python", python_findings(sys.version_info[:2]))
     yield from _looks("packages", package_findings(packages_distributions(), locate))
@@ -101,6 +106,20 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock) -> Ite
             yield Look(check, "not_looked_at", f"no site file given and no {SITE_FILE}")
         else:
             yield from _looks(check, look_at(settings))
+    if settings is not None:
+        yield from device_looks(settings, probe_s)
+
+
+def device_looks(settings: Settings, probe_s: float) -> Iterator[Look]:
+    """Open each device for a moment, all at once; a running agent holds them, and says itself how they are."""
+    if all(finding.where != "paths.run/lane.sock" for finding in socket_findings(settings)):
+        for device in settings.device:
+            yield Look(
+                f"device {device.name}", "not_looked_at", "the agent runs and holds it; the console shows its state"
+            )
+        return
+    for name, findings in probe_findings(settings.device, probe_s).items():
+        yield from _looks(f"device {name}", findings)
 
 
 def _looks(check: str, findings: Sequence[Finding]) -> Iterator[Look]:

@@ -17,15 +17,17 @@ GATE_KEYS = ("gate.key", "gate.pub", "centre.pub", "centre_seal.pub", "rulebook.
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a person should mend: where it is, what is wrong, what to do about it."""
+    """Something that a person should mend: where it is, what is wrong, what to do about it; the line of the site file, where one holds it."""
 
     where: str
     finding: str
     remedy: str
+    line: int | None = None
 
     def sentence(self) -> str:
         """Return it for a terminal."""
-        return f"{self.where}: {self.finding}. {self.remedy}"
+        at = f"line {self.line}, " if self.line else ""
+        return f"{at}{self.where}: {self.finding}. {self.remedy}"
 
 
 def folder_findings(settings: Settings) -> list[Finding]:

@@ -1,8 +1,12 @@
-"""One suite for every driver: first plug, unplug, replug, mute, corrupt, tape, cancel. Rigs come from the `rig_*.py` files beside it."""
+"""One suite for every driver: first plug, unplug, replug, mute, corrupt, tape, cancel. Rigs come from the `rig_*.py` files beside it.
+
+Rigs of drivers that are no part of eGate come from the folders that the variable EGATE_RIGS names (docs/drivers.md).
+"""
 
 import asyncio
 import contextlib
 import importlib.util
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,9 +23,9 @@ from gate_agent.clock import SystemClock
 CLOCK = SystemClock()
 
 
-def load_rigs() -> dict[str, Any]:
+def load_rigs(folders: list[Path]) -> dict[str, Any]:
     rigs: dict[str, Any] = {}
-    for path in sorted(Path(__file__).parent.glob("rig_*.py")):
+    for path in sorted(path for folder in folders for path in folder.glob("rig_*.py")):
         spec = importlib.util.spec_from_file_location(f"egate_{path.stem}", path)
         assert spec is not None
         assert spec.loader is not None
@@ -32,7 +36,11 @@ def load_rigs() -> dict[str, Any]:
     return rigs
 
 
-RIGS = load_rigs()
+DECLARING = {
+    *("mrz_serial", "elyctis_tlv", "barcode_serial", "zebra_ssi", "honeywell_serial", "hid_wedge", "example_reader")
+}
+OTHERS = [Path(folder) for folder in os.environ.get("EGATE_RIGS", "").split(os.pathsep) if folder]
+RIGS = load_rigs([Path(__file__).parent, *OTHERS])
 
 
 def open_descriptors() -> set[str]:
@@ -169,6 +177,20 @@ async def test_seq_has_no_gaps_and_time_runs_forward(bench: Bench) -> None:
     told = [event.t_mono_s for event in bench.events if isinstance(event.data, bench.rig.told)]
     assert told == sorted(told)
     assert all(event.t_wall.utcoffset() is not None for event in bench.events)
+
+
+async def test_it_tells_only_what_it_declared(bench: Bench) -> None:
+    await bench.ready()
+    await bench.stir()
+    bench.rig.twin.corrupt()
+    for _ in range(20):
+        bench.rig.stir()
+        await asyncio.sleep(0.005)
+    events = bench.driver.events
+    if bench.rig.driver in DECLARING:
+        assert bench.rig.told in events
+    if events:
+        assert {type(event.data) for event in bench.events} <= {*events, StateChanged}
 
 
 async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:

@@ -162,7 +162,8 @@ def test_unknown_drivers_and_refused_options(site: Path) -> None:
     found = findings(site_with(site, odd, camera))
     assert "no driver is called 'mrz_telepathy'" in found["device odd"]
     assert "egate devices list --drivers" in found["device odd"]
-    assert "sauce" in found["device camera-1"]
+    assert "no such option" in found["device camera-1.options.sauce"]
+    assert "required" in found["device camera-1.options.source"]
 
 
 def test_devices_in_the_wrong_role_shared_or_idle(site: Path) -> None:
@@ -238,7 +239,7 @@ def test_json_and_exit_code(site: Path, capsys: pytest.CaptureFixture[str]) -> N
     report = json.loads(capsys.readouterr().out)
     assert set(report) == {"file", "settings", "findings"}
     assert {"key", "value", "origin"} == set(report["settings"][0])
-    assert {"where", "finding", "remedy"} == set(report["findings"][0])
+    assert {"where", "finding", "remedy", "line"} == set(report["findings"][0])
 
 
 @pytest.mark.parametrize(("country", "is_found"), [("UTO", False), ("UZB", True)])
@@ -246,3 +247,75 @@ def test_specimens_pass_no_gate_of_a_real_country_unnoticed(site: Path, country:
     text = SITE.replace("[gate]", f'[gate]\ncountry = "{country}"') + "[document]\naccept_specimens = true\n"
     (site / "gate.toml").write_text(text)
     assert ("document.accept_specimens" in findings(site / "gate.toml")) is is_found
+
+
+def lined(file: Path, gate_id: str | None = None) -> dict[str, str]:
+    """Return what was found with the text of the line that it names."""
+    text = file.read_text().splitlines()
+    found = check_config.examine(file, {}, gate_id)[1]
+    return {one.where: text[one.line - 1] if one.line else "" for one in found}
+
+
+def test_every_mistake_is_named_with_its_line(site: Path) -> None:
+    file = site / "gate.toml"
+    file.write_text('[gate]\nsit = "x"\n[console]\nport = 70000\n[[lane]]\nlane_id = 1\ncamera = "c"\nbarrier = "b"\n')
+    assert lined(file) == {
+        "gate.sit": 'sit = "x"',
+        "console.port": "port = 70000",
+        "lane.0.document_reader": "[[lane]]",
+    }
+    lanes = LANE.replace('"reader-1"', '"reader-9"').replace('"camera-1"', '"camera-9"')
+    found = lined(site_with(site, READER, READER, BARRIER, lanes=lanes))
+    assert found["lane 1.document_reader"] == 'document_reader = "reader-9"'
+    assert found["lane 1.camera"] == 'camera = "camera-9"'
+    assert found["device reader-1"] == "[[device]]"
+    bad = 'name = "reader-1"\ndriver = "mrz_serial"\n[device.options]\npath = "/dev/x"\nbaud = 1\ncolour = "red"'
+    found = lined(site_with(site, bad, BARRIER, CAMERA, lanes=LANE))
+    assert found["device reader-1.options.baud"] == "baud = 1"
+    assert found["device reader-1.options.colour"] == 'colour = "red"'
+    assert found["lane 1"] == "[[lane]]"
+    file.write_text('[gate]\nsite = "a"\nsite =\n')
+    assert set(lined(file).values()) == {"site ="}
+
+
+POST = (
+    SITE
+    + LANE
+    + "".join(f"[[device]]\n{device}\n" for device in (READER, BARRIER, CAMERA))
+    + "".join(f"[gates.gate-{number}]\nconsole.port = {9000 + number}\n" for number in range(1, 21))
+)
+
+
+def test_twenty_gates_are_one_file(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = site / "gate.toml"
+    file.write_text(POST)
+    origins, found = check_config.examine(file, {})
+    assert [one.where for one in found] == ["gate gate-1, lane 1"]  # no chip is proven: said once for all of them
+    ports = {one.key: one.value for one in origins if one.key.endswith("console.port")}
+    assert len(ports) == 20
+    assert ports["gate-7: console.port"] == 9007
+    assert cli.main(["check-config", str(file), "--gate", "gate-20", "--json"]) == 1
+    settings = {one["key"]: one["value"] for one in json.loads(capsys.readouterr().out)["settings"]}
+    assert (settings["gate.gate_id"], settings["console.port"]) == ("gate-20", 9020)
+
+
+def test_the_mistake_of_one_gate_is_found_at_its_line(site: Path) -> None:
+    file = site / "gate.toml"
+    for gate in ("gate-3", "gate-4"):
+        text = (file.read_text() if gate == "gate-4" else POST) + f"[[gates.{gate}.device]]\n"
+        file.write_text(text + 'name = "reader-1"\noptions.baud = 5\n')
+    found = lined(file)
+    assert found["gate gate-3, device reader-1.options.baud"] == "options.baud = 5"
+    assert "gate gate-4, device reader-1.options.baud" in found
+    assert not any("gate-5" in where for where in found)
+    assert lined(file, "gate-5").keys() == {"lane 1"}
+
+
+def test_a_gate_that_the_file_does_not_hold(site: Path) -> None:
+    file = site / "gate.toml"
+    file.write_text(POST)
+    assert "there is no gate 'gate-99'" in " ".join(one.finding for one in check_config.examine(file, {}, "gate-99")[1])
+    assert check_config.examine(file, {"EGATE_GATE__GATE_ID": "gate-98"})[1][0].where == str(file)
+    file.write_text(SITE)
+    found = check_config.examine(file, {}, "gate-99")[1]
+    assert "not of gate-99" in found[0].finding

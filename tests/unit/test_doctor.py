@@ -1,5 +1,6 @@
 """`egate doctor` finds what would stop a gate, one look at a time, each with its remedy."""
 
+import asyncio
 import json
 import socket
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from central_sync.bundles import KINDS, file_name, sign_bundle
+from drivers.barcode.twin import BarcodeReaderTwin
+from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.chip.errors import ReaderServiceAbsent
+from drivers.twin import PtyTwin
 from gate_agent import cli
 from gate_agent.cli import doctor
 from gate_agent.inspection.trust_import import draft, sign_and_publish
@@ -157,6 +161,52 @@ def test_sockets(tmp_path: Path) -> None:
         server.bind(str(settings.paths.run / "lane.sock"))
         server.listen()
         assert [one.where for one in doctor.socket_findings(settings)] == ["paths.run/sync.sock"]
+
+
+class StubbornTwin(PtyTwin):
+    """A serial device that never says a word."""
+
+    def heard(self, chunk: bytes) -> None:
+        pass
+
+
+def device(name: str, driver: str, **options: object) -> DeviceSettings:
+    return DeviceSettings(name=name, driver=driver, options=options)
+
+
+async def test_each_device_is_opened_and_what_is_wrong_is_said(tmp_path: Path) -> None:
+    scanner, silent = BarcodeReaderTwin(tmp_path / "scanner"), StubbornTwin(tmp_path / "silent")
+    wedge = HidWedgeTwin(tmp_path / "wedge")
+    for twin in (scanner, silent, wedge):
+        await twin.plug()
+    devices = (
+        device("good", "barcode_serial", path=str(scanner.path)),
+        device("silent", "barcode_serial", path=str(silent.path)),
+        device("pulled", "barcode_serial", path=str(tmp_path / "nothing")),
+        device("typing", "hid_wedge", path=str(wedge.path), is_exclusive=False),
+        device("misspelt", "barcode_serial", colour="red"),
+        device("unknown", "mrz_telepathy"),
+    )
+    settings = settings_in(tmp_path).model_copy(update={"device": devices})
+    looks = await asyncio.to_thread(lambda: list(doctor.device_looks(settings, 1.0)))
+    for twin in (scanner, silent, wedge):
+        await twin.unplug()
+    told = {look.check.removeprefix("device "): look for look in looks}
+    assert [name for name, look in told.items() if look.result == "fine"] == ["good", "typing"]
+    assert "said nothing for 1 s" in told["silent"].finding
+    assert "baud rate" in told["silent"].remedy
+    assert "absent (DRV-LNK-001)" in told["pulled"].finding
+    assert "Plug the device in" in told["pulled"].remedy
+    assert "colour" in told["misspelt"].finding
+    assert "DRV-OPT-002" in told["unknown"].finding
+
+
+def test_devices_that_the_agent_holds_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_in(tmp_path).model_copy(update={"device": (device("pulled", "barcode_serial", path="x"),)})
+    monkeypatch.setattr(doctor, "socket_findings", lambda _settings: [])
+    assert [(look.check, look.result) for look in doctor.device_looks(settings, 1.0)] == [
+        ("device pulled", "not_looked_at")
+    ]
 
 
 def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState, DocumentPresented, StateChanged
-from drivers.errors import DeviceSilent, DriverFault, FrameDamaged, OptionsRefused, TapeFault
+from drivers.errors import DeviceRefused, DeviceSilent, DriverFault, FrameDamaged, OptionsRefused, TapeFault
 from drivers.registry import BUILT_IN, build
 from drivers.reporter import Reporter
 from drivers.supervisor import Backoff
 from drivers.tape import TapeEntry, TapeWriter, read_tape
+from drivers.twin import TcpTwin
 from gate_agent.cli import main
 from gate_agent.clock import SystemClock
 from tests.unit.device_processes import start_devices
@@ -65,6 +67,29 @@ def test_reports_have_no_gap_and_repeat_no_state() -> None:
         StateChanged(DeviceState.READY),
     ]
     assert reporter.fault_counts == {"DRV-FRM-003": 2, "DRV-DEV-001": 1}
+
+
+def test_each_owner_clears_its_own_fault() -> None:
+    events: list[DeviceEvent] = []
+    reporter = Reporter("device", events.append, CLOCK)
+    reporter.change(DeviceState.READY)
+    reporter.record(DeviceRefused("lamp"))
+    reporter.record(FrameDamaged("torn"))
+    reporter.record(FrameDamaged("torn"))
+    reporter.clear(FrameDamaged.code)
+    reporter.clear(FrameDamaged.code)
+    assert reporter.fault_code == DeviceRefused.code
+    reporter.clear(DeviceRefused.code)
+    assert reporter.fault_code == ""
+    codes = [event.data.fault for event in events if isinstance(event.data, StateChanged)]
+    assert codes == ["", "DRV-DEV-003", "DRV-FRM-003", "DRV-DEV-003", ""]
+    assert reporter.fault_counts == {"DRV-FRM-003": 2, "DRV-DEV-003": 1}
+    reporter.record(DeviceRefused("lamp"))
+    reporter.change(DeviceState.STARTING)  # a new connection begins with nothing recorded
+    reporter.change(DeviceState.READY)
+    reporter.record(FrameDamaged("torn"))
+    reporter.clear()
+    assert reporter.fault_code == ""
 
 
 def test_a_tape_is_private_and_reads_back(tmp_path: Path) -> None:
@@ -175,3 +200,55 @@ async def test_twin_watch_record_and_replay_by_hand(tmp_path: Path) -> None:
     (again,) = [row for row in rows if row["kind"] == "BarcodeRead"]
     assert again["payload_length"] == 10
     assert b"UTOPIA" not in lines  # contents are shown only when asked for
+
+
+async def test_a_delayed_twin_is_late_and_keeps_its_order(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    twin = BarcodeReaderTwin(tmp_path / "scanner")
+    await twin.plug()
+    events: list[DeviceEvent] = []
+    driver = build("scanner", "barcode_serial", {"path": str(twin.path)}, events.append, CLOCK)
+    running = asyncio.create_task(driver.run())
+    try:
+        async with asyncio.timeout(5):
+            while driver.state is not DeviceState.READY:
+                await asyncio.sleep(0.005)
+            started_s = loop.time()
+            twin.delay(0.2)
+            twin.scan(b"first")
+            twin.delay(0.0)
+            twin.scan(b"second")
+            while len(read := [event.data.payload for event in events if isinstance(event.data, BarcodeRead)]) < 2:
+                await asyncio.sleep(0.005)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await twin.unplug()
+    assert read == [b"first", b"second"]
+    assert loop.time() - started_s >= 0.2
+
+
+class EchoTwin(TcpTwin):
+    """Sends back what it hears."""
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(100):
+            self.send(writer, chunk)
+
+
+async def test_a_delayed_network_twin_is_late_and_keeps_its_order() -> None:
+    loop = asyncio.get_running_loop()
+    twin = EchoTwin()
+    await twin.plug()
+    reader, writer = await asyncio.open_connection("127.0.0.1", twin.port)
+    twin.delay(0.2)
+    started_s = loop.time()
+    writer.write(b"first ")
+    await asyncio.sleep(0.05)
+    twin.delay(0.0)
+    writer.write(b"second")
+    async with asyncio.timeout(5):
+        assert await reader.readexactly(12) == b"first second"
+    assert loop.time() - started_s >= 0.2
+    writer.close()
+    await twin.unplug()

@@ -1,0 +1,1 @@
+"""Driver of a made-up bar code reader: the template of docs/drivers.md."""

@@ -1,0 +1,85 @@
+"""A device whose driver cannot be built: it stands there in fault with its remedy, and every other device works.
+
+The roles of a lane's devices stand here, too: they say what such a device should have been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from drivers import contracts as dc
+from drivers.errors import DriverFault, NotReady
+from drivers.reporter import Reporter
+from gate_agent.settings import LaneSettings, Settings
+
+
+def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
+    """Yield the devices of a lane and what each has to be."""
+    yield dc.DeviceClass.DOCUMENT_READER, lane.document_reader
+    if lane.chip_reader:
+        yield dc.DeviceClass.CHIP_READER, lane.chip_reader
+    yield dc.DeviceClass.CAMERA, lane.camera
+    yield dc.DeviceClass.BARRIER, lane.barrier
+    for name in lane.barcode:
+        yield dc.DeviceClass.BARCODE, name
+
+
+def role_of(settings: Settings, name: str) -> dc.DeviceClass | None:
+    """Return what a device has to be, None when no lane names it."""
+    return next((role for lane in settings.lane for role, named in lane_roles(lane) if named == name), None)
+
+
+class UnusableDevice:
+    """Takes the place of any driver: reports its fault once, and answers every command as a device does that is away."""
+
+    capabilities: frozenset[str] = frozenset()
+    events: frozenset[type] = frozenset()
+
+    def __init__(
+        self, name: str, device_class: dc.DeviceClass, fault: DriverFault, sink: dc.EventSink, clock: dc.Clock
+    ) -> None:
+        self.name = name
+        self.device_class = device_class
+        self._fault = fault
+        self._reporter = Reporter(name, sink, clock)
+
+    @property
+    def state(self) -> dc.DeviceState:
+        """FAULT, once it runs."""
+        return self._reporter.state
+
+    async def run(self) -> None:
+        """Report the fault; nothing but another site file or another package ends it."""
+        self._reporter.change(dc.DeviceState.FAULT, self._fault)
+        await asyncio.get_running_loop().create_future()
+
+    async def read_again(self) -> None:
+        """Raise `NotReady`."""
+        self._refuse()
+
+    async def release(self, door: dc.Door, ttl_s: float) -> None:  # noqa: ARG002 - the contract's signature
+        """Raise `NotReady`: no door moves."""
+        self._refuse()
+
+    async def secure(self) -> None:
+        """Raise `NotReady`."""
+        self._refuse()
+
+    async def read_inputs(self) -> dc.BarrierInputs:
+        """Raise `NotReady`."""
+        self._refuse()
+
+    async def read(self, keys: dc.ChipKeys, report: Callable[[dc.ChipProgress], None]) -> dc.ChipEvidence:  # noqa: ARG002 - as above
+        """Return evidence that holds nothing but the fault."""
+        return dc.ChipEvidence(fault=self._fault.code, fault_text=str(self._fault))
+
+    def set_active(self, *, active: bool) -> None:
+        """Do nothing: no frame will come."""
+
+    def set_reading(self, *, active: bool) -> None:
+        """Do nothing, as above."""
+
+    def _refuse(self) -> NoReturn:
+        raise NotReady(f"{self.name} cannot be used: {self._fault}", remedy=self._fault.remedy)
