@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -19,6 +20,7 @@ class XrayFolderTwin:
         self._damage = Damage(seed)
         self._is_muted = False
         self._is_corrupting = False
+        self._delay_s = 0.0
         self._count = 0
 
     @property
@@ -45,6 +47,10 @@ class XrayFolderTwin:
         """Flip one bit in each file."""
         self._is_corrupting = on
 
+    def delay(self, seconds: float) -> None:
+        """Leave everything so much later; 0 at once."""
+        self._delay_s = seconds
+
     def screen(self, decision: XrayDecision = XrayDecision.CLEAR, scan_id: str = "") -> str:
         """Leave the result of one scan; return its id, a new one when none is given."""
         self._count += 1
@@ -55,9 +61,18 @@ class XrayFolderTwin:
 
     def leave(self, content: bytes) -> None:
         """Leave a file with this content; it gets its name when it is whole."""
-        if self._is_muted or not self.is_plugged:
+        if self._is_muted:
             return
         self._count += 1
-        unfinished = self.path / f"{self._count:08d}.part"
-        unfinished.write_bytes(self._damage.apply(content) if self._is_corrupting else content)
-        unfinished.rename(unfinished.with_suffix(SUFFIX))
+        name = f"{self._count:08d}.part"
+        content = self._damage.apply(content) if self._is_corrupting else content
+        if self._delay_s:
+            asyncio.get_running_loop().call_later(self._delay_s, self._put, name, content)
+        else:
+            self._put(name, content)
+
+    def _put(self, name: str, content: bytes) -> None:
+        if self.is_plugged:
+            unfinished = self.path / name
+            unfinished.write_bytes(content)
+            unfinished.rename(unfinished.with_suffix(SUFFIX))
