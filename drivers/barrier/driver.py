@@ -123,6 +123,7 @@ class ModbusBarrier(SupervisedDriver):
     """A supervised barrier; `capabilities` names its doors."""
 
     device_class = DeviceClass.BARRIER
+    events = frozenset({BarrierInputs})
 
     def __init__(
         self,

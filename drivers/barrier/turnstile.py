@@ -102,6 +102,7 @@ class TurnstileSerial(FramedDriver[Command]):
 
     codec: TurnstileCodec
     device_class = DeviceClass.BARRIER
+    events = frozenset({BarrierInputs})
 
     def __init__(self, name: str, options: TurnstileOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options.timing(), sink, clock)

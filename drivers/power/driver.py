@@ -60,6 +60,7 @@ class NutUps(FramedDriver[Line]):
     """A supervised power supply."""
 
     device_class = DeviceClass.POWER
+    events = frozenset({UpsReported, UpsBatteryLow})
 
     def __init__(self, name: str, options: NutUpsOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options.timing(), sink, clock)

@@ -53,6 +53,7 @@ class EscposPrinter(SupervisedDriver):
 
     device_class = DeviceClass.PRINTER
     capabilities = frozenset({"print_receipt"})
+    events = frozenset({PrinterReported})
 
     def __init__(self, name: str, options: EscposOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options.timing(), sink, clock)

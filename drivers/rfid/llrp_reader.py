@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 
 from drivers.codec import BadFrame
-from drivers.contracts import Clock, DeviceClass, EventSink
+from drivers.contracts import Clock, DeviceClass, EventSink, TagRead
 from drivers.dialogue import Dialogue
 from drivers.errors import DeviceRefused, DeviceSilent, DeviceUnintelligible, DriverFault, LinkLost
 from drivers.framed_driver import FramedDriver
@@ -77,6 +77,7 @@ class LlrpReader(FramedDriver[Message]):
 
     device_class = DeviceClass.RFID_READER
     capabilities = frozenset({"tags"})
+    events = frozenset({TagRead})
     codec: LlrpCodec
 
     def __init__(self, name: str, options: LlrpOptions, sink: EventSink, clock: Clock) -> None:

@@ -17,6 +17,7 @@ from drivers.framed_driver import FramedDriver
 from drivers.link import TcpPeer
 from drivers.options import TimingOptions
 from drivers.supervisor import LinkSource
+from drivers.surroundings import UavReported, UavText
 from drivers.uav.mavlink import CRC_EXTRA, Frame, MavlinkCodec
 from drivers.uav.telemetry import AUTOPILOT_COMPONENT, Aircraft
 
@@ -38,6 +39,7 @@ class MavlinkUav(FramedDriver[Frame]):
     """A supervised telemetry link with up to 255 aircraft on it."""
 
     device_class = DeviceClass.UAV
+    events = frozenset({UavReported, UavText})
 
     def __init__(self, name: str, options: MavlinkUavOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options.timing(), sink, clock)

@@ -34,6 +34,7 @@ class XrayFolder(SupervisedDriver):
     """A supervised inbox."""
 
     device_class = DeviceClass.XRAY_INBOX
+    events = frozenset({XrayReported})
 
     def __init__(self, name: str, options: XrayFolderOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, Timing(None, None, backoff_cap_s=options.reconnect_limit_s), sink, clock)

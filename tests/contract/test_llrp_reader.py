@@ -223,7 +223,7 @@ def test_what_comes_before_the_inventory_runs_is_no_event_and_no_readiness() -> 
 
 def test_the_twin_takes_tags_by_hand() -> None:
     twin_commands = commands_of(LlrpTwin(SystemClock()))
-    assert {"see", "mute", "corrupt", "plug", "unplug"} == set(twin_commands)
+    assert {"see", "mute", "corrupt", "delay", "plug", "unplug"} == set(twin_commands)
     assert twin_commands["see"](["3034aa", "2"]) is None
     with pytest.raises(ValueError, match="hexadecimal"):
         twin_commands["see"](["no tag"])
