@@ -72,7 +72,7 @@ def declaration_of(entry: EntryPoint) -> DriverDeclaration:
     place = f"the driver {entry.name!r} of {_bringer(entry)}"
     try:
         declared = entry.load()
-    except Exception as error:
+    except Exception as error:  # another maker's module may raise anything; it is told as this driver's fault
         raise DriverBroken(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
     if not isinstance(declared, DriverDeclaration):
         raise DriverBroken(f"{place}: {entry.value} is no drivers.declaration.DriverDeclaration")
@@ -90,7 +90,7 @@ def build_declared(
         built = declared.build(name, options, sink, clock)
     except DriverFault:
         raise
-    except Exception as error:
+    except Exception as error:  # as above
         raise DriverBroken(f"device {name}: {driver} failed: {type(error).__name__}: {error}") from error
     device_class = getattr(built, "device_class", None)
     if device_class is not declared.device_class:

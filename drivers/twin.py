@@ -59,17 +59,48 @@ class Damage:
         return bytes(damaged)
 
 
-class PathTwin(ABC):
+class Switches:
+    """What can be done to a twin whose messages are bytes: it falls silent, or what it sends is damaged."""
+
+    def __init__(self, seed: int) -> None:
+        """`seed` decides which bits `corrupt` flips."""
+        self._damage = Damage(seed)
+        self._is_muted = False
+        self._is_corrupting = False
+
+    def mute(self, *, on: bool = True) -> None:
+        """Say nothing any more; whatever connects the device stays connected."""
+        self._is_muted = on
+
+    def corrupt(self, *, on: bool = True) -> None:
+        """Flip one bit in everything that is sent."""
+        self._is_corrupting = on
+
+    def altered(self, chunk: bytes) -> bytes:
+        """Return the bytes as they leave the twin."""
+        return self._damage.apply(chunk) if self._is_corrupting else chunk
+
+
+class SlowSwitches(Switches):
+    """The same for a twin that can be slow, too."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._delay_s = 0.0
+
+    def delay(self, seconds: float) -> None:
+        """Send everything so much later, in order; 0 at once."""
+        self._delay_s = seconds
+
+
+class PathTwin(SlowSwitches, ABC):
     """A virtual device behind a stable path: unplug removes the path, plug makes it again."""
 
     def __init__(self, path: Path, *, baud: int = 0, seed: int = 1) -> None:
         """`baud` 0 sends at once; otherwise the bytes leave at the pace of that line (10 bits per byte)."""
+        super().__init__(seed)
         self.path = path
         self._baud = baud
-        self._damage = Damage(seed)
-        self._is_muted = False
-        self._is_corrupting = False
-        self._delay_s = 0.0
         self._master = self._slave = -1
         self._outgoing: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
@@ -99,18 +130,6 @@ class PathTwin(ABC):
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
 
-    def mute(self, *, on: bool = True) -> None:
-        """Say nothing any more, the wire stays connected."""
-        self._is_muted = on
-
-    def corrupt(self, *, on: bool = True) -> None:
-        """Flip one bit in everything that is sent."""
-        self._is_corrupting = on
-
-    def delay(self, seconds: float) -> None:
-        """Send everything so much later, in order; 0 at once."""
-        self._delay_s = seconds
-
     def cut_after(self, sent_bytes: int) -> None:
         """Pull the cable once so many further bytes were sent: tears a frame at any place."""
         self._cut_after_bytes = sent_bytes
@@ -119,7 +138,7 @@ class PathTwin(ABC):
         """Send bytes to the driver, in order with everything sent before; lost while muted or unplugged."""
         if self.is_plugged and not self._is_muted:
             due_s = asyncio.get_running_loop().time() + self._delay_s
-            self._outgoing.put_nowait((due_s, self._damage.apply(chunk) if self._is_corrupting else chunk))
+            self._outgoing.put_nowait((due_s, self.altered(chunk)))
 
     @abstractmethod
     def make_device(self) -> tuple[int, int]:
@@ -129,7 +148,7 @@ class PathTwin(ABC):
     def make_path(self) -> None:
         """Let the path, which is not there, lead to the device that was made."""
 
-    def plugged(self) -> None:  # noqa: B027 - a hook that most twins leave out
+    def plugged(self) -> None:
         """Start as after power-up."""
 
     def _hang_up(self) -> None:
@@ -228,17 +247,15 @@ class FifoTwin(PathTwin):
         return self.path.with_name(self.path.name + ".fresh")
 
 
-class TcpTwin(ABC):
+class TcpTwin(SlowSwitches, ABC):
     """A virtual network device on 127.0.0.1. The port is chosen at the first plug and kept."""
 
     def __init__(self, *, port: int = 0, seed: int = 1) -> None:
+        super().__init__(seed)
         self.port = port
-        self._damage = Damage(seed)
-        self._is_muted = False
-        self._is_corrupting = False
         self._cut_after_bytes: int | None = None
         self._cutting: asyncio.Task[None] | None = None
-        self._delay_s = self._last_due_s = 0.0
+        self._last_due_s = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._talks: set[asyncio.Task[None]] = set()
@@ -268,23 +285,11 @@ class TcpTwin(ABC):
         await server.wait_closed()
         await asyncio.gather(*self._talks, return_exceptions=True)
 
-    def mute(self, *, on: bool = True) -> None:
-        """Say nothing any more, connections stay."""
-        self._is_muted = on
-
-    def corrupt(self, *, on: bool = True) -> None:
-        """Flip one bit in everything that is sent."""
-        self._is_corrupting = on
-
     def cut_after(self, sent_bytes: int) -> None:
         """Pull the cable once so many further bytes were sent: tears a message at any place."""
         self._cut_after_bytes = sent_bytes
 
-    def delay(self, seconds: float) -> None:
-        """Send everything so much later, in order; 0 at once."""
-        self._delay_s = seconds
-
-    def plugged(self) -> None:  # noqa: B027 - a hook that most twins leave out
+    def plugged(self) -> None:
         """Start as after power-up."""
 
     @abstractmethod
@@ -298,7 +303,7 @@ class TcpTwin(ABC):
         if self._cut_after_bytes is not None:
             chunk = chunk[: self._cut_after_bytes]
             self._cut_after_bytes -= len(chunk)
-        chunk = self._damage.apply(chunk) if self._is_corrupting else chunk
+        chunk = self.altered(chunk)
         loop = asyncio.get_running_loop()
         if not self._delay_s and self._last_due_s <= loop.time():
             writer.write(chunk)
@@ -314,9 +319,9 @@ class TcpTwin(ABC):
             writer.write(chunk)
 
     async def _torn(self) -> None:
-        """Hang up after the driver had a moment to read what was sent before the cut."""
+        """Hang up after the driver had a moment to read what was sent before the cut, however slow the twin is."""
         try:
-            await asyncio.sleep(TORN_AFTER_S)
+            await asyncio.sleep(max(0.0, self._last_due_s - asyncio.get_running_loop().time()) + TORN_AFTER_S)
             await self.unplug()
         finally:
             self._cutting = None

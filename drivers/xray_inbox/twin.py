@@ -8,19 +8,16 @@ import shutil
 from pathlib import Path
 
 from drivers.surroundings import XrayDecision
-from drivers.twin import Damage
+from drivers.twin import SlowSwitches
 from drivers.xray_inbox.folder import SUFFIX
 
 
-class XrayFolderTwin:
+class XrayFolderTwin(SlowSwitches):
     """Unplugged, its folder is not there, as when the share is not mounted."""
 
     def __init__(self, path: Path, *, seed: int = 1) -> None:
+        super().__init__(seed)
         self.path = path
-        self._damage = Damage(seed)
-        self._is_muted = False
-        self._is_corrupting = False
-        self._delay_s = 0.0
         self._count = 0
 
     @property
@@ -39,18 +36,6 @@ class XrayFolderTwin:
             self.path.rename(gone)
             shutil.rmtree(gone)
 
-    def mute(self, *, on: bool = True) -> None:
-        """Leave nothing any more."""
-        self._is_muted = on
-
-    def corrupt(self, *, on: bool = True) -> None:
-        """Flip one bit in each file."""
-        self._is_corrupting = on
-
-    def delay(self, seconds: float) -> None:
-        """Leave everything so much later; 0 at once."""
-        self._delay_s = seconds
-
     def screen(self, decision: XrayDecision = XrayDecision.CLEAR, scan_id: str = "") -> str:
         """Leave the result of one scan; return its id, a new one when none is given."""
         self._count += 1
@@ -65,7 +50,7 @@ class XrayFolderTwin:
             return
         self._count += 1
         name = f"{self._count:08d}.part"
-        content = self._damage.apply(content) if self._is_corrupting else content
+        content = self.altered(content)
         if self._delay_s:
             asyncio.get_running_loop().call_later(self._delay_s, self._put, name, content)
         else:

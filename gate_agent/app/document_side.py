@@ -29,9 +29,8 @@ class DocumentSide:
         """Start what the lanes of this gate need. `officers` is a live view. Raises `InspectionFault`."""
         takes_pictures = any(lane.page_pictures for lane in settings.lane)
         chips: ChipInspectionEngine | None = None
-        if takes_pictures or any(
-            lane.chip_reader for lane in settings.lane
-        ):  # a page may bear a seal, which is signed too
+        # A page may bear a seal, which is signed as a chip is.
+        if takes_pictures or any(lane.chip_reader for lane in settings.lane):
             chips = ChipInspectionEngine(
                 settings.paths.trust, lambda: trust_officers(officers), settings.document.trust_age_limit_days, clock
             )

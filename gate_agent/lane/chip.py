@@ -129,9 +129,8 @@ class ChipWork:
         _tell(evidence)
         inspection = await self._inspector.chip(evidence, document, self._clock.now())
         if evidence.fault:
-            await asyncio.sleep(
-                LIFT_IS_SEEN_WITHIN_S
-            )  # the document's leaving ends this read, and is what is reported of it
+            # The document's leaving ends this read, and is what is reported of it.
+            await asyncio.sleep(LIFT_IS_SEEN_WITHIN_S)
         self._check_portrait(borrowed, inspection.portrait)
         return inspection
 

@@ -86,8 +86,8 @@ async def inspect_reading(
     """Parse one read and run every check that needs nothing but the document; the digit check comes last.
 
     A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens. `refusals` says
-    what else keeps this lane from serving the holder of a document. `corrected_by`: officers who read the lines by eye. `accept_specimens`: this site is for
-    demonstrations and tests.
+    what else keeps this lane from serving the holder of a document. `corrected_by`: officers who read the lines by eye.
+    `accept_specimens`: this site is for demonstrations and tests.
     """
     reading = read_mrz(lines, today)
     document = reading.document

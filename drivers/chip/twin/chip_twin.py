@@ -9,23 +9,20 @@ import socket
 from drivers.chip.twin import vpcd_client
 from drivers.chip.twin.behaviour import TornOff
 from drivers.chip.twin.passport import VirtualPassport
-from drivers.twin import Damage
+from drivers.twin import Switches
 
 _KNOCK_AGAIN_S = 0.05
 
 
-class ChipTwin:
+class ChipTwin(Switches):
     """Connects a passport to a reader that listens on `port`, as long as it is plugged and a passport lies there."""
 
     def __init__(self, port: int, *, host: str = "127.0.0.1", seed: int = 1) -> None:
-        """`seed` decides which bits `corrupt` flips."""
+        super().__init__(seed)
         self.host = host
         self.port = port
         self.is_plugged = False
         self._passport: VirtualPassport | None = None
-        self._damage = Damage(seed)
-        self._is_muted = False
-        self._is_corrupting = False
         self._presence: asyncio.Task[None] | None = None
 
     async def plug(self) -> None:
@@ -38,14 +35,6 @@ class ChipTwin:
         """Switch the field off; a passport that lies there is seen again once it is on."""
         self.is_plugged = False
         await self._end()
-
-    def mute(self, *, on: bool = True) -> None:
-        """Answer nothing any more; the chip stays in the field."""
-        self._is_muted = on
-
-    def corrupt(self, *, on: bool = True) -> None:
-        """Flip one bit in every answer."""
-        self._is_corrupting = on
 
     def present(self, passport: VirtualPassport) -> None:
         """Lay a passport on the reader, in place of another one."""
@@ -95,6 +84,4 @@ class ChipTwin:
                 await asyncio.sleep(_KNOCK_AGAIN_S)
 
     def _shaped(self, answer: bytes) -> bytes | None:
-        if self._is_muted:
-            return None
-        return self._damage.apply(answer) if self._is_corrupting else answer
+        return None if self._is_muted else self.altered(answer)
