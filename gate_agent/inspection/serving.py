@@ -26,6 +26,8 @@ from gate_agent.inspection.chip_authenticity_messages import (
     encode_answer,
 )
 
+_OUT_OF_MEMORY = "the worker's memory limit was reached"
+
 Judging = Callable[[Request, bytes], Judged]
 """Judges the evidence of one request. Raises `MessageNonsense` for evidence or an operation that is none."""
 
@@ -75,7 +77,7 @@ def answer(judge: Judging, packet: bytes, descriptors: Sequence[int]) -> Answer:
     except MessageNonsense as error:
         return RequestRefused(request_id, str(error))
     except MemoryError:
-        return RequestRefused(request_id, "the worker's memory limit was reached")
+        return RequestRefused(request_id, _OUT_OF_MEMORY)
 
 
 def _timed(results: tuple[CheckResult, ...], started_s: float) -> tuple[CheckResult, ...]:
@@ -104,5 +106,5 @@ def serve(judge: Judging, channel: socket.socket) -> None:
             for descriptor in descriptors:
                 os.close(descriptor)
         channel.send(encode_answer(given))
-        if isinstance(given, RequestRefused) and "memory" in given.message:
+        if isinstance(given, RequestRefused) and given.message == _OUT_OF_MEMORY:
             return

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 
@@ -16,6 +17,7 @@ from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import InspectionFault
 from gate_agent.inspection import chip_authenticity_messages as messages
+from gate_agent.inspection import serving
 from gate_agent.inspection import worker as worker_module
 from gate_agent.inspection.chip_authenticity import ChipJudge
 from gate_agent.inspection.trust_import import draft, sign_and_publish
@@ -255,3 +257,27 @@ class TestMessages:
                 assert isinstance(worker_module.answer(judge, packet, descriptors), messages.RequestRefused)
         finally:
             os.close(descriptor)
+
+
+def _answers(judge, *packets):
+    """Return what a worker says to packets without a memory file, one after another, until it ends."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        for packet in packets:
+            ours.send(packet)
+        ours.shutdown(socket.SHUT_WR)
+        serving.serve(judge, theirs)
+        theirs.shutdown(socket.SHUT_WR)
+        return [messages.decode_answer(said) for said in iter(lambda: ours.recv(65_536), b"")]
+
+
+def test_only_a_worker_that_ran_out_of_memory_ends_over_a_request(monkeypatch):
+    request = messages.encode_request(1, messages.CHIP, NOW, 9)
+    refused = _answers(None, request, request)
+    assert [one.message for one in refused] == ["a request comes with one memory file"] * 2, "its words do not end it"
+    monkeypatch.setattr(serving, "_shared", lambda *_: b"")
+
+    def hungry(_request, _content):
+        raise MemoryError
+
+    assert len(_answers(hungry, request, request)) == 1
