@@ -70,9 +70,8 @@ def _referral_reasons(known: PolicyInput) -> tuple[Reason, ...]:
     against = [result for result in known.checks if not known.demands.is_clear(result)]
     against.sort(key=lambda result: (_SEVERITY[result.outcome], result.check is not CheckName.WATCHLIST))
     reasons = [result.reasons or (Reason(ReasonCode.STEP_TIMEOUT, {"step": result.check.value}),) for result in against]
-    found += [
-        one[0] for one in reasons
-    ]  # each check speaks before one of them speaks twice: none is hidden by a long list
+    # Each check speaks before one of them speaks twice: none is hidden by a long list.
+    found += [one[0] for one in reasons]
     if not -CLOCK_SKEW_H <= known.watchlist_age_h <= known.watchlist_age_limit_h:  # a list from the future is no list
         found.append(Reason(ReasonCode.WATCHLIST_STALE))
     found += not_served(known.document, known.declaration, known.local_date, known.rulebook)

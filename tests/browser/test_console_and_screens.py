@@ -735,9 +735,12 @@ def judged_chip() -> list[m.CheckView]:
 
 
 def refer_for(site: Site, checks: list[m.CheckView]) -> None:
-    """Let lane 5 wait for a guard because of these checks."""
+    """Let lane 5 wait for a guard because of these checks, whose reasons policy says once each."""
     lane = site.gate.lanes[4]
-    reasons = [reason for one in checks if one.outcome != "successful" for reason in one.reasons][:3]
+    reasons: list[m.ReasonView] = []
+    for one in checks:
+        reasons += [why for why in one.reasons if one.outcome != "successful" and why not in reasons]
+    reasons = reasons[:3]
     referral = lane.referral.model_copy(update={"checks": checks, "reasons": reasons})
     site.gate.lanes[4] = lane.model_copy(update={"referral": referral})
     site.change()
@@ -783,6 +786,7 @@ def test_one_broken_read_is_told_once(site, browser, problems, signed_in, langua
     page.wait_for_selector("#referral-open .checks .outcome.aborted")
     why = words.reason("chip_aborted", {"fault": "DRV-CHP-001"})
     assert words.text("fault.DRV-CHP-001") in why
+    assert page.inner_text("#referral-open").count(why) == 2, "why the guard was called, and above the checks"
     assert page.inner_text("#referral-open .groups").count(why) == 1
     assert page.locator("#referral-open .checks .outcome.aborted").count() == len(CHIP_CHECKS)
     shot(page, f"chip-broken-{language}")
