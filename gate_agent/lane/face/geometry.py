@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from models.results import FaceBox, FaceSample
 
 _MOTION_WINDOW_S = 0.8
+_LONGEST_MOTION_S = 2.0
+"""Frames that come seldom, on a machine with much else to do, are still compared with the one before, up to this age."""
 _SHORTEST_MOTION_S = 0.35
 """Boxes of a detector jump by a step of its grid; over a third of a second a real movement stands out from that."""
 
@@ -61,7 +63,7 @@ class Motion:
             return None
         width = float(box.right_px - box.left_px + 1)
         self._track.append((t_mono_s, (box.left_px + box.right_px) / 2, (box.top_px + box.bottom_px) / 2, width))
-        while t_mono_s - self._track[0][0] > _MOTION_WINDOW_S:
+        while t_mono_s - self._track[0][0] > (_MOTION_WINDOW_S if len(self._track) > 2 else _LONGEST_MOTION_S):
             self._track.popleft()
         begun_s, x, y, first_width = self._track[0]
         elapsed_s = t_mono_s - begun_s
