@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from central_sync.centre.queries import AlarmRow, CentreQueries, GateStatus, RecordRow
+from gate_agent.web.device_messages import DeviceView
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
@@ -23,7 +24,6 @@ from gate_agent.web.lane_api_messages import (
     ComparedView,
     ComparisonView,
     CustomsTaskView,
-    DeviceView,
     DocumentView,
     GateSnapshot,
     ImageKind,

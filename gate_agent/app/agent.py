@@ -13,10 +13,11 @@ from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
 from drivers.seal_tracker.events import TAMPER_KINDS
+from gate_agent.app.device_status import DeviceStatus
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
-from gate_agent.app.lane_source import DeviceStatus, GateSource
+from gate_agent.app.lane_source import GateSource
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
@@ -220,10 +221,8 @@ class Agent:
     def _dispatch(self, event: dc.DeviceEvent) -> None:
         """Hand a device's event to the lanes that use it; seals belong to the whole gate."""
         if isinstance(event.data, dc.StateChanged):
-            status = self._statuses[event.device]
-            status.state, status.since = event.data.state.value, event.t_wall
-            status.fault, status.remedy = event.data.fault, event.data.remedy
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
+        if self._statuses[event.device].note(event):
             self._changed()
         if isinstance(event.data, dc.SealReported):
             self._seal(event.data)

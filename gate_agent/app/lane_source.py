@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Protocol
 
 import structlog
 
 from gate_agent import __version__
 from gate_agent.app import views
+from gate_agent.app.device_status import DeviceStatus, lane_devices
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Officer
@@ -24,12 +23,12 @@ from gate_agent.lane.controller import LaneController
 from gate_agent.lane.ports import KnowledgeSource
 from gate_agent.lane.presented import is_right
 from gate_agent.settings import Settings
+from gate_agent.web.device_messages import DeviceHistory, DeviceView
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api import UnknownLane
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
     CustomsTaskView,
-    DeviceView,
     FaceRatesView,
     GateSnapshot,
     ImageKind,
@@ -62,17 +61,6 @@ class CustomsDesk(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class DeviceStatus:
-    """The last known state of one device."""
-
-    device_class: str
-    state: str
-    since: datetime
-    fault: str = ""
-    remedy: str = ""
-
-
 class GateSource:
     """The `LaneApiSource` of one agent."""
 
@@ -100,6 +88,7 @@ class GateSource:
         self._clock = clock
         self._face_rates = face_rates
         self._trust_version = trust_version
+        self._of_lanes = {name for lane in settings.lane for name in lane_devices(lane)}
         self._sequence = 0
         self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
         self._changes: Broadcaster[int] = Broadcaster()
@@ -131,24 +120,22 @@ class GateSource:
             rulebook_version=knowledge.rulebook.version,
             watchlist_version=knowledge.watchlist_version,
             trust_version=self._trust_version(),
-            lanes=[views.lane(lane, self._devices_of(lane)) for lane in self._lanes.values()],
+            lanes=[views.lane(lane, self._views_of(lane_devices(lane.lane))) for lane in self._lanes.values()],
             alarms=[views.alarm(alarm) for lane in self._lanes.values() for alarm in lane.alarms.open.values()],
             customs_tasks=self._desk.tasks(),
             link=self.link,
             recent=[views.ended(summary) for summary in ended[:50]],
             face_rates=self._face_rates(),
+            devices=self._views_of(name for name in self._devices if name not in self._of_lanes),
         )
 
-    def _devices_of(self, lane: LaneController) -> list[DeviceView]:
-        settings = lane.lane
-        names = [
-            settings.document_reader, settings.chip_reader, *settings.barcode, settings.camera, settings.barrier
-        ]  # fmt: skip
-        return [
-            views.device(name, status.device_class, status.state, status.since, status.fault, status.remedy)
-            for name in dict.fromkeys(names)
-            if (status := self._devices.get(name)) is not None
-        ]
+    def _views_of(self, names: Iterable[str]) -> list[DeviceView]:
+        return [status.view(name) for name in names if (status := self._devices.get(name)) is not None]
+
+    def device_history(self, name: str) -> DeviceHistory | None:
+        """Return the last changes of a device's state, None for an unknown one."""
+        status = self._devices.get(name)
+        return None if status is None else status.history(name)
 
     def _lane(self, lane_id: int) -> LaneController:
         lane = self._lanes.get(lane_id)

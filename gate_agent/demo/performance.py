@@ -93,6 +93,14 @@ class DemoRun:
         self.lines.append(line)
         return line
 
+    def ready_classes(self) -> set[str]:
+        """Return the classes of the devices that are ready now, as the gate's lane API says."""
+        snapshot = self.stage.view.snapshot
+        if snapshot is None:
+            return set()
+        devices = [*snapshot.devices, *(device for lane in snapshot.lanes for device in lane.devices)]
+        return {device.device_class for device in devices if device.state == "ready"}
+
     async def delivered(self, timeout_s: float = _SYNC_TIMEOUT_S) -> Delivery | None:
         """Wait until every record of the gate is in the centre's database and acknowledged; None when that takes too long."""
         deadline_s = time.monotonic() + timeout_s
@@ -144,6 +152,7 @@ async def running(
             twins.references,
             PassportOffice(site.today),
             random.Random(seed),
+            twins.around,
         )
         run = DemoRun(site, stage, processes, Cast(stage, site.today))
         stack.callback(_remove_pids, home)

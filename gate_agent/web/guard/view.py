@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
 from gate_agent.web.guard.checks import check_groups, document_worth, gaps, reasons, running_inspection
+from gate_agent.web.guard.devices import device
 from gate_agent.web.guard.rates import rates_table
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
@@ -20,7 +21,6 @@ from gate_agent.web.lane_api_messages import (
     AttackView,
     ComparisonView,
     CustomsTaskView,
-    DeviceView,
     GateSnapshot,
     GuardAction,
     LaneView,
@@ -90,6 +90,7 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
             if not task.closed_by
         ],
         "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
+        "devices": [device(one, catalogue) for one in snapshot.devices],
         "rates": rates_table(snapshot.face_rates, catalogue) if viewer.is_supervisor else None,
     }
 
@@ -124,18 +125,6 @@ def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
     }
 
 
-def _device(device: DeviceView, catalogue: Catalogue) -> dict[str, str]:
-    state = catalogue.text(f"device_state.{device.state}")
-    return {
-        "name": device.name,
-        "state": device.state,
-        "since": device.since.isoformat(),
-        "class_text": catalogue.text(f"device_class.{device.device_class}"),
-        "state_text": f"{state} ({device.fault})" if device.fault else state,
-        "remedy": device.remedy,
-    }
-
-
 def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
     allowed = (GuardAction.RESUME_LANE if lane.state == "suspended" else GuardAction.SUSPEND_LANE).value
     hidden = lane.referral is not None and not _revealed(lane.referral, viewer)
@@ -150,7 +139,7 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "since": lane.state_since.isoformat(),
         "occupancy": lane.occupancy,
         "occupancy_text": catalogue.text("ui.occupancy", count=str(lane.occupancy)),
-        "devices": [_device(device, catalogue) for device in lane.devices],
+        "devices": [device(one, catalogue) for one in lane.devices],
         "corridor": None if hidden else _corridor(lane.corridor, catalogue),
         "referral": None if lane.referral is None else str(lane.referral.transaction_id),
         "inspection": running_inspection(lane, catalogue),
