@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from central_sync.centre.queries import AlarmRow, CentreQueries, GateStatus, RecordRow
-from gate_agent.web.device_messages import DeviceView
+from gate_agent.web.device_messages import DeviceHistory, DeviceView
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
@@ -325,6 +325,10 @@ class FictitiousGate:
             remaining_s=25,
             cue=self._cue,
         )
+
+    def device_history(self, name: str) -> DeviceHistory | None:
+        """Return a device that was always well."""
+        return DeviceHistory(name=name, changes=[])
 
     def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
         """Return a drawn face."""

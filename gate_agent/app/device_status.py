@@ -74,9 +74,8 @@ class DeviceStatus:
         return is_news
 
     def _change(self, changed: dc.StateChanged, at: datetime) -> None:
-        if changed.state.value != self.state:
-            self.since = at
-        self.state, self.fault, self.remedy = changed.state.value, changed.fault, changed.remedy
+        self.state, self.since = changed.state.value, at
+        self.fault, self.remedy = changed.fault, changed.remedy
         if changed.fault:
             self.last_fault, self.last_fault_at, self.last_remedy = changed.fault, at, changed.remedy
         self.change_count += 1

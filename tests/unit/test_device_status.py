@@ -35,7 +35,7 @@ def test_a_fault_stays_the_last_one_when_it_is_over() -> None:
     kept = status()
     kept.note(event(dc.StateChanged(READY), 1))
     kept.note(event(dc.StateChanged(READY, "DRV-PRN-001", "Put paper in"), 2))
-    assert (kept.fault, kept.since) == ("DRV-PRN-001", NOON + timedelta(seconds=1)), "ready since then, with a fault"
+    assert (kept.state, kept.fault, kept.since) == ("ready", "DRV-PRN-001", NOON + timedelta(seconds=2))
     kept.note(event(dc.StateChanged(READY), 3))
     view = kept.view("printer")
     assert (view.fault, view.remedy) == ("", "")

@@ -36,7 +36,7 @@ def history(view: DeviceHistory, catalogue: Catalogue) -> list[dict[str, str]]:
     """Return the last changes of a device, newest first."""
     return [
         {
-            "state": change.state,
+            "state": "fault" if change.fault and change.state == "ready" else change.state,
             "text": _state(change.state, change.fault, catalogue),
             "at": change.at.isoformat(),
             "remedy": remedy(change.fault, change.remedy, catalogue),
@@ -51,5 +51,5 @@ def remedy(fault: str, told: str, catalogue: Catalogue) -> str:
 
 
 def _state(state: str, fault: str, catalogue: Catalogue) -> str:
-    text = catalogue.text(f"device_state.{state}")
+    text = catalogue.text("device_state.limited" if state == "ready" and fault else f"device_state.{state}")
     return f"{text} ({fault})" if fault else text
