@@ -18,7 +18,9 @@ from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import GateSource
+from gate_agent.app.receipts import Receipts
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
+from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
 from gate_agent.domain.seal import SealReport, SealState
@@ -29,6 +31,7 @@ from gate_agent.runtime.inference import FaceEngine
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 from gate_agent.store import Store
+from gate_agent.web.i18n import TRAVELLER_LANGUAGES, load_catalogues
 from gate_agent.web.lane_api import create_app as create_lane_api
 from gate_agent.web.pages import serving
 
@@ -83,6 +86,7 @@ class Agent:
         self._statuses: dict[str, DeviceStatus] = {}
         self._lanes: dict[int, LaneController] = {}
         self._source: GateSource | None = None
+        self._around: SurroundingsSide | None = None
         self._knowledge = GateKnowledge(settings.paths.bundles, settings.paths.keys, clock)
 
     async def run(self) -> None:
@@ -130,6 +134,9 @@ class Agent:
         verifier = AuthorisationVerifier(
             settings.gate.gate_id, self._knowledge.officers, self._clock, store.remember_nonce
         )
+        words = load_catalogues("traveller", TRAVELLER_LANGUAGES)
+        receipts = Receipts(self._lanes, self._drivers, self._statuses, words, self._changed)
+        self._around = around = SurroundingsSide(settings, self._lanes, store, receipts, self._clock, self._changed)
         self._source = source = GateSource(
             settings,
             self._lanes,
@@ -138,6 +145,7 @@ class Agent:
             self._knowledge,
             desk,
             self._clock,
+            around,
             face_rates=lambda: faces.rates,
             trust_version=lambda: documents.trust_version,
         )
@@ -154,6 +162,7 @@ class Agent:
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
+            tasks.append(group.create_task(around.run()))
             alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
             for task in tasks:
@@ -216,6 +225,8 @@ class Agent:
 
     def _changed(self) -> None:
         if self._source is not None:
+            if self._around is not None:
+                self._around.look(self._source)
             self._source.changed()
 
     def _dispatch(self, event: dc.DeviceEvent) -> None:
@@ -226,6 +237,8 @@ class Agent:
             self._changed()
         if isinstance(event.data, dc.SealReported):
             self._seal(event.data)
+            return
+        if self._around is not None and self._around.take(event):
             return
         taken = False
         for controller in self._lanes.values():

@@ -35,7 +35,15 @@ def event_kind(payload: dc.Payload) -> str:
 
 def lane_devices(lane: LaneSettings) -> tuple[str, ...]:
     """Return the names of the devices that serve a lane, each once, in the order in which a traveller meets them."""
-    names = (lane.document_reader, lane.chip_reader, *lane.barcode, lane.camera, lane.barrier)
+    names = (
+        lane.document_reader,
+        lane.chip_reader,
+        *lane.barcode,
+        lane.camera,
+        lane.barrier,
+        *lane.tag_readers,
+        lane.printer,
+    )
     return tuple(dict.fromkeys(name for name in names if name))
 
 

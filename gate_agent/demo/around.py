@@ -5,12 +5,13 @@ Each scene sets one of them off and returns once the gate told of it on its lane
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from drivers.power.twin import NutTwin
-from drivers.printer.twin import EscposTwin
+from drivers.printer.twin import EscposTwin, Receipt
 from drivers.rfid.llrp_twin import LlrpTwin
 from drivers.surroundings import XrayDecision
 from drivers.twin import Twin
@@ -19,10 +20,12 @@ from drivers.xray_inbox.twin import XrayFolderTwin
 from gate_agent.clock import Clock
 from gate_agent.demo.gate_view import GateView
 from gate_agent.web.device_messages import DeviceView
+from gate_agent.web.lane_api_messages import CustomsTaskView, GateSnapshot
 
 TAGS, AIRCRAFT, SUPPLY, XRAY, PRINTER = "tags", "aircraft", "supply", "xray", "printer"
 _TOLD_S = 20.0
 _EPC_BYTES = 12
+_LOOK_S = 0.05
 
 
 class AroundTwins:
@@ -73,7 +76,7 @@ class AroundTwins:
         await _ready(view, SUPPLY)
         self.supply.outage(90)
         try:
-            await _told(view, SUPPLY, "ups_on_battery")
+            await view.until(_is_on_battery, _TOLD_S, "the supply on battery")
         finally:
             self.supply.mains()
 
@@ -82,6 +85,37 @@ class AroundTwins:
         await _ready(view, XRAY)
         self.xray.screen(XrayDecision.ALARM, scan_id)
         await _told(view, XRAY, "xray_alarm")
+
+    async def scan_at_customs_desk(self, view: GateView, scan_id: str) -> None:
+        """Wait until a customs task shows that scan's alarm as its declaration's."""
+        wanted = (scan_id, "alarm", "scan")
+        await _at_customs_desk(
+            view,
+            lambda task: any((scan.scan_id, scan.decision, scan.link) == wanted for scan in task.xray),
+            "the scan at the customs desk",
+        )
+
+    async def seal_at_customs_desk(self, view: GateView, seal_id: str) -> None:
+        """Wait until a customs task tells that the tag of its seal was seen."""
+        await _at_customs_desk(
+            view,
+            lambda task: any(seal.seal_id == seal_id and seal.seen_at is not None for seal in task.seals),
+            "the seal's tag at the customs desk",
+        )
+
+    async def receipt(self, qr: str) -> Receipt:
+        """Wait until a receipt with this code came out of the printer."""
+        async with asyncio.timeout(_TOLD_S):
+            while True:
+                for receipt in self.printer.receipts:
+                    if receipt.qr == qr.encode("ascii"):
+                        return receipt
+                await asyncio.sleep(_LOOK_S)
+
+
+def devices_of(snapshot: GateSnapshot) -> list[DeviceView]:
+    """Return every device of a gate; one that serves two lanes comes twice."""
+    return [*snapshot.devices, *(device for lane in snapshot.lanes for device in lane.devices)]
 
 
 async def _ready(view: GateView, name: str) -> None:
@@ -96,7 +130,17 @@ async def _told(view: GateView, name: str, kind: str) -> None:
 
 async def _until(view: GateView, name: str, condition: Callable[[DeviceView], bool], what: str) -> None:
     await view.until(
-        lambda snapshot: next((True for one in snapshot.devices if one.name == name and condition(one)), None),
+        lambda snapshot: next((True for one in devices_of(snapshot) if one.name == name and condition(one)), None),
         _TOLD_S,
         what,
     )
+
+
+async def _at_customs_desk(view: GateView, condition: Callable[[CustomsTaskView], bool], what: str) -> None:
+    await view.until(
+        lambda snapshot: True if any(condition(task) for task in snapshot.customs_tasks) else None, _TOLD_S, what
+    )
+
+
+def _is_on_battery(snapshot: GateSnapshot) -> bool | None:
+    return True if snapshot.power is not None and snapshot.power.state == "battery" else None

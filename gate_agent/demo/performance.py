@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gate_agent.clock import Clock
+from gate_agent.demo.around import devices_of
 from gate_agent.demo.broker import broker_for
 from gate_agent.demo.cast import Cast, Traveller
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
@@ -98,8 +99,7 @@ class DemoRun:
         snapshot = self.stage.view.snapshot
         if snapshot is None:
             return set()
-        devices = [*snapshot.devices, *(device for lane in snapshot.lanes for device in lane.devices)]
-        return {device.device_class for device in devices if device.state == "ready"}
+        return {device.device_class for device in devices_of(snapshot) if device.state == "ready"}
 
     async def delivered(self, timeout_s: float = _SYNC_TIMEOUT_S) -> Delivery | None:
         """Wait until every record of the gate is in the centre's database and acknowledged; None when that takes too long."""

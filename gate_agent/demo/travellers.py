@@ -30,7 +30,10 @@ async def _mated(cast: Cast) -> Observed:
     token = await cast.declare(person, goods=(("souvenirs", "120.00", "2"),))
     observed = await cast.stage.cross(person, token=token)
     cast.used_token = token
-    return observed
+    if observed.outcome == "released":
+        receipt = await cast.stage.around.receipt(token)
+        observed.notes["receipt_lines"] = str(len(receipt.lines))
+    return _seen(observed, "printer")
 
 
 async def _other_passport(cast: Cast) -> Observed:
@@ -53,8 +56,11 @@ async def _nothing_to_declare(cast: Cast) -> Observed:
 async def _cash(cast: Cast) -> Observed:
     person = cast.person(6)
     token = await cast.declare(person, cash=(("USD", "15000.00"),))
-    await cast.stage.around.baggage_alarms(cast.stage.view, "UTO-BAGGAGE-6")
-    return _seen(await cast.stage.cross(person, token=token), "xray_inbox")
+    scan_id = cast.stage.portal.reference
+    await cast.stage.around.baggage_alarms(cast.stage.view, scan_id)
+    observed = await cast.stage.cross(person, token=token)
+    await cast.stage.around.scan_at_customs_desk(cast.stage.view, scan_id)
+    return _seen(observed, "xray_inbox")
 
 
 async def _used_token(cast: Cast) -> Observed:
@@ -123,7 +129,9 @@ async def _tampered_seal(cast: Cast) -> Observed:
     await cast.stage.seal.plug()
     await cast.stage.seal.report(41.26, 69.28, ("rope_cut_alarm", "ack_required"))
     await cast.stage.around.seal_comes_near(cast.stage.view, SEAL_ID)
-    return _seen(await cast.stage.cross(person, token=token), "rfid_reader")
+    observed = await cast.stage.cross(person, token=token)
+    await cast.stage.around.seal_at_customs_desk(cast.stage.view, SEAL_ID)
+    return _seen(observed, "rfid_reader")
 
 
 async def _broker_killed(cast: Cast) -> Observed:

@@ -53,3 +53,29 @@ class DeviceHistory(DeviceMessage):
 
     name: str
     changes: list[DeviceChange]
+
+
+class XrayView(DeviceMessage):
+    """One result of X-ray screening. `link`: the scan is the declaration's, or came near in time, or belongs to nothing known."""
+
+    scan_id: str
+    decision: Literal["clear", "alarm", "undetermined"]
+    file_reference: str = ""
+    reported_at: datetime
+    link: Literal["scan", "near", ""] = ""
+
+
+class SealTagView(DeviceMessage):
+    """A declared seal, and when its radio tag was seen near the gate; None is undetermined, not missing."""
+
+    seal_id: str
+    seen_at: datetime | None = None
+
+
+class PowerView(DeviceMessage):
+    """How the power stands; `stopping`: the battery is low and lanes take nobody new; `stopped`: all of them rest."""
+
+    state: Literal["mains", "battery", "stopping", "stopped", "unknown"]
+    since: datetime
+    charge_percent: int | None = None
+    runtime_min: int | None = None

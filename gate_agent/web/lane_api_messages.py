@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gate_agent.web.device_messages import DeviceView
+from gate_agent.web.device_messages import DeviceView, PowerView, SealTagView, XrayView
 
 
 class Message(BaseModel):
@@ -120,6 +120,7 @@ class ReferralView(Message):
     declaration_reference: str = ""
     person_inside: bool
     can_correct: bool = Field(default=False, description="whether the printed lines are the guard's to correct")
+    seals: list[SealTagView] = []
 
 
 class LaneView(Message):
@@ -161,6 +162,8 @@ class CustomsTaskView(Message):
     declaration_reference: str
     reasons: list[ReasonView]
     closed_by: str = ""
+    xray: list[XrayView] = []
+    seals: list[SealTagView] = []
 
 
 class TransactionView(Message):
@@ -242,6 +245,8 @@ class GateSnapshot(Message):
     recent: list[TransactionView] = Field([], description="the last transactions that ended, newest first")
     face_rates: list[FaceRatesView] = Field([], description="one row a lane; a console shows them to supervisors")
     devices: list[DeviceView] = Field([], description="devices of the whole gate; those of lanes stand there")
+    xray: list[XrayView] = Field([], description="results to look at that belong to no open task, newest first")
+    power: PowerView | None = None
 
 
 class Instruction(StrEnum):
@@ -305,12 +310,13 @@ class ScreenState(Message):
     receipt: dict[str, str] = {}
     cue: CaptureCue | None = None
     read_percent: int | None = Field(None, ge=0, le=100, description="how much of the chip is read")
+    printing: Literal["", "offered", "printing", "printed", "unavailable"] = ""
 
 
 class TravellerInput(Message):
     """What the traveller pressed on the screen."""
 
-    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip"]
+    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip", "print"]
     language: Literal["uz-Latn", "ru", "en"] | None = None
 
 

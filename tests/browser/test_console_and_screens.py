@@ -122,6 +122,9 @@ class Gate:
         states = ["idle", "inspecting", "referred", "passage_open", "referred", "faulted", "suspended", "idle"]
         self.transactions = [uuid.uuid4() for _ in states]
         self.devices: list[m.DeviceView] = []
+        self.xray: list[m.XrayView] = []
+        self.power: m.PowerView | None = None
+        self.printing = ""
         self.histories: dict[str, DeviceHistory] = {}
         self.history_asked: list[str] = []
         self.lanes = [
@@ -259,6 +262,7 @@ class Gate:
             sequence=self.sequence, gate_id="gate-1", site="utopia-north", now=datetime.now(UTC),
             software_version="0.1.0", rulebook_version=12, watchlist_version=318, lanes=self.lanes, alarms=self.alarms,
             customs_tasks=self.tasks, link=self.link, recent=self.recent, face_rates=self.rates, devices=self.devices,
+            xray=self.xray, power=self.power,
         )  # fmt: skip
 
     def screen(self, lane_id: int) -> m.ScreenState:
@@ -267,7 +271,7 @@ class Gate:
         return m.ScreenState(
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
             language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
-            read_percent=self.read_percent,
+            read_percent=self.read_percent, printing=self.printing,
         )  # fmt: skip
 
     def device_history(self, name: str) -> DeviceHistory | None:

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
-from gate_agent.web.device_messages import DeviceChange, DeviceHistory, DeviceView
+from gate_agent.web.device_messages import DeviceChange, DeviceHistory, DeviceView, PowerView, SealTagView, XrayView
 from gate_agent.web.i18n import GUARD_LANGUAGES, PSEUDO_LANGUAGE, load_catalogues
+from gate_agent.web.lane_api_messages import Instruction
 from tests.browser.test_console_and_screens import (  # noqa: F401 - fixtures are found by name
     DESK,
     PHONE,
@@ -72,7 +74,7 @@ def test_every_device_is_told_faults_first_and_axe_finds_nothing(site, browser, 
     site.change(devices=around())
     until(page, "document.querySelector('#devices-count').textContent === '3'")
     page.click("#show-devices")
-    names = page.locator(f"{ROWS} .device-what span:last-child").all_inner_texts()
+    names = page.locator(f"{ROWS} .device-what span span:last-child").all_inner_texts()
     assert names[:3] == ["supply", "printer", "seals"], "of the whole gate, what needs somebody first"
     assert names.count("camera-6") == 1
     assert set(names) >= {"seals", "tags", "aircraft", "supply", "xray", "printer", "reader-1", "camera-1", "barrier-1"}
@@ -177,3 +179,82 @@ def test_what_a_device_is_called_is_shown_as_text(site, browser, problems, signe
     until(page, "document.querySelector('#devices-groups').textContent.includes('<img src=x')")
     assert page.evaluate(f"[...document.querySelectorAll('{ROWS}')].every(n => n.scrollWidth <= n.clientWidth + 1)")
     assert overflows(page)[0] <= 0
+
+
+def scans() -> list[XrayView]:
+    return [
+        XrayView(scan_id="7K2M-94QX", decision="alarm", file_reference="images/7K2M-94QX.dcs", reported_at=NOW, link="scan"),
+        XrayView(scan_id="UTO-000113", decision="undetermined", reported_at=NOW, link="near"),
+        XrayView(scan_id="UTO-000114", decision="clear", reported_at=NOW, link="near"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", [*GUARD_LANGUAGES, PSEUDO_LANGUAGE])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_scans_seals_and_power_are_told_where_they_matter(site, browser, problems, signed_in, language, size):  # noqa: F811
+    page = new_page(browser, problems, size)
+    seals = [SealTagView(seal_id="9900000001", seen_at=NOW), SealTagView(seal_id="9900000002")]
+    (task,) = site.gate.tasks
+    site.gate.tasks = [task.model_copy(update={"xray": scans(), "seals": seals})]
+    open_console(page, site, signed_in, "inspector-1", language)
+    site.change(
+        devices=around(supply={"figures": {"kind": "power", "charge": "43", "minutes": "12"}}),
+        xray=[XrayView(scan_id="UTO-000115", decision="alarm", reported_at=NOW)],
+        power=PowerView(state="battery", since=NOW, charge_percent=43, runtime_min=12),
+    )
+    until(page, "!document.querySelector('#power').hidden")
+    assert page.locator("#tasks .xray").count() == 5
+    assert page.locator("#xray .xray").count() == 1
+    if language != PSEUDO_LANGUAGE:
+        words = load_catalogues("guard", GUARD_LANGUAGES)[language]
+        told = page.inner_text("#tasks")
+        assert words.text("ui.xray_of_declaration") in told
+        assert words.text("ui.xray_near") in told
+        assert words.text("ui.seal_not_seen", seal="9900000002") in told
+        assert words.text("ui.power_works") in page.inner_text("#power")
+        assert "43 %" in page.inner_text("#power")
+    assert axe(page) == []
+    shot(page, f"around-{language}-{size['width']}")
+    assert overflows(page)[0] <= 0
+    if size is DESK:
+        assert overflows(page)[1] <= 0
+    site.change(power=PowerView(state="stopping", since=NOW, charge_percent=12, runtime_min=2))
+    until(page, "document.querySelector('#power').classList.contains('urgent')")
+    assert axe(page) == []
+    site.change(power=PowerView(state="mains", since=NOW))
+    until(page, "document.querySelector('#power').hidden")
+    if size is DESK:
+        page.click("#show-devices")
+        until(page, "document.querySelector('.device-figures:not([hidden])') !== null")
+        assert "43" in page.inner_text(".device-figures:not([hidden])")
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_traveller_asks_for_paper_and_is_told_what_became_of_it(site, browser, problems, size):  # noqa: F811
+    page = new_page(browser, problems, size)
+    site.change(
+        instruction=Instruction.WALK_THROUGH,
+        step=4,
+        receipt={"stay_deadline": "2026-08-14", "reference": "7K2M-94QX"},
+        printing="offered",
+    )
+    page.goto(f"{site.address}/lane/1/screen")
+    assert axe(page) == []
+    page.locator("#print button").click()
+    until(page, "true")
+    page.wait_for_timeout(300)
+    assert [pressed.kind for pressed in site.gate.inputs] == ["print"]
+    for printing, words in (
+        ("printing", "being printed"),
+        ("printed", "Take your receipt"),
+        ("unavailable", "photograph this screen"),
+    ):
+        site.change(printing=printing)
+        until(page, "text => document.querySelector('#paper').textContent.includes(text)", words)
+        assert page.locator("#print").is_hidden()
+        assert axe(page) == []
+        assert overflows(page)[0] <= 0
+    shot(page, f"paper-{size['width']}")
+    site.change(instruction=Instruction.PRESENT_DOCUMENT, step=1, receipt={}, printing="")
+    until(page, "document.querySelector('#paper').hidden")
+    assert "photograph" not in httpx.get(f"{site.address}/lane/1/screen").text

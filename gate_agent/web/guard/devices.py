@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gate_agent.web.device_messages import DeviceHistory, DeviceView
+from gate_agent.web.guard.around import figures
 from gate_agent.web.i18n import Catalogue
 
 
@@ -28,6 +29,7 @@ def device(view: DeviceView, catalogue: Catalogue) -> dict[str, Any]:
             "at": view.last_fault_at.isoformat(),
             "remedy": remedy(view.last_fault, view.last_remedy, catalogue),
         },
+        "figures": figures(view.figures, catalogue),
         "change_count": view.change_count,
     }
 

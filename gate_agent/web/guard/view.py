@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
+from gate_agent.web.guard.around import power, seals, xray
 from gate_agent.web.guard.checks import check_groups, document_worth, gaps, reasons, running_inspection
 from gate_agent.web.guard.devices import device
 from gate_agent.web.guard.rates import rates_table
@@ -90,6 +91,8 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
             if not task.closed_by
         ],
         "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
+        "power": power(snapshot.power, catalogue),
+        "xray": xray(snapshot.xray, catalogue),
         "devices": [device(one, catalogue) for one in snapshot.devices],
         "rates": rates_table(snapshot.face_rates, catalogue) if viewer.is_supervisor else None,
     }
@@ -215,6 +218,7 @@ def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
         "corridor": _corridor(referral.corridor, catalogue),
         "corridor_reasons": reasons(referral.corridor_reasons, catalogue),
         "declaration": _declaration(referral.declaration_reference, catalogue),
+        "seals": seals(referral.seals, catalogue),
     }
 
 
@@ -310,6 +314,8 @@ def _task(task: CustomsTaskView, catalogue: Catalogue, viewer: Viewer) -> dict[s
         "since": task.created_at.isoformat(),
         "declaration": _declaration(task.declaration_reference, catalogue),
         "reasons": reasons(task.reasons, catalogue),
+        "xray": xray(task.xray, catalogue),
+        "seals": seals(task.seals, catalogue),
         "action": action if action in viewer.actions else None,
     }
 

@@ -6,7 +6,7 @@ import { askAction, dialogOpen, send, showShortcuts } from "./dialogs.mjs";
 import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, start, ui } from "./gate.mjs";
 import { deviceNews, renderDevices, tickDevices, wireDevices } from "./devices.mjs";
 import { renderLanes, tickLanes } from "./lanes.mjs";
-import { renderAlarms, renderQueue, renderRecent, renderTasks, tickList } from "./queue.mjs";
+import { renderAlarms, renderQueue, renderRecent, renderTasks, renderXray, tickList } from "./queue.mjs";
 import { renderRates } from "./rates.mjs";
 import { assess, renderReferral, target, zoomPictures } from "./referral.mjs";
 import { mutedUntilText, wireHeader } from "./header.mjs";
@@ -93,6 +93,9 @@ function render(state) {
   renderQueue(lists.queue, state.referrals, opened, open);
   renderAlarms(lists.alarms, state.alarms, acknowledge);
   renderTasks(lists.tasks, state.tasks, askAction);
+  renderXray(at("xray"), state.xray);
+  at("xray-title").hidden = state.xray.length === 0;
+  renderPower(state.power);
   renderRecent(at("recent"), state.recent);
   renderRates(state.rates);
   at("referral").hidden = devicesShown;
@@ -123,6 +126,14 @@ function renderLink(link) {
   at("offline").hidden = link.online;
   setText(at("offline-since"), fill(ui.offline, { time: `${clockText(link.since)} UTC` }));
   setText(at("offline-backlog"), `${fill(ui.backlog, { count: link.backlog, age: age(link.oldest_age_s) })} · ${lastAck}`);
+}
+
+function renderPower(power) {
+  at("power").hidden = power === null;
+  if (power === null) return;
+  at("power").classList.toggle("urgent", power.urgent);
+  setText(at("power-text"), power.text);
+  setText(at("power-what"), power.what);
 }
 
 function announce(state) {

@@ -77,16 +77,18 @@ function createDevice(groupKey) {
     name: element("span", { class: "soft" }),
     event: element("span"),
     eventAt: element("time", { class: "number soft" }),
+    figures: element("p", { class: "device-figures soft" }),
     remedy: element("p", { class: "device-remedy" }),
     last: element("p", { class: "device-last soft" }),
     history: element("ol", { class: "device-history" }),
     fold: element("button", { type: "button", class: "quiet", text: ui.device_history, "aria-expanded": "false", onclick: () => unfold(node) }),
   };
   node.append(
-    element("p", { class: "device-what" }, parts.glyph, parts.what, parts.name),
+    element("p", { class: "device-what" }, parts.glyph, element("span", {}, parts.what, " ", parts.name)),
     element("p", { class: "device-state" }, parts.state, parts.since),
     element("p", { class: "device-event" }, parts.event, parts.eventAt),
     parts.fold,
+    parts.figures,
     parts.remedy,
     parts.last,
     parts.history,
@@ -108,6 +110,8 @@ function updateDevice(node, device) {
   setText(parts.event, device.event === null ? ui.device_no_event : device.event.text);
   parts.eventAt.hidden = device.event === null;
   if (device.event !== null) setTime(parts.eventAt, device.event.at);
+  parts.figures.hidden = device.figures === "";
+  setText(parts.figures, device.figures);
   parts.remedy.hidden = device.remedy === "";
   setText(parts.remedy, device.remedy);
   parts.last.hidden = device.last_fault === null;
