@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from central_sync.centre.queries import AlarmRow, CentreQueries, GateStatus, RecordRow
+from central_sync.centre.telemetry import GateDevices
+from central_sync.presence import DeviceReading
 from gate_agent.web.device_messages import DeviceHistory, DeviceView
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api_messages import (
@@ -264,6 +266,22 @@ class FictitiousCentre(CentreQueries):
             )
             for number, (name, online, backlog, stored) in enumerate(states)
         ]
+
+    def devices(self) -> dict[str, GateDevices]:
+        """Return the devices of one gate, its printer out of paper."""
+        kinds = ("document_reader", "chip_reader", "camera", "barrier", "power", "printer")
+        readings = [
+            DeviceReading(
+                name=kind.replace("_", "-"),
+                device_class=kind,
+                state="ready",
+                fault="DRV-PRN-001" if kind == "printer" else "",
+                since=self.moment - timedelta(hours=2),
+            )
+            for kind in kinds
+        ]
+        gate = "UTO/north-bridge/gate-1"
+        return {gate: GateDevices(gate, self.moment, readings)}
 
     def recent_records(self, limit: int = 50) -> list[RecordRow]:
         """Return six records."""

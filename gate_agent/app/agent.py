@@ -157,7 +157,7 @@ class Agent:
         async with (
             asyncio.TaskGroup() as group,
             serving(create_lane_api(source), uds=run / "lane.sock"),
-            serving(create_sync_api(store), uds=run / "sync.sock"),
+            serving(create_sync_api(store, source.device_readings), uds=run / "sync.sock"),
         ):
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]

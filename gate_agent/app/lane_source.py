@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import structlog
 
+from central_sync.presence import DeviceReading
 from gate_agent import __version__
 from gate_agent.app import views
 from gate_agent.app.device_status import DeviceStatus, lane_devices
@@ -150,6 +151,20 @@ class GateSource:
             return shown
         seals = self._around.seals_of(shown.referral.transaction_id)
         return shown.model_copy(update={"referral": shown.referral.model_copy(update={"seals": seals})})
+
+    def device_readings(self) -> list[DeviceReading]:
+        """Return how every device is, for the centre: states and figures, no event and nothing of a traveller."""
+        return [
+            DeviceReading(
+                name=name,
+                device_class=status.device_class,
+                state=status.state,
+                fault=status.fault,
+                since=status.since,
+                figures=self._around.figures(name),
+            )
+            for name, status in self._devices.items()
+        ]
 
     def device_history(self, name: str) -> DeviceHistory | None:
         """Return the last changes of a device's state, None for an unknown one."""
