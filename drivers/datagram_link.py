@@ -138,5 +138,5 @@ class _Receiver(asyncio.DatagramProtocol):
     def __init__(self, listener: DatagramListener) -> None:
         self._listener = listener
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._listener.heard(data, (addr[0], addr[1]))
+    def datagram_received(self, content: bytes, addr: tuple[str, int]) -> None:
+        self._listener.heard(content, (addr[0], addr[1]))

@@ -160,9 +160,9 @@ class MavlinkUdpTwin(_Aircraft, SlowSwitches, asyncio.DatagramProtocol):
         """Send any datagram."""
         asyncio.get_running_loop().call_later(self._delay_s, self._send_now, datagram)
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - the protocol's signature
+    def datagram_received(self, content: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - the protocol's signature
         """Count what the gate sends, which has to stay nothing."""
-        self.heard_bytes += len(data)
+        self.heard_bytes += len(content)
 
     def _send_now(self, datagram: bytes) -> None:
         if self._transport is not None:
