@@ -28,6 +28,7 @@ class DeviceClass(StrEnum):
     POWER = "power"
     XRAY_INBOX = "xray_inbox"
     PRINTER = "printer"
+    ENCLOSURE = "enclosure"
 
 
 class DeviceState(StrEnum):

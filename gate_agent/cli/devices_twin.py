@@ -19,6 +19,7 @@ from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.enclosure.twin import TemperatureTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
 from drivers.rfid.llrp_twin import LlrpTwin
@@ -43,6 +44,7 @@ AnyTwin = (
     | NutTwin
     | XrayFolderTwin
     | EscposTwin
+    | TemperatureTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -60,6 +62,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "escpos_printer": lambda path, _port: EscposTwin(path),
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
+    "hwmon_enclosure": lambda path, _port: TemperatureTwin(path),
 }
 
 
@@ -134,6 +137,8 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     elif isinstance(twin, NutTwin):
         commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
         commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
+    elif isinstance(twin, TemperatureTwin):
+        commands["feel"] = lambda words: twin.feel(float(words[0]))
     elif isinstance(twin, XrayFolderTwin):
         commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
     elif isinstance(twin, EscposTwin):
