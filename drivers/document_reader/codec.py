@@ -186,7 +186,7 @@ class DocumentReaderCodec:
             return False
         after, at, name = found
         if name == "packet" and len(self._buffer) - at < 1 + HEADER.size:
-            if not self._is_inside:  # noise before it is gone, whether it came together with the packet's beginning or before
+            if not self._is_inside:  # noise before it is gone, as it is when it comes alone
                 self.dropped_bytes += at
                 del self._buffer[:at]
             return False
