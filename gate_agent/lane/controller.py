@@ -355,7 +355,7 @@ class LaneController:
     async def _inspect(self, borrowed: Borrowed, reading: MrzReading, lines: tuple[str, ...]) -> None:
         begun = self._clock.monotonic_s()
         try:
-            _, found = await inspect_reading(
+            _, found, stays = await inspect_reading(
                 lines,
                 self.lane.direction,
                 self.today,
@@ -373,6 +373,7 @@ class LaneController:
             return
         if self.borrowed is not borrowed or borrowed.reading is not reading:
             return
+        borrowed.stays = stays
         borrowed.step_ms["document"] = (self._clock.monotonic_s() - begun) * 1000
         await self._bind_token(borrowed)
         self._report(borrowed, *found)

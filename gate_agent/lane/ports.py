@@ -231,8 +231,8 @@ class LaneStore(Protocol):
         """Tell whether a passed traveller used this token with this document."""
         ...
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
-        """Return the open stay of this document, if one is known."""
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
+        """Return the stays that are known of this document's holder, oldest first."""
         ...
 
 

@@ -177,10 +177,10 @@ class Store:
         usage = self._holders.usage(token_id, issuing_state, document_number)
         return await self._database.write(lambda connection: lookups.is_token_used(connection, usage))
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
-        """Return the latest stay of a holder without an exit."""
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
+        """Return the stays of a holder that began, oldest first."""
         holder = self._holders.holder(issuing_state, document_number)
-        return await self._database.write(lambda connection: lookups.find_open_stay(connection, holder))
+        return await self._database.write(lambda connection: lookups.find_stays(connection, holder))
 
     async def import_stays(self, bundle_version: int, stays: Sequence[StayFact]) -> int:
         """Take over stay facts of a verified bundle; return how many changed something. Idempotent by version."""

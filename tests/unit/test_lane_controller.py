@@ -30,7 +30,7 @@ from gate_agent.lane.face import Cue
 from gate_agent.lane.face import acquisition as face_acquisition
 from gate_agent.lane.face import work as face_work
 from gate_agent.lane.ports import DocumentPorts, FaceMonitor, Knowledge, StayReferences
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from gate_agent.web.lane_api_messages import CaptureCue, Instruction
 from models.results import (
@@ -167,9 +167,9 @@ class House:
         self._disk()
         return False
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
         self._disk()
-        return self.stay
+        return () if self.stay is None else (self.stay,)
 
     def current(self) -> Knowledge:
         import json

@@ -26,7 +26,7 @@ from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.lane.ports import Knowledge
 from gate_agent.lane.walk_through import Permission, WalkThroughLane
 from gate_agent.lane.walk_through_ports import MatchedFace, ReleaseZone
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from models.results import FaceBox, FaceFinding
 
@@ -113,8 +113,9 @@ class World:
     async def token_used(self, token_id: bytes, issuing_state: str, document_number: str) -> bool:
         return False
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> None:
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[()]:
         self._disk()
+        return ()
 
     def current(self) -> Knowledge:
         rulebook = parse_rulebook(json.loads(packaged_rulebook_bytes()))
