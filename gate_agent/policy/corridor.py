@@ -152,7 +152,7 @@ def _value(
         for rule in answer.rules
         if rule.subject in {"value_allowance", "minimum_absence", "quantity_allowance", "goods_exempt"}
     ]
-    if answer.excess.amount_minor > 0:
+    if answer.is_over_value:
         parameters = {"value": _money(answer.value), "allowance": _money(answer.allowance)}
         found.append((Corridor.RED, Reason(ReasonCode.VALUE_OVER_ALLOWANCE, parameters)))
     return found

@@ -28,7 +28,9 @@ class DutyLine:
 
 @dataclass(frozen=True, slots=True)
 class DutyAnswer:
-    """What is over the allowance and what is due, in the currency of valuation, with its explanation.
+    """What is charged and what is due, in the currency of valuation, with its explanation.
+
+    `is_over_value`: some of it is over the value allowance, and not only over the quantity of its kind.
 
     An officer decides where `missing` names rules that were not found, `without_rate` currencies that nobody gave a rate for, or
     `without_quantity` kinds of goods that are limited and of which no quantity was said; the amounts leave those lines out.
@@ -43,6 +45,7 @@ class DutyAnswer:
     without_rate: tuple[str, ...] = ()
     without_quantity: tuple[str, ...] = ()
     rates: tuple[Rate, ...] = ()
+    is_over_value: bool = False
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -132,9 +135,10 @@ class _Basket:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What is charged of each line that counts, and what that comes to."""
+    """What is charged of each line that counts, whether any of it for its value, and what that comes to."""
 
     parts: tuple[Exact, ...]
+    is_over_value: bool
     amount: Amount
 
 
@@ -187,9 +191,10 @@ def duty(
     if charged_lines and not missing:
         notes += _charge_notes(rulebook.options, basket.lines, outcome)
         notes.append(DutyLine("due", due, unit))
-    return _answer(
+    answer = _answer(
         basket, value, Money(each * travellers, currency), Money(excess, currency), Money(due, currency), notes, missing
     )
+    return replace(answer, is_over_value=outcome.is_over_value)
 
 
 def _outcome(
@@ -199,14 +204,15 @@ def _outcome(
     if travellers == 1:
         return _one(options, [line.item for line in lines], each), False
     parts: list[Exact] = [0] * len(lines)
-    total = Amount(0, 0, 0)
+    is_over_value, total = False, Amount(0, 0, 0)
     for owner in sorted({line.owner for line in lines}):
         places = [place for place, line in enumerate(lines) if line.owner == owner]
         own = _one(options, [lines[place].item for place in places], each)
         for place, part in zip(places, own.parts, strict=True):
             parts[place] = part
+        is_over_value = is_over_value or own.is_over_value
         total += own.amount
-    apart = _Outcome(tuple(parts), total)
+    apart = _Outcome(tuple(parts), is_over_value, total)
     if not options["family_pooling"]:
         return apart, False
     items = [line.item for line in lines]
@@ -227,7 +233,10 @@ def _one(options: Mapping[str, object], items: Sequence[Item], allowance: int) -
         limited_goods_count=bool(options["limited_goods_count"]),
     )
     applies, mass_basis = str(options["floor_applies"]), str(options["floor_mass_basis"])
-    return _Outcome(laid_out.parts(), amount(items, laid_out, floor_applies=applies, floor_mass_basis=mass_basis))
+    is_over = any(laid_out.over_value)
+    return _Outcome(
+        laid_out.parts(), is_over, amount(items, laid_out, floor_applies=applies, floor_mass_basis=mass_basis)
+    )
 
 
 def _charge_notes(options: Mapping[str, object], lines: Sequence[_Line], outcome: _Outcome) -> list[DutyLine]:
