@@ -164,7 +164,7 @@ def test_corridor_uses_absence_and_shows_the_age_of_rates(egate):
         ("duty", DUTY | {"goods": ""}, "goods: a list"),
         ("duty", DUTY | {"goods": [7]}, "goods: an object"),
         ("duty", DUTY | {"goods": [{}]}, "value_usd: is missing"),
-        ("duty", DUTY | {"goods": [{"value_usd": "1", "valeu": 2}]}, "not known: valeu"),
+        ("duty", DUTY | {"goods": [{"value_usd": "1", "worth": 2}]}, "not known: worth"),
         ("duty", DUTY | {"goods": [{"value_usd": "1", "value": "2", "currency": "USD"}]}, "value_usd and value"),
         ("duty", DUTY | {"goods": [{"value_usd": "1", "kind": "tea"}]}, "kind: 'tea' is none of alcohol"),
         ("duty", DUTY | {"goods": [{"value_usd": "1", "quantity": -1}]}, "quantity"),

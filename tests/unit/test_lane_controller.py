@@ -30,6 +30,7 @@ from gate_agent.lane.face import Cue
 from gate_agent.lane.face import acquisition as face_acquisition
 from gate_agent.lane.face import work as face_work
 from gate_agent.lane.ports import DocumentPorts, FaceMonitor, Knowledge, StayReferences
+from gate_agent.policy.registration import registration_deadline
 from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from gate_agent.web.lane_api_messages import CaptureCue, Instruction
@@ -281,7 +282,12 @@ async def test_a_traveller_walks_through_and_nothing_of_him_stays() -> None:
         assert await walk.look() == 1
         assert walk.house.releases == [dc.Door.ENTRANCE, dc.Door.EXIT]
         deadline = walk.controller.today + timedelta(days=29)  # thirty days, the day of entry is the first
-        assert receipt(walk.controller, walk.house.current().rulebook) == {"stay_deadline": deadline.isoformat()}
+        rulebook = walk.house.current().rulebook
+        registration = registration_deadline(rulebook, "UTO", walk.controller.today)
+        assert receipt(walk.controller, rulebook) == {
+            "stay_deadline": deadline.isoformat(),
+            "registration_deadline": registration.last_day.isoformat(),
+        }
         await walk.inputs(0, passed=True)
         assert receipt(walk.controller, walk.house.current().rulebook) == {}
         assert walk.phase is Phase.IDLE
