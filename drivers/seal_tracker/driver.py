@@ -1,4 +1,4 @@
-"""Driver `jointech_seal`: the TCP server that the seal trackers of one protocol call.
+"""Driver `seal_server`: the TCP server that the seal trackers of one protocol call.
 
 Any number of trackers share it; identity comes from each frame, or once per connection where the protocol has it so.
 
@@ -49,7 +49,7 @@ _log = structlog.get_logger("drivers.seal_tracker")
 
 
 class SealServerOptions(BaseModel):
-    """Options of a `jointech_seal` device; unknown ones are refused."""
+    """Options of a `seal_server` device; unknown ones are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
