@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
-from drivers.seal_tracker.events import EVENT_NUMBERS, SealEvent
+from drivers.seal_tracker.events import EVENT_NUMBERS, FROM_MEMORY, OPEN, SEALED, SealEvent
 from drivers.seal_tracker.fields import Cursor, shown_bytes
 from drivers.seal_tracker.jointech_fix import FIX_BYTES, decode_fix
 from drivers.seal_tracker.reading import KNOTS_PER_KMH, Reading, message_event, reading_events, utc
@@ -87,12 +88,16 @@ def _reading(body: Cursor, status: int, offset_h: int) -> Reading:
 
 
 def batch(body: Cursor, offset_h: int, *, is_long: bool) -> tuple[SealEvent, ...]:
-    """0704, 0210: several reports, told later."""
+    """0704, 0210: several reports, told later. 0704 says of which kind: 0 ordinary ones in one message, 1 kept where there was no network."""
+    is_kept = False
     if is_long:
-        body.skip(3)
+        body.skip(2)
+        is_kept = body.u8() == 1
     events: list[SealEvent] = []
     while body.left >= 2:
         events += report(body.sub(body.u16() if is_long else body.u8()), offset_h)
+    if is_kept:
+        return tuple(replace(event, attributes=(*event.attributes, FROM_MEMORY)) for event in events)
     return tuple(events)
 
 
@@ -132,6 +137,9 @@ def lock_report(body: Cursor, *, is_valid: bool) -> tuple[SealEvent, ...]:
         found.add("battery_percent", str(battery))
     if product == _LOCK_PRODUCT:
         found.add("motor_locked", "true" if status & 0x20 else "false")
+        found.attributes.append(SEALED if status & 0x20 else OPEN)
+    if not is_valid:
+        found.attributes.append(FROM_MEMORY)
     for name, value in (
         ("status", f"{status:04x}"),
         ("alarm_word", f"{alarms:04x}"),
