@@ -29,8 +29,9 @@ def bcd_time(digits: bytes, offset_h: int) -> datetime | None:
     text = digits.hex()
     if not text.isdecimal():
         return None
-    year, month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 12, 2))
-    return utc(2000 + year, month, day, hour, minute, second, offset_h)
+    return utc(
+        2000 + int(text[:2]), int(text[2:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:]), offset_h
+    )
 
 
 def report(body: Cursor, offset_h: int, table: FieldTable = STANDARD) -> tuple[SealEvent, ...]:
