@@ -147,7 +147,11 @@ class PolicySettings(Section):
     """What this site decides where the rulebook leaves a choice."""
 
     watchlist_age_limit_h: float = Field(72.0, gt=0, description="Older lists release nobody.")
-    seal_silent_h: float = Field(24.0, gt=0, description="A seal not heard for longer is not known to be whole.")
+    seal_silent_h: float = Field(
+        24.0,
+        gt=0,
+        description="A seal not heard for longer is not known to be whole: yellow, with a reason of its own.",
+    )
 
 
 class StoreSettings(Section):

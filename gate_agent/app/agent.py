@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import timedelta
 
 import structlog
 
@@ -12,7 +13,6 @@ from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
-from drivers.seal_tracker.events import TAMPER_KINDS
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
@@ -20,7 +20,6 @@ from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
-from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
 from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.controller import LaneController
@@ -82,7 +81,9 @@ class Agent:
         self._statuses: dict[str, DeviceStatus] = {}
         self._lanes: dict[int, LaneController] = {}
         self._source: GateSource | None = None
-        self._knowledge = GateKnowledge(settings.paths.bundles, settings.paths.keys, clock)
+        self._knowledge = GateKnowledge(
+            settings.paths.bundles, settings.paths.keys, clock, timedelta(hours=settings.policy.seal_silent_h)
+        )
 
     async def run(self) -> None:
         """Start everything, serve, and stop in the opposite order."""
@@ -100,6 +101,7 @@ class Agent:
         try:
             await self._reconcile(store)
             await self._import_stays(store)
+            await self._knowledge.seal_watch.restore(store)
             await engine.start()
             faces = await FaceSide.open(settings, engine, self._clock)
             try:
@@ -122,7 +124,7 @@ class Agent:
                 continue
             self._drivers[device.name] = driver
             self._statuses[device.name] = DeviceStatus(driver.device_class.value, "absent", self._clock.now())
-        desk = StoredDesk(store)
+        desk = StoredDesk(store, self._knowledge.seal_watch)
         await desk.refresh()
         for lane in settings.lane:
             self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces, documents)
@@ -155,6 +157,9 @@ class Agent:
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
             alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
+            first = min(alarms, default=None)  # a seal belongs to the whole gate
+            seal_alarms = alarms[first] if first is not None else None
+            tasks.append(group.create_task(self._knowledge.seal_watch.run(store, seal_alarms, self._changed)))
             for task in tasks:
                 task.add_done_callback(
                     lambda _ended: stop.set()
@@ -226,7 +231,8 @@ class Agent:
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
             self._changed()
         if isinstance(event.data, dc.SealReported):
-            self._seal(event.data)
+            if self._knowledge.seal_watch.reported(event.data):
+                self._changed()
             return
         taken = False
         for controller in self._lanes.values():
@@ -236,11 +242,6 @@ class Agent:
                 taken = True
         if not taken and isinstance(event.data, dc.FrameCaptured):
             event.data.release()
-
-    def _seal(self, reported: dc.SealReported) -> None:
-        tampered = reported.kind in TAMPER_KINDS
-        state, event = (SealState.TAMPERED, reported.kind) if tampered else (SealState.INTACT, "")
-        self._knowledge.seal_reported(SealReport(reported.seal_id, state, event, self._clock.now()))
 
     async def _reconcile(self, store: Store) -> None:
         """Settle releases that a stopped process left open: nobody can say whether the traveller passed."""

@@ -7,6 +7,7 @@ from datetime import date
 
 from central_sync.bundles import Bundle
 from central_sync.handover import LinkState
+from gate_agent.app.seal_watch import SealWatch
 from gate_agent.app.views import reasons
 from gate_agent.clock import Clock
 from gate_agent.domain.crossing import Crossing, PassageOutcome
@@ -21,8 +22,9 @@ _AGE_STEP_S = 5.0
 class StoredDesk:
     """Open work of the customs desk, read from the store now and then and shown from memory."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, seals: SealWatch) -> None:
         self._store = store
+        self._seals = seals
         self._tasks: list[CustomsTaskView] = []
 
     def tasks(self) -> list[CustomsTaskView]:
@@ -48,8 +50,12 @@ class StoredDesk:
         return changed
 
     async def close(self, task_id: uuid.UUID, officer_id: str) -> bool:
-        """Close a task and record the inspection."""
+        """Close a task and record the inspection; what its seals went through is settled by it."""
+        task = next((task for task in await self._store.customs_tasks() if task.task_id == task_id), None)
         closed = await self._store.close_customs_task(task_id, officer_id)
+        if closed and task is not None:
+            named = [one.parameters["seal"] for one in task.reasons if "seal" in one.parameters]
+            self._seals.settled(task.declaration_reference, named, officer_id)
         await self.refresh()
         return closed
 

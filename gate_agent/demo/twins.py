@@ -72,7 +72,7 @@ class TwinSet:
 
     def device_tables(self) -> str:
         """Return the `[[device]]` tables that lead an agent to these twins."""
-        tables = [_table("seals", "jointech_seal", port=self._seal_port)]
+        tables = [_table("seals", "seal_server", port=self._seal_port)]
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),

@@ -78,6 +78,10 @@ class ReasonCode(StrEnum):
     RULE_CERTAINTY_LOW = "rule_certainty_low"  # parameters: rule
     SEAL_TAMPERED = "seal_tampered"  # parameters: seal, event
     SEAL_SILENT = "seal_silent"  # parameters: seal
+    SEAL_NEVER_HEARD = "seal_never_heard"  # parameters: seal
+    SEAL_NOT_CLOSED = "seal_not_closed"  # parameters: seal
+    SEAL_FOUND_OPEN = "seal_found_open"  # parameters: seal
+    SEAL_EVENT_UNDATED = "seal_event_undated"  # parameters: seal, event
     NOTHING_DECLARED = "nothing_declared"
     DECLARED_WITHIN_ALLOWANCE = "declared_within_allowance"
     # chip, optics, seals

@@ -14,6 +14,7 @@ from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Crossing, Decision
+from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.travel_document import TravelDocument
@@ -248,12 +249,16 @@ class Knowledge:
 
 
 class KnowledgeSource(Protocol):
-    """Answers with the newest verified bundles and the last reports of seals."""
+    """Answers with the newest verified bundles and with what is known of seals."""
 
     def current(self) -> Knowledge:
         """Return what is in force now."""
         ...
 
-    def seal(self, seal_id: str) -> SealReport | None:
-        """Return the last report of a seal."""
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        """Return what is known of each seal that a declaration names, from then on watched as sealed until it arrives."""
+        ...
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Note that the goods of a declaration arrived: their seals may be opened."""
         ...

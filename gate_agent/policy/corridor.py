@@ -10,7 +10,7 @@ from gate_agent.domain.crossing import Corridor, RuleUse
 from gate_agent.domain.declaration import Declaration, Direction, TravelMode
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.domain.seal import SealReport, SealState
+from gate_agent.domain.seal import SealDoubt, SealReport, SealState
 from gate_agent.policy.cash import cash
 from gate_agent.policy.duty import duty
 from gate_agent.policy.rulebook import Rule, Rulebook
@@ -70,7 +70,19 @@ def corridor(
 def _seal(report: SealReport) -> tuple[Corridor, Reason]:
     if report.state is SealState.TAMPERED:
         return Corridor.RED, Reason(ReasonCode.SEAL_TAMPERED, {"seal": report.seal_id, "event": report.event})
-    return Corridor.YELLOW, Reason(ReasonCode.SEAL_SILENT, {"seal": report.seal_id})
+    code = _DOUBTS[report.doubt or SealDoubt.SILENT]
+    told = {"event": report.event} if code in _TOLD_WITH_EVENT else {}
+    return Corridor.YELLOW, Reason(code, {"seal": report.seal_id, **told})
+
+
+_DOUBTS = {
+    SealDoubt.NEVER_HEARD: ReasonCode.SEAL_NEVER_HEARD,
+    SealDoubt.SILENT: ReasonCode.SEAL_SILENT,
+    SealDoubt.NEVER_CLOSED: ReasonCode.SEAL_NOT_CLOSED,
+    SealDoubt.FOUND_OPEN: ReasonCode.SEAL_FOUND_OPEN,
+    SealDoubt.UNDATED: ReasonCode.SEAL_EVENT_UNDATED,
+}
+_TOLD_WITH_EVENT = {ReasonCode.SEAL_EVENT_UNDATED}
 
 
 def _cash(

@@ -28,7 +28,7 @@ from gate_agent.domain.declaration import Direction
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.errors import StoreFault
-from gate_agent.store import journal, lookups, outbox, records, tasks
+from gate_agent.store import journal, lookups, outbox, records, seals, tasks
 from gate_agent.store.database import DISK_FULL, Answer, Database, Work
 from gate_agent.store.lookups import HolderKey, StayFact
 from gate_agent.store.tasks import CustomsTask, UndecidedRelease
@@ -160,9 +160,27 @@ class Store:
         at = alarm.cleared_at or alarm.raised_at
         await self._record(at, lambda _rid: records.alarm_content(alarm))
 
-    async def commit_seal(self, report: SealReport) -> None:
-        """Make a seal's report durable."""
-        await self._record(report.received_at, lambda _rid: records.seal_content(report))
+    async def commit_seal(self, report: SealReport, history: str = "") -> None:
+        """Make what became known of a seal durable, and with it what has to be remembered of the seal."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._append(connection, self._clock.now(), lambda _rid: records.seal_content(report))
+            if history:
+                seals.keep(connection, report.seal_id, history)
+
+        await self._write(work)
+
+    async def keep_seal(self, seal_id: str, history: str) -> None:
+        """Remember a seal over a restart; an empty history forgets it. No record for the centre."""
+        await self._write(
+            lambda connection: (
+                seals.keep(connection, seal_id, history) if history else seals.forget(connection, seal_id)
+            )
+        )
+
+    async def seal_histories(self) -> list[str]:
+        """Return what is remembered of seals."""
+        return await self._database.write(seals.contents)
 
     async def commit_correction(self, correction: CorrectionV1) -> None:
         """Make a correction of an earlier record durable; the earlier record stays."""
@@ -360,6 +378,6 @@ class Store:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     journal.prepare(connection)
-    for statement in (lookups.SCHEMA + tasks.SCHEMA).split(";\n"):
+    for statement in (lookups.SCHEMA + tasks.SCHEMA + seals.SCHEMA).split(";\n"):
         if statement.strip():
             connection.execute(statement)

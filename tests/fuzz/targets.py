@@ -13,6 +13,7 @@ from tests.fuzz import (
     keys_and_signatures,
     printed,
     readers,
+    seal_trackers,
     seals,
     signed_objects,
     tag_readers,
@@ -53,5 +54,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
         "receipt": around.receipt,
+        "seal_frames": seal_trackers.seal_frames,
     }
 )

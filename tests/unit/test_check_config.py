@@ -94,7 +94,7 @@ AROUND = [
     'name = "xray"\ndriver = "xray_folder"\noptions = { path = "/var/lib/xray" }',
     'name = "printer"\ndriver = "escpos_printer"\noptions = { path = "/dev/printer" }',
 ]
-SEALS = 'name = "seals"\ndriver = "jointech_seal"\noptions = { port = 7000 }'
+SEALS = 'name = "seals"\ndriver = "seal_server"\noptions = { port = 7000 }'
 LANE = '[[lane]]\nlane_id = 1\ndocument_reader = "reader-1"\ncamera = "camera-1"\nbarrier = "barrier-1"\n'
 
 

@@ -19,8 +19,10 @@ from gate_agent.clock import Clock, SystemClock
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
+from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.events import GuardDecided
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.transaction_state import Phase
 from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
@@ -178,8 +180,11 @@ class House:
         book = parse_rulebook(json.loads(packaged_rulebook_bytes()))
         return Knowledge(book, Watchlist({}), 1, self.clock.now(), {})
 
-    def seal(self, seal_id: str) -> None:
-        return None
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        return ()
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Nothing is sealed here."""
 
 
 class Lane:

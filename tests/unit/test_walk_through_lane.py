@@ -18,7 +18,9 @@ from gate_agent.demo.specimens import specimen
 from gate_agent.domain import walk_through_events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Outcome, PassageOutcome
+from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.seal import SealReport
 from gate_agent.domain.walk_through_events import FaceStanding
 from gate_agent.domain.walk_through_state import TravellerPhase
 from gate_agent.errors import DeviceFault, InferenceFault, SettingsFault, StoreFault
@@ -121,8 +123,11 @@ class World:
         rulebook = parse_rulebook(json.loads(packaged_rulebook_bytes()))
         return Knowledge(rulebook, Watchlist({}), 1, datetime.now(UTC), {})
 
-    def seal(self, seal_id: str) -> None:
-        return None
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        return ()
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Nothing is sealed here."""
 
 
 def settings(**lane: object) -> Settings:
