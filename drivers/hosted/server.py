@@ -11,6 +11,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,7 @@ from drivers.hosted.messages import (
     Welcome,
 )
 from drivers.hosted.packets import PacketRefused, encode
+from drivers.reach import REACH, Reach
 from drivers.registry import build
 
 LOG = structlog.get_logger()
@@ -59,8 +61,14 @@ class DeviceTable:
 class HostedDevices:
     """All devices of one host. `run` serves until cancelled."""
 
-    def __init__(self, tables: Sequence[DeviceTable], clock: Clock, builder: Build = build) -> None:
-        """Build the drivers. One that cannot be built is left out, with an error in the journal: its options are the agent's finding, too."""
+    def __init__(
+        self, tables: Sequence[DeviceTable], clock: Clock, reach: Reach | None = None, builder: Build = build
+    ) -> None:
+        """Build the drivers, which may go as far as `reach` (anywhere when none is given).
+
+        One that cannot be built is left out, with an error in the journal: its options are the agent's finding, too.
+        """
+        self._reach = reach
         if len(tables) > DEVICES_LIMIT:
             raise ValueError(f"a host has at most {DEVICES_LIMIT} devices")
         self._clock = clock
@@ -82,7 +90,7 @@ class HostedDevices:
         try:
             async with asyncio.TaskGroup() as group:
                 for device in self.devices.values():
-                    group.create_task(device.driver.run(), name=f"{device.driver.name} hosted")
+                    group.create_task(device.driver.run(), name=f"{device.driver.name} hosted", context=self._context())
                 group.create_task(self._accept(place), name="host accepting")
         finally:
             if self._agent is not None:
@@ -91,6 +99,13 @@ class HostedDevices:
             for task in left_over:
                 task.cancel()
             await asyncio.gather(*left_over, return_exceptions=True)
+
+    def _context(self) -> Context:
+        """Return what a driver's task runs in: its links, and those of tasks that it starts, ask this reach."""
+        context = copy_context()
+        if self._reach is not None:
+            context.run(REACH.set, self._reach)
+        return context
 
     def _tell(self, event: DeviceEvent) -> None:
         self.devices[event.device].take(event)
