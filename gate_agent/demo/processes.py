@@ -49,7 +49,7 @@ class KeptProcess:
 
     async def _keep(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EGATE_")}
-        if self.name == "agent":
+        if self.name in {"agent", "field"}:  # both hold travellers' pictures
             environment |= freed_memory.ENVIRONMENT
         while not self._stopping:
             with self._log.open("ab") as log:
