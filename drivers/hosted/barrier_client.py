@@ -49,7 +49,7 @@ class HostedBarrier(HostedDevice):
                 ) from lost
 
     async def secure(self) -> None:
-        """End every running release at once. Raises a fault; a host that is away ends them itself when it comes back."""
+        """End every running release at once. Raises a fault; while the host is away, the board's time to live or watchdog ends them."""
         await self.ask(SecureDoors())
 
     async def read_inputs(self) -> BarrierInputs:

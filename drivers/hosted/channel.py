@@ -12,10 +12,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
+from drivers.errors import DriverFault, UnexpectedFailure
+from drivers.hosted.errors import HostAbsent, HostSilent, HostUnintelligible
 from drivers.hosted.messages import Alive, FrameTold
 from drivers.hosted.packets import PACKET_LIMIT_BYTES, Packet, PacketRefused, decode, encode
 from drivers.hosted.values import ValueRefused
 
+LOG = structlog.get_logger()
 ALIVE_S = 0.5
 SILENT_S = 3.0
 """So long without any sign of life is a dead peer. One that ended is noticed at once, by its closed socket."""
@@ -25,14 +30,17 @@ _PACKETS_AT_ONCE = 32
 
 
 class Channel:
-    """Hears messages of type `hint`. `hear(message, frame)` may raise `PacketRefused`; `ended(why, is_refused)` is called once."""
+    """Hears messages of type `hint`. `hear(message, frame)` may raise `PacketRefused`; `ended` is called once, with the fault that ended it.
+
+    The faults are the agent's, whose devices they are; a host only writes them down.
+    """
 
     def __init__(
         self,
         connection: socket.socket,
         hint: Any,
         hear: Callable[[Any, int], None],
-        ended: Callable[[str, bool], None],
+        ended: Callable[[DriverFault], None],
         silent_s: float = SILENT_S,
     ) -> None:
         self._socket = connection
@@ -70,10 +78,10 @@ class Channel:
         if not self._is_waiting:
             self._flush()
         if len(self._queue) > QUEUE_LIMIT_PACKETS or self._queued_bytes > QUEUE_LIMIT_BYTES:
-            self.hang_up("it does not take what it is sent")
+            self.hang_up(HostSilent("it does not take what it is sent"))
         return packet
 
-    def hang_up(self, why: str, *, is_refused: bool = False) -> None:
+    def hang_up(self, fault: DriverFault) -> None:
         """Close the connection; what was not sent is lost."""
         if not self._is_open:
             return
@@ -87,7 +95,7 @@ class Channel:
         self._queue.clear()
         for packet in self.unsent:
             _let_go(packet)
-        self._ended(why, is_refused)
+        self._ended(fault)
 
     def _flush(self) -> None:
         while self._queue:
@@ -98,7 +106,7 @@ class Channel:
             except BlockingIOError:
                 break
             except OSError as error:
-                self.hang_up(error.strerror or "it cannot be written to")
+                self.hang_up(HostAbsent(error.strerror or "it cannot be written to"))
                 return
             self._queue.popleft()
             self._queued_bytes -= packet.size_bytes
@@ -123,7 +131,7 @@ class Channel:
             except BlockingIOError:
                 return
             except OSError as error:
-                self.hang_up(error.strerror or "the connection is lost")
+                self.hang_up(HostAbsent(error.strerror or "the connection is lost"))
                 return
             self._heard_s = self._loop.time()
             try:
@@ -134,12 +142,15 @@ class Channel:
 
     def _take(self, content: bytes, descriptors: list[int], *, is_cut: bool) -> None:
         if not content:
-            self.hang_up("it ended")
+            self.hang_up(HostAbsent("it ended"))
             return
         try:
             self._hear_packet(content, descriptors, is_cut=is_cut)
         except (PacketRefused, ValueRefused) as error:
-            self.hang_up(str(error), is_refused=True)
+            self.hang_up(HostUnintelligible(str(error)))
+        except Exception as error:  # noqa: BLE001 - as in the supervisor: what a sink raises is a recorded fault
+            LOG.error("hearing_failed_unexpectedly", error=type(error).__name__)
+            self.hang_up(UnexpectedFailure(f"{type(error).__name__}: {error}"))
 
     def _hear_packet(self, content: bytes, descriptors: list[int], *, is_cut: bool) -> None:
         if is_cut:
@@ -155,7 +166,7 @@ class Channel:
     def _beat(self) -> None:
         # What came in while this loop was late was heard before this is called: the selector comes before the timers.
         if self._loop.time() - self._heard_s > self._silent_s:
-            self.hang_up("it gives no sign of life")
+            self.hang_up(HostSilent("it gives no sign of life"))
             return
         self.send(Alive())
         if self._is_open:

@@ -38,6 +38,8 @@ class HostDevice:
 
     def connected(self, channel: Channel) -> None:
         """Tell a new agent the state, and what still holds."""
+        if not channel.is_open:
+            return  # it left while it was told of the devices before
         self.channel, self._number = channel, 0
         for event in (*((self._state,) if self._state else ()), *self._holding.values()):
             self._send(event)
@@ -79,8 +81,9 @@ class HostDevice:
     def _send(self, event: DeviceEvent) -> None:
         if self.channel is None or isinstance(event.data, FrameCaptured):
             return
+        told = Told(event.device, self._number + 1, event.data, event.t_wall, event.t_mono_s, event.raw)
+        self.channel.send(told)  # what does not travel is the driver's unforeseen failure, and takes no number
         self._number += 1
-        self.channel.send(Told(event.device, self._number, event.data, event.t_wall, event.t_mono_s, event.raw))
 
     def _lend(self, event: DeviceEvent, frame: FrameCaptured) -> None:
         """Hand a frame on, unless the agent has enough of them or is slow: then it gets a later one."""

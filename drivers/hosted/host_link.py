@@ -21,7 +21,7 @@ import structlog
 from drivers.contracts import ChipProgress, DeviceClass, Unsupported
 from drivers.errors import DriverFault
 from drivers.hosted.channel import Channel
-from drivers.hosted.errors import DeviceNotHosted, HostAbsent, HostSilent, HostTaken, HostUnintelligible
+from drivers.hosted.errors import DeviceNotHosted, HostAbsent, HostSilent, HostTaken
 from drivers.hosted.messages import (
     Ask,
     CallOff,
@@ -110,7 +110,7 @@ class HostLink:
         if self._task is None:
             self._task = asyncio.create_task(self._keep(), name=f"host {self._path.name}")
         elif self._channel is not None:
-            self._channel.hang_up("another device joins, which has to be told how it stands")
+            self._channel.hang_up(HostAbsent("another device joins, which has to be told how it stands"))
         try:
             yield self._task
         finally:
@@ -180,13 +180,12 @@ class HostLink:
             return await self._end
         finally:
             self._channel = self._current = None
-            channel.hang_up("the agent ends")
+            channel.hang_up(HostAbsent("the agent ends"))
             self._settle(channel)
 
-    def _ended(self, why: str, is_refused: bool) -> None:
-        kind = HostUnintelligible if is_refused else HostSilent if why.endswith("sign of life") else HostAbsent
+    def _ended(self, fault: DriverFault) -> None:
         if self._end is not None and not self._end.done():
-            self._end.set_result(kind(f"{self._path}: {why}"))
+            self._end.set_result(fault)
 
     def _settle(self, channel: Channel) -> None:
         """End the commands that are not answered."""

@@ -21,6 +21,7 @@ from drivers.contracts import BarrierDriver, ChipProgress, Clock, DeviceClass, D
 from drivers.errors import DriverFault
 from drivers.hosted.carrying import Carrier
 from drivers.hosted.channel import Channel
+from drivers.hosted.errors import HostAbsent
 from drivers.hosted.host_device import HostDevice
 from drivers.hosted.listener import HostSocket
 from drivers.hosted.messages import (
@@ -94,7 +95,7 @@ class HostedDevices:
                 group.create_task(self._accept(place), name="host accepting")
         finally:
             if self._agent is not None:
-                self._agent.channel.hang_up("the host ends")
+                self._agent.channel.hang_up(HostAbsent("the host ends"))
             left_over = [*self._returning, *([self._settling] if self._settling is not None else [])]
             for task in left_over:
                 task.cancel()
@@ -122,12 +123,12 @@ class HostedDevices:
                 continue
             if self._settling is not None:  # what the last agent left running is ended before the next one begins
                 await asyncio.wait({self._settling})
-            self._agent = _Agent(connection, self.devices, self._left)
+            agent = self._agent = _Agent(connection, self.devices, self._left)
             LOG.info("agent_connected", devices=len(self.devices))
             entries = [HostedEntry(name, device.driver.device_class) for name, device in self.devices.items()]
-            self._agent.channel.send(Welcome(self._instance, tuple(entries)))
+            agent.channel.send(Welcome(self._instance, tuple(entries)))
             for device in self.devices.values():
-                device.connected(self._agent.channel)
+                device.connected(agent.channel)
 
     def _left(self, why: str) -> None:
         LOG.warning("agent_left", why=why)
@@ -219,7 +220,7 @@ class _Agent:
 
         self.channel.send(await device.carrier.answer(ask.command_id, ask.command, report))
 
-    def _ended(self, why: str, _is_refused: bool) -> None:
+    def _ended(self, fault: DriverFault) -> None:
         for task in self._commands.values():
             task.cancel()
-        self._left(why)
+        self._left(str(fault))

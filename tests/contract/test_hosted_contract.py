@@ -1,13 +1,17 @@
 """The driver contract once more, with every driver hosted on a Unix socket: nothing of it may be lost on the way."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drivers import contracts
 from drivers.contracts import DeviceState, FrameCaptured, Payload
+from drivers.hosted.barrier_client import HostedBarrier
+from drivers.hosted.clients import HostedCamera, HostedChipReader, HostedPrinter, HostedReader
 from drivers.hosted.messages import ToldPayload
 from tests.contract.hosted_here import HostedHere
 from tests.contract.test_driver_contract import (  # noqa: F401 - the suite itself
@@ -74,3 +78,30 @@ async def test_the_host_loses_no_number_and_keeps_the_stamps(bench: Bench) -> No
 
 def test_every_payload_of_the_contract_travels() -> None:
     assert set(ToldPayload.__args__) | {FrameCaptured} == set(Payload.__args__)
+
+
+CLIENTS = {
+    contracts.BarrierDriver: HostedBarrier,
+    contracts.CameraDriver: HostedCamera,
+    contracts.ReaderDriver: HostedReader,
+    contracts.ChipDriver: HostedChipReader,
+    contracts.PrinterDriver: HostedPrinter,
+}
+
+
+def test_every_command_of_the_contract_can_be_given_to_a_hosted_device() -> None:
+    """A new command needs a message, a line in `carrying` and a method of the agent's driver."""
+    protocols = {
+        one for one in vars(contracts).values() if isinstance(one, type) and contracts.Driver in one.__mro__[1:]
+    }
+    assert protocols == CLIENTS.keys()
+    for protocol, client in CLIENTS.items():
+        methods = {name for name, one in vars(protocol).items() if callable(one) and not name.startswith("_")}
+        assert methods <= {name for name in dir(client) if not name.startswith("_")}, protocol
+        for name in methods:
+            ours, asked = (
+                list(inspect.signature(getattr(one, name)).parameters.values()) for one in (client, protocol)
+            )
+            assert [(one.name, one.kind, one.default) for one in ours] == [
+                (one.name, one.kind, one.default) for one in asked
+            ]

@@ -365,6 +365,7 @@ async def test_frames_are_given_back_exactly_once_and_no_descriptor_is_left(path
     for frame in kept:
         frame.release()
     await until(lambda: len(hosting.source.released) == hosting.source.lent)
+    assert not hosting.source.is_active  # nobody is there to look
     assert sorted(hosting.source.released) == list(range(1, hosting.source.lent + 1))
 
 
@@ -466,6 +467,25 @@ async def test_noise_ends_its_own_connection_and_nothing_else(path: Path, hostin
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_an_agent_that_cannot_take_an_event_is_in_fault_and_connects_again(path: Path, hosting: Hosting) -> None:
+    events: list[DeviceEvent] = []
+
+    def take(event: DeviceEvent) -> None:
+        events.append(event)
+        if isinstance(event.data, BarrierInputs) and event.data.occupancy == 13:
+            raise ZeroDivisionError("a sink")
+
+    device = hosting.guest(path, take)
+    task = asyncio.create_task(device.run())
+    await until(lambda: device.state is DeviceState.READY)
+    hosting.source.inputs(13)
+    await until(lambda: "DRV-DEV-005" in {getattr(event.data, "fault", "") for event in events})
+    hosting.source.inputs(1)
+    await until(lambda: getattr(events[-1].data, "occupancy", 0) == 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize("noise", [b"\x01\x00\x00\x02\x00\x00\x00\x00{}", b"\x02\x00\x00\x02\x00\x00\x00\x00{}"])
 async def test_a_host_of_another_version_is_a_fault_with_its_remedy(path: Path, noise: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -551,6 +571,12 @@ async def test_a_chip_read_ends_with_what_was_read_when_its_host_is_killed(path:
     assert evidence.fault == ""
     assert evidence.files["DG2"]
     assert {one.name for one in progress if isinstance(one, ChipFileRead)} >= {"DG1", "DG2"}
+    progress.clear()
+    given_up = asyncio.create_task(guest.device.read(keys, progress.append))
+    await until(lambda: progress)
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    assert (await guest.device.read(keys, lambda _: None)).files["DG2"]  # it was called off there, too
     progress.clear()
     reading = asyncio.create_task(guest.device.read(keys, progress.append))
     await until(lambda: progress)
