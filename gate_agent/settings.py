@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -29,6 +29,7 @@ __all__ = [
     "DeviceSettings",
     "DocumentSettings",
     "FaceSettings",
+    "FieldSettings",
     "GateSettings",
     "LaneSettings",
     "PageSettings",
@@ -141,6 +142,30 @@ class DeviceSettings(Section):
         description="Driver from `egate devices list --drivers`, such as `mrz_serial` or `modbus_barrier`."
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of that driver, refused when unknown.")
+    hosted_by: Literal["agent", "field"] = Field(
+        "agent",
+        description="Process that runs the driver: the `agent`, which has no network, or `field` for a device that is reached over it.",
+    )
+
+
+_ENDPOINT = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+EndpointText = Annotated[str, Field(pattern=_ENDPOINT)]
+
+
+class FieldSettings(Section):
+    """The process that hosts this gate's network devices (`egate field`), and how far it may go."""
+
+    socket: Path = Field(
+        Path("/run/egate-field/field.sock"), description="Unix socket on which it serves the agent, and nobody else."
+    )
+    allow: tuple[EndpointText, ...] = Field(
+        (),
+        description="Addresses that its devices may connect to, as `host:port`, each written as the device's options have it. A name is"
+        " resolved once; its address is kept until the process is started again.",
+    )
+    listen: tuple[EndpointText, ...] = Field(
+        (), description="Addresses that its devices may listen on, as `address:port`, for devices that call the gate."
+    )
 
 
 class PolicySettings(Section):
@@ -223,6 +248,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="Console pages.")
     centre: CentreSettings = Field(default_factory=CentreSettings, description="Centre.")
     portal: PortalSettings = Field(default_factory=PortalSettings, description="Portal.")
+    field: FieldSettings = Field(default_factory=FieldSettings, description="Host of the network devices.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
 
@@ -285,6 +311,7 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
+    field = settings.field.model_copy(update={"socket": base / settings.field.socket})
     face = settings.face
     if face.operator_models is not None or face.attack_evaluation is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)
@@ -293,4 +320,4 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
             if getattr(face, name) is not None:
                 update[name] = base / getattr(face, name)
         face = face.model_copy(update=update)
-    return settings.model_copy(update={"paths": paths, "face": face})
+    return settings.model_copy(update={"paths": paths, "face": face, "field": field})

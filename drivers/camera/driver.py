@@ -37,6 +37,7 @@ from drivers.contracts import (
     FrameCaptured,
 )
 from drivers.errors import DriverFault, OptionsRefused, UnexpectedFailure
+from drivers.reach import REACH
 from drivers.reporter import Reporter
 from drivers.supervisor import Backoff
 
@@ -148,10 +149,14 @@ class OpenCvCamera:
         """Run one child to its end; return why it ended."""
         self._failure = None
         self._has_opened = False
+        try:
+            source = await REACH.get().source_of(self._options.source)
+        except DriverFault as fault:
+            return fault
         child = self._child = CaptureProcess(self._hear)
         started_s = self._clock.monotonic_s()
         try:
-            await child.start(self._orders())
+            await child.start(self._orders(source))
             while not child.ended.is_set():
                 now_s = self._clock.monotonic_s()
                 if self._has_opened:
@@ -168,11 +173,11 @@ class OpenCvCamera:
             await child.stop()
         return self._failure or CaptureChildEnded("the capture process hung up")
 
-    def _orders(self) -> dict[str, Any]:
+    def _orders(self, source: str) -> dict[str, Any]:
         options = self._options
         return {
             "do": "configure",
-            "source": options.source,
+            "source": source,
             "fps": options.fps,
             "idle_fps": options.idle_fps,
             "width_limit_px": options.width_limit_px,

@@ -13,8 +13,10 @@ from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
+from gate_agent.app.device_options import options_of
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
+from gate_agent.app.field_devices import DeviceHosts
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
@@ -84,6 +86,7 @@ class Agent:
         self._knowledge = GateKnowledge(
             settings.paths.bundles, settings.paths.keys, clock, timedelta(hours=settings.policy.seal_silent_h)
         )
+        self._hosts = DeviceHosts(settings, clock)
 
     async def run(self) -> None:
         """Start everything, serve, and stop in the opposite order."""
@@ -176,22 +179,14 @@ class Agent:
         None when nobody can say what it should have been: no lane names it, and its driver is not known.
         """
         try:
-            return build_driver(device.name, device.driver, self._options(device), self._dispatch, self._clock)
+            options = options_of(self._settings, device)
+            driver = build_driver(device.name, device.driver, options, self._dispatch, self._clock)
+            return self._hosts.client(device, driver, self._dispatch)
         except DriverFault as fault:
             log.error("device_unusable", device=device.name, code=fault.code)
             built_in = BUILT_IN.get(device.driver)
             role = role_of(self._settings, device.name) or (built_in.device_class if built_in else None)
             return UnusableDevice(device.name, role, fault, self._dispatch, self._clock) if role else None
-
-    def _options(self, device: DeviceSettings) -> dict[str, object]:
-        """Return a device's options; a camera that a lane reads codes from is told so, and a chip reader what the site wants."""
-        reads = any(lane.camera == device.name and lane.read_barcode_from_camera for lane in self._settings.lane)
-        built_in = BUILT_IN.get(device.driver)
-        document = self._settings.document
-        chip: dict[str, object] = {}
-        if built_in is not None and built_in.device_class is dc.DeviceClass.CHIP_READER:
-            chip = {"basic_access": document.basic_access, "read_timeout_s": document.chip_timeout_s}
-        return {**chip, **device.options, **({"read_barcodes": True} if reads else {})}
 
     def _controller(
         self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from drivers.contracts import DeviceClass, DeviceEvent
 from drivers.errors import DriverFault
 from gate_agent.app.unusable_device import lane_roles
+from gate_agent.cli.field_findings import hosting_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.site_lines import line_in_text, with_line
 from gate_agent.clock import SystemClock
@@ -115,6 +116,7 @@ def _examined(
         return [], fault_findings(file, fault, read.document)
     findings += lane_findings(settings)
     findings += device_findings(settings)
+    findings += hosting_findings(settings)
     findings += folder_findings(settings)
     findings += key_findings(settings)
     findings += address_findings(settings)

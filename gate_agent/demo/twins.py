@@ -15,6 +15,7 @@ from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.camera.twin import CameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.endpoints import endpoints_of
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.clock import Clock
 from gate_agent.demo.stage import LaneTwins
@@ -86,7 +87,8 @@ class TwinSet:
 
 def _table(name: str, driver: str, **options: str | int) -> str:
     lines = "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in options.items())
-    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\n[device.options]\n{lines}'
+    host = "field" if endpoints_of(driver, options) else "agent"  # the demo's agent has no network
+    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\nhosted_by = "{host}"\n[device.options]\n{lines}'
 
 
 def _read(portraits: Path, name: str) -> bytes:

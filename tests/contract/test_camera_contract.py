@@ -32,11 +32,13 @@ def open_descriptors() -> int:
 class Post:
     """A camera driver at a twin, with the events it told; frames are given back at once unless `keeps` is set."""
 
+    build = staticmethod(camera_driver.build)
+
     def __init__(self, source: str, **options: object) -> None:
         self.events: list[DeviceEvent] = []
         self.kept: list[FrameCaptured] = []
         self.keeps = False
-        self.driver = camera_driver.build("camera", {"source": source, **options}, self._take, SystemClock())
+        self.driver = self.build("camera", {"source": source, **options}, self._take, SystemClock())
         self.task = asyncio.create_task(self.driver.run())
 
     def _take(self, event: DeviceEvent) -> None:

@@ -10,6 +10,7 @@ from tests.fuzz import (
     children,
     chip_answers,
     chip_files,
+    hosts,
     keys_and_signatures,
     printed,
     readers,
@@ -55,5 +56,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "xray_result": around.xray_result,
         "receipt": around.receipt,
         "seal_frames": seal_trackers.seal_frames,
+        "hosted_messages": hosts.hosted_messages,
     }
 )
