@@ -147,6 +147,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "receipt printer that speaks ESC/POS on a serial port or over TCP",
         "EscposOptions",
     ),
+    "page_folder": BuiltIn(
+        "drivers.document_reader.page_folder:build",
+        DeviceClass.DOCUMENT_READER,
+        "full-page reader whose program leaves pictures in a watched folder",
+        "PageFolderOptions",
+    ),
 }
 
 

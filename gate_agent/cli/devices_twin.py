@@ -18,6 +18,7 @@ from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
 from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
+from drivers.document_reader.page_folder_twin import PageFolderTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
@@ -43,6 +44,7 @@ AnyTwin = (
     | NutTwin
     | XrayFolderTwin
     | EscposTwin
+    | PageFolderTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -60,6 +62,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "escpos_printer": lambda path, _port: EscposTwin(path),
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
+    "page_folder": lambda path, _port: PageFolderTwin(path),
 }
 
 
@@ -121,6 +124,9 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     if isinstance(twin, MrzReaderTwin):
         commands["present"] = lambda words: _present(twin, words)
         commands["remove"] = lambda _words: twin.remove()
+    elif isinstance(twin, PageFolderTwin):
+        commands["present"] = lambda words: _present_page(twin, words)
+        commands["remove"] = lambda _words: twin.remove()
     elif isinstance(twin, ElyctisTwin):
         commands["present"] = twin.present
         commands["remove"] = lambda _words: twin.remove()
@@ -172,13 +178,24 @@ def _shared_commands(twin: Twin) -> dict[str, Callable[[list[str]], object]]:
 
 def _present(twin: MrzReaderTwin, words: list[str]) -> None:
     """Lay down a document: its lines, then files, each after its role (`portrait`, `white`, `infrared`, `ultraviolet`)."""
+    lines, images = _document(words)
+    twin.present(lines, images.pop("portrait", None), pictures=images)
+
+
+def _present_page(twin: PageFolderTwin, words: list[str]) -> None:
+    """Lay down a document for a reader of pictures."""
+    lines, images = _document(words)
+    twin.present(images, lines)
+
+
+def _document(words: list[str]) -> tuple[list[str], dict[str, bytes]]:
+    """Return the lines, and the contents of the files by role."""
     roles = IMAGE_ROLES.values()
     first = next((index for index, word in enumerate(words) if word in roles), len(words))
     files = words[first:]
     if len(files) % 2 or not set(files[::2]) <= set(roles):
         raise ValueError(f"a file stands after its role: {', '.join(roles)}")
-    images = {role: Path(file).read_bytes() for role, file in zip(files[::2], files[1::2], strict=True)}
-    twin.present(words[:first], images.pop("portrait", None), pictures=images)
+    return words[:first], {role: Path(file).read_bytes() for role, file in zip(files[::2], files[1::2], strict=True)}
 
 
 def _say(row: dict[str, object], *, as_json: bool) -> None:

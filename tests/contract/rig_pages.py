@@ -1,0 +1,30 @@
+"""Rigs of full-page readers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drivers.contracts import DocumentImage
+from drivers.document_reader.page_folder_twin import ALIVE, PageFolderTwin
+from tests.contract.rig_core import Rig
+
+PICTURE = b"\xff\xd8\xff\xe0" + bytes(500) + b"\xff\xda" + bytes(500) + b"\xff\xd9"
+
+
+async def page_folder(folder: Path) -> Rig:
+    twin = PageFolderTwin(folder / "pages")
+    options = {
+        "path": str(twin.path),
+        "pictures": {"white": "{document}-white.*"},
+        "alive": ALIVE,
+        "poll_s": 0.01,
+        "settle_s": 0.02,
+        "quiet_s": 0.2,
+        "dead_s": 1.0,
+    }
+    return Rig(
+        "page_folder", twin, lambda: options, lambda: twin.present({"white": PICTURE}), DocumentImage, twin.unplug
+    )
+
+
+RIGS = {"page_folder": page_folder}
