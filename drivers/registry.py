@@ -153,6 +153,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "full-page reader whose program leaves pictures in a watched folder",
         "PageFolderOptions",
     ),
+    "page_http": BuiltIn(
+        "drivers.document_reader.page_http:build",
+        DeviceClass.DOCUMENT_READER,
+        "full-page reader behind its maker's service on HTTP",
+        "PageHttpOptions",
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.page_folder_twin import PageFolderTwin
+from drivers.document_reader.page_http_twin import PageHttpTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
@@ -45,6 +46,7 @@ AnyTwin = (
     | XrayFolderTwin
     | EscposTwin
     | PageFolderTwin
+    | PageHttpTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -63,6 +65,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
     "page_folder": lambda path, _port: PageFolderTwin(path),
+    "page_http": lambda _path, port: PageHttpTwin(port=port),
 }
 
 
@@ -124,7 +127,7 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     if isinstance(twin, MrzReaderTwin):
         commands["present"] = lambda words: _present(twin, words)
         commands["remove"] = lambda _words: twin.remove()
-    elif isinstance(twin, PageFolderTwin):
+    elif isinstance(twin, PageFolderTwin | PageHttpTwin):
         commands["present"] = lambda words: _present_page(twin, words)
         commands["remove"] = lambda _words: twin.remove()
     elif isinstance(twin, ElyctisTwin):
@@ -182,7 +185,7 @@ def _present(twin: MrzReaderTwin, words: list[str]) -> None:
     twin.present(lines, images.pop("portrait", None), pictures=images)
 
 
-def _present_page(twin: PageFolderTwin, words: list[str]) -> None:
+def _present_page(twin: PageFolderTwin | PageHttpTwin, words: list[str]) -> None:
     """Lay down a document for a reader of pictures."""
     lines, images = _document(words)
     twin.present(images, lines)

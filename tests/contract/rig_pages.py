@@ -6,6 +6,8 @@ from pathlib import Path
 
 from drivers.contracts import DocumentImage
 from drivers.document_reader.page_folder_twin import ALIVE, PageFolderTwin
+from drivers.document_reader.page_http_twin import PRESENCE_PATH, PageHttpTwin
+from tests.contract.rig_around import choose_port
 from tests.contract.rig_core import Rig
 
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(500) + b"\xff\xda" + bytes(500) + b"\xff\xd9"
@@ -27,4 +29,21 @@ async def page_folder(folder: Path) -> Rig:
     )
 
 
-RIGS = {"page_folder": page_folder}
+async def page_http(_folder: Path) -> Rig:
+    twin = PageHttpTwin()
+    await choose_port(twin)
+
+    def options() -> dict[str, object]:
+        return {
+            "url": f"http://127.0.0.1:{twin.port}",
+            "presence_path": PRESENCE_PATH,
+            "poll_s": 0.01,
+            "reply_timeout_s": 0.2,
+            "quiet_s": 0.2,
+            "dead_s": 1.0,
+        }
+
+    return Rig("page_http", twin, options, lambda: twin.present({"white": PICTURE}), DocumentImage, twin.unplug)
+
+
+RIGS = {"page_folder": page_folder, "page_http": page_http}
