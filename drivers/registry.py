@@ -159,6 +159,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "full-page reader behind its maker's service on HTTP",
         "PageHttpOptions",
     ),
+    "sane_scanner": BuiltIn(
+        "drivers.document_reader.sane_scanner:build",
+        DeviceClass.DOCUMENT_READER,
+        "flatbed scanner through the program scanimage, as a reader of white pictures",
+        "SaneScannerOptions",
+    ),
 }
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import httpx
 
 from drivers.document_reader import page_part as pp
+from drivers.document_reader.asked_link import AskedLink
 from drivers.document_reader.errors import ServiceRefused
-from drivers.errors import LinkAbsent, LinkLost, LinkRefused, LinkStalled
+from drivers.errors import LinkAbsent, LinkLost, LinkRefused
 from drivers.link import Link, Tap
 from drivers.plain_file import NotPlain, read_plain
 
@@ -74,8 +75,8 @@ class ServiceAddress:
             raise LinkRefused(f"{self.ca_file} holds no certificates: {error}") from error
 
 
-class ServiceLink(Link):
-    """An open way to the service. `ask` puts a question; the answer comes out of `read`."""
+class ServiceLink(AskedLink):
+    """An open way to the service."""
 
     def __init__(
         self,
@@ -88,42 +89,15 @@ class ServiceLink(Link):
         self._client = client
         self._questions = questions
         self._answer_limit_bytes = answer_limit_bytes
-        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
-        self._is_taken = True
-
-    @property
-    def has_bytes(self) -> bool:
-        """Tell whether an answer waits to be read."""
-        return not self._answers.empty()
-
-    async def ask(self, what: str) -> None:
-        """Put a question; return when its answer was taken, or none came in time. Raises `LinkLost` or `ServiceRefused`."""
-        chunk = await self._asked(what, self._questions[what])
-        if chunk:
-            self.tapped("rx", chunk)
-            self._answers.put_nowait(chunk)
-            await self._answers.join()
-
-    async def read(self) -> bytes:
-        """Return the next answer."""
-        if not self._is_taken:
-            self._is_taken = True
-            self._answers.task_done()
-        chunk = await self._answers.get()
-        self._is_taken = False
-        return chunk
-
-    async def write(self, chunk: bytes) -> None:
-        """Refuse: this link is asked."""
-        raise LinkStalled(f"a service takes no {len(chunk)} bytes")
 
     async def close(self) -> None:
         """Drop the connection."""
         await self._client.aclose()
 
-    async def _asked(self, what: str, question: Question) -> bytes:
+    async def answer_to(self, what: str) -> bytes:
+        """Return an answer. Raises `LinkLost` or `ServiceRefused`."""
+        question = self._questions[what]
         method = "POST" if question.body else "GET"
-        self.tapped("tx", f"{method} {question.path}".encode())
         headers = {"Content-Type": "application/json"} if question.body else {}
         try:
             async with (

@@ -20,6 +20,7 @@ from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.page_folder_twin import PageFolderTwin
 from drivers.document_reader.page_http_twin import PageHttpTwin
+from drivers.document_reader.scanimage_twin import ScanimageTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
@@ -33,6 +34,7 @@ from gate_agent.clock import SystemClock
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
+PageTwin = PageFolderTwin | PageHttpTwin | ScanimageTwin
 AnyTwin = (
     MrzReaderTwin
     | ElyctisTwin
@@ -45,8 +47,7 @@ AnyTwin = (
     | NutTwin
     | XrayFolderTwin
     | EscposTwin
-    | PageFolderTwin
-    | PageHttpTwin
+    | PageTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -66,6 +67,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
     "page_folder": lambda path, _port: PageFolderTwin(path),
     "page_http": lambda _path, port: PageHttpTwin(port=port),
+    "sane_scanner": lambda path, _port: ScanimageTwin(path),
 }
 
 
@@ -127,7 +129,7 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     if isinstance(twin, MrzReaderTwin):
         commands["present"] = lambda words: _present(twin, words)
         commands["remove"] = lambda _words: twin.remove()
-    elif isinstance(twin, PageFolderTwin | PageHttpTwin):
+    elif isinstance(twin, PageTwin):
         commands["present"] = lambda words: _present_page(twin, words)
         commands["remove"] = lambda _words: twin.remove()
     elif isinstance(twin, ElyctisTwin):
@@ -185,7 +187,7 @@ def _present(twin: MrzReaderTwin, words: list[str]) -> None:
     twin.present(lines, images.pop("portrait", None), pictures=images)
 
 
-def _present_page(twin: PageFolderTwin | PageHttpTwin, words: list[str]) -> None:
+def _present_page(twin: PageTwin, words: list[str]) -> None:
     """Lay down a document for a reader of pictures."""
     lines, images = _document(words)
     twin.present(images, lines)

@@ -7,6 +7,7 @@ from pathlib import Path
 from drivers.contracts import DocumentImage
 from drivers.document_reader.page_folder_twin import ALIVE, PageFolderTwin
 from drivers.document_reader.page_http_twin import PRESENCE_PATH, PageHttpTwin
+from drivers.document_reader.scanimage_twin import BUTTON, DEVICE, ScanimageTwin
 from tests.contract.rig_around import choose_port
 from tests.contract.rig_core import Rig
 
@@ -46,4 +47,21 @@ async def page_http(_folder: Path) -> Rig:
     return Rig("page_http", twin, options, lambda: twin.present({"white": PICTURE}), DocumentImage, twin.unplug)
 
 
-RIGS = {"page_folder": page_folder, "page_http": page_http}
+async def sane_scanner(folder: Path) -> Rig:
+    twin = ScanimageTwin(folder / "scanner")
+    options = {
+        "device": DEVICE,
+        "program": str(twin.program),
+        "button": BUTTON,
+        "poll_s": 0.01,
+        "options_timeout_s": 0.5,
+        "scan_timeout_s": 0.5,
+        "quiet_s": 0.2,
+        "dead_s": 1.0,
+    }
+    return Rig(
+        "sane_scanner", twin, lambda: options, lambda: twin.present({"white": PICTURE}), DocumentImage, twin.unplug
+    )
+
+
+RIGS = {"page_folder": page_folder, "page_http": page_http, "sane_scanner": sane_scanner}
