@@ -13,7 +13,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from drivers.contracts import Clock, DocumentRemoved, EventSink, Unsupported
+from drivers.contracts import Clock, DocumentRemoved, EventSink, MrzRead, Unsupported
 from drivers.document_reader import page_part as pp
 from drivers.document_reader.page_folder_files import COMPLETE, FolderRules, PageFiles
 from drivers.document_reader.page_folder_link import AGAIN, TRIAL, FolderMarks, PageFolderSource
@@ -92,8 +92,8 @@ class PageFolder(PageReader):
         super().__init__(name, options, sink, clock)
         self.tells_presence = bool(options.present)
         self.capabilities = frozenset({"images", *(("read_again",) if options.again else ())})
-        if not options.present:
-            self.events = self.events - {DocumentRemoved}
+        untold = {DocumentRemoved: not options.present, MrzRead: not options.lines}
+        self.events = self.events - {kind for kind, is_untold in untold.items() if is_untold}
         self._is_trial_wanted = not options.alive
         path = Path(options.path)
         files = PageFiles(

@@ -17,7 +17,7 @@ import httpx
 from pydantic import Field, model_validator
 
 from drivers.codec import EXCERPT_BYTES, BadFrame
-from drivers.contracts import Clock, DocumentRemoved, EventSink
+from drivers.contracts import Clock, DocumentRemoved, EventSink, MrzRead
 from drivers.document_reader import page_part as pp
 from drivers.document_reader.json_place import compiled
 from drivers.document_reader.page_answer import AnswerRefused, AnswerShape, page_in, presence_in
@@ -26,7 +26,8 @@ from drivers.document_reader.page_reader import PageReader, PageReaderOptions
 from drivers.supervisor import LinkSource
 
 _IMAGE = "/ContainerList/List/{{result_type=37}}/Images/fieldList/{{fieldType={field}}}/valueList/{{lightIndex={light}}}/value"
-_PICTURES = {role: _IMAGE.format(field=207, light=light) for role, light in (("white", 6), ("infrared", 24), ("ultraviolet", 128))}  # fmt: skip
+_FIELDS = {"white": (207, 6), "infrared": (207, 24), "ultraviolet": (207, 128), "portrait": (201, 6)}
+_PICTURES = {role: _IMAGE.format(field=field, light=light) for role, (field, light) in _FIELDS.items()}
 _PATH = r"^(/[!-~]*)?$"
 
 
@@ -130,8 +131,8 @@ class PageHttp(PageReader):
     def __init__(self, name: str, options: PageHttpOptions, sink: EventSink, clock: Clock) -> None:
         super().__init__(name, options, sink, clock)
         self.tells_presence = bool(options.presence_path)
-        if not self.tells_presence:
-            self.events = self.events - {DocumentRemoved}
+        untold = {DocumentRemoved: not self.tells_presence, MrzRead: not options.lines}
+        self.events = self.events - {kind for kind, is_untold in untold.items() if is_untold}
         self._options = options
         self._shape = options.shape()
         self._is_page_due = False

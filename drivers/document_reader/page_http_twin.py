@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from drivers.http_exchange import RequestRefused, Response, answer, is_open, new_connection, receive
 from drivers.twin import TcpTwin
 
-LIGHTS = {"white": 6, "infrared": 24, "ultraviolet": 128}
+LIGHTS = {"white": 6, "infrared": 24, "ultraviolet": 128, "portrait": 6}
+FIELDS = {"white": 207, "infrared": 207, "ultraviolet": 207, "portrait": 201}
 PRESENCE_PATH, LIFE_PATH, PROCESS_PATH = "/api/presence", "/api/ping", "/api/process"
 LINES_PLACE = "/ContainerList/List/{result_type=36}/Text/fieldList/{fieldType=51}/valueList/{source=MRZ}/value"
 _REQUEST_LIMIT_BYTES = 65_536
@@ -86,13 +87,14 @@ class PageHttpTwin(TcpTwin):
 
 def processed(pictures: Mapping[str, bytes], lines: Sequence[str] = ()) -> dict[str, object]:
     """Return the service's answer to a read."""
-    images = [
-        {"lightIndex": LIGHTS[role], "pageIndex": 0, "source": "VISUAL", "value": base64.b64encode(content).decode()}
+    fields = [
+        {
+            "fieldType": FIELDS[role],
+            "valueList": [{"lightIndex": LIGHTS[role], "pageIndex": 0, "value": base64.b64encode(content).decode()}],
+        }
         for role, content in pictures.items()
-        if role in LIGHTS
     ]
-    field = {"fieldType": 207, "fieldName": "Document front side", "valueList": images}
-    containers: list[dict[str, object]] = [{"Images": {"fieldList": [field]}, "result_type": 37}]
+    containers: list[dict[str, object]] = [{"Images": {"fieldList": fields}, "result_type": 37}]
     if lines:
         text = {"fieldType": 51, "fieldName": "MRZ Strings", "valueList": [{"source": "MRZ", "value": "^".join(lines)}]}
         containers.append({"Text": {"fieldList": [text]}, "result_type": 36})
