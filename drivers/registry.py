@@ -165,6 +165,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "flatbed scanner through the program scanimage, as a reader of white pictures",
         "SaneScannerOptions",
     ),
+    "xray_http": BuiltIn(
+        "drivers.xray_inbox.http_driver:build",
+        DeviceClass.XRAY_INBOX,
+        "results of X-ray screening that its machine posts over HTTP",
+        "XrayHttpOptions",
+    ),
 }
 
 

@@ -14,10 +14,9 @@ from drivers.document_reader.asked_link import AskedLink
 from drivers.document_reader.errors import ServiceRefused
 from drivers.errors import LinkAbsent, LinkLost, LinkRefused
 from drivers.link import Link, Tap
-from drivers.plain_file import NotPlain, read_plain
+from drivers.secret_file import secret_line
 
 PRESENCE, PAGE, LIFE = "presence", "page", "life"
-_AUTHORIZATION_LIMIT_BYTES = 4096
 _REFUSED = frozenset({401, 403, *range(300, 400)})
 _NOTHING_YET = frozenset({204, 304, 408})
 
@@ -46,7 +45,7 @@ class ServiceAddress:
         url = httpx.URL(self.url)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if self.authorization_file:
-            headers["Authorization"] = authorization_in(self.authorization_file)
+            headers["Authorization"] = secret_line(self.authorization_file)
         context = self._context() if url.scheme == "https" else None
         try:
             _, writer = await asyncio.open_connection(url.host, url.port or (443 if context else 80))
@@ -130,20 +129,6 @@ class ServiceLink(AskedLink):
             if len(body) > self._answer_limit_bytes:
                 return _failed(f"an answer larger than {self._answer_limit_bytes} bytes")
         return what.encode() + b"\n" + body
-
-
-def authorization_in(path: str) -> str:
-    """Return the one line of a file that only this service reads. Raises `LinkRefused`."""
-    try:
-        content, status = read_plain(path, _AUTHORIZATION_LIMIT_BYTES)
-    except (OSError, NotPlain) as error:
-        raise LinkRefused(f"{path} cannot be read: {error}") from error
-    if status.st_mode & 0o077:
-        raise LinkRefused(f"{path} can be read by others")
-    line = content.decode("latin-1").strip()
-    if not line.isprintable() or not line.isascii() or " " not in line:
-        raise LinkRefused(f"{path} is not one line such as `Bearer …`")
-    return line
 
 
 def _is_of_tls(error: BaseException | None) -> bool:

@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 
-from drivers.http_exchange import RequestRefused, Response, answer, is_open, new_connection, receive
+from drivers.http_exchange import Exchange, RequestRefused, Response, receive
 from drivers.twin import TcpTwin
 
 LIGHTS = {"white": 6, "infrared": 24, "ultraviolet": 128, "portrait": 6}
@@ -46,10 +46,10 @@ class PageHttpTwin(TcpTwin):
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests."""
-        connection = new_connection()
+        exchange = Exchange(_REQUEST_LIMIT_BYTES)
         while True:
             try:
-                request = await receive(connection, reader, writer, _REQUEST_LIMIT_BYTES)
+                request = await receive(exchange, reader, writer)
             except RequestRefused:
                 return
             if request is None:
@@ -60,8 +60,8 @@ class PageHttpTwin(TcpTwin):
                 response = Response(401)
             else:
                 response = self.canned.get(path) or self._response(path)
-            await self._send_slowly(writer, answer(connection, response))
-            if not is_open(connection):
+            await self._send_slowly(writer, exchange.answer(response))
+            if not exchange.goes_on():
                 return
 
     async def _send_slowly(self, writer: asyncio.StreamWriter, sent: bytes) -> None:

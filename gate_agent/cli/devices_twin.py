@@ -28,6 +28,7 @@ from drivers.rfid.llrp_twin import LlrpTwin
 from drivers.surroundings import XrayDecision
 from drivers.twin import TcpTwin, Twin
 from drivers.uav.twin import MavlinkTwin
+from drivers.xray_inbox.http_twin import XrayHttpTwin
 from drivers.xray_inbox.twin import XrayFolderTwin
 from gate_agent.clock import SystemClock
 
@@ -48,6 +49,7 @@ AnyTwin = (
     | XrayFolderTwin
     | EscposTwin
     | PageTwin
+    | XrayHttpTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -68,6 +70,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "page_folder": lambda path, _port: PageFolderTwin(path),
     "page_http": lambda _path, port: PageHttpTwin(port=port),
     "sane_scanner": lambda path, _port: ScanimageTwin(path),
+    "xray_http": lambda _path, port: XrayHttpTwin(port=port),
 }
 
 
@@ -76,7 +79,7 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
     twin = TWINS[driver](path, port)
     await twin.plug()
     try:
-        where = {"port": twin.port} if isinstance(twin, TcpTwin) else {"path": str(twin.path)}
+        where = _place(twin)
         _say({"twin": driver, **where, "commands": list(commands_of(twin))}, as_json=as_json)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds or None):
@@ -86,6 +89,13 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
             twin.stop() if isinstance(twin, ModbusBarrierTwin | ModbusRtuBarrierTwin | TurnstileTwin) else twin.unplug()
         )
     return 0
+
+
+def _place(twin: AnyTwin) -> dict[str, object]:
+    """Return what leads to a twin, or where it leads to."""
+    if isinstance(twin, XrayHttpTwin):
+        return {"url": twin.url}
+    return {"port": twin.port} if isinstance(twin, TcpTwin) else {"path": str(twin.path)}
 
 
 async def _obey(twin: AnyTwin, *, as_json: bool) -> None:
@@ -145,7 +155,7 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     elif isinstance(twin, NutTwin):
         commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
         commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
-    elif isinstance(twin, XrayFolderTwin):
+    elif isinstance(twin, XrayFolderTwin | XrayHttpTwin):
         commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
     elif isinstance(twin, EscposTwin):
         commands["paper"] = lambda words: twin.load_paper(*map(int, words[:1]))

@@ -49,5 +49,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "xray_result": around.xray_result,
         "receipt": around.receipt,
         "page_answer": pages.page_answer,
+        "xray_request": pages.xray_request,
     }
 )
