@@ -20,6 +20,7 @@ from drivers.document_reader.picture_file import IMAGE_LIMIT_BYTES
 from drivers.errors import LinkLost, LinkRefused
 from drivers.plain_file import NotPlain, read_plain
 
+FOLDER_GONE = "Make or mount the folder and start the reader's program; it is opened again by itself."
 CLAIM = ".egate-taken"
 ENTRIES_LIMIT = 1000
 COMPLETE = "complete"
@@ -241,7 +242,7 @@ class _Opened:
         except OSError as error:
             if self._dir_fd is not None:
                 raise FileNotFoundError(self._path) from error
-            raise LinkLost(f"{self._path}: {error.strerror}") from error
+            raise LinkLost(f"{self._path}: {error.strerror}", remedy=FOLDER_GONE) from error
         return self._fd
 
     def __exit__(self, *_: object) -> None:
@@ -260,5 +261,5 @@ def _entries(fd: int) -> Sequence[tuple[str, os.stat_result]]:
                     with suppress(FileNotFoundError):
                         found.append((entry.name, entry.stat(follow_symlinks=False)))
     except OSError as error:
-        raise LinkLost(f"the folder cannot be read: {error.strerror}") from error
+        raise LinkLost(f"the folder cannot be read: {error.strerror}", remedy=FOLDER_GONE) from error
     return found

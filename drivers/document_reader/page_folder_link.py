@@ -17,7 +17,7 @@ from typing import TypeVar
 import structlog
 
 from drivers.document_reader import page_part as pp
-from drivers.document_reader.page_folder_files import PageFiles
+from drivers.document_reader.page_folder_files import FOLDER_GONE, PageFiles
 from drivers.errors import LinkAbsent, LinkLost, LinkRefused, LinkStalled
 from drivers.link import Link, Tap
 from drivers.plain_file import NotPlain, read_plain
@@ -73,7 +73,7 @@ class PageFolderSource:
 
     def _look(self) -> None:
         if not self.path.is_dir():
-            raise LinkAbsent(f"{self.path} is no folder")
+            raise LinkAbsent(f"{self.path} is no folder", remedy=FOLDER_GONE)
         if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
             raise LinkRefused(f"{self.path} cannot be read and emptied")
         if self.path.stat().st_mode & stat.S_IWOTH:
@@ -139,7 +139,7 @@ class PageFolderLink(Link):
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise LinkLost(f"{self._source.path}: {error.strerror}") from error
+            raise LinkLost(f"{self._source.path}: {error.strerror}", remedy=FOLDER_GONE) from error
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def _tried(self) -> list[pp.PagePart]:
@@ -157,7 +157,7 @@ class PageFolderLink(Link):
             is_same = read_plain(path, len(word) + 1)[0] == word
             path.unlink()
         except (OSError, NotPlain) as error:
-            raise LinkLost(f"{self._source.path}: {error}") from error
+            raise LinkLost(f"{self._source.path}: {error}", remedy=FOLDER_GONE) from error
         return [pp.PagePart(pp.ALIVE)] if is_same else []
 
     def _ask_again(self) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from drivers.document_reader import page_part as pp
 from drivers.document_reader.asked_link import AskedLink
-from drivers.document_reader.errors import ScanimageMissing
+from drivers.document_reader.errors import ScanimageMissing, ScannerRefused
 from drivers.document_reader.scanimage_words import LIST_FORMAT, FoundScanner, failure, last_words, scanners_in
 from drivers.errors import LinkAbsent, LinkLost
 from drivers.link import Link, Tap
@@ -84,13 +84,21 @@ class Scanimage:
             with contextlib.suppress(ProcessLookupError):  # it may have ended already
                 resource.prlimit(process.pid, resource.RLIMIT_AS, (self.memory_limit_bytes, self.memory_limit_bytes))
                 resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
+        except OSError as error:
+            await _ended(process)
+            raise ScannerRefused(f"{self.program} cannot be limited: {error.strerror}") from error
+        try:
             return await _finished(process, timeout_s, limit_bytes)
         finally:
-            # whatever it started goes with it; its number is its group's as long as it was not waited for
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End it with whatever it started: its number is its group's as long as it was not waited for."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 async def _finished(process: asyncio.subprocess.Process, timeout_s: float, limit_bytes: int) -> Finished:

@@ -238,6 +238,17 @@ async def test_another_users_file_is_refused(benches: Benches) -> None:
     assert bench.refused() == ["white belongs to another user"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+async def test_the_folders_owner_is_who_writes_there(benches: Benches) -> None:
+    bench = await benches(pictures={"white": "{document}.jpg"})
+    os.chown(bench.path, 65534, 65534)
+    (bench.path / "1.part").write_bytes(PICTURE)
+    os.chown(bench.path / "1.part", 65534, 65534)
+    (bench.path / "1.part").rename(bench.path / "1.jpg")
+    await bench.until(bench.pictures)
+    assert bench.refused() == []
+
+
 async def test_a_link_in_place_of_a_documents_folder_is_removed_and_not_followed(benches: Benches) -> None:
     bench = await benches(pictures={"white": "{document}/white.jpg"})
     other = bench.path.parent / "other"
