@@ -147,6 +147,30 @@ BUILT_IN: dict[str, BuiltIn] = {
         "receipt printer that speaks ESC/POS on a serial port or over TCP",
         "EscposOptions",
     ),
+    "page_folder": BuiltIn(
+        "drivers.document_reader.page_folder:build",
+        DeviceClass.DOCUMENT_READER,
+        "full-page reader whose program leaves pictures in a watched folder",
+        "PageFolderOptions",
+    ),
+    "page_http": BuiltIn(
+        "drivers.document_reader.page_http:build",
+        DeviceClass.DOCUMENT_READER,
+        "full-page reader behind its maker's service on HTTP",
+        "PageHttpOptions",
+    ),
+    "sane_scanner": BuiltIn(
+        "drivers.document_reader.sane_scanner:build",
+        DeviceClass.DOCUMENT_READER,
+        "flatbed scanner through the program scanimage, as a reader of white pictures",
+        "SaneScannerOptions",
+    ),
+    "xray_http": BuiltIn(
+        "drivers.xray_inbox.http_driver:build",
+        DeviceClass.XRAY_INBOX,
+        "results of X-ray screening that its machine posts over HTTP",
+        "XrayHttpOptions",
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from tests.fuzz import (
     chip_files,
     hosts,
     keys_and_signatures,
+    pages,
     printed,
     readers,
     seal_trackers,
@@ -57,5 +58,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "receipt": around.receipt,
         "seal_frames": seal_trackers.seal_frames,
         "hosted_messages": hosts.hosted_messages,
+        "page_answer": pages.page_answer,
+        "xray_request": pages.xray_request,
     }
 )

@@ -149,6 +149,19 @@ def test_pictures_that_prove_nothing_are_said_to(site: Path) -> None:
 
 
 @pytest.mark.usefixtures("chips")
+@pytest.mark.parametrize("driver", ["page_folder", "sane_scanner"])
+def test_a_reader_whose_lines_nobody_reads_is_said_to(site: Path, driver: str) -> None:
+    option = 'path = "/var/lib/pages"' if driver == "page_folder" else 'device = "test:0"'
+    reader = f'name = "reader-1"\ndriver = "{driver}"\noptions = {{ {option} }}'
+    for zone, is_found in (("", True), ("page_pictures = ['white']\nzone_from_pictures = true\n", False)):
+        found = findings(site_with(site, reader, BARRIER, CAMERA, CHIP, lanes=LANE_WITH_CHIP + zone))
+        assert ("nobody reads them" in found.get("lane 1", "")) is is_found
+    lines = f'name = "reader-1"\ndriver = "page_folder"\noptions = {{ {option}, lines = "{{document}}.txt" }}'
+    if driver == "page_folder":
+        assert findings(site_with(site, lines, BARRIER, CAMERA, CHIP, lanes=LANE_WITH_CHIP)) == {}
+
+
+@pytest.mark.usefixtures("chips")
 def test_a_chip_reader_that_is_none_or_nobody_knows(site: Path) -> None:
     lane = LANE + 'chip_reader = "camera-1"\n'
     found = check_config.examine(site_with(site, READER, BARRIER, CAMERA, lanes=lane), {})[1]
