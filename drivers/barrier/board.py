@@ -71,9 +71,21 @@ class DoorBoard:
         """Close or open the fire contact; the hardware opens both doors by itself."""
         self._gate.fire(on=on)
 
+    def emergency_stop(self, on: bool = True) -> None:
+        """Press or let go the emergency stop: the drives lose their power, and every release ends."""
+        self._gate.emergency_stop(on=on)
+
     def tamper(self, on: bool = True) -> None:
         """Close or open the tamper contact."""
         self._gate.is_tampered = on
+
+    def keeps_open(self, on: bool = True) -> None:
+        """Stay unlocked after a passage until the time to live is over, as some boards do."""
+        self._gate.keeps_open = on
+
+    def watchdog_off(self) -> None:
+        """Go on without anybody who commands, as a board whose watchdog was never enabled."""
+        self._gate.has_watchdog = False
 
     def lose_replies(self, count: int) -> None:
         """Carry out the next release commands without answering them."""
@@ -148,7 +160,13 @@ class DoorBoard:
         if function is Function.READ_COILS:
             return (int(entrance.is_released), int(exit_door.is_released))
         if function is Function.READ_DISCRETE_INPUTS:
-            flags = (entrance.is_open, exit_door.is_open, self._gate.is_fire, self._gate.is_tampered)
+            flags = (
+                entrance.is_open,
+                exit_door.is_open,
+                self._gate.is_fire,
+                self._gate.is_tampered,
+                self._gate.is_stopped,
+            )
             return tuple(int(flag) for flag in flags)
         if function is Function.READ_HOLDING_REGISTERS:
             watchdog = round(self._gate.watchdog_s / WATCHDOG_UNIT_S)

@@ -1,7 +1,7 @@
 """`modbus_barrier`, `modbus_rtu_barrier`: doors behind a Modbus box.
 
-A release has a time to live that the box itself ends, or, on a box of plain outputs, the software, and the box's watchdog when the software
-is gone; there is no command to hold closed. A lost reply is not a lost release: after one, outputs and counters are read back, and a second
+A release is good for a number of passages and has a time to live, which the box itself ends, or, on a box of plain outputs, the software,
+and the box's watchdog when the software is gone; there is no command to hold closed. A lost reply is not a lost release: after one, outputs and counters are read back, and a second
 pulse is sent only when they prove that the first was never made.
 """
 
@@ -19,6 +19,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from drivers.barrier.board_maps import GENERIC, read_map
 from drivers.barrier.door_watch import DoorWatch
 from drivers.barrier.errors import (
+    LockedDown,
     ModbusFault,
     ModbusNoReply,
     ModbusRefused,
@@ -29,7 +30,7 @@ from drivers.barrier.errors import (
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
 from drivers.barrier.modbus_rtu import UNIT_LIMIT
-from drivers.barrier.release_ends import ReleaseEnds
+from drivers.barrier.permits import COUNT_LIMIT, Due, Permits
 from drivers.barrier.signals import (
     TTL_UNIT_S,
     DoorPoints,
@@ -139,7 +140,7 @@ class ModbusBarrier(SupervisedDriver):
         self._options = options
         self._signals = options.signals()
         self._doors = door_points(self._signals)
-        self._ends = ReleaseEnds(self._doors)
+        self._permits = Permits(self._doors)
         self._watch = DoorWatch(self._doors)
         self.capabilities = frozenset(door.value for door in self._doors)
         self._plan = poll_plan(self._signals)
@@ -147,6 +148,7 @@ class ModbusBarrier(SupervisedDriver):
         self._image = ProcessImage(self._signals)
         self._reported: BarrierInputs | None = None
         self._releasing = asyncio.Lock()
+        self._is_locked_down = False
         self._bus = shared_bus(address, peer) if options.is_shared else None
         self._source: LinkSource = self._bus.seat() if self._bus is not None else peer
 
@@ -197,10 +199,10 @@ class ModbusBarrier(SupervisedDriver):
         beats = 0
         heartbeat = self._signals.points.get("heartbeat")
         await self._set_watchdog()
-        self._ends.connected()
+        self._permits.connected()
         while True:
             with suppress(ModbusNoReply):
-                await self._end_due()
+                await self._serve_permits()
                 if heartbeat is not None and loop.time() >= next_beat_s:
                     next_beat_s = loop.time() + self._options.heartbeat_s
                     beats = (beats + 1) % 0x10000
@@ -211,23 +213,34 @@ class ModbusBarrier(SupervisedDriver):
 
     # ---- commands
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Unlock one door for one passage within `ttl_s`, rounded down to 100 ms; returns when the box confirmed it.
+    async def release(self, direction: Door, count: int, ttl_s: float) -> None:
+        """Unlock one door for `count` passages within `ttl_s`, rounded down to 100 ms; returns when the box confirmed it.
 
-        Raises `Unsupported` (no such door), `ReleaseNotMade` (certainly not released) or `ReleaseUndetermined`.
+        Raises `Unsupported` (no such door), `ReleaseNotMade` (certainly not released; `LockedDown` in a lockdown) or
+        `ReleaseUndetermined`.
         """
-        points = self._doors.get(door)
+        points = self._doors.get(direction)
         if points is None:
-            raise Unsupported(f"{self.name} has no {door.value} door")
+            raise Unsupported(f"{self.name} has no {direction.value} door")
         ttl_units = int(ttl_s / TTL_UNIT_S + 1e-6)
         if not 1 <= ttl_units <= 0xFFFF:
             raise ReleaseNotMade(f"a time to live of {ttl_s} s cannot be set")
+        if not 1 <= count <= COUNT_LIMIT:
+            raise ReleaseNotMade(f"a release for {count} passages cannot be made")
+        if count > 1 and points.passages is None:
+            raise ReleaseNotMade(f"{self.name} cannot count passages through the {direction.value}")
         async with self._releasing:  # two releases at once would mix up their times to live
-            if not (await self._pulse(door, points, ttl_units) or await self._pulse(door, points, ttl_units)):
-                raise ReleaseNotMade(f"{self.name} did not take the release of the {door.value}, twice")
+            self._refuse_in_lockdown()
+            pulse = (direction, points, ttl_units, count)
+            if not (await self._pulse(*pulse) or await self._pulse(*pulse)):
+                raise ReleaseNotMade(f"{self.name} did not take the release of the {direction.value}, twice")
+            if self._is_locked_down:  # ordered while the pulse was on its way
+                await self.end_releases()
+                self._refuse_in_lockdown()
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End every running release at once. Both doors are tried, twice each; raises the first fault that remains."""
+        self._permits.revoke()  # what fails here is tried again with every poll
         faults: list[DriverFault] = []
         for points in self._doors.values():
             off = points.release.invert
@@ -240,6 +253,19 @@ class ModbusBarrier(SupervisedDriver):
                 faults.append(fault)
         if faults:
             raise faults[0]
+
+    async def lockdown(self) -> None:
+        """End every running release and refuse new ones until `lift_lockdown`; raises what `end_releases` does, and refuses all the same."""
+        self._is_locked_down = True
+        await self.end_releases()
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
+        self._is_locked_down = False
+
+    def _refuse_in_lockdown(self) -> None:
+        if self._is_locked_down:
+            raise LockedDown(f"{self.name}: a lockdown is in force")
 
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they are now. Raises `NotReady`, `ModbusFault` or a link fault."""
@@ -268,12 +294,25 @@ class ModbusBarrier(SupervisedDriver):
         if held != register.value:
             raise WatchdogNotSet(f"{self.name}: register {register.address} holds {held} instead of {register.value}")
 
-    async def _end_due(self) -> None:
-        """End the releases that are over, on a board that does not."""
-        for door, end in self._ends.due(asyncio.get_running_loop().time(), self._passages):
-            release = self._doors[door].release
-            await self._write(release, int(release.invert))
-            self._ends.ended(door, end)
+    async def _serve_permits(self) -> None:
+        """End the releases that are over, and release the next passage of those that are good for several."""
+        loop = asyncio.get_running_loop()
+        for door, due, permit in self._permits.due(loop.time(), self._passages):
+            async with self._releasing:
+                if not self._permits.is_running(door, permit):
+                    continue  # a later release took its place meanwhile
+                points = self._doors[door]
+                if due is Due.END:
+                    await self._write(points.release, int(points.release.invert))
+                    self._permits.ended(door, permit)
+                    continue
+                ttl_units = int(self._permits.left_s(permit, loop.time()) / TTL_UNIT_S)
+                if ttl_units < 1:
+                    continue
+                try:
+                    await self._pulse(door, points, ttl_units)
+                except (ReleaseNotMade, ReleaseUndetermined) as fault:
+                    LOG.warning("passage_not_released", device=self.name, door=door.value, code=fault.code)
 
     def _passages(self, door: Door) -> int | None:
         point = self._doors[door].passages
@@ -283,11 +322,15 @@ class ModbusBarrier(SupervisedDriver):
         for request in self._plan:
             await self._ask(request)
 
-    async def _pulse(self, door: Door, points: DoorPoints, ttl_units: int) -> bool:
-        """Release once; False when it is proven that the door was not released and may be tried again."""
+    async def _pulse(self, door: Door, points: DoorPoints, ttl_units: int, count: int = 0) -> bool:
+        """Release once; False when it is proven that the door was not released and may be tried again.
+
+        `count` begins a release for so many passages; 0 goes on with the one that runs.
+        """
         before = await self._prepare(points, ttl_units)
         expires_s = asyncio.get_running_loop().time() + ttl_units * TTL_UNIT_S
-        self._ends.begin(door, expires_s, before[0] if points.passages is not None else None)
+        if count:
+            self._permits.begin(door, count, expires_s, before[0] if points.passages is not None else None)
         try:
             await self._write(points.release, 1 ^ points.release.invert)
         except NotReady as fault:

@@ -7,7 +7,8 @@ DriverFault
 │   └── ModbusMismatch     DRV-MOD-003  the answer does not fit the question
 ├── ReleaseNotMade         DRV-BAR-001  the door was certainly not released
 ├── ReleaseUndetermined    DRV-BAR-002  nobody knows whether the door was released
-└── WatchdogNotSet         DRV-BAR-003  the board's watchdog does not hold what was written
+├── WatchdogNotSet         DRV-BAR-003  the board's watchdog does not hold what was written
+└── LockedDown             DRV-BAR-004  a lockdown is in force
 """
 
 from __future__ import annotations
@@ -79,3 +80,10 @@ class WatchdogNotSet(DriverFault):
 
     code = "DRV-BAR-003"
     remedy = "Check the watchdog register of the map against the board's manual."
+
+
+class LockedDown(ReleaseNotMade):
+    """A lockdown is in force: nothing was released, and nothing will be until it is lifted."""
+
+    code = "DRV-BAR-004"
+    remedy = "A supervisor ends the lockdown by resuming the lane."

@@ -13,7 +13,7 @@ from drivers.contracts import BarrierInputs, Door
 from drivers.options import Options
 
 TTL_UNIT_S = 0.1  # of the registers that take a time to live
-FLAGS = ("entrance_open", "exit_open", "fire", "tamper")
+FLAGS = ("entrance_open", "exit_open", "fire", "tamper", "emergency_stop")
 NUMBERS = ("occupancy", "entrance_passages", "exit_passages", "entrance_releases", "exit_releases")
 OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat")
 _CONTACTS = {Function.READ_COILS, Function.READ_DISCRETE_INPUTS}
@@ -24,6 +24,7 @@ SignalName = Literal[
     "exit_open",
     "fire",
     "tamper",
+    "emergency_stop",
     "occupancy",
     "entrance_passages",
     "exit_passages",
@@ -192,4 +193,5 @@ class ProcessImage:
             exit_passages=read["exit_passages"],
             fire=bool(read["fire"]),
             tamper=bool(read["tamper"]),
+            emergency_stop=bool(read["emergency_stop"]),
         )

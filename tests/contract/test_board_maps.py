@@ -45,7 +45,7 @@ async def gate(twin: ModbusBarrierTwin) -> AsyncIterator[Gate]:
 
 
 async def test_the_software_ends_a_release_after_its_time_to_live(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 0.3)
+    await gate.driver.release(Door.EXIT, 1, 0.3)
     await asyncio.sleep(0.1)
     assert gate.twin.is_released(Door.EXIT)
     await gate.until(lambda: not gate.twin.is_released(Door.EXIT), 0.6)
@@ -53,21 +53,21 @@ async def test_the_software_ends_a_release_after_its_time_to_live(gate: Gate) ->
 
 
 async def test_a_second_release_has_its_whole_time(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 0.2)
-    await gate.driver.release(Door.EXIT, 1.0)
+    await gate.driver.release(Door.EXIT, 1, 0.2)
+    await gate.driver.release(Door.EXIT, 1, 1.0)
     await asyncio.sleep(0.5)
     assert gate.twin.is_released(Door.EXIT)
 
 
 async def test_one_passage_ends_the_release(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 30.0)
+    await gate.driver.release(Door.EXIT, 1, 30.0)
     assert gate.twin.walk_out()
     await gate.until(lambda: not gate.twin.is_released(Door.EXIT))
     assert not any(inputs.tamper for inputs in gate.inputs())
 
 
 async def test_the_watchdog_of_the_map_ends_a_release_when_the_software_is_gone(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 30.0)
+    await gate.driver.release(Door.EXIT, 1, 30.0)
     await asyncio.sleep(0.6)  # longer than the watchdog: polling keeps it content
     assert gate.twin.is_released(Door.EXIT)
     await gate.stop()
@@ -78,7 +78,7 @@ async def test_the_watchdog_of_the_map_ends_a_release_when_the_software_is_gone(
 async def test_a_release_that_an_earlier_run_left_is_ended(twin: ModbusBarrierTwin) -> None:
     before = Gate(twin, table={"points": PLAIN}, board_watchdog_s=30)
     await before.until(before.inputs)
-    await before.driver.release(Door.EXIT, 30.0)
+    await before.driver.release(Door.EXIT, 1, 30.0)
     await before.stop()
     assert twin.is_released(Door.EXIT)
     after = Gate(twin, table={"points": PLAIN}, board_watchdog_s=30)
@@ -87,7 +87,7 @@ async def test_a_release_that_an_earlier_run_left_is_ended(twin: ModbusBarrierTw
 
 
 async def test_an_end_whose_reply_is_lost_with_the_connection_is_told_again(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 0.3)
+    await gate.driver.release(Door.EXIT, 1, 0.3)
     await gate.twin.unplug()
     await asyncio.sleep(0.35)
     assert gate.twin.is_released(Door.EXIT)  # its watchdog has not ended it yet
@@ -127,7 +127,7 @@ async def test_a_plain_board_of_another_author_is_released_and_ended() -> None:
     asking = Asking(await TcpPeer("127.0.0.1", port).open(), ModbusClient(1, 1.0))
     try:
         await gate.until(gate.inputs)
-        await gate.driver.release(Door.EXIT, 0.4)
+        await gate.driver.release(Door.EXIT, 1, 0.4)
         assert await asking.ask(1, 0, 2) == (0, 1)
         await asyncio.sleep(0.8)
         assert await asking.ask(1, 0, 2) == (0, 0)
@@ -153,12 +153,12 @@ def test_a_built_in_map_is_usable_and_says_where_it_is_from(name: str) -> None:
 def test_the_maps_of_plain_boards_read_what_their_lists_say() -> None:
     moxa, adam = read_map("moxa_iologik_e1200"), read_map("advantech_adam_6000")
     assert poll_plan(moxa) == (
-        Request(Function.READ_DISCRETE_INPUTS, 0, 5),
+        Request(Function.READ_DISCRETE_INPUTS, 0, 8),
         Request(Function.READ_INPUT_REGISTERS, 27, 3),
     )
-    assert poll_plan(adam) == (Request(Function.READ_COILS, 0, 5), Request(Function.READ_HOLDING_REGISTERS, 10, 3))
+    assert poll_plan(adam) == (Request(Function.READ_COILS, 0, 8), Request(Function.READ_HOLDING_REGISTERS, 10, 3))
     image = ProcessImage(moxa)
-    image.absorb(poll_plan(moxa)[0], (0, 1, 0, 0, 1))
+    image.absorb(poll_plan(moxa)[0], (0, 1, 0, 0, 1, 0, 0, 0))
     image.absorb(poll_plan(moxa)[1], (7, 0, 9))
     assert image.inputs() == BarrierInputs(
         entrance_open=False,
@@ -168,6 +168,7 @@ def test_the_maps_of_plain_boards_read_what_their_lists_say() -> None:
         exit_passages=9,
         fire=False,
         tamper=False,
+        emergency_stop=True,  # a normally closed contact
     )
 
 
