@@ -32,6 +32,7 @@ class SimulatedDoors:
         self.watchdog_s = watchdog_s
         self._watchdog: asyncio.TimerHandle | None = None
         self.has_watchdog = True
+        self.has_fired = False
         self.keeps_open = False
         self.doors = {Door.ENTRANCE: DoorState(), Door.EXIT: DoorState()}
         self.occupancy = 0
@@ -52,7 +53,7 @@ class SimulatedDoors:
         """End every release: nobody commands the gate any more. Nothing without a watchdog."""
         if not self.has_watchdog:
             return
-        self.is_safe = True
+        self.is_safe = self.has_fired = True
         for door in self.doors:
             self.end_release(door)
 

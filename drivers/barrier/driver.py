@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 from pydantic import Field, PrivateAttr, model_validator
 
+from drivers.barrier.board_health import BoardHealth
 from drivers.barrier.board_maps import GENERIC, read_map
 from drivers.barrier.door_watch import DoorWatch
 from drivers.barrier.errors import (
@@ -25,14 +26,12 @@ from drivers.barrier.errors import (
     ModbusRefused,
     ReleaseNotMade,
     ReleaseUndetermined,
-    WatchdogNotSet,
 )
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
 from drivers.barrier.modbus_rtu import UNIT_LIMIT
 from drivers.barrier.permits import COUNT_LIMIT, Due, Permits
 from drivers.barrier.signals import (
-    TTL_UNIT_S,
     DoorPoints,
     Point,
     ProcessImage,
@@ -64,7 +63,10 @@ class BoxOptions(TimingOptions):
         1.5, gt=0, le=10, description="Longest time to read back a release whose reply was lost."
     )
     heartbeat_s: float = Field(
-        1.0, gt=0, le=60, description="Interval of the heartbeat that keeps the box's watchdog content."
+        1.0,
+        gt=0,
+        le=60,
+        description="Interval of the heartbeat that keeps the box's watchdog content, and of looking whether the watchdog fired.",
     )
     quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: polling is the sign of life.")
     dead_s: float = Field(1.0, gt=0, le=60, description="Silence after which the box counts as dead.")
@@ -146,7 +148,9 @@ class ModbusBarrier(SupervisedDriver):
         self._plan = poll_plan(self._signals)
         self._client = ModbusClient(options.unit, options.reply_timeout_s, wire, self._watch.asked)
         self._image = ProcessImage(self._signals)
+        self._health = BoardHealth(name, self._signals, self._image, self._ask)
         self._reported: BarrierInputs | None = None
+        self._is_fit = asyncio.Event()  # the board was looked at since it was reached
         self._releasing = asyncio.Lock()
         self._is_locked_down = False
         self._bus = shared_bus(address, peer) if options.is_shared else None
@@ -159,10 +163,16 @@ class ModbusBarrier(SupervisedDriver):
 
     def opened(self) -> None:
         """Forget what the last connection knew; the inputs are reported anew."""
+        self._is_fit.clear()
         self._client.reset()
         self._image.clear()
         self._watch.opened()
         self._reported = None
+
+    def declare_ready(self) -> None:
+        """Report READY once the board was found fit to be released; on a tape, which was, with the first answer."""
+        if self._link is None or self._is_fit.is_set():
+            super().declare_ready()
 
     def sent(self, chunk: bytes) -> None:
         """Learn the questions of a tape."""
@@ -195,10 +205,11 @@ class ModbusBarrier(SupervisedDriver):
     async def converse(self) -> None:
         """Poll without overlap and keep the watchdog content. A box that refuses ends the connection; silence is the supervisor's."""
         loop = asyncio.get_running_loop()
-        next_poll_s = next_beat_s = loop.time()
+        next_poll_s = next_beat_s = next_look_s = loop.time()
         beats = 0
         heartbeat = self._signals.points.get("heartbeat")
-        await self._set_watchdog()
+        await self._health.begin()
+        self._is_fit.set()
         self._permits.connected()
         while True:
             with suppress(ModbusNoReply):
@@ -207,6 +218,9 @@ class ModbusBarrier(SupervisedDriver):
                     next_beat_s = loop.time() + self._options.heartbeat_s
                     beats = (beats + 1) % 0x10000
                     await self._write(heartbeat, beats)
+                if loop.time() >= next_look_s:
+                    next_look_s = loop.time() + self._options.heartbeat_s
+                    await self._health.look()
                 await self._poll()
             next_poll_s = max(next_poll_s + self._options.poll_ms / 1000, loop.time())
             await asyncio.sleep(next_poll_s - loop.time())
@@ -214,7 +228,7 @@ class ModbusBarrier(SupervisedDriver):
     # ---- commands
 
     async def release(self, direction: Door, count: int, ttl_s: float) -> None:
-        """Unlock one door for `count` passages within `ttl_s`, rounded down to 100 ms; returns when the box confirmed it.
+        """Unlock one door for `count` passages within `ttl_s`, rounded down to the board's unit; returns when the box confirmed it.
 
         Raises `Unsupported` (no such door), `ReleaseNotMade` (certainly not released; `LockedDown` in a lockdown) or
         `ReleaseUndetermined`.
@@ -222,7 +236,7 @@ class ModbusBarrier(SupervisedDriver):
         points = self._doors.get(direction)
         if points is None:
             raise Unsupported(f"{self.name} has no {direction.value} door")
-        ttl_units = int(ttl_s / TTL_UNIT_S + 1e-6)
+        ttl_units = int(ttl_s / points.ttl_unit_s + 1e-6)
         if not 1 <= ttl_units <= 0xFFFF:
             raise ReleaseNotMade(f"a time to live of {ttl_s} s cannot be set")
         if not 1 <= count <= COUNT_LIMIT:
@@ -231,6 +245,7 @@ class ModbusBarrier(SupervisedDriver):
             raise ReleaseNotMade(f"{self.name} cannot count passages through the {direction.value}")
         async with self._releasing:  # two releases at once would mix up their times to live
             self._refuse_in_lockdown()
+            await self._wait_until_fit()
             pulse = (direction, points, ttl_units, count)
             if not (await self._pulse(*pulse) or await self._pulse(*pulse)):
                 raise ReleaseNotMade(f"{self.name} did not take the release of the {direction.value}, twice")
@@ -263,6 +278,16 @@ class ModbusBarrier(SupervisedDriver):
         """Take releases again."""
         self._is_locked_down = False
 
+    async def _wait_until_fit(self) -> None:
+        """Let a board that was just reached be looked at first."""
+        if self._link is None:
+            return  # the release says so itself
+        try:
+            async with asyncio.timeout(self._options.confirm_timeout_s):
+                await self._is_fit.wait()
+        except TimeoutError:
+            raise ReleaseNotMade(f"{self.name} was not found fit in time") from None
+
     def _refuse_in_lockdown(self) -> None:
         if self._is_locked_down:
             raise LockedDown(f"{self.name}: a lockdown is in force")
@@ -283,17 +308,6 @@ class ModbusBarrier(SupervisedDriver):
     async def _write(self, point: Point, value: int) -> None:
         await self._ask(Request(point.function, point.address, values=(value,)))
 
-    async def _set_watchdog(self) -> None:
-        """Write the watchdog register where the map names one, and read it back. Raises `WatchdogNotSet`."""
-        register = self._signals.watchdog
-        if register is None:
-            return
-        with suppress(ModbusNoReply):  # what it holds decides
-            await self._ask(Request(Function.WRITE_REGISTER, register.address, values=(register.value,)))
-        (held,) = await self._ask(Request(Function.READ_HOLDING_REGISTERS, register.address))
-        if held != register.value:
-            raise WatchdogNotSet(f"{self.name}: register {register.address} holds {held} instead of {register.value}")
-
     async def _serve_permits(self) -> None:
         """End the releases that are over, and release the next passage of those that are good for several."""
         loop = asyncio.get_running_loop()
@@ -306,7 +320,7 @@ class ModbusBarrier(SupervisedDriver):
                     await self._write(points.release, int(points.release.invert))
                     self._permits.ended(door, permit)
                     continue
-                ttl_units = int(self._permits.left_s(permit, loop.time()) / TTL_UNIT_S)
+                ttl_units = int(self._permits.left_s(permit, loop.time()) / points.ttl_unit_s)
                 if ttl_units < 1:
                     continue
                 try:
@@ -328,7 +342,7 @@ class ModbusBarrier(SupervisedDriver):
         `count` begins a release for so many passages; 0 goes on with the one that runs.
         """
         before = await self._prepare(points, ttl_units)
-        expires_s = asyncio.get_running_loop().time() + ttl_units * TTL_UNIT_S
+        expires_s = asyncio.get_running_loop().time() + ttl_units * points.ttl_unit_s
         if count:
             self._permits.begin(door, count, expires_s, before[0] if points.passages is not None else None)
         try:

@@ -257,7 +257,11 @@ async def test_a_lockdown_that_meets_a_release_on_its_way_ends_it(gate: Gate) ->
     assert not gate.twin.is_released(Door.EXIT)
 
 
-async def test_a_lockdown_that_the_box_did_not_hear_is_told_when_it_is_back(gate: Gate) -> None:
+async def test_a_lockdown_that_the_box_did_not_hear_is_told_when_it_is_back(twin: AnyTwin) -> None:
+    points = {name: point.model_dump() for name, point in read_map(GENERIC).points.items()}
+    del points["watchdog_enabled"]
+    gate = Gate(twin, table={"points": points})
+    await gate.until(gate.inputs)
     await gate.driver.release(Door.EXIT, 1, 30.0)
     gate.twin.watchdog_off()
     await gate.twin.unplug()
@@ -269,6 +273,7 @@ async def test_a_lockdown_that_the_box_did_not_hear_is_told_when_it_is_back(gate
     await gate.until(lambda: not gate.twin.is_released(Door.EXIT))
     with pytest.raises(LockedDown):
         await gate.driver.release(Door.EXIT, 1, 5.0)
+    await gate.stop()
 
 
 async def test_end_releases_ends_running_ones(gate: Gate) -> None:

@@ -1,7 +1,7 @@
 """Boards other than the reference one: their maps, their watchdog, and releases that the software has to end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.barrier.board_maps import GENERIC, built_in_maps, read_map
 from drivers.barrier.driver import build
+from drivers.barrier.errors import ReleaseNotMade
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient
 from drivers.barrier.signals import ProcessImage, poll_plan
@@ -112,9 +113,80 @@ async def test_a_watchdog_that_does_not_read_back_is_a_fault_and_nothing_is_rele
     await twin.stop()
 
 
+def faults_of(gate: Running) -> list[str]:
+    return [event.data.fault for event in gate.events if isinstance(event.data, StateChanged)]
+
+
+def states_of(gate: Running) -> list[DeviceState]:
+    return [event.data.state for event in gate.events if isinstance(event.data, StateChanged)]
+
+
+async def test_a_watchdog_that_fired_while_the_software_was_away_is_cleared_at_the_start() -> None:
+    twin = ModbusBarrierTwin()
+    twin.fire_watchdog()
+    await twin.plug()
+    gate = Gate(twin)
+    await gate.until(gate.inputs)
+    assert states_of(gate) == [DeviceState.STARTING, DeviceState.READY]
+    await gate.driver.release(Door.EXIT, 1, 5.0)
+    await gate.stop()
+    await twin.stop()
+
+
+async def test_a_watchdog_that_fires_meanwhile_is_a_fault_with_its_remedy_and_passes() -> None:
+    twin = ModbusBarrierTwin()
+    await twin.plug()
+    gate = Gate(twin, heartbeat_s=0.05)
+    await gate.until(gate.inputs)
+    twin.fire_watchdog()
+    await gate.until(lambda: "DRV-BAR-005" in faults_of(gate))
+    await gate.until(lambda: gate.driver.state is DeviceState.READY)
+    await gate.stop()
+    await twin.stop()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda twin: twin.fire_watchdog(keeps_alarm=True), "DRV-BAR-005"),
+        (lambda twin: twin.watchdog_off(), "DRV-BAR-006"),
+    ],
+    ids=["fired and stays so", "not enabled"],
+)
+async def test_a_board_whose_watchdog_protects_nobody_is_never_ready_and_released(
+    spoil: Callable[[ModbusBarrierTwin], None], code: str
+) -> None:
+    twin = ModbusBarrierTwin()
+    spoil(twin)
+    await twin.plug()
+    gate = Gate(twin, confirm_timeout_s=0.2)
+    await gate.until(lambda: faults_of(gate).count(code) >= 2)
+    assert DeviceState.READY not in states_of(gate)
+    for _ in range(5):
+        with pytest.raises(ReleaseNotMade):
+            await gate.driver.release(Door.EXIT, 1, 5.0)
+    assert gate.released() == []
+    await gate.stop()
+    await twin.stop()
+
+
+async def test_a_time_to_live_goes_to_the_board_in_its_own_unit() -> None:
+    twin = ModbusBarrierTwin()
+    await twin.plug()
+    points = {name: point.model_dump(mode="json") for name, point in read_map(GENERIC).points.items()}
+    gate = Gate(twin, table={"points": points, "ttl_unit_ms": 500})  # a board whose pulse width counts half seconds
+    await gate.until(gate.inputs)
+    await gate.driver.release(Door.EXIT, 1, 2.9)
+    await asyncio.sleep(0.1)
+    assert twin.is_released(Door.EXIT)
+    await gate.until(lambda: not twin.is_released(Door.EXIT), 1.0)  # five units of the twin are half a second
+    await gate.stop()
+    await twin.stop()
+
+
 async def test_a_plain_board_of_another_author_is_released_and_ended() -> None:
     def bits() -> list[SimData]:
-        return [SimData(0, values=[False] * 32, datatype=DataType.BITS)]
+        return [SimData(0, values=[False] * 4160, datatype=DataType.BITS)]
 
     def registers() -> list[SimData]:
         return [SimData(0, values=[0] * 40, datatype=DataType.REGISTERS)]
@@ -131,6 +203,17 @@ async def test_a_plain_board_of_another_author_is_released_and_ended() -> None:
         assert await asking.ask(1, 0, 2) == (0, 1)
         await asyncio.sleep(0.8)
         assert await asking.ask(1, 0, 2) == (0, 0)
+        await asking.ask(5, 4144, values=(1,))  # as the board does when its watchdog fires
+        await gate.until(lambda: "DRV-BAR-005" in faults_of(gate), 10.0)
+        await gate.until(lambda: gate.driver.state is DeviceState.READY, 10.0)  # cleared by the driver
+        assert await asking.ask(1, 4144) == (0,)
+        await asking.ask(5, 4113, values=(1,))
+        await gate.until(lambda: gate.driver.state is DeviceState.FAULT, 10.0)
+        with pytest.raises(ReleaseNotMade):
+            await gate.driver.release(Door.EXIT, 1, 0.4)
+        assert await asking.ask(1, 0, 2) == (0, 0)
+        await asking.ask(5, 4113, values=(0,))
+        await gate.until(lambda: gate.driver.state is DeviceState.READY, 10.0)
     finally:
         await asking.close()
         await gate.stop()
@@ -197,7 +280,7 @@ def test_a_map_of_the_sites_own_is_read_from_its_path(tmp_path: Path) -> None:
         (POINTS.replace("exit_open = {", "fire = {"), "the signal exit_open is needed"),
         (POINTS.replace("function = 2", "function = 6"), "exit_open uses one of the functions"),
         (POINTS.replace("exit_ttl = { function = 6, address = 1 }\n", ""), "tell its time as board_watchdog_s"),
-        ("box = 1\n" + POINTS, "box: Extra inputs .*known: board, source, watchdog, points"),
+        ("box = 1\n" + POINTS, "box: Extra inputs .*known: board, source, watchdog, ttl_unit_ms, points"),
         (POINTS + "[watchdog]\naddress = 3\nvalue = 0\n", "watchdog.value"),
         (POINTS + "entrance_ttl = { function = 6, address = 0 }\n", "entrance_ttl without entrance_release"),
     ],
