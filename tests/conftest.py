@@ -80,6 +80,17 @@ def _missing_pcsc() -> str:
     return next(filter(None, missing), "")
 
 
+def _missing_namespaces() -> str:
+    if os.geteuid() != 0:
+        return "only root may make a network namespace"
+    missing = [
+        _missing_program("unshare"),
+        _missing_program("ip", "/usr/sbin/ip"),
+        "" if _may_make_namespaces() else "this machine gives nobody a network of their own (CAP_SYS_ADMIN)",
+    ]
+    return next(filter(None, missing), "")
+
+
 # The reason why a marked test cannot run here; empty when it can.
 OBSTACLES: dict[str, Callable[[], str]] = {
     "chromium": lambda: _missing_program("chromium", "/usr/bin/chromium"),
@@ -95,6 +106,7 @@ OBSTACLES: dict[str, Callable[[], str]] = {
         or _missing_program("tesseract")
     ),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
+    "namespaces": _missing_namespaces,
     "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),
 }
 

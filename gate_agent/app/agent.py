@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable
 from datetime import timedelta
 
 import structlog
@@ -44,19 +45,28 @@ class BarrierPort:
     def __init__(self, driver: dc.BarrierDriver) -> None:
         self._driver = driver
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:
-        """Release one door."""
-        try:
-            await self._driver.release(door, ttl_s)
-        except DriverFault as fault:
-            raise DeviceFault(str(fault), code=fault.code) from fault
+    async def release(self, door: dc.Door, count: int, ttl_s: float) -> None:
+        """Release one door for so many passages."""
+        await _translated(self._driver.release(door, count, ttl_s))
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End running releases."""
-        try:
-            await self._driver.secure()
-        except DriverFault as fault:
-            raise DeviceFault(str(fault), code=fault.code) from fault
+        await _translated(self._driver.end_releases())
+
+    async def lockdown(self) -> None:
+        """End running releases and refuse new ones."""
+        await _translated(self._driver.lockdown())
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
+        await _translated(self._driver.lift_lockdown())
+
+
+async def _translated(command: Awaitable[None]) -> None:
+    try:
+        await command
+    except DriverFault as fault:
+        raise DeviceFault(str(fault), code=fault.code) from fault
 
 
 class ReaderPort:
@@ -67,10 +77,7 @@ class ReaderPort:
 
     async def read_again(self) -> None:
         """Ask for another read."""
-        try:
-            await self._driver.read_again()
-        except DriverFault as fault:
-            raise DeviceFault(str(fault), code=fault.code) from fault
+        await _translated(self._driver.read_again())
 
 
 class Agent:

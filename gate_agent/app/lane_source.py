@@ -252,6 +252,9 @@ class GateSource:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
                 lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
+                lane.feed(ev.LockdownLifted())
+            case AuthorisedAction.LOCKDOWN_LANE if lane:
+                lane.feed(ev.LockdownOrdered())
             case AuthorisedAction.ACKNOWLEDGE_ALARM if lane:
                 if not await lane.alarms.acknowledge(subject, verified.officers[0].officer_id):
                     return _refuse(_NO_SUCH_SUBJECT, "there is no such alarm now")

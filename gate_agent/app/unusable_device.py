@@ -59,11 +59,19 @@ class UnusableDevice:
         """Raise `NotReady`."""
         self._refuse()
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:  # noqa: ARG002 - the contract's signature
+    async def release(self, direction: dc.Door, count: int, ttl_s: float) -> None:  # noqa: ARG002 - the contract's signature
         """Raise `NotReady`: no door moves."""
         self._refuse()
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
+        """Raise `NotReady`."""
+        self._refuse()
+
+    async def lockdown(self) -> None:
+        """Raise `NotReady`; nothing is released here anyway."""
+        self._refuse()
+
+    async def lift_lockdown(self) -> None:
         """Raise `NotReady`."""
         self._refuse()
 

@@ -204,6 +204,8 @@ def instruction(controller: LaneController) -> Instruction:
     match state.phase:
         case Phase.IDLE:
             return Instruction.PRESENT_DOCUMENT
+        case Phase.SUSPENDED if state.stop_cause is not None and state.occupancy > 0:
+            return Instruction.HELP_IS_COMING
         case Phase.SUSPENDED:
             return Instruction.LANE_CLOSED
         case Phase.INSPECTING:

@@ -23,8 +23,10 @@ from central_sync.identity import read_verification_key
 from drivers.chip.errors import ChipFault
 from drivers.chip.pcsc_service import reader_names
 from gate_agent.cache import models_folder
+from gate_agent.cli.barrier_network import barrier_network
 from gate_agent.cli.device_probing import probe_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.kernel_routes import KernelNetwork, Network
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
 from gate_agent.clock import Clock, SystemClock
 from gate_agent.inspection.trust_ceremony import TrustRefused
@@ -33,7 +35,7 @@ from gate_agent.settings import SITE_FILE, FaceSettings, Settings, load
 from models import verification
 from models.errors import ModelsError
 
-SUMMARY = "look at this machine: Python, packages, models, keys, bundles, trust, disk, sockets, and each device"
+SUMMARY = "look at this machine: Python, packages, models, keys, bundles, trust, disk, sockets, the barrier's network, and each device"
 
 OWN_DISTRIBUTION = "egate"
 OWN_PACKAGES = ("gate_agent", "drivers", "models", "central_sync", "emrtd")
@@ -45,7 +47,7 @@ _LARGEST_BUNDLE_BYTES = 134_217_728
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One thing that was looked at: `result` is `fine`, `finding` or `not_looked_at`."""
+    """One thing that was looked at: `result` is `fine`, `finding`, `warning` (fit all the same) or `not_looked_at`."""
 
     check: str
     result: str
@@ -78,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             )
         else:
-            sign = {"fine": "ok", "finding": "!!", "not_looked_at": "--"}[look.result]
+            sign = {"fine": "ok", "finding": "!!", "warning": " !", "not_looked_at": "--"}[look.result]
             print(f"{sign} {look.check:<12} {look.finding}" + (f" → {look.remedy}" if look.remedy else ""))
     return 1 if any(look.result == "finding" for look in looks) else 0
 
@@ -107,6 +109,7 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock, probe_
         else:
             yield from _looks(check, look_at(settings))
     if settings is not None:
+        yield from barrier_network_looks(settings, KernelNetwork())
         yield from device_looks(settings, probe_s)
 
 
@@ -120,6 +123,19 @@ def device_looks(settings: Settings, probe_s: float) -> Iterator[Look]:
         return
     for name, findings in probe_findings(settings.device, probe_s).items():
         yield from _looks(f"device {name}", findings)
+
+
+def barrier_network_looks(settings: Settings, network: Network) -> Iterator[Look]:
+    """Look at who else can reach a barrier that is reached by an address."""
+    try:
+        found = barrier_network(settings, network)
+    except OSError as error:
+        yield Look("network", "not_looked_at", f"the kernel does not tell its routes ({error})")
+        return
+    if found.findings or not found.warnings:
+        yield from _looks("network", found.findings)
+    for warning in found.warnings:
+        yield Look("network", "warning", f"{warning.where}: {warning.finding}", warning.remedy)
 
 
 def _looks(check: str, findings: Sequence[Finding]) -> Iterator[Look]:

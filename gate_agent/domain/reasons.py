@@ -161,6 +161,8 @@ class ReasonCode(StrEnum):
     BARRIER_FAULT = "barrier_fault"
     BARRIER_TAMPER = "barrier_tamper"
     FIRE = "fire"
+    EMERGENCY_STOP = "emergency_stop"
+    LOCKDOWN = "lockdown"
     STORE_FAULT = "store_fault"
     LANE_SUSPENDED = "lane_suspended"
     STEP_TIMEOUT = "step_timeout"  # parameters: step

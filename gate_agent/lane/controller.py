@@ -18,6 +18,7 @@ import structlog
 from drivers import contracts as dc
 from gate_agent.clock import Clock
 from gate_agent.domain import document_events as de
+from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName
 from gate_agent.domain.crossing import PolicyAnswer
@@ -187,7 +188,7 @@ class LaneController:
         before = self.state
         if isinstance(event, ev.ReferenceReady) and (self.borrowed is None or not self.borrowed.reference_ready):
             return  # dropped before its turn came
-        if isinstance(event, ev.ReleaseConfirmed) and event.door is ev.DoorName.EXIT and self.borrowed is not None:
+        if isinstance(event, ev.ReleaseConfirmed) and event.door is dr.DoorName.EXIT and self.borrowed is not None:
             self.borrowed.released(self._clock.monotonic_s())
         self.state, effects = step(before, event)
         if self.state.phase is not before.phase:
@@ -219,7 +220,7 @@ class LaneController:
             case ev.CommitCrossing(passage):
                 self._here().passage = passage
                 self._job(self._commits.crossing(self._here(), effect, self.today))
-            case ev.OpenDoor() | ev.SecureDoors():
+            case dr.OpenDoor() | dr.SecureDoors() | dr.LockDown() | dr.LiftLockdown():
                 self._doors.command(effect)
             case ev.StartTimer(timer):
                 self.timers.start(timer, self.state.transaction_id)

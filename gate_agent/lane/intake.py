@@ -80,5 +80,6 @@ class Intake:
                 inputs.exit_passages,
                 inputs.fire,
                 inputs.tamper,
+                inputs.emergency_stop,
             ),
         )

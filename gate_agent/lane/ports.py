@@ -24,14 +24,22 @@ from models.results import FaceComparison, FaceSample
 
 
 class LaneBarrier(Protocol):
-    """Releases with a time to live; nothing else moves a door."""
+    """Releases that are counted and timed; nothing else moves a door. Faults are raised as `DeviceFault`."""
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Unlock one door for one passage; returns when the hardware confirmed it."""
+    async def release(self, door: Door, count: int, ttl_s: float) -> None:
+        """Unlock one door for `count` passages; returns when the hardware confirmed it."""
         ...
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End running releases."""
+        ...
+
+    async def lockdown(self) -> None:
+        """End running releases and refuse new ones until it is lifted."""
+        ...
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
         ...
 
 

@@ -20,7 +20,7 @@ from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
 from gate_agent.domain.declaration import Declaration
-from gate_agent.domain.events import GuardDecided
+from gate_agent.domain.events import GuardDecided, LockdownLifted, LockdownOrdered
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
@@ -64,6 +64,7 @@ class House:
     crossings: list[Crossing] = field(default_factory=list)
     entrances: int = 0
     releases: list[dc.Door] = field(default_factory=list)
+    lockdowns: list[bool] = field(default_factory=list)
     read_again_calls: int = 0
     changes: int = 0
     store_broken: bool = False
@@ -88,14 +89,20 @@ class House:
     kept: set[uuid.UUID] = field(default_factory=set)
     clock: Clock = field(default_factory=SystemClock)
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:
+    async def release(self, door: dc.Door, count: int, ttl_s: float) -> None:
         assert ttl_s > 0
         if self.barrier_broken:
             raise DeviceFault("no answer")
         self.releases.append(door)
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         pass
+
+    async def lockdown(self) -> None:
+        self.lockdowns.append(True)
+
+    async def lift_lockdown(self) -> None:
+        self.lockdowns.append(False)
 
     def changed(self) -> None:
         self.changes += 1
@@ -740,3 +747,20 @@ async def test_a_reference_that_comes_after_the_end_is_forgotten_once_more() -> 
         await walk.settle()
         assert walk.house.kept == set()
         assert walk.house.asked == ["reference", "forget", "forget"]
+
+
+async def test_a_lockdown_reaches_the_barrier_and_releases_nothing_until_it_is_lifted() -> None:
+    async with lane() as walk:
+        walk.controller.feed(LockdownOrdered())
+        await walk.settle()
+        assert walk.house.lockdowns == [True]
+        assert ReasonCode.LOCKDOWN in walk.controller.alarms.open
+        await walk.present()
+        assert walk.controller.state.phase is Phase.SUSPENDED
+        assert walk.house.releases == []
+        walk.controller.feed(LockdownLifted())
+        await walk.settle()
+        assert walk.house.lockdowns == [True, False]
+        assert ReasonCode.LOCKDOWN not in walk.controller.alarms.open
+        await walk.present()
+        assert walk.house.releases == [dc.Door.ENTRANCE]

@@ -77,14 +77,21 @@ class World:
     async def withdraw(self, transaction_id: uuid.UUID) -> None:
         self.gallery.discard(transaction_id)
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:
+    async def release(self, door: dc.Door, count: int, ttl_s: float) -> None:
         assert ttl_s > 0
+        assert count == 1
         if self.barrier_broken:
             raise DeviceFault("no answer")
         self.log.append(f"release {door.value}")
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         self.log.append("secure")
+
+    async def lockdown(self) -> None:
+        self.log.append("lockdown")
+
+    async def lift_lockdown(self) -> None:
+        self.log.append("lift lockdown")
 
     def set_active(self, *, active: bool) -> None:
         self.active = active
