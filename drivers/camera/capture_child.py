@@ -18,7 +18,8 @@ import numpy as np
 
 from drivers.barcode.frame_stream import FrameReader
 from drivers.camera.frame_ring import RingWriter
-from drivers.camera.sources import Frame, SourceFailed, open_source
+from drivers.camera.frame_source import Frame, SourceFailed
+from drivers.camera.sources import open_source
 from drivers.child_process import ParentGone, confine
 
 MESSAGE_LIMIT_BYTES = 1 << 16

@@ -19,6 +19,7 @@ from drivers.camera.errors import (
     CameraAbsent,
     CameraFault,
     CaptureChildEnded,
+    CredentialsRefused,
     FramesTooFew,
     PictureBlack,
     PictureFrozen,
@@ -57,6 +58,7 @@ _VERDICT_FAULTS: dict[Verdict, type[CameraFault]] = {
 _REASON_FAULTS: dict[str, type[CameraFault]] = {
     "absent": CameraAbsent,
     "refused": SourceRefused,
+    "credentials": CredentialsRefused,
     "memory": CaptureChildEnded,
     "ended": StreamEnded,
 }

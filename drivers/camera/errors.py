@@ -9,7 +9,8 @@ DriverFault
     ├── PictureBlack         DRV-CAM-005  frames come, nothing to be seen
     ├── FramesTooFew         DRV-CAM-006  frames come too slowly
     ├── CaptureChildEnded    DRV-CAM-007  the capture process died, hung, talked nonsense or ran out of memory
-    └── StreamEnded          DRV-CAM-008  the source closed the stream
+    ├── StreamEnded          DRV-CAM-008  the source closed the stream
+    └── CredentialsRefused   DRV-CAM-009  the camera does not let this user in
 """
 
 from __future__ import annotations
@@ -79,3 +80,10 @@ class StreamEnded(CameraFault):
 
     code = "DRV-CAM-008"
     remedy = "Check the camera; it is opened again by itself."
+
+
+class CredentialsRefused(CameraFault):
+    """The camera asks who is there and does not take the answer."""
+
+    code = "DRV-CAM-009"
+    remedy = "Check user name and password in the camera's address."

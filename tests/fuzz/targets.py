@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from tests.fuzz import (
     around,
+    cameras,
     children,
     chip_answers,
     chip_files,
@@ -47,5 +48,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
         "receipt": around.receipt,
+        "rtsp_answer": cameras.rtsp_answer,
+        "mjpeg_stream": cameras.mjpeg_stream,
     }
 )

@@ -1,0 +1,40 @@
+"""V4L2 devices through OpenCV as a source of frames."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from drivers.camera.frame_source import Frame, SourceFailed
+
+
+class DeviceSource:
+    """`VideoCapture` over a device path such as `/dev/v4l/by-id/…`."""
+
+    def __init__(self, path: str, width_px: int, height_px: int) -> None:
+        self.arrived = 0
+        self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise SourceFailed("refused", "device cannot be opened as a camera")
+        self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width_px)
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height_px)
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+
+    def grab(self, wait_s: float) -> bool:
+        """Wait for the next frame as long as the library does; `wait_s` is not looked at. Raises `SourceFailed`."""
+        del wait_s
+        if not self._capture.grab():
+            raise SourceFailed("ended", "device gives no more frames")
+        self.arrived += 1
+        return True
+
+    def decode(self) -> Frame | None:
+        """Return the frame last grabbed as BGR."""
+        is_read, frame = self._capture.retrieve()
+        return frame.astype(np.uint8, copy=False) if is_read else None
+
+    def close(self) -> None:
+        """Let go of the device."""
+        self._capture.release()
