@@ -6,17 +6,18 @@ From the child: `ring` (with the descriptors of the slots), `opened`, `frame`, `
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
 import cv2
 import numpy as np
 
 from drivers.barcode.frame_stream import FrameReader
+from drivers.camera.frame_marks import marks_of
 from drivers.camera.frame_ring import RingWriter
 from drivers.camera.frame_source import Frame, SourceFailed
 from drivers.camera.sources import open_source
@@ -24,7 +25,6 @@ from drivers.child_process import ParentGone, confine
 
 MESSAGE_LIMIT_BYTES = 1 << 16
 GRAB_WAIT_S = 0.1
-SAMPLE_ROWS = 48
 
 
 class Capture:
@@ -64,8 +64,9 @@ class Capture:
             if frame is None:
                 continue
             self._decoded_s = arrived_s
+            source_px = self._source.size_px or (frame.shape[1], frame.shape[0])
             frame = self._within_limits(frame)
-            self._announce(frame, arrived_s)
+            self._announce(frame, source_px, arrived_s)
             if is_reading_due:
                 self._read_s = arrived_s
                 self._read(frame, arrived_s)
@@ -91,11 +92,9 @@ class Capture:
         size = (max(1, int(width_px * scale)), max(1, int(height_px * scale)))
         return cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
-    def _announce(self, frame: Frame, arrived_s: float) -> None:
-        step = max(1, frame.shape[0] // SAMPLE_ROWS)
-        sample = np.ascontiguousarray(frame[::step, ::step])
-        digest = hashlib.blake2b(sample.tobytes(), digest_size=8).hexdigest()
-        is_new, self._digest = digest != self._digest, digest
+    def _announce(self, frame: Frame, source_px: tuple[int, int], arrived_s: float) -> None:
+        marks = marks_of(frame)
+        is_new, self._digest = marks.digest != self._digest, marks.digest
         self._number += 1
         self._say(
             {
@@ -103,12 +102,12 @@ class Capture:
                 "number": self._number,
                 "arrived": self._source.arrived,
                 "t_mono_s": arrived_s,
+                "stream_s": self._source.stream_s,
+                "source_px": source_px,
                 "width_px": frame.shape[1],
                 "height_px": frame.shape[0],
                 "slot": self._ring.write(frame) if self._is_active and is_new else -1,
-                "digest": digest,
-                "luma": round(float(sample.mean()), 2),
-                "spread": round(float(sample.std()), 2),
+                **asdict(marks),
             }
         )
 

@@ -13,6 +13,8 @@ class DeviceSource:
 
     def __init__(self, path: str, width_px: int, height_px: int) -> None:
         self.arrived = 0
+        self.stream_s: float | None = None
+        self.size_px: tuple[int, int] | None = None
         self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         if not self._capture.isOpened():
             self._capture.release()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from drivers.camera.capture_process import CaptureProcess
 from drivers.camera.errors import (
@@ -23,11 +23,14 @@ from drivers.camera.errors import (
     FramesTooFew,
     PictureBlack,
     PictureFrozen,
+    PictureSizeWrong,
+    PictureWhite,
     SourceRefused,
     StreamEnded,
     StreamStale,
+    StreamTimeBackwards,
 )
-from drivers.camera.frame_watch import FrameWatch, Verdict, WatchLimits
+from drivers.camera.frame_watch import FrameWatch, Seen, Verdict, WatchLimits
 from drivers.child_process import set_within
 from drivers.contracts import (
     BarcodeRead,
@@ -53,7 +56,10 @@ _VERDICT_FAULTS: dict[Verdict, type[CameraFault]] = {
     Verdict.STALE: StreamStale,
     Verdict.FROZEN: PictureFrozen,
     Verdict.BLACK: PictureBlack,
+    Verdict.WHITE: PictureWhite,
     Verdict.SLOW: FramesTooFew,
+    Verdict.RESIZED: PictureSizeWrong,
+    Verdict.BACKWARDS: StreamTimeBackwards,
 }
 _REASON_FAULTS: dict[str, type[CameraFault]] = {
     "absent": CameraAbsent,
@@ -62,7 +68,7 @@ _REASON_FAULTS: dict[str, type[CameraFault]] = {
     "memory": CaptureChildEnded,
     "ended": StreamEnded,
 }
-_REOPENING = frozenset({Verdict.STALE, Verdict.FROZEN})
+_REOPENING = frozenset({Verdict.STALE, Verdict.FROZEN, Verdict.RESIZED, Verdict.BACKWARDS})
 
 
 class CameraOptions(BaseModel):
@@ -76,12 +82,31 @@ class CameraOptions(BaseModel):
     width_limit_px: int = Field(1920, ge=160, le=3840, description="Wider frames are scaled down.")
     height_limit_px: int = Field(1080, ge=120, le=2160, description="Higher frames are scaled down.")
     slots: int = Field(4, ge=2, le=16, description="Frames in shared memory; a borrowed one is never overwritten.")
-    stale_s: float = Field(2.0, gt=0, le=60, description="No frame for so long is a fault.")
+    stale_s: float = Field(1.8, gt=0, le=60, description="No frame for so long is a fault.")
     frozen_s: float = Field(
-        2.0, ge=0, le=60, description="An unchanged picture for so long is a fault; 0: not watched."
+        1.4,
+        ge=0,
+        le=60,
+        description="A picture of which no pixel changes for so long is a fault; 0: not watched. Give a camera that sends H.264"
+        " of an empty lane more than its key frame interval.",
     )
-    black_s: float = Field(2.0, ge=0, le=60, description="A black picture for so long is a fault; 0: not watched.")
+    black_s: float = Field(
+        1.4,
+        ge=0,
+        le=60,
+        description="A picture all black, dark and flat, or white for so long is a fault; 0: not watched.",
+    )
     minimum_fps: float = Field(2.5, ge=0, le=60, description="Fewer arriving frames per second are a fault.")
+    declared_fps: float = Field(
+        0.0,
+        ge=0,
+        le=240,
+        description="Frames per second that the camera is set to: less than half is a fault; 0: unknown.",
+    )
+    picture_size_px: tuple[PositiveInt, PositiveInt] | None = Field(
+        None,
+        description="Width and height that the camera must send; without it a change between openings is no fault.",
+    )
     open_timeout_s: float = Field(2.0, gt=0, le=30, description="Longest wait for the source to answer.")
     read_barcodes: bool = Field(default=False, description="Offer bar code reading (`set_reading`).")
     reading_fps: float = Field(4.0, gt=0, le=30, description="Frames searched for bar codes per second while reading.")
@@ -113,7 +138,8 @@ class OpenCvCamera:
                 stale_s=options.stale_s,
                 frozen_s=options.frozen_s,
                 black_s=options.black_s,
-                minimum_fps=options.minimum_fps,
+                minimum_fps=max(options.minimum_fps, options.declared_fps / 2),
+                size_px=options.picture_size_px,
             )
         )
 
@@ -207,13 +233,7 @@ class OpenCvCamera:
     def _hear_frame(self, message: dict[str, Any]) -> None:
         now_s = self._clock.monotonic_s()
         slot, width_px, height_px = int(message["slot"]), int(message["width_px"]), int(message["height_px"])
-        is_new = self._watch.saw(
-            now_s,
-            digest=str(message["digest"]),
-            luma=float(message["luma"]),
-            spread=float(message["spread"]),
-            arrived=int(message["arrived"]),
-        )
+        is_new = self._watch.saw(now_s, _seen(message))
         self._judge(now_s)
         if slot < 0 or self._child is None:
             return
@@ -248,6 +268,19 @@ class OpenCvCamera:
             if fault.code != self.reporter.fault_code:
                 self.reporter.change(fault.state, fault)
         return verdict
+
+
+def _seen(message: Mapping[str, Any]) -> Seen:
+    stream_s = message["stream_s"]
+    return Seen(
+        digest=str(message["digest"]),
+        luma=float(message["luma"]),
+        spread=float(message["spread"]),
+        white_ratio=float(message["white_ratio"]),
+        arrived=int(message["arrived"]),
+        size_px=(int(message["source_px"][0]), int(message["source_px"][1])),
+        stream_s=None if stream_s is None else float(stream_s),
+    )
 
 
 def build(name: str, options: Mapping[str, object], sink: EventSink, clock: Clock) -> OpenCvCamera:

@@ -20,6 +20,8 @@ class FileSource:
 
     def __init__(self, path: str) -> None:
         self.arrived = 0
+        self.stream_s: float | None = None
+        self.size_px: tuple[int, int] | None = None
         self._path = path
         self._capture = self._open()
         rate = self._capture.get(cv2.CAP_PROP_FPS)

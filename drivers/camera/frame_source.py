@@ -19,9 +19,15 @@ class SourceFailed(Exception):
 
 
 class FrameSource(Protocol):
-    """A source that is drained all the time and decodes only when asked."""
+    """A source that is drained all the time and decodes only when asked.
+
+    `arrived` counts its frames. `stream_s`: its own time of the frame last grabbed, None where it has none or begins anew by itself.
+    `size_px`: width and height as sent of the frame last decoded, None where `decode` never scales.
+    """
 
     arrived: int
+    stream_s: float | None
+    size_px: tuple[int, int] | None
 
     def grab(self, wait_s: float) -> bool:
         """Wait for the next frame; False when none came in time. Raises `SourceFailed`."""

@@ -17,6 +17,8 @@ class MjpegSource:
         self._limits = (width_limit_px, height_limit_px)
         self._picture = b""
         self.arrived = 0
+        self.stream_s: float | None = None
+        self.size_px: tuple[int, int] | None = None
         try:
             self._stream = MjpegStream(url, timeout_s)
         except StreamRefused as error:
@@ -46,6 +48,7 @@ class MjpegSource:
             size = gate(self._picture)
         except ImageRefused:
             return None
+        self.size_px = (size.width_px, size.height_px)
         excess = max(size.width_px / self._limits[0], size.height_px / self._limits[1])
         mode = next(mode for factor, mode in _REDUCTIONS if excess >= factor)
         try:

@@ -69,6 +69,14 @@ class NetworkCameraTwin(TcpTwin):
         """Show black, as with a covered lens."""
         self.scene.blank()
 
+    def overexpose(self) -> None:
+        """Show white, as with a lamp into the lens."""
+        self.scene.overexpose()
+
+    def resize(self, width_px: int, height_px: int) -> None:
+        """Send the empty wall at another size from now on."""
+        self.scene.resize(width_px, height_px)
+
     def freeze(self, *, on: bool = True) -> None:
         """Send the very same picture for ever."""
         self.scene.freeze(on=on)

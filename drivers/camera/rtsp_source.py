@@ -33,6 +33,8 @@ class RtspSource:
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self.arrived = 0
+        self.stream_s: float | None = None
+        self.size_px: tuple[int, int] | None = None
         self._failures = 0
         self._timeout_s = timeout_s
         try:
@@ -58,6 +60,7 @@ class RtspSource:
         if self._capture.grab():
             self._failures = 0
             self.arrived += 1
+            self.stream_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             return True
         self._failures += 1
         if time.monotonic() - began_s >= 0.9 * self._timeout_s:

@@ -28,11 +28,16 @@ class RtspCameraTwin(NetworkCameraTwin):
 
     credentials: Credentials | None = None
     redirect_to: str = ""
+    _set_back_s: float = 0.0
 
     @property
     def url(self) -> str:
         """The address a camera driver is given as `source`, without credentials."""
         return f"rtsp://127.0.0.1:{self.port}/video"
+
+    def set_back(self, seconds: float) -> None:
+        """Let the stream's own time jump back."""
+        self._set_back_s += seconds
 
     def plugged(self) -> None:
         """Begin a stream of its own after each plug."""
@@ -42,7 +47,7 @@ class RtspCameraTwin(NetworkCameraTwin):
     def packed(self, picture: bytes) -> bytes:
         """Return the picture's RTP packets, interleaved on channel 0; nothing for a picture that cannot travel so."""
         try:
-            packets = self._packer.packets(picture, int(time.monotonic() * CLOCK_HZ))
+            packets = self._packer.packets(picture, int((time.monotonic() - self._set_back_s) * CLOCK_HZ))
         except PictureUnsuitable:
             return b""
         return b"".join(Interleaved(0, packet).encode() for packet in packets)

@@ -124,6 +124,30 @@ async def test_a_black_picture_is_a_fault_that_clears_without_reopening(post: Po
     assert post.driver._child is child
 
 
+async def test_a_white_picture_is_a_fault_that_clears_without_reopening(post: Post, twin: NetworkCameraTwin) -> None:
+    child = post.driver._child
+    twin.overexpose()
+    await post.until_state(DeviceState.FAULT)
+    assert post.faults() == ["DRV-CAM-010"]
+    twin.show(scene(1))
+    await post.until_state(DeviceState.READY)
+    assert post.driver._child is child
+
+
+async def test_another_size_in_the_middle_is_a_fault_and_taken_after_a_reopening(
+    post: Post, twin: NetworkCameraTwin
+) -> None:
+    child = post.driver._child
+    twin.resize(320, 240)
+    await post.until_state(DeviceState.FAULT)
+    assert post.faults() == ["DRV-CAM-011"]
+    await post.until_state(DeviceState.READY, 15)
+    assert post.driver._child is not child
+    post.driver.set_active(active=True)
+    await post.until(lambda: post.told(FrameCaptured))
+    assert (post.told(FrameCaptured)[0].data.width_px, post.told(FrameCaptured)[0].data.height_px) == (320, 240)
+
+
 async def test_damaged_pictures_are_no_frames(post: Post, twin: NetworkCameraTwin) -> None:
     twin.corrupt()
     await post.until_state(DeviceState.FAULT)

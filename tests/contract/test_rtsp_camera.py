@@ -92,6 +92,15 @@ async def test_one_byte_a_second_is_stale_and_does_not_hold_anybody(camera: type
             await post.until_state(DeviceState.READY, 20)
 
 
+async def test_a_stream_time_that_goes_back_is_a_fault_and_taken_after_a_reopening(twin: RtspCameraTwin) -> None:
+    async with posted(twin.url) as post:
+        await post.until_state(DeviceState.READY, 15)
+        twin.set_back(30.0)
+        await post.until(post.faults, 15)
+        assert post.faults() == ["DRV-CAM-012"]
+        await post.until_state(DeviceState.READY, 20)
+
+
 async def test_a_stopped_child_is_found_and_replaced(twin: RtspCameraTwin) -> None:
     async with posted(twin.url) as post:
         await post.until_state(DeviceState.READY, 15)
