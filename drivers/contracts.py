@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.channels import Channel, PixelFormat
 from drivers.surroundings import Surroundings
 
 
@@ -112,7 +113,7 @@ class BarcodeRefused:
 
 @dataclass(frozen=True, slots=True)
 class FrameCaptured:
-    """A newest frame lies in shared memory: BGR uint8, `height_px` x `width_px` x 3, in the file behind descriptor `memfd`.
+    """A newest frame lies in shared memory: `height_px` rows of `width_px` pixels in the file behind descriptor `memfd`.
 
     The descriptor belongs to the driver; `release()` must be called once the frame was used or dropped.
     """
@@ -122,6 +123,8 @@ class FrameCaptured:
     height_px: int
     frame_number: int
     release: Callable[[], None]
+    channel: Channel = Channel.VISIBLE
+    pixel_format: PixelFormat = PixelFormat.BGR8
 
 
 class Door(StrEnum):

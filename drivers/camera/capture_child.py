@@ -21,6 +21,7 @@ from drivers.camera.frame_marks import marks_of
 from drivers.camera.frame_ring import RingWriter
 from drivers.camera.frame_source import Frame, SourceFailed
 from drivers.camera.sources import open_source
+from drivers.channels import Channel
 from drivers.child_process import ParentGone, confine
 
 MESSAGE_LIMIT_BYTES = 1 << 16
@@ -38,6 +39,7 @@ class Capture:
         self._reading_period_s = 1 / float(orders["reading_fps"])
         self._is_active = bool(orders["active"])
         self._is_reading = bool(orders["reading"])
+        channel = Channel(orders["channel"])
         self._number = 0
         self._digest = ""
         self._reader = FrameReader()
@@ -46,7 +48,7 @@ class Capture:
         self._ring = RingWriter(int(orders["slots"]), slot_bytes)
         self._say({"say": "ring", "slot_bytes": slot_bytes}, self._ring.descriptors)
         self._source = open_source(
-            str(orders["source"]), float(orders["timeout_s"]), self._width_limit_px, self._height_limit_px
+            str(orders["source"]), float(orders["timeout_s"]), channel, (self._width_limit_px, self._height_limit_px)
         )
         self._say({"say": "opened"})
 
@@ -90,7 +92,9 @@ class Capture:
         if scale >= 1:
             return frame
         size = (max(1, int(width_px * scale)), max(1, int(height_px * scale)))
-        return cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        is_depth = frame.dtype != np.uint8
+        scaled = cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST if is_depth else cv2.INTER_AREA)
+        return np.asarray(scaled, dtype=frame.dtype)  # depths are never mixed: between two of them there is nothing
 
     def _announce(self, frame: Frame, source_px: tuple[int, int], arrived_s: float) -> None:
         marks = marks_of(frame)

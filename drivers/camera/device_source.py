@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import cv2
-import numpy as np
 
-from drivers.camera.frame_source import Frame, SourceFailed
+from drivers.camera.frame_source import Frame, SourceFailed, as_channel
+from drivers.channels import Channel
+
+_FORMATS = {Channel.VISIBLE: "MJPG", Channel.NEAR_INFRARED: "GREY", Channel.DEPTH: "Z16 "}
 
 
 class DeviceSource:
     """`VideoCapture` over a device path such as `/dev/v4l/by-id/…`."""
 
-    def __init__(self, path: str, width_px: int, height_px: int) -> None:
+    def __init__(self, path: str, channel: Channel, size_px: tuple[int, int]) -> None:
+        self._channel = channel
         self.arrived = 0
         self.stream_s: float | None = None
         self.size_px: tuple[int, int] | None = None
@@ -19,9 +22,11 @@ class DeviceSource:
         if not self._capture.isOpened():
             self._capture.release()
             raise SourceFailed("refused", "device cannot be opened as a camera")
-        self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width_px)
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height_px)
+        if channel is Channel.DEPTH:
+            self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*_FORMATS[channel]))
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_px[0])
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_px[1])
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
     def grab(self, wait_s: float) -> bool:
@@ -33,9 +38,9 @@ class DeviceSource:
         return True
 
     def decode(self) -> Frame | None:
-        """Return the frame last grabbed as BGR."""
+        """Return the frame last grabbed, as its channel has it. Raises `SourceFailed`."""
         is_read, frame = self._capture.retrieve()
-        return frame.astype(np.uint8, copy=False) if is_read else None
+        return as_channel(frame, self._channel) if is_read else None
 
     def close(self) -> None:
         """Let go of the device."""

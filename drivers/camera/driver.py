@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from drivers.camera.capture_process import CaptureProcess
 from drivers.camera.errors import (
@@ -31,15 +31,9 @@ from drivers.camera.errors import (
     StreamTimeBackwards,
 )
 from drivers.camera.frame_watch import FrameWatch, Seen, Verdict, WatchLimits
+from drivers.channels import Channel, PixelFormat
 from drivers.child_process import set_within
-from drivers.contracts import (
-    BarcodeRead,
-    Clock,
-    DeviceClass,
-    DeviceState,
-    EventSink,
-    FrameCaptured,
-)
+from drivers.contracts import BarcodeRead, Clock, DeviceClass, DeviceState, EventSink, FrameCaptured
 from drivers.errors import DriverFault, OptionsRefused, UnexpectedFailure
 from drivers.reporter import Reporter
 from drivers.supervisor import Backoff
@@ -68,6 +62,11 @@ _REASON_FAULTS: dict[str, type[CameraFault]] = {
     "memory": CaptureChildEnded,
     "ended": StreamEnded,
 }
+_PIXELS = {
+    Channel.VISIBLE: PixelFormat.BGR8,
+    Channel.NEAR_INFRARED: PixelFormat.GRAY8,
+    Channel.DEPTH: PixelFormat.DEPTH16,
+}
 _REOPENING = frozenset({Verdict.STALE, Verdict.FROZEN, Verdict.RESIZED, Verdict.BACKWARDS})
 
 
@@ -76,7 +75,12 @@ class CameraOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str = Field(min_length=1, description="`/dev/v4l/by-id/…`, `rtsp://…`, `http://…` (MJPEG) or a file.")
+    source: str = Field(
+        min_length=1, description="`/dev/v4l/by-id/…`, `rtsp://…`, `http://…` (MJPEG), a file, or a folder of pictures."
+    )
+    channel: Channel = Field(
+        Channel.VISIBLE, description="What the frames show: `visible`, `near_infrared` (grey) or `depth` (16 bits, mm)."
+    )
     fps: float = Field(10.0, gt=0, le=60, description="Most frames decoded per second while active.")
     idle_fps: float = Field(2.0, ge=1, le=60, description="Frames decoded per second for the watch while idle.")
     width_limit_px: int = Field(1920, ge=160, le=3840, description="Wider frames are scaled down.")
@@ -112,6 +116,14 @@ class CameraOptions(BaseModel):
     reading_fps: float = Field(4.0, gt=0, le=30, description="Frames searched for bar codes per second while reading.")
     memory_limit_bytes: int = Field(1_073_741_824, ge=536_870_912, description="Address space of the capture child.")
 
+    @model_validator(mode="after")
+    def _channel_fits(self) -> CameraOptions:
+        if self.channel is Channel.DEPTH and self.source.startswith("rtsp://"):
+            raise ValueError("RTSP carries no depth: give a device, a folder of PNG files or an http address")
+        if self.channel is not Channel.VISIBLE and self.read_barcodes:
+            raise ValueError("bar codes are read in visible light only")
+        return self
+
 
 class OpenCvCamera:
     """One camera with latest-frame hand-over (`CameraDriver`), which can also read bar codes from its frames."""
@@ -120,6 +132,7 @@ class OpenCvCamera:
 
     def __init__(self, name: str, options: CameraOptions, sink: EventSink, clock: Clock) -> None:
         self.name = name
+        self.channel = options.channel
         self.capabilities = frozenset({"frames", "barcodes"} if options.read_barcodes else {"frames"})
         self.events = frozenset({FrameCaptured, BarcodeRead} if options.read_barcodes else {FrameCaptured})
         self._options = options
@@ -201,6 +214,7 @@ class OpenCvCamera:
         return {
             "do": "configure",
             "source": options.source,
+            "channel": options.channel.value,
             "fps": options.fps,
             "idle_fps": options.idle_fps,
             "width_limit_px": options.width_limit_px,
@@ -237,12 +251,13 @@ class OpenCvCamera:
         self._judge(now_s)
         if slot < 0 or self._child is None:
             return
-        memfd, release = self._child.lend(slot, width_px * height_px * 3)
+        pixels = _PIXELS[self.channel]
+        memfd, release = self._child.lend(slot, width_px * height_px * pixels.pixel_bytes)
         if not (is_new and self._is_active and self.state is DeviceState.READY):
             release()
             return
         self._frame_number += 1
-        frame = FrameCaptured(memfd, width_px, height_px, self._frame_number, release)
+        frame = FrameCaptured(memfd, width_px, height_px, self._frame_number, release, self.channel, pixels)
         self.reporter.emit(frame, float(message["t_mono_s"]))
 
     def _hear_symbols(self, message: dict[str, Any]) -> None:

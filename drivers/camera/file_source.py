@@ -6,9 +6,9 @@ import os
 import time
 
 import cv2
-import numpy as np
 
-from drivers.camera.frame_source import Frame, SourceFailed
+from drivers.camera.frame_source import Frame, SourceFailed, as_channel
+from drivers.channels import Channel
 
 DEFAULT_FPS = 10.0
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -18,7 +18,8 @@ _OPTIONS = "protocol_whitelist;file"  # a play list in a file must not lead to t
 class FileSource:
     """`VideoCapture` over a file."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, channel: Channel) -> None:
+        self._channel = channel
         self.arrived = 0
         self.stream_s: float | None = None
         self.size_px: tuple[int, int] | None = None
@@ -54,9 +55,9 @@ class FileSource:
         return True
 
     def decode(self) -> Frame | None:
-        """Return the frame last grabbed as BGR."""
+        """Return the frame last grabbed, as its channel has it. Raises `SourceFailed`."""
         is_read, frame = self._capture.retrieve()
-        return frame.astype(np.uint8, copy=False) if is_read else None
+        return as_channel(frame, self._channel) if is_read else None
 
     def close(self) -> None:
         """Close the file."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Frame = NDArray[np.uint8]
+from drivers.channels import Channel
+
+Frame = NDArray[Any]
+"""Pixels of a channel: (rows, columns, 3) uint8 of visible light, (rows, columns) uint8 of infrared, (rows, columns) uint16 of depth."""
 
 
 class SourceFailed(Exception):
@@ -34,9 +38,24 @@ class FrameSource(Protocol):
         ...
 
     def decode(self) -> Frame | None:
-        """Return the frame last grabbed as BGR; None when it cannot be decoded."""
+        """Return the frame last grabbed, as its channel has it; None when it cannot be decoded. Raises `SourceFailed`."""
         ...
 
     def close(self) -> None:
         """Let go of the device."""
         ...
+
+
+def as_channel(frame: Frame, channel: Channel) -> Frame:
+    """Return a decoded picture as its channel has it. Raises `SourceFailed` for a depth camera that sends none."""
+    if channel is Channel.DEPTH:
+        if frame.dtype != np.uint16 or frame.ndim != 2:
+            raise SourceFailed("refused", "the pictures are no depth of 16 bits")
+        return frame
+    if frame.dtype != np.uint8:
+        raise SourceFailed("refused", "the pictures have other than 8 bits a value")
+    if channel is Channel.NEAR_INFRARED and frame.ndim == 3:
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+    if channel is Channel.VISIBLE and frame.ndim == 2:
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+    return frame

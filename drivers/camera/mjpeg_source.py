@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-
-from drivers.barcode.image_header import ImageRefused, gate
 from drivers.camera.frame_source import Frame, SourceFailed
 from drivers.camera.mjpeg import MjpegStream, StreamRefused
+from drivers.camera.picture_decoding import decoded
+from drivers.channels import Channel
 
 
 class MjpegSource:
-    """Newest JPEG of an HTTP stream; decoding passes the header gate first."""
+    """Newest picture of an HTTP stream: JPEG, and PNG of 16 bits where depth is sent."""
 
-    def __init__(self, url: str, timeout_s: float, width_limit_px: int, height_limit_px: int) -> None:
-        self._limits = (width_limit_px, height_limit_px)
+    def __init__(self, url: str, timeout_s: float, channel: Channel, limits_px: tuple[int, int]) -> None:
+        self._channel = channel
+        self._limits = limits_px
         self._picture = b""
         self.arrived = 0
         self.stream_s: float | None = None
@@ -43,28 +42,11 @@ class MjpegSource:
         return True
 
     def decode(self) -> Frame | None:
-        """Return the frame last grabbed as BGR, at a half, quarter or eighth when it is over the limits; None when torn."""
-        try:
-            size = gate(self._picture)
-        except ImageRefused:
-            return None
-        self.size_px = (size.width_px, size.height_px)
-        excess = max(size.width_px / self._limits[0], size.height_px / self._limits[1])
-        mode = next(mode for factor, mode in _REDUCTIONS if excess >= factor)
-        try:
-            frame = cv2.imdecode(np.frombuffer(self._picture, np.uint8), mode)
-        except cv2.error:
-            return None
-        return None if frame is None else frame.astype(np.uint8, copy=False)
+        """Return the frame last grabbed, scaled down when it is over the limits; None when torn. Raises `SourceFailed`."""
+        frame, size_px = decoded(self._picture, self._channel, self._limits)
+        self.size_px = size_px or self.size_px
+        return frame
 
     def close(self) -> None:
         """Close the connection."""
         self._stream.close()
-
-
-_REDUCTIONS = (
-    (8.0, cv2.IMREAD_REDUCED_COLOR_8),
-    (4.0, cv2.IMREAD_REDUCED_COLOR_4),
-    (2.0, cv2.IMREAD_REDUCED_COLOR_2),
-    (0.0, cv2.IMREAD_COLOR),
-)

@@ -10,10 +10,10 @@ import os
 import time
 
 import cv2
-import numpy as np
 
-from drivers.camera.frame_source import Frame, SourceFailed
+from drivers.camera.frame_source import Frame, SourceFailed, as_channel
 from drivers.camera.rtsp_preflight import StreamNotOffered, check_offer
+from drivers.channels import Channel
 
 _OPTIONS = (
     "rtsp_transport;tcp",
@@ -31,7 +31,8 @@ _FAILURES_IN_A_ROW = 5  # a damaged frame fails like the end of the stream does
 class RtspSource:
     """`VideoCapture` over an rtsp address."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, channel: Channel) -> None:
+        self._channel = channel
         self.arrived = 0
         self.stream_s: float | None = None
         self.size_px: tuple[int, int] | None = None
@@ -70,9 +71,9 @@ class RtspSource:
         return False
 
     def decode(self) -> Frame | None:
-        """Return the frame last grabbed as BGR."""
+        """Return the frame last grabbed, as its channel has it. Raises `SourceFailed`."""
         is_read, frame = self._capture.retrieve()
-        return frame.astype(np.uint8, copy=False) if is_read else None
+        return as_channel(frame, self._channel) if is_read else None
 
     def close(self) -> None:
         """Close the connection."""

@@ -16,6 +16,8 @@ _ANSWER = (
 class CameraTwin(NetworkCameraTwin):
     """A network camera that sends MJPEG over HTTP to whoever asks."""
 
+    media_type = "image/jpeg"
+
     @property
     def url(self) -> str:
         """The address a camera driver is given as `source`."""
@@ -23,7 +25,7 @@ class CameraTwin(NetworkCameraTwin):
 
     def packed(self, picture: bytes) -> bytes:
         """Return one part of the multipart stream."""
-        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+        head = f"--{BOUNDARY}\r\nContent-Type: {self.media_type}\r\nContent-Length: {len(picture)}\r\n\r\n"
         return head.encode() + picture + b"\r\n"
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
