@@ -20,7 +20,7 @@ from drivers.barcode.frame_stream import FrameReader
 from drivers.camera.frame_marks import marks_of
 from drivers.camera.frame_ring import RingWriter
 from drivers.camera.frame_source import Frame, SourceFailed
-from drivers.camera.sources import open_source
+from drivers.camera.sources import SourceOrders, open_source
 from drivers.channels import Channel
 from drivers.child_process import ParentGone, confine
 
@@ -47,10 +47,11 @@ class Capture:
         slot_bytes = self._width_limit_px * self._height_limit_px * 3
         self._ring = RingWriter(int(orders["slots"]), slot_bytes)
         self._say({"say": "ring", "slot_bytes": slot_bytes}, self._ring.descriptors)
+        limits_px = (self._width_limit_px, self._height_limit_px)
         self._source = open_source(
-            str(orders["source"]), float(orders["timeout_s"]), channel, (self._width_limit_px, self._height_limit_px)
+            SourceOrders(str(orders["source"]), float(orders["timeout_s"]), channel, limits_px, orders["controls"])
         )
-        self._say({"say": "opened"})
+        self._say({"say": "opened", "notes": self._source.notes})
 
     def run(self) -> None:
         """Work until the parent goes. Raises `SourceFailed` and `ParentGone`."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
@@ -19,6 +19,8 @@ from drivers.camera.errors import (
     CameraAbsent,
     CameraFault,
     CaptureChildEnded,
+    ControlNotSet,
+    ControlRefused,
     CredentialsRefused,
     FramesTooFew,
     PictureBlack,
@@ -59,6 +61,7 @@ _REASON_FAULTS: dict[str, type[CameraFault]] = {
     "absent": CameraAbsent,
     "refused": SourceRefused,
     "credentials": CredentialsRefused,
+    "control": ControlRefused,
     "memory": CaptureChildEnded,
     "ended": StreamEnded,
 }
@@ -67,6 +70,7 @@ _PIXELS = {
     Channel.NEAR_INFRARED: PixelFormat.GRAY8,
     Channel.DEPTH: PixelFormat.DEPTH16,
 }
+_CONTROLS = ("exposure_us", "gain", "focus", "white_balance_k", "power_line_hz")
 _REOPENING = frozenset({Verdict.STALE, Verdict.FROZEN, Verdict.RESIZED, Verdict.BACKWARDS})
 
 
@@ -116,6 +120,28 @@ class CameraOptions(BaseModel):
     reading_fps: float = Field(4.0, gt=0, le=30, description="Frames searched for bar codes per second while reading.")
     memory_limit_bytes: int = Field(1_073_741_824, ge=536_870_912, description="Address space of the capture child.")
 
+    exposure_us: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] | None = Field(
+        None, description="V4L2: exposure time in microseconds, or `auto`; untouched without it. So are the next four."
+    )
+    gain: int | Literal["auto"] | None = Field(None, description="V4L2: gain in the camera's own steps, or `auto`.")
+    focus: int | Literal["auto"] | None = Field(None, description="V4L2: focus in the camera's own steps, or `auto`.")
+    white_balance_k: Annotated[int, Field(ge=1000, le=20_000)] | Literal["auto"] | None = Field(
+        None, description="V4L2: white balance in kelvin, or `auto`."
+    )
+    power_line_hz: Literal[0, 50, 60, "auto"] | None = Field(
+        None, description="V4L2: frequency of the mains whose lamps flicker, `auto`, or 0 for no lamps."
+    )
+
+    def controls(self) -> dict[str, int | str]:
+        """Return the V4L2 controls that are to be set."""
+        return {name: value for name in _CONTROLS if (value := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _controls_have_a_device(self) -> CameraOptions:
+        if self.controls() and not self.source.startswith("/dev/"):
+            raise ValueError(f"{', '.join(self.controls())}: only a V4L2 device under /dev takes them")
+        return self
+
     @model_validator(mode="after")
     def _channel_fits(self) -> CameraOptions:
         if self.channel is Channel.DEPTH and self.source.startswith("rtsp://"):
@@ -144,6 +170,7 @@ class OpenCvCamera:
         self._child: CaptureProcess | None = None
         self._failure: CameraFault | None = None
         self._has_opened = False
+        self._notes: list[str] = []
         self._symbols_told: dict[tuple[str, bytes], float] = {}
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random.Random(name))
         self._watch = FrameWatch(
@@ -214,6 +241,7 @@ class OpenCvCamera:
         return {
             "do": "configure",
             "source": options.source,
+            "controls": options.controls(),
             "channel": options.channel.value,
             "fps": options.fps,
             "idle_fps": options.idle_fps,
@@ -236,11 +264,16 @@ class OpenCvCamera:
                 self._hear_symbols(message)
             case "opened":
                 self._has_opened = True
+                self._notes = [str(note) for note in message["notes"]]
+                for note in self._notes:
+                    _log.warning("camera_control_not_set", device=self.name, why=note)
                 self._watch.reopened(self._clock.monotonic_s())
                 if self.state is DeviceState.ABSENT:
                     self.reporter.change(DeviceState.STARTING)
             case "failed":
-                self._failure = _REASON_FAULTS[str(message["reason"])](str(message["text"]))
+                text = str(message["text"])
+                remedy = _remedy([text]) if message["reason"] == "control" else None
+                self._failure = _REASON_FAULTS[str(message["reason"])](text, remedy=remedy)
             case unknown:
                 raise ValueError(f"capture child said {str(unknown)[:20]!r}")
 
@@ -277,12 +310,19 @@ class OpenCvCamera:
         verdict = self._watch.verdict(now_s)
         if verdict is Verdict.GOOD:
             self._backoff.reset()
-            self.reporter.change(DeviceState.READY)
+            if self.state is not DeviceState.READY:
+                self.reporter.change(DeviceState.READY)
+                if self._notes:
+                    self.reporter.record(ControlNotSet("; ".join(self._notes), remedy=_remedy(self._notes)))
         elif verdict is not Verdict.WAITING:
             fault = _VERDICT_FAULTS[verdict](f"the stream is {verdict.value}")
             if fault.code != self.reporter.fault_code:
                 self.reporter.change(fault.state, fault)
         return verdict
+
+
+def _remedy(notes: Sequence[str]) -> str:
+    return f"Correct the camera's options: {'; '.join(notes)}."
 
 
 def _seen(message: Mapping[str, Any]) -> Seen:

@@ -13,13 +13,15 @@ DriverFault
     ├── CredentialsRefused   DRV-CAM-009  the camera does not let this user in
     ├── PictureWhite         DRV-CAM-010  frames come, all of them white
     ├── PictureSizeWrong     DRV-CAM-011  frames of another size than before, or than was set
-    └── StreamTimeBackwards  DRV-CAM-012  the stream's own time went back
+    ├── StreamTimeBackwards  DRV-CAM-012  the stream's own time went back
+    ├── ControlRefused       DRV-CAM-013  a control is set to what the camera cannot take
+    └── ControlNotSet        DRV-CAM-014  the camera does not offer a control, or did not take it (the device stays ready)
 """
 
 from __future__ import annotations
 
 from drivers.contracts import DeviceState
-from drivers.errors import DriverFault
+from drivers.errors import DriverFault, Severity
 
 
 class CameraFault(DriverFault):
@@ -113,3 +115,19 @@ class StreamTimeBackwards(CameraFault):
 
     code = "DRV-CAM-012"
     remedy = "Restart the camera when it comes back; the stream is opened again by itself."
+
+
+class ControlRefused(CameraFault):
+    """A control of a V4L2 device is set to a value that it cannot take; the remedy says which it can."""
+
+    code = "DRV-CAM-013"
+    remedy = "Correct the exposure, gain, focus, white balance or mains frequency in the camera's options."
+
+
+class ControlNotSet(CameraFault):
+    """A control that is set is not offered by the device, or reads otherwise after it was set. Frames come nevertheless."""
+
+    code = "DRV-CAM-014"
+    severity = Severity.WARNING
+    state = DeviceState.READY
+    remedy = "Take the control out of the camera's options, or use a camera that has it."

@@ -22,6 +22,7 @@ class FileSource:
         self._channel = channel
         self.arrived = 0
         self.stream_s: float | None = None
+        self.notes: tuple[str, ...] = ()
         self.size_px: tuple[int, int] | None = None
         self._path = path
         self._capture = self._open()

@@ -20,6 +20,7 @@ class FolderSource:
     def __init__(self, folder: Path, channel: Channel, limits_px: tuple[int, int]) -> None:
         self.arrived = 0
         self.stream_s: float | None = None
+        self.notes: tuple[str, ...] = ()
         self.size_px: tuple[int, int] | None = None
         self._channel = channel
         self._limits_px = limits_px

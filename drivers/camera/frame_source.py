@@ -15,7 +15,7 @@ Frame = NDArray[Any]
 
 
 class SourceFailed(Exception):
-    """The source cannot be opened or ended. `reason` is `absent`, `refused`, `credentials` or `ended`; the text holds no address."""
+    """The source cannot be opened or ended. `reason` is a word of the driver; the text holds no address."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -27,11 +27,13 @@ class FrameSource(Protocol):
 
     `arrived` counts its frames. `stream_s`: its own time of the frame last grabbed, None where it has none or begins anew by itself.
     `size_px`: width and height as sent of the frame last decoded, None where `decode` never scales.
+    `notes`: what is wanted of the device and not to be had, in plain words.
     """
 
     arrived: int
     stream_s: float | None
     size_px: tuple[int, int] | None
+    notes: tuple[str, ...]
 
     def grab(self, wait_s: float) -> bool:
         """Wait for the next frame; False when none came in time. Raises `SourceFailed`."""

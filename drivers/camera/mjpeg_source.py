@@ -17,6 +17,7 @@ class MjpegSource:
         self._picture = b""
         self.arrived = 0
         self.stream_s: float | None = None
+        self.notes: tuple[str, ...] = ()
         self.size_px: tuple[int, int] | None = None
         try:
             self._stream = MjpegStream(url, timeout_s)

@@ -35,6 +35,7 @@ class RtspSource:
         self._channel = channel
         self.arrived = 0
         self.stream_s: float | None = None
+        self.notes: tuple[str, ...] = ()
         self.size_px: tuple[int, int] | None = None
         self._failures = 0
         self._timeout_s = timeout_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.camera.device_source import DeviceSource
@@ -10,11 +12,24 @@ from drivers.camera.folder_source import FolderSource
 from drivers.camera.frame_source import FrameSource, SourceFailed
 from drivers.camera.mjpeg_source import MjpegSource
 from drivers.camera.rtsp_source import RtspSource
+from drivers.camera.v4l2_controls import Wanted
 from drivers.channels import Channel
 
 
-def open_source(source: str, timeout_s: float, channel: Channel, limits_px: tuple[int, int]) -> FrameSource:
+@dataclass(frozen=True, slots=True)
+class SourceOrders:
+    """What is to be opened: `source` as in the options, and the V4L2 `controls` to be set, by option."""
+
+    source: str
+    timeout_s: float
+    channel: Channel
+    limits_px: tuple[int, int]
+    controls: Mapping[str, Wanted]
+
+
+def open_source(orders: SourceOrders) -> FrameSource:
     """Return the source for what the option names. Raises `SourceFailed`."""
+    source, timeout_s, channel, limits_px = orders.source, orders.timeout_s, orders.channel, orders.limits_px
     if source.startswith("http://"):
         return MjpegSource(source, timeout_s, channel, limits_px)
     if source.startswith("rtsp://"):
@@ -25,5 +40,5 @@ def open_source(source: str, timeout_s: float, channel: Channel, limits_px: tupl
     if not path.exists():
         raise SourceFailed("absent", "no such device or file")
     if source.startswith("/dev/"):
-        return DeviceSource(source, channel, limits_px)
+        return DeviceSource(source, channel, limits_px, orders.controls)
     return FolderSource(path, channel, limits_px) if path.is_dir() else FileSource(source, channel)

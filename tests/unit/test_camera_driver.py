@@ -8,6 +8,7 @@ import pytest
 
 from drivers.camera.driver import OpenCvCamera, build
 from drivers.contracts import DeviceEvent, DeviceState, StateChanged
+from drivers.errors import OptionsRefused
 
 IDLE_SAMPLE_S = 0.55
 """The longest pause between two looks at an idle camera of ten frames a second."""
@@ -34,6 +35,7 @@ class Camera:
         self.marks: dict[str, Any] = {"luma": 120.0, "spread": 30.0, "white_ratio": 0.0, "source_px": [1280, 720]}
         self.fps = 10.0
         self.is_frozen = False
+        self.notes: list[str] = []
         self._arrived = 0.0
         self._stream_s = 0.0
         self._sampled_s = 0.0
@@ -45,7 +47,7 @@ class Camera:
 
     def open(self) -> None:
         self._arrived, self._sampled_s = 0.0, self.clock.now_s
-        self.driver._hear({"say": "opened"})
+        self.driver._hear({"say": "opened", "notes": self.notes})
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> float:
         """Let time pass; return how much of it passed."""
@@ -172,3 +174,45 @@ def test_a_file_that_shows_a_still_may_stand_still() -> None:
     camera.is_frozen = True
     camera.run(60.0)
     assert camera.faults == []
+
+
+def test_a_control_that_is_not_to_be_had_is_told_while_the_camera_is_ready() -> None:
+    camera = Camera()
+    camera.notes = ["the camera does not offer focus"]
+    camera.open()
+    camera.run(5.0)
+    assert camera.driver.state is DeviceState.READY
+    assert camera.states[-1].fault == "DRV-CAM-014"
+    assert "does not offer focus" in camera.states[-1].remedy
+    camera.run(60.0)
+    assert camera.faults == ["DRV-CAM-014"]  # said once, and it stands
+    camera.notes = []
+    black(camera)
+    camera.run(3.0)
+    camera.marks |= {"luma": 120.0, "spread": 30.0}
+    camera.open()
+    camera.run(3.0)
+    assert camera.states[-1] == StateChanged(DeviceState.READY)
+
+
+def test_a_value_that_the_camera_cannot_take_is_refused_with_its_range() -> None:
+    camera = Camera()
+    camera.driver._hear({"say": "failed", "reason": "control", "text": "gain = 300: the camera takes 0 to 255"})
+    assert camera.driver._failure is not None
+    assert camera.driver._failure.code == "DRV-CAM-013"
+    assert "0 to 255" in camera.driver._failure.remedy
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"source": "rtsp://127.0.0.1/", "gain": 3},
+        {"source": "/dev/video0", "power_line_hz": 55},
+        {"source": "/dev/video0", "exposure_us": "long"},
+        {"source": "/dev/video0", "white_balance_k": 10},
+    ],
+    ids=["no-device", "mains", "word", "kelvin"],
+)
+def test_controls_that_nothing_can_take_are_refused_by_name(options: dict[str, object]) -> None:
+    with pytest.raises(OptionsRefused, match=next(name for name in options if name != "source")):
+        build("camera", options, lambda _: None, HandClock())
