@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -77,6 +77,11 @@ class PathSettings(Section):
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
 
 
+_VISIBLE = "visible"
+_CHANNELS = {"camera_near_infrared": "near_infrared", "camera_depth": "depth"}
+"""Roles of a lane's further cameras, and what each of them must show."""
+
+
 class LaneSettings(Section):
     """One lane and the devices that serve it, by device name."""
 
@@ -99,6 +104,19 @@ class LaneSettings(Section):
     )
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
+    camera_near_infrared: str = Field(
+        "",
+        description="Camera of the same view in near infrared, for attack detection; its `channel` is `near_infrared`.",
+    )
+    camera_depth: str = Field(
+        "", description="Camera of the same view in depth, for attack detection; its `channel` is `depth`."
+    )
+    channel_skew_s: float = Field(
+        0.15,
+        gt=0,
+        le=1,
+        description="Most time between a frame and those of the other channels that are looked at with it.",
+    )
     barrier: str = Field(description="Device that moves the doors.")
     read_barcode_from_camera: bool = Field(
         default=False, description="Also look for declaration codes in the camera's frames while a traveller is served."
@@ -116,6 +134,11 @@ class LaneSettings(Section):
     idle_timeout_s: float = Field(
         20.0, gt=0, le=300, description="A transaction nobody continues is abandoned after this time."
     )
+
+    @property
+    def channel_cameras(self) -> tuple[str, ...]:
+        """The cameras beside the one of visible light."""
+        return tuple(name for name in (self.camera_near_infrared, self.camera_depth) if name)
 
     @field_validator("mode", mode="before")
     @classmethod
@@ -282,12 +305,29 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
-        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", "barrier")]
+        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", *_CHANNELS, "barrier")]
         for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"
                 found.append((f"lane {lane.get('lane_id')}.{role}", text))
+        found += _wrong_channels(lane, document.get("device", ()))
     return found
+
+
+def _wrong_channels(lane: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield where a lane's camera is said to show something else than the lane wants of it."""
+    shown = {
+        one.get("name"): one.get("options", {}).get("channel", _VISIBLE)
+        for one in devices
+        if one.get("driver") == "opencv_camera"
+    }
+    for role, wanted in {"camera": _VISIBLE, **_CHANNELS}.items():
+        name = lane.get(role)
+        if name and shown.get(name, wanted) != wanted:
+            text = (
+                f"lane {lane.get('lane_id')} wants channel {wanted!r} of the device {name!r}, which has {shown[name]!r}"
+            )
+            yield f"lane {lane.get('lane_id')}.{role}", text
 
 
 def load(path: Path, gate_id: str | None = None) -> Settings:

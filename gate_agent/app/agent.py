@@ -14,6 +14,7 @@ from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
+from gate_agent.app.channel_cameras import ChannelCameras
 from gate_agent.app.device_options import options_of
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
@@ -202,7 +203,9 @@ class Agent:
             self._settings,
             lane,
             reader=ReaderPort(self._of_class(lane.document_reader, dc.DeviceClass.DOCUMENT_READER)),  # type: ignore[arg-type] # checked by class
-            camera=self._of_class(lane.camera, dc.DeviceClass.CAMERA),  # type: ignore[arg-type] # checked by class
+            camera=ChannelCameras(
+                *(self._of_class(name, dc.DeviceClass.CAMERA) for name in (lane.camera, *lane.channel_cameras))
+            ),
             barrier=BarrierPort(self._of_class(lane.barrier, dc.DeviceClass.BARRIER)),  # type: ignore[arg-type] # checked by class
             matcher=engine,
             store=store,
@@ -239,7 +242,10 @@ class Agent:
         taken = False
         for controller in self._lanes.values():
             lane = controller.lane
-            if event.device in {lane.document_reader, lane.chip_reader, lane.camera, lane.barrier, *lane.barcode}:
+            if event.device in {
+                *(lane.document_reader, lane.chip_reader, lane.camera, lane.barrier),
+                *(*lane.channel_cameras, *lane.barcode),
+            }:
                 controller.device_event(event)
                 taken = True
         if not taken and isinstance(event.data, dc.FrameCaptured):

@@ -142,8 +142,9 @@ class GateSource:
     def _devices_of(self, lane: LaneController) -> list[DeviceView]:
         settings = lane.lane
         names = [
-            settings.document_reader, settings.chip_reader, *settings.barcode, settings.camera, settings.barrier
-        ]  # fmt: skip
+            *(settings.document_reader, settings.chip_reader, *settings.barcode),
+            *(settings.camera, *settings.channel_cameras, settings.barrier),
+        ]
         return [
             views.device(name, status.device_class, status.state, status.since, status.fault, status.remedy)
             for name in dict.fromkeys(names)

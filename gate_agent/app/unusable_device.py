@@ -20,7 +20,8 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.DOCUMENT_READER, lane.document_reader
     if lane.chip_reader:
         yield dc.DeviceClass.CHIP_READER, lane.chip_reader
-    yield dc.DeviceClass.CAMERA, lane.camera
+    for name in (lane.camera, *lane.channel_cameras):
+        yield dc.DeviceClass.CAMERA, name
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name

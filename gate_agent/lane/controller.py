@@ -80,7 +80,7 @@ class LaneController:
         references: StayReferences | None = None,
     ) -> None:
         self.lane = lane
-        holds = holds_of(lane, settings.document)
+        holds = holds_of(lane, settings)
         self.state = TransactionState(
             demands=demands_of(settings, lane), phase=Phase.SUSPENDED, holds=frozenset(holds.values())
         )
@@ -110,6 +110,7 @@ class LaneController:
             changed=changed,
             monitor=monitor,
             stays=None if references is None else ShortStays(lane.direction, references, knowledge),
+            skew_s=lane.channel_skew_s,
         )
         self.document = DocumentWork(
             settings,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door
+from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door, FrameCaptured
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Crossing, Decision
@@ -164,9 +164,18 @@ class FaceMatcher(Protocol):
         ...
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
+        self,
+        transaction_id: uuid.UUID,
+        memfd: int,
+        width_px: int,
+        height_px: int,
+        t_mono_s: float,
+        beside: Sequence[FrameCaptured] = (),
     ) -> Capture:
-        """Find the face in a camera frame and compare it with the transaction's reference."""
+        """Find the face in a camera frame and compare it with the transaction's reference.
+
+        `beside`: frames of the same moment and view in other channels, for attack detection.
+        """
         ...
 
     async def forget(self, transaction_id: uuid.UUID, holder: tuple[str, str] | None = None) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from tests.fuzz import (
     around,
+    cameras,
     children,
     chip_answers,
     chip_files,
@@ -60,5 +61,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "hosted_messages": hosts.hosted_messages,
         "page_answer": pages.page_answer,
         "xray_request": pages.xray_request,
+        "rtsp_answer": cameras.rtsp_answer,
+        "mjpeg_stream": cameras.mjpeg_stream,
     }
 )
