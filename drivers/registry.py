@@ -126,7 +126,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "mavlink_uav": BuiltIn(
         "drivers.uav.driver:build",
         DeviceClass.UAV,
-        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP), listened to only",
+        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP or UDP), listened to only",
         "MavlinkUavOptions",
     ),
     "nut_ups": BuiltIn(

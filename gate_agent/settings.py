@@ -19,6 +19,7 @@ from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
 from gate_agent.site_file import document_of
+from gate_agent.surroundings_settings import SurroundingsSettings
 
 __all__ = [
     "GATE_VARIABLE",
@@ -39,6 +40,7 @@ __all__ = [
     "Section",
     "Settings",
     "StoreSettings",
+    "SurroundingsSettings",
     "SyncSettings",
     "disagreements",
     "load",
@@ -118,6 +120,11 @@ class LaneSettings(Section):
         description="Most time between a frame and those of the other channels that are looked at with it.",
     )
     barrier: str = Field(description="Device that moves the doors.")
+    printer: str = Field("", description="Device that prints receipts; without one they are on the screen only.")
+    print_receipt: Literal["asked", "always"] = Field(
+        "asked", description="Print each receipt, or only for a traveller who asks for it on the screen."
+    )
+    tag_readers: tuple[str, ...] = Field((), description="Devices that see radio tags of seals near this lane.")
     read_barcode_from_camera: bool = Field(
         default=False, description="Also look for declaration codes in the camera's frames while a traveller is served."
     )
@@ -272,6 +279,9 @@ class Settings(BaseSettings):
     centre: CentreSettings = Field(default_factory=CentreSettings, description="Centre.")
     portal: PortalSettings = Field(default_factory=PortalSettings, description="Portal.")
     field: FieldSettings = Field(default_factory=FieldSettings, description="Host of the network devices.")
+    surroundings: SurroundingsSettings = Field(
+        default_factory=SurroundingsSettings, description="What stands around the gate."
+    )
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
 
@@ -306,7 +316,9 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
         named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", *_CHANNELS, "barrier")]
-        for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
+        named.append(("printer", lane.get("printer")))
+        listed = [(role, name) for role in ("barcode", "tag_readers") for name in lane.get(role, ())]
+        for role, name in [*named, *listed]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"
                 found.append((f"lane {lane.get('lane_id')}.{role}", text))

@@ -16,12 +16,15 @@ from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
 from gate_agent.app.channel_cameras import ChannelCameras
 from gate_agent.app.device_options import options_of
+from gate_agent.app.device_status import DeviceStatus
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.field_devices import DeviceHosts
 from gate_agent.app.knowledge import GateKnowledge
-from gate_agent.app.lane_source import DeviceStatus, GateSource
+from gate_agent.app.lane_source import GateSource
+from gate_agent.app.receipts import Receipts
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
+from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
@@ -31,6 +34,7 @@ from gate_agent.runtime.inference import FaceEngine
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 from gate_agent.store import Store
+from gate_agent.web.i18n import TRAVELLER_LANGUAGES, load_catalogues
 from gate_agent.web.lane_api import create_app as create_lane_api
 from gate_agent.web.pages import serving
 
@@ -91,6 +95,7 @@ class Agent:
         self._statuses: dict[str, DeviceStatus] = {}
         self._lanes: dict[int, LaneController] = {}
         self._source: GateSource | None = None
+        self._around: SurroundingsSide | None = None
         self._knowledge = GateKnowledge(
             settings.paths.bundles, settings.paths.keys, clock, timedelta(hours=settings.policy.seal_silent_h)
         )
@@ -142,6 +147,9 @@ class Agent:
         verifier = AuthorisationVerifier(
             settings.gate.gate_id, self._knowledge.officers, self._clock, store.remember_nonce
         )
+        words = load_catalogues("traveller", TRAVELLER_LANGUAGES)
+        receipts = Receipts(self._lanes, self._drivers, self._statuses, words, self._changed)
+        self._around = around = SurroundingsSide(settings, self._lanes, store, receipts, self._clock, self._changed)
         self._source = source = GateSource(
             settings,
             self._lanes,
@@ -150,6 +158,7 @@ class Agent:
             self._knowledge,
             desk,
             self._clock,
+            around,
             face_rates=lambda: faces.rates,
             trust_version=lambda: documents.trust_version,
         )
@@ -161,11 +170,12 @@ class Agent:
         async with (
             asyncio.TaskGroup() as group,
             serving(create_lane_api(source), uds=run / "lane.sock"),
-            serving(create_sync_api(store), uds=run / "sync.sock"),
+            serving(create_sync_api(store, source.device_readings), uds=run / "sync.sock"),
         ):
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
+            tasks.append(group.create_task(around.run()))
             alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
             first = min(alarms, default=None)  # a seal belongs to the whole gate
@@ -225,19 +235,21 @@ class Agent:
 
     def _changed(self) -> None:
         if self._source is not None:
+            if self._around is not None:
+                self._around.look(self._source)
             self._source.changed()
 
     def _dispatch(self, event: dc.DeviceEvent) -> None:
         """Hand a device's event to the lanes that use it; seals belong to the whole gate."""
         if isinstance(event.data, dc.StateChanged):
-            status = self._statuses[event.device]
-            status.state, status.since = event.data.state.value, event.t_wall
-            status.fault, status.remedy = event.data.fault, event.data.remedy
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
+        if self._statuses[event.device].note(event):
             self._changed()
         if isinstance(event.data, dc.SealReported):
             if self._knowledge.seal_watch.reported(event.data):
                 self._changed()
+            return
+        if self._around is not None and self._around.take(event):
             return
         taken = False
         for controller in self._lanes.values():

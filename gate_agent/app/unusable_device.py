@@ -25,6 +25,10 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
+    if lane.printer:
+        yield dc.DeviceClass.PRINTER, lane.printer
+    for name in lane.tag_readers:
+        yield dc.DeviceClass.RFID_READER, name
 
 
 def role_of(settings: Settings, name: str) -> dc.DeviceClass | None:

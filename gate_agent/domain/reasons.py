@@ -169,6 +169,9 @@ class ReasonCode(StrEnum):
     ABORTED_TWICE = "aborted_twice"
     ALL_CHECKS_SUCCESSFUL = "all_checks_successful"
     GUARD_DECISION = "guard_decision"  # parameters: reason
+    # around the gate
+    POWER_ENDING = "power_ending"
+    XRAY_ALARM = "xray_alarm"  # parameters: scan
 
 
 @dataclass(frozen=True, slots=True)

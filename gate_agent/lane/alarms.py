@@ -23,12 +23,14 @@ _HIGH = {
     ReasonCode.BARRIER_TAMPER,
     ReasonCode.STORE_FAULT,
     ReasonCode.PERSON_INSIDE_AT_START,
+    ReasonCode.POWER_ENDING,
 }
 _MOMENTARY = {
     ReasonCode.HELP_REQUESTED,
     ReasonCode.PASSAGE_UNDETERMINED,
     ReasonCode.BARRIER_FAULT,
     ReasonCode.SEAL_TAMPERED,
+    ReasonCode.XRAY_ALARM,
 }
 
 

@@ -49,14 +49,12 @@ from gate_agent.lane.ports import (
     LaneStore,
     StayReferences,
 )
-from gate_agent.lane.summary import TransactionSummary
+from gate_agent.lane.summary import RECENT, TransactionSummary
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
 from gate_agent.settings import LaneSettings, Settings
 
 log = structlog.get_logger()
-
-_RECENT = 50
 
 
 class LaneController:
@@ -87,7 +85,7 @@ class LaneController:
         self.state_since = clock.now()
         self.borrowed: Borrowed | None = None
         self.alarms = LaneAlarms(lane.lane_id, clock, store)
-        self.recent: deque[TransactionSummary] = deque(maxlen=_RECENT)
+        self.recent: deque[TransactionSummary] = deque(maxlen=RECENT)
         self.intake = Intake(lane, holds, self.new_id)
         self._settings = settings
         self._camera = camera

@@ -15,6 +15,10 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.settings import LaneSettings
 
 
+RECENT = 50
+"""How many of the last transactions a lane remembers."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionSummary:
     """The end of one transaction; no name, number or image."""
