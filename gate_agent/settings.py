@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
-from gate_agent.site_file import document_of
+from gate_agent.site_file import document_of, shared_part
 
 __all__ = [
     "GATE_VARIABLE",
@@ -35,12 +35,14 @@ __all__ = [
     "PathSettings",
     "PolicySettings",
     "PortalSettings",
+    "PostSettings",
     "Section",
     "Settings",
     "StoreSettings",
     "SyncSettings",
     "disagreements",
     "load",
+    "load_post",
 ]
 
 SITE_FILE = Path("/etc/egate/gate.toml")
@@ -203,6 +205,31 @@ class PortalSettings(Section):
     token_validity_h: float = Field(72.0, gt=0, description="Validity of an issued declaration token.")
 
 
+class PostSettings(Section):
+    """The border post that this gate belongs to, and `egate post` itself."""
+
+    host: str = Field("", description="Address at which the gates reach their post; empty: this gate has none.")
+    port: int = Field(8446, ge=0, le=65535, description="Port of the post; 0 picks a free one.")
+    listen: str = Field("127.0.0.1", description="Address that `egate post` listens on, on its own machine.")
+    state: Path = Field(Path("/var/lib/egate-post"), description="Folder of the post's database and of its cache.")
+    facts_kept_days: float = Field(
+        30.0,
+        gt=0,
+        le=400,
+        description="Facts that a gate has not fetched for so long are given up; it is told of the gap.",
+    )
+    seals_kept_h: float = Field(
+        24.0,
+        gt=0,
+        le=720,
+        description="Reports of seals are kept one by one for so long, then only the newest of each kind.",
+    )
+    seals_limit: int = Field(50_000, ge=100, le=1_000_000, description="Most reports of seals that are kept.")
+    device: tuple[DeviceSettings, ...] = Field(
+        (), description="Devices of the post, one `[[post.device]]` table each: servers of seal trackers."
+    )
+
+
 class Settings(BaseSettings):
     """Everything, merged. Build with `load`."""
 
@@ -219,6 +246,7 @@ class Settings(BaseSettings):
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="Console pages.")
     centre: CentreSettings = Field(default_factory=CentreSettings, description="Centre.")
     portal: PortalSettings = Field(default_factory=PortalSettings, description="Portal.")
+    post: PostSettings = Field(default_factory=PostSettings, description="Border post.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
 
@@ -266,8 +294,20 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     Raises `SettingsFault` naming the key and what is wrong with it.
     """
     chosen = gate_id or next((value for name, value in os.environ.items() if name.upper() == GATE_VARIABLE), None)
+    settings = _settings(path, lambda written: document_of(written, chosen).document)
+    if gate_id is not None and settings.gate.gate_id != gate_id:
+        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
+    return settings
+
+
+def load_post(path: Path) -> Settings:
+    """Read what a site file says to `egate post`: the part that its gates share, whichever gates it names. Raises `SettingsFault`."""
+    return _settings(path, shared_part)
+
+
+def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]]) -> Settings:
     try:
-        document = document_of(tomllib.loads(path.read_text(encoding="utf-8")), chosen).document
+        document = document_in(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:  # no TOML and no text are ValueErrors, too
         raise SettingsFault(f"{path}: {error}") from error
     try:
@@ -275,12 +315,11 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
         raise SettingsFault(f"{path}: " + "; ".join(lines)) from error
-    if gate_id is not None and settings.gate.gate_id != gate_id:
-        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
     base = path.resolve().parent
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
+    post = settings.post.model_copy(update={"state": base / settings.post.state})
     face = settings.face
     if face.operator_models is not None or face.attack_evaluation is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)
@@ -289,4 +328,4 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
             if getattr(face, name) is not None:
                 update[name] = base / getattr(face, name)
         face = face.model_copy(update=update)
-    return settings.model_copy(update={"paths": paths, "face": face})
+    return settings.model_copy(update={"paths": paths, "post": post, "face": face})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
+from datetime import datetime
 
 import structlog
 
 from central_sync.identity import read_sealing_key, read_verification_key
+from central_sync.post.directory import FILE_NAME, read_directory
 from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
@@ -17,14 +20,17 @@ from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
+from gate_agent.app.post_side import LONGEST_PAGE_BYTES, PostSide, read_post
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
+from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.controller import LaneController
 from gate_agent.runtime.inference import FaceEngine
+from gate_agent.runtime.post_sync_api import add_post_routes
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 from gate_agent.store import Store
@@ -95,6 +101,7 @@ class Agent:
             read_sealing_key(settings.paths.keys / "centre_seal.pub"),
             settings.store,
             centre_public_key=read_verification_key(settings.paths.keys / "centre.pub"),
+            post=read_post(settings.paths.keys) if settings.post.host else None,
         )
         engine = FaceEngine(settings.face, settings.paths.models, self._clock, state_folder=settings.paths.state)
         try:
@@ -140,6 +147,11 @@ class Agent:
             face_rates=lambda: faces.rates,
             trust_version=lambda: documents.trust_version,
         )
+        alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
+        sync_api = create_sync_api(store)
+        post = self._post_side(store, alarms)
+        if post is not None:
+            add_post_routes(sync_api, post, LONGEST_PAGE_BYTES)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -148,13 +160,13 @@ class Agent:
         async with (
             asyncio.TaskGroup() as group,
             serving(create_lane_api(source), uds=run / "lane.sock"),
-            serving(create_sync_api(store), uds=run / "sync.sock"),
+            serving(sync_api, uds=run / "sync.sock"),
         ):
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
-            alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
+            tasks += [group.create_task(post.run())] if post is not None else []
             for task in tasks:
                 task.add_done_callback(
                     lambda _ended: stop.set()
@@ -164,6 +176,14 @@ class Agent:
             source.changes.close()
             for task in tasks:
                 task.cancel()
+
+    def _post_side(self, store: Store, alarms: Mapping[int, LaneAlarms]) -> PostSide | None:
+        if store.exchange is None:
+            return None
+        key = read_directory(self._settings.paths.keys / FILE_NAME).post_key
+        return PostSide(
+            store.exchange, key, self._statuses, alarms, self._clock, report=self._dispatch, changed=self._changed
+        )
 
     def _built(self, device: DeviceSettings) -> dc.Driver | None:
         """Return the device's driver; one that cannot be built stands there in fault, so that the others go on.
@@ -226,7 +246,7 @@ class Agent:
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
             self._changed()
         if isinstance(event.data, dc.SealReported):
-            self._seal(event.data)
+            self._seal(event.data, event.t_wall)
             return
         taken = False
         for controller in self._lanes.values():
@@ -237,10 +257,10 @@ class Agent:
         if not taken and isinstance(event.data, dc.FrameCaptured):
             event.data.release()
 
-    def _seal(self, reported: dc.SealReported) -> None:
+    def _seal(self, reported: dc.SealReported, received_at: datetime) -> None:
         tampered = reported.kind in TAMPER_KINDS
         state, event = (SealState.TAMPERED, reported.kind) if tampered else (SealState.INTACT, "")
-        self._knowledge.seal_reported(SealReport(reported.seal_id, state, event, self._clock.now()))
+        self._knowledge.seal_reported(SealReport(reported.seal_id, state, event, received_at))
 
     async def _reconcile(self, store: Store) -> None:
         """Settle releases that a stopped process left open: nobody can say whether the traveller passed."""

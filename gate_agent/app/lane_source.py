@@ -146,7 +146,7 @@ class GateSource:
         ]  # fmt: skip
         return [
             views.device(name, status.device_class, status.state, status.since, status.fault, status.remedy)
-            for name in dict.fromkeys(names)
+            for name in dict.fromkeys([*names, *(name for name in self._devices if name.partition("/")[0] == "post")])
             if (status := self._devices.get(name)) is not None
         ]
 

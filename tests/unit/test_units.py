@@ -48,6 +48,7 @@ def test_there_is_a_unit_for_each_process() -> None:
         "egate-centre",
         "egate-console",
         "egate-portal",
+        "egate-post",
         "egate-sync",
     ]
 
