@@ -29,6 +29,7 @@ from gate_agent.web.pages import BodyLimit, serving
 log = structlog.get_logger()
 
 _FORGET_S = 60.0
+_DISK_REMEDY = "Free the disk of the post's machine; reports of seals wait in memory until it takes them."
 
 
 class Post:
@@ -62,10 +63,11 @@ class Post:
             await self._ledger.close()
 
     async def state(self) -> PostState:
-        """Return how the post and its devices are."""
-        return PostState(
-            generation=await self._ledger.generation(), now=self._clock.now(), devices=list(self._devices.values())
-        )
+        """Return how the post and its devices are; a disk that refuses reports of seals is shown on all of them."""
+        devices = list(self._devices.values())
+        if fault := self._seals.disk_fault:
+            devices = [device.model_copy(update={"fault": fault, "remedy": _DISK_REMEDY}) for device in devices]
+        return PostState(generation=await self._ledger.generation(), now=self._clock.now(), devices=devices)
 
     async def _serve(self, on_ready: Callable[[str], None] | None) -> None:
         stop = asyncio.Event()
@@ -90,7 +92,9 @@ class Post:
             await stop.wait()
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
 
     def _built(self, device: DeviceSettings) -> dc.Driver:
         self._devices[device.name] = self._shown(
@@ -110,10 +114,7 @@ class Post:
             self._devices[event.device] = self._shown(event.device, dc.DeviceClass(before.device_class), event.data)
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
         elif isinstance(event.data, dc.SealReported):
-            try:
-                self._seals.keep(event.device, event.data)
-            except StoreFault as fault:
-                log.error("seal_report_not_kept", device=event.device, code=fault.code)
+            self._seals.keep(event, event.data)
 
     def _shown(self, name: str, device_class: dc.DeviceClass, state: dc.StateChanged) -> PostDevice:
         return PostDevice(
@@ -128,6 +129,7 @@ class Post:
     async def _forget(self) -> None:
         while True:
             try:
+                self._seals.keep_waiting()
                 forgotten = await self._ledger.forget()
                 forgotten += self._book.forget()
             except StoreFault as fault:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import TypeAdapter
 
@@ -12,8 +14,12 @@ from central_sync import signed, strict_json
 from central_sync.post.messages import SEALS_PURPOSE, SealNotice, SealPage
 from drivers import contracts as dc
 from gate_agent.clock import Clock
-from gate_agent.store.seal_book import KeptReport, SealBook
+from gate_agent.errors import StoreFault
+from gate_agent.store.seal_book import KeptReport, NewReport, SealBook
 
+_MOST_WAITING = 10_000
+
+log = structlog.get_logger()
 _SEAL_REPORT = TypeAdapter(dc.SealReported)
 
 
@@ -25,13 +31,30 @@ class SealPages:
         self._key = key
         self._clock = clock
         self._appended = asyncio.Event()
+        self.disk_fault = ""
+        self._waiting: deque[NewReport] = deque(maxlen=_MOST_WAITING)
 
-    def keep(self, device: str, report: dc.SealReported) -> None:
-        """Keep a report. Raises `StoreFault`."""
+    def keep(self, event: dc.DeviceEvent, report: dc.SealReported) -> None:
+        """Keep a report. What the disk refuses waits in memory; `disk_fault` says so until it is kept."""
         content = strict_json.dumps(_SEAL_REPORT.dump_python(report, mode="json"))
-        self._book.keep(report.seal_id, report.kind, device, content, is_alarm=report.is_alarm)
-        appended, self._appended = self._appended, asyncio.Event()
-        appended.set()
+        if len(self._waiting) == self._waiting.maxlen:
+            log.error("seal_report_lost", device=self._waiting[0].device)
+        self._waiting.append(NewReport(report.seal_id, report.kind, report.is_alarm, event.device, content, event.raw))
+        self.keep_waiting()
+
+    def keep_waiting(self) -> None:
+        """Keep what the disk refused before."""
+        try:
+            while self._waiting:
+                self._book.keep(self._waiting[0])
+                self._waiting.popleft()
+                appended, self._appended = self._appended, asyncio.Event()
+                appended.set()
+        except StoreFault as fault:
+            log.error("seal_report_not_kept", waiting=len(self._waiting), code=fault.code)
+            self.disk_fault = fault.code
+        else:
+            self.disk_fault = ""
 
     async def page(self, generation: uuid.UUID | None, after: int, limit: int, wait_s: float) -> bytes:
         """Return a signed page; wait up to `wait_s` for the first report. Raises `StoreFault`."""
@@ -47,14 +70,13 @@ class SealPages:
         return signed.sign(SEALS_PURPOSE, page.model_dump_json().encode(), self._key)
 
     def _page(self, generation: uuid.UUID | None, after: int, limit: int) -> SealPage:
-        if generation != self._book.generation or after > self._book.last:
-            after = 0
-        found = self._book.after(after, limit)
+        is_known = generation == self._book.generation and after <= self._book.last
+        found = self._book.after(after if is_known else None, limit)
         return SealPage(
             generation=self._book.generation,
-            after=after,
+            after=after if is_known else 0,
             through=found.through,
-            gap=found.is_thinned and after > 0,
+            gap=found.is_thinned and is_known,
             notices=[self._notice(report) for report in found.reports],
         )
 

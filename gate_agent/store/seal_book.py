@@ -6,6 +6,7 @@ to the disk, what else happens survives the death of the process and, but for th
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -25,8 +26,9 @@ CREATE TABLE IF NOT EXISTS life (
 );
 CREATE TABLE IF NOT EXISTS reports (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, seal_id TEXT NOT NULL, kind TEXT NOT NULL, device TEXT NOT NULL,
-  received_at TEXT NOT NULL, content BLOB NOT NULL
+  received_at TEXT NOT NULL, content BLOB NOT NULL, frame BLOB NOT NULL
 );
+CREATE INDEX IF NOT EXISTS reports_frame ON reports (frame);
 CREATE TABLE IF NOT EXISTS newest (
   seal_id TEXT NOT NULL, kind TEXT NOT NULL, seq INTEGER NOT NULL, is_alarm INTEGER NOT NULL, device TEXT NOT NULL,
   received_at TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (seal_id, kind)
@@ -35,9 +37,22 @@ CREATE INDEX IF NOT EXISTS newest_seq ON newest (seq);
 """
 
 _STATE_KEPT = timedelta(days=90)
+_REPEATS_WITHIN = timedelta(minutes=10)
 _JUMP_S = 3_600.0
 _REPORTS = "SELECT seq, device, received_at, content FROM reports WHERE seq > ? ORDER BY seq LIMIT ?"
 _NEWEST = "SELECT seq, device, received_at, content FROM newest WHERE seq > ? ORDER BY seq LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """A report to be kept: `content` is all of it, `frame` the bytes that it was decoded from (empty: unknown)."""
+
+    seal_id: str
+    kind: str
+    is_alarm: bool
+    device: str
+    content: bytes
+    frame: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +108,41 @@ class SealBook:
             self._connection.close()
             self._connection = None
 
-    def keep(self, seal_id: str, kind: str, device: str, content: bytes, *, is_alarm: bool) -> int:
-        """Keep a report and return its place."""
-        received_at = moment(self._clock.now())
-        with self._faults(), self._transaction(is_synced=is_alarm) as connection:
+    def keep(self, report: NewReport) -> bool:
+        """Keep a report; False when it is a repeat: a tracker whose answer was lost with the process before this one."""
+        now = self._clock.now()
+        digest = hashlib.blake2b(report.frame + report.content, digest_size=16).digest()
+        with self._faults(), self._transaction(is_synced=report.is_alarm) as connection:
+            known = connection.execute(
+                "SELECT 1 FROM reports WHERE frame = ? AND received_at > ?", (digest, moment(now - _REPEATS_WITHIN))
+            )
+            if report.frame and known.fetchone() is not None:
+                return False
             seq = connection.execute(
-                "INSERT INTO reports (seal_id, kind, device, received_at, content) VALUES (?, ?, ?, ?, ?)",
-                (seal_id, kind, device, received_at, content),
+                "INSERT INTO reports (seal_id, kind, device, received_at, content, frame) VALUES (?, ?, ?, ?, ?, ?)",
+                (report.seal_id, report.kind, report.device, moment(now), report.content, digest),
             ).lastrowid
             assert seq is not None, "an insert has a row"
             connection.execute(
                 "INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (seal_id, kind, seq, int(is_alarm), device, received_at, content),
+                (report.seal_id, report.kind, seq, report.is_alarm, report.device, moment(now), report.content),
             )
         self.last = seq
-        return seq
+        return True
 
-    def after(self, place: int, limit: int) -> Found:
-        """Return reports above a place, in order. From 0 on, and where reports are gone, the newest of each kind stand for all."""
+    def after(self, place: int | None, limit: int) -> Found:
+        """Return reports above a place, in order. Without a place, and where reports are gone, the newest of each kind stand for all."""
         with self._faults():
             connection = self._open_connection()
             thinned = connection.execute("SELECT thinned_through FROM life").fetchone()["thinned_through"]
-            is_thinned = place == 0 or place < thinned
-            rows = connection.execute(_NEWEST if is_thinned else _REPORTS, (place, limit)).fetchall()
+            is_thinned = place is None or place < thinned
+            rows = connection.execute(_NEWEST if is_thinned else _REPORTS, (place or 0, limit)).fetchall()
         through = rows[-1]["seq"] if len(rows) == limit else self.last
         reports = tuple(
             KeptReport(row["seq"], row["device"], datetime.fromisoformat(row["received_at"]), row["content"])
             for row in rows
         )
-        return Found(reports, max(through, place), is_thinned)
+        return Found(reports, max(through, place or 0), is_thinned)
 
     def forget(self) -> int:
         """Delete what is past its time, and the oldest above the limit, alarms last; return how many."""
