@@ -113,8 +113,8 @@ class PostFault(SyncError):
 class BlobRefused(SyncError):
     """A large file cannot be had.
 
-    Codes: CS-BLB-001 not there, or its source does not answer · 002 its content is another · 003 it is larger than allowed ·
-    004 no room on the disk.
+    Codes: CS-BLB-001 not there · 002 its content is another · 003 it is larger than allowed · 004 no room on the disk · 005 its source
+    does not answer, or it is still on its way.
     """
 
     code = "CS-BLB-001"

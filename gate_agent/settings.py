@@ -225,6 +225,21 @@ class PostSettings(Section):
         description="Reports of seals are kept one by one for so long, then only the newest of each kind.",
     )
     seals_limit: int = Field(50_000, ge=100, le=1_000_000, description="Most reports of seals that are kept.")
+    blobs_upstream: str = Field(
+        "",
+        pattern=r"^(https://[^\s?#]+)?$",
+        description="Where large files come from, by https and from nowhere else; their SHA-256 is added to it. Empty: none are fetched.",
+    )
+    blobs_trust: Path | None = Field(
+        None,
+        description="Certificates (PEM) that the source of large files is believed by; the machine's own without it.",
+    )
+    blobs_limit_bytes: int = Field(20_000_000_000, ge=1, description="Most bytes of large files on the post's disk.")
+    blobs_reserve_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="Bytes of the post's disk that large files leave free: facts and seals need them.",
+    )
     device: tuple[DeviceSettings, ...] = Field(
         (), description="Devices of the post, one `[[post.device]]` table each: servers of seal trackers."
     )
@@ -319,7 +334,9 @@ def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
-    post = settings.post.model_copy(update={"state": base / settings.post.state})
+    post = settings.post
+    trust = base / post.blobs_trust if post.blobs_trust is not None else None
+    post = post.model_copy(update={"state": base / post.state, "blobs_trust": trust})
     face = settings.face
     if face.operator_models is not None or face.attack_evaluation is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
@@ -20,6 +22,7 @@ from gate_agent.app.post_seals import SealPages
 from gate_agent.app.unusable_device import UnusableDevice
 from gate_agent.clock import Clock
 from gate_agent.errors import SettingsFault, StoreFault
+from gate_agent.runtime.blob_cache import BlobCache
 from gate_agent.runtime.post_api import LONGEST_REQUEST_BYTES, create_post_api, gate_protocol
 from gate_agent.settings import DeviceSettings, Settings
 from gate_agent.store.post_ledger import PostLedger
@@ -49,15 +52,25 @@ class Post:
         self._ledger = PostLedger(post.state, tuple(self._directory.gates), clock, kept_days=post.facts_kept_days)
         self._book = SealBook(post.state / "seals.db", clock, kept_h=post.seals_kept_h, limit_rows=post.seals_limit)
         self._seals = SealPages(self._book, key, clock)
+        self._blobs = BlobCache(
+            post.state / "blobs",
+            post.blobs_upstream,
+            clock,
+            limit_bytes=post.blobs_limit_bytes,
+            reserve_bytes=post.blobs_reserve_bytes,
+            trust=_trust(post.blobs_trust),
+        )
 
     async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
         """Serve until cancelled or told to stop by a signal; `on_ready` is told the address. Raises `StoreFault` for a disk it cannot use."""
         await self._ledger.open()
         try:
             self._book.open()
+            self._blobs.open()
             try:
                 await self._serve(on_ready)
             finally:
+                await self._blobs.close()
                 self._book.close()
         finally:
             await self._ledger.close()
@@ -74,7 +87,7 @@ class Post:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        app = create_post_api(self._ledger, self._seals, self, self._directory.gate_keys())
+        app = create_post_api(self._ledger, self._seals, self._blobs, self, self._directory.gate_keys())
         app.add_middleware(BodyLimit, maximum_bytes=LONGEST_REQUEST_BYTES)
         protocol = gate_protocol(self._directory.sources_by_fingerprint())
         drivers = [self._built(device) for device in self._settings.post.device]
@@ -144,3 +157,13 @@ class Post:
             return read_directory(self._settings.paths.keys / FILE_NAME)
         except IdentityFault as fault:
             raise SettingsFault(f"{fault.code}: {fault}") from fault
+
+
+def _trust(path: Path | None) -> ssl.SSLContext | None:
+    """Return what the source of large files is believed by. Raises `SettingsFault`."""
+    if path is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsFault(f"post.blobs_trust: {path} holds no certificates that can be used") from error

@@ -14,10 +14,10 @@ from typing import Annotated, Protocol
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from central_sync.errors import FactRefused
+from central_sync.errors import BlobRefused, FactRefused
 from central_sync.handover import Refusal
 from central_sync.post.facts import open_fact
 from central_sync.post.messages import (
@@ -30,9 +30,11 @@ from central_sync.post.messages import (
     PostState,
 )
 from gate_agent.errors import StoreFault
+from gate_agent.runtime.blob_cache import STATUS, BlobCache
 from gate_agent.store.post_ledger import PostLedger, ReceivedFact
 
 LONGEST_REQUEST_BYTES = 1_000_000
+BLOB_WAIT_S = 10.0
 
 _log = structlog.get_logger(__name__)
 Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)]
@@ -73,7 +75,7 @@ def gate_protocol(sources: Mapping[bytes, str]) -> type[asyncio.Protocol]:
 
 
 def create_post_api(
-    ledger: PostLedger, seals: SealSource, state: StateSource, gates: Mapping[str, Ed25519PublicKey]
+    ledger: PostLedger, seals: SealSource, blobs: BlobCache, state: StateSource, gates: Mapping[str, Ed25519PublicKey]
 ) -> FastAPI:
     """Return the application, without a limit of request bodies (`LONGEST_REQUEST_BYTES` is for whoever serves it); serve it with `gate_protocol`. `gates` are the keys by which each gate's facts are verified."""
     app = FastAPI(title="eGate post", openapi_url=None, docs_url=None, redoc_url=None)
@@ -113,6 +115,17 @@ def create_post_api(
     @app.get("/v1/state")
     async def its_state() -> PostState:
         return await state.state()
+
+    @app.get("/blobs/{sha256}")
+    async def blob(sha256: str) -> Response:
+        path = await blobs.get(sha256, BLOB_WAIT_S)
+        if path is None:
+            return Response(status_code=503, headers={"retry-after": "1"})
+        return FileResponse(path, media_type="application/octet-stream", headers={"etag": f'"{sha256}"'})
+
+    @app.exception_handler(BlobRefused)
+    async def blob_refused(_request: Request, refusal: BlobRefused) -> JSONResponse:
+        return _refusal(STATUS[refusal.code], refusal.code, str(refusal))
 
     @app.exception_handler(FactRefused)
     async def fact_refused(request: Request, refusal: FactRefused) -> JSONResponse:
