@@ -9,7 +9,7 @@ from central_sync.sync_socket import SyncSocket, read_answer
 
 
 class PostGate(Protocol):
-    """Where facts of this gate come from and facts of the others go to. Each call may raise `TransportFault` when the agent is away."""
+    """Where facts of this gate come from and facts of the others go to: the agent, or its socket (`TransportFault` when it is away)."""
 
     async def own_facts(self, limit: int, wait_s: float) -> OwnFacts:
         """Return facts that the post has not got; wait up to `wait_s` for the first one."""

@@ -68,7 +68,7 @@ def read_post(keys: Path) -> Post:
 
 
 class PostSide:
-    """`runtime.post_sync_api.PostSide` of one agent. `report` takes device events as if a driver of this gate had sent them."""
+    """`central_sync.post.agent_socket.PostGate` of one agent, behind its sync API. `report` takes device events as if a driver of this gate had sent them."""
 
     def __init__(
         self,

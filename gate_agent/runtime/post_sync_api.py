@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
 from central_sync.errors import PostFault
 from central_sync.handover import Refusal
+from central_sync.post.agent_socket import PostGate
 from central_sync.post.messages import (
     LONGEST_WAIT_S,
     MAX_FACTS,
@@ -21,35 +22,7 @@ from central_sync.post.messages import (
 )
 
 
-class PostSide(Protocol):
-    """What the agent does with it."""
-
-    async def own_facts(self, limit: int, wait_s: float) -> OwnFacts:
-        """Return facts that the post has not got."""
-        ...
-
-    async def facts_sent(self, sent: FactsSent) -> None:
-        """Note what the post keeps."""
-        ...
-
-    async def place(self) -> PostPlace:
-        """Return where this gate stands."""
-        ...
-
-    async def take_facts(self, page: FactPage) -> FactsTaken:
-        """Put facts of the other gates into effect."""
-        ...
-
-    async def take_seals(self, wire: bytes) -> PostPlace:
-        """Take reports of seals over. Raises `PostFault` for what the post did not sign."""
-        ...
-
-    async def report_post(self, report: PostReport) -> None:
-        """Note how the post is."""
-        ...
-
-
-def add_post_routes(app: FastAPI, side: PostSide, longest_bytes: int) -> None:
+def add_post_routes(app: FastAPI, side: PostGate, longest_bytes: int) -> None:
     """Add the routes of a gate that has a post."""
 
     @app.get("/v1/post/own-facts")

@@ -34,41 +34,25 @@ class FactExchange:
     ) -> None:
         """Keep the fact of a confirmed passage inside its transaction; `stay` is its id, entry day and exit day."""
         stay_id, entered_on, exited_on = stay
-        fact: StayOpened | StayClosed
-        if exited_on is None:
-            assert entered_on is not None, "a stay has an entry or an exit"
-            fact = StayOpened(
-                fact_id=self._origin.new_id(),
-                source=self._origin.source,
-                occurred_at=at,
-                expires_at=at + facts.OPEN_STAY_KEPT,
-                stay_id=stay_id,
-                holder=_told(holder),
-                entered_on=entered_on,
-            )
-        else:
-            fact = StayClosed(
-                fact_id=self._origin.new_id(),
-                source=self._origin.source,
-                occurred_at=at,
-                expires_at=at + facts.CLOSED_STAY_KEPT,
-                stay_id=stay_id,
-                holder=_told(holder),
-                entered_on=entered_on,
-                exited_on=exited_on,
-            )
+        is_open = exited_on is None
+        attributes = self._attributes(at, at + (facts.OPEN_STAY_KEPT if is_open else facts.CLOSED_STAY_KEPT))
+        kind = StayOpened if is_open else StayClosed
+        days = {"entered_on": entered_on} | ({} if is_open else {"exited_on": exited_on})
+        fact = kind.model_validate(attributes | {"stay_id": stay_id, "holder": _told(holder)} | days)
         facts.keep_own(connection, fact)
 
     def tell_token(self, connection: sqlite3.Connection, at: datetime, usage: Marks, expires_at: datetime) -> None:
         """Keep the fact of a consumed token inside the transaction of its crossing."""
-        fact = TokenUsed(
-            fact_id=self._origin.new_id(),
-            source=self._origin.source,
-            occurred_at=at,
-            expires_at=expires_at,
-            usage=_told(usage),
-        )
+        fact = TokenUsed.model_validate(self._attributes(at, expires_at) | {"usage": _told(usage)})
         facts.keep_own(connection, fact)
+
+    def _attributes(self, at: datetime, expires_at: datetime) -> dict[str, object]:
+        return {
+            "fact_id": self._origin.new_id(),
+            "source": self._origin.source,
+            "occurred_at": at,
+            "expires_at": expires_at,
+        }
 
     def wake(self) -> None:
         """Something was written: whoever waits for facts looks again."""

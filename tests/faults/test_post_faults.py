@@ -21,17 +21,15 @@ from central_sync.post.facts import sign_fact
 from central_sync.post.tls import gate_context
 from gate_agent.domain.declaration import Direction
 from gate_agent.post_keys import self_signed
-from tests.scenario.border_post import Gate, PostProcess, cross, is_used, keys_of, make_site, until
+from tests.scenario.border_post import Gate, PostProcess, cross, is_used, keys_of, make_site, running_post, until
 
 SEED = 20260501
 
 
 @pytest.fixture
 async def post(tmp_path: Path) -> AsyncIterator[PostProcess]:
-    process = PostProcess(tmp_path, make_site(tmp_path / "site"))
-    await process.start()
-    yield process
-    await process.kill()
+    async with running_post(tmp_path) as process:
+        yield process
 
 
 async def test_kills_of_the_post_and_of_both_links_lose_nothing_and_double_nothing(tmp_path, post):

@@ -11,6 +11,7 @@ from tests.fuzz import (
     chip_answers,
     chip_files,
     keys_and_signatures,
+    post_wires,
     printed,
     seals,
     signed_objects,
@@ -47,5 +48,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
         "receipt": around.receipt,
+        "post_fact": post_wires.fact,
     }
 )

@@ -1,13 +1,14 @@
 """A border post for tests: the real `egate post` in a process of its own, and gates with real stores, sync APIs and links, over loopback."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,13 +25,13 @@ from gate_agent.clock import SystemClock
 from gate_agent.demo.site import free_ports
 from gate_agent.domain.crossing import Corridor, Crossing, PassageOutcome
 from gate_agent.domain.declaration import Declaration, Direction, TravelMode
-from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.provisioning import provision
 from gate_agent.runtime.post_sync_api import add_post_routes
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.store import Store
 from gate_agent.web.pages import serving
+from tests.unit.utopian_documents import document
 
 GATES = ("gate-1", "gate-2")
 LIMITS = SimpleNamespace(keep_acknowledged_days=30, ballast_bytes=0)
@@ -45,26 +46,6 @@ def make_site(folder: Path, gates=GATES) -> Path:
 
 def keys_of(keys: Path, gate_id: str) -> Path:
     return keys if gate_id == "gate-1" else keys / "gates" / gate_id
-
-
-def document(number: int) -> TravelDocument:
-    return TravelDocument(
-        format=MrzFormat.TD3,
-        document_code="P",
-        issuing_state="UTO",
-        document_number=f"X{number:08d}",
-        nationality="UTO",
-        primary_identifier="SPECIMEN",
-        secondary_identifier="UTOPIA",
-        name_may_be_truncated=False,
-        date_of_birth=date(1990, 1, 1),
-        date_of_birth_text="900101",
-        sex="X",
-        date_of_expiry=date(2031, 1, 1),
-        optional_data="",
-        optional_data_2="",
-        lines=(),
-    )
 
 
 def declaration(number: int, now: datetime | None = None) -> Declaration:
@@ -225,3 +206,25 @@ class Gate:
         self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.close()
+
+
+@contextlib.asynccontextmanager
+async def running_post(
+    folder: Path, make: Callable[[Path, Path], PostProcess] = PostProcess
+) -> AsyncIterator[PostProcess]:
+    process = make(folder, make_site(folder / "site"))
+    await process.start()
+    try:
+        yield process
+    finally:
+        await process.kill()
+
+
+@contextlib.asynccontextmanager
+async def two_gates(folder: Path, post: PostProcess) -> AsyncIterator[tuple[Gate, Gate]]:
+    first, second = [await Gate(folder, post.keys, gate_id, post.port).start() for gate_id in GATES]
+    try:
+        yield first, second
+    finally:
+        await first.stop()
+        await second.stop()

@@ -1,5 +1,6 @@
 """Two gates and their post over mutual TLS: what one gate knows the other knows, whoever dies in between."""
 
+import shutil
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -12,24 +13,19 @@ from gate_agent.clock import SystemClock
 from gate_agent.domain.crossing import PassageOutcome
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import ReasonCode
-from tests.scenario.border_post import Gate, PostProcess, cross, is_used, make_site, until
+from tests.scenario.border_post import Gate, PostProcess, cross, is_used, running_post, two_gates, until
 
 
 @pytest.fixture
 async def post(tmp_path: Path) -> AsyncIterator[PostProcess]:
-    keys = make_site(tmp_path / "site")
-    process = PostProcess(tmp_path, keys)
-    await process.start()
-    yield process
-    await process.kill()
+    async with running_post(tmp_path) as process:
+        yield process
 
 
 @pytest.fixture
 async def gates(post: PostProcess, tmp_path: Path) -> AsyncIterator[tuple[Gate, Gate]]:
-    made = [await Gate(tmp_path, post.keys, gate_id, post.port).start() for gate_id in ("gate-1", "gate-2")]
-    yield tuple(made)
-    for gate in made:
-        await gate.stop()
+    async with two_gates(tmp_path, post) as pair:
+        yield pair
 
 
 async def test_a_declaration_used_at_one_gate_is_refused_at_the_other_within_a_second(gates):
@@ -106,8 +102,7 @@ async def test_a_post_that_lost_its_disk_is_told_again_and_nothing_counts_twice(
     await cross(first.store, 1)
     await until(lambda: is_used(second.store, 1))
     await post.kill()
-    for path in (post.folder / "post-state").iterdir():
-        path.unlink()
+    shutil.rmtree(post.folder / "post-state")
     await post.start()
     await cross(first.store, 2)
     await until(lambda: is_used(second.store, 2))

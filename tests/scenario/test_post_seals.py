@@ -9,7 +9,7 @@ import pytest
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.clock import SystemClock
 from gate_agent.demo.site import free_ports
-from tests.scenario.border_post import Gate, PostProcess, make_site, until
+from tests.scenario.border_post import Gate, PostProcess, running_post, two_gates, until
 
 
 class SealPost(PostProcess):
@@ -23,19 +23,15 @@ class SealPost(PostProcess):
 
 
 @pytest.fixture
-async def post(tmp_path: Path) -> AsyncIterator[SealPost]:
-    process = SealPost(tmp_path, make_site(tmp_path / "site"))
-    await process.start()
-    yield process
-    await process.kill()
+async def post(tmp_path: Path) -> AsyncIterator[PostProcess]:
+    async with running_post(tmp_path, SealPost) as process:
+        yield process
 
 
 @pytest.fixture
 async def gates(post: SealPost, tmp_path: Path) -> AsyncIterator[tuple[Gate, Gate]]:
-    made = [await Gate(tmp_path, post.keys, gate_id, post.port).start() for gate_id in ("gate-1", "gate-2")]
-    yield tuple(made)
-    for gate in made:
-        await gate.stop()
+    async with two_gates(tmp_path, post) as pair:
+        yield pair
 
 
 def heard(gate: Gate, kind: str) -> list[str]:

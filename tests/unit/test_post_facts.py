@@ -5,7 +5,7 @@ import itertools
 import random
 import sqlite3
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -20,8 +20,8 @@ from gate_agent.store import facts, lookups
 from gate_agent.store.facts import Post
 from gate_agent.store.lookups import HolderKey
 from gate_agent.store.post_ledger import PostLedger
+from tests.unit.hand_clock import NOW, HandClock
 
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KEYS = {f"UTO/demo/gate-{number}": Ed25519PrivateKey.generate() for number in range(1, 5)}
 PUBLIC = {source: key.public_key() for source, key in KEYS.items()}
 HERE, THERE, FURTHER, LAST = KEYS
@@ -284,21 +284,6 @@ def test_the_order_of_facts_and_their_repetition_change_nothing(kinds, last_is_o
 
 
 # ---- the post's ledger ----
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time, self.ticks_s = NOW, 0.0
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic_s(self) -> float:
-        return self.ticks_s
-
-    def turn(self, **step) -> None:
-        self.time += timedelta(**step)
-        self.ticks_s += timedelta(**step).total_seconds()
 
 
 async def opened_ledger(folder, clock=None, **options) -> PostLedger:

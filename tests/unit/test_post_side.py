@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,8 +15,8 @@ from gate_agent.app.post_side import PostSide
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import StoreFault
 from gate_agent.store.facts import Taken
+from tests.unit.hand_clock import NOW, HandClock
 
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KEY, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 LIFE = uuid.UUID(int=5)
 REPORT = {
@@ -27,17 +27,6 @@ REPORT = {
     "latitude": 1.0,
     "longitude": None,
 }
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.ticks_s = 0.0
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.ticks_s)
-
-    def monotonic_s(self) -> float:
-        return self.ticks_s
 
 
 class Exchange:
@@ -133,7 +122,7 @@ async def test_a_silent_post_is_a_fault_until_it_speaks(scene, monkeypatch):
     monkeypatch.setattr(post_side, "_LOOK_S", 0.001)
     assert scene.post.state == "starting"
     watching = asyncio.create_task(scene.side.run())
-    scene.clock.ticks_s = 11.0
+    scene.clock.turn(seconds=11)
     async with asyncio.timeout(30):
         while scene.post.state != "fault":
             await asyncio.sleep(0.001)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,24 +14,9 @@ from drivers import contracts as dc
 from gate_agent.app.post_seals import SealPages
 from gate_agent.errors import StoreFault
 from gate_agent.store.seal_book import NewReport, SealBook
+from tests.unit.hand_clock import NOW, HandClock
 
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KEY = Ed25519PrivateKey.generate()
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time, self.ticks_s = NOW, 0.0
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic_s(self) -> float:
-        return self.ticks_s
-
-    def turn(self, **step) -> None:
-        self.time += timedelta(**step)
-        self.ticks_s += timedelta(**step).total_seconds()
 
 
 @pytest.fixture
