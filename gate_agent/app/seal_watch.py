@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -63,12 +63,12 @@ class SealWatch:
         """Return what is kept of a seal, empty when it was never heard."""
         return self._histories.get(seal_id) or SealHistory(seal_id)
 
-    def reported(self, told: SealReported) -> bool:
-        """Take what a tracker told; True when what is known of the seal changed."""
+    def reported(self, told: SealReported, received_at: datetime | None = None) -> bool:
+        """Take what a tracker told, now or when it was received; True when what is known of the seal changed."""
         attributes = dict(told.attributes)
         message = SealMessage(
             kind=told.kind,
-            received_at=self._clock.now(),
+            received_at=received_at or self._clock.now(),
             device_time=told.device_time,
             told=_told(attributes.get("told", "")),
             closure=attributes.get("closure", ""),

@@ -24,6 +24,7 @@ _HIGH = {
     ReasonCode.STORE_FAULT,
     ReasonCode.PERSON_INSIDE_AT_START,
     ReasonCode.POWER_ENDING,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 _MOMENTARY = {
     ReasonCode.HELP_REQUESTED,
@@ -31,6 +32,7 @@ _MOMENTARY = {
     ReasonCode.BARRIER_FAULT,
     ReasonCode.SEAL_TAMPERED,
     ReasonCode.XRAY_ALARM,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 
 

@@ -14,6 +14,7 @@ from tests.fuzz import (
     hosts,
     keys_and_signatures,
     pages,
+    post_wires,
     printed,
     readers,
     seal_trackers,
@@ -63,5 +64,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "xray_request": pages.xray_request,
         "rtsp_answer": cameras.rtsp_answer,
         "mjpeg_stream": cameras.mjpeg_stream,
+        "post_fact": post_wires.fact,
     }
 )
