@@ -40,6 +40,7 @@ def lane_devices(lane: LaneSettings) -> tuple[str, ...]:
         lane.chip_reader,
         *lane.barcode,
         lane.camera,
+        *lane.channel_cameras,
         lane.barrier,
         *lane.tag_readers,
         lane.printer,

@@ -278,6 +278,9 @@ class GateSource:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
                 lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
+                lane.feed(ev.LockdownLifted())
+            case AuthorisedAction.LOCKDOWN_LANE if lane:
+                lane.feed(ev.LockdownOrdered())
             case AuthorisedAction.ACKNOWLEDGE_ALARM if lane or is_of_gate:
                 alarms = lane.alarms if lane else self._around
                 if not await alarms.acknowledge(subject, verified.officers[0].officer_id):

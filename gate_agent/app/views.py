@@ -18,6 +18,7 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.face.acquisition import ALARM_FRAMES
 from gate_agent.lane.summary import TransactionSummary
+from gate_agent.policy.registration import RegistrationDeadline, registration_deadline
 from gate_agent.policy.rulebook import Rule, Rulebook
 from gate_agent.policy.stay_rules import is_unlimited, last_day, stay_rule
 from gate_agent.settings import AttackDetection, FaceSettings
@@ -202,6 +203,8 @@ def instruction(controller: LaneController) -> Instruction:
     match state.phase:
         case Phase.IDLE:
             return Instruction.PRESENT_DOCUMENT
+        case Phase.SUSPENDED if state.stop_cause is not None and state.occupancy > 0:
+            return Instruction.HELP_IS_COMING
         case Phase.SUSPENDED:
             return Instruction.LANE_CLOSED
         case Phase.INSPECTING:
@@ -274,7 +277,10 @@ def receipt(controller: LaneController, rulebook: Rulebook) -> dict[str, str]:
     if controller.lane.direction is Direction.ENTRY and not is_unlimited(rulebook, nationality, today):
         rule = stay_rule(rulebook, nationality, today)
         if isinstance(rule, Rule):
-            lines["stay_deadline"] = last_day(rulebook, rule, today).isoformat()
+            lines["stay_deadline"] = last_day(rulebook, rule, today, borrowed.stays).isoformat()
+        registration = registration_deadline(rulebook, nationality, today)
+        if isinstance(registration, RegistrationDeadline):
+            lines["registration_deadline"] = registration.last_day.isoformat()
     if borrowed.declaration is not None:
         lines["reference"] = borrowed.declaration.reference
     return lines

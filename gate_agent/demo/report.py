@@ -41,6 +41,10 @@ class Reporter:
         self._print(
             "eGate demo: everything runs on this machine; all travellers are fictitious (Utopia), with a virtual chip in each document.\n"
         )
+        if demo.has_agent_network:
+            self._print(
+                "  this machine allows no network namespace: the gate's agent could use the network, and does not\n"
+            )
         for name, address in addresses.items():
             self._print(f"  {name.replace('_', ' '):<17} {address}")
         self._print("\n  one-time console passwords")
@@ -64,7 +68,14 @@ class Reporter:
         if line.unexpected:
             self._print(f"      unexpected: {line.unexpected}")
 
-    def closing(self, lines: Sequence[TravellerLine], delivery: Delivery | None, ready: Collection[str] = ()) -> bool:
+    def closing(
+        self,
+        lines: Sequence[TravellerLine],
+        delivery: Delivery | None,
+        ready: Collection[str] = (),
+        *,
+        has_agent_network: bool,
+    ) -> bool:
         """Tell the sum; True when all is as expected and every record is at the centre and acknowledged.
 
         `ready`: the classes of the devices that are ready now.
@@ -84,6 +95,7 @@ class Reporter:
             "records_at_centre": delivery.stored if delivery else None,
             "records_lost": delivery.lost if delivery else None,
             "records_doubled": delivery.doubled if delivery else None,
+            "agent_network": has_agent_network,
             "device_classes_ready": sorted(ready),
             "around": around,
             "ok": good,

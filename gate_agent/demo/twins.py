@@ -15,6 +15,7 @@ from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.camera.twin import CameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.endpoints import endpoints_of
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.clock import Clock
 from gate_agent.demo.around import AroundTwins
@@ -76,7 +77,7 @@ class TwinSet:
 
     def device_tables(self) -> str:
         """Return the `[[device]]` tables that lead an agent to these twins."""
-        tables = [_table("seals", "jointech_seal", port=self._seal_port)]
+        tables = [_table("seals", "seal_server", port=self._seal_port)]
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),
@@ -91,7 +92,8 @@ class TwinSet:
 
 def _table(name: str, driver: str, **options: str | int) -> str:
     lines = "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in options.items())
-    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\n[device.options]\n{lines}'
+    host = "field" if endpoints_of(driver, options) else "agent"  # the demo's agent has no network
+    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\nhosted_by = "{host}"\n[device.options]\n{lines}'
 
 
 def _read(portraits: Path, name: str) -> bytes:

@@ -330,6 +330,7 @@ class GuardAction(StrEnum):
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
     CORRECT_READING = "correct_reading"
+    LOCKDOWN_LANE = "lockdown_lane"
 
 
 class Authorisation(Message):

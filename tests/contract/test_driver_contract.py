@@ -264,5 +264,5 @@ def test_an_unknown_driver_names_those_there_are() -> None:
 
 
 def test_the_built_in_drivers_are_there() -> None:
-    expected = {"mrz_serial", "barcode_serial", "modbus_barrier", "opencv_camera", "jointech_seal"}
+    expected = {"mrz_serial", "barcode_serial", "modbus_barrier", "opencv_camera", "seal_server"}
     assert expected <= set(driver_names())

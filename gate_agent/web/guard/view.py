@@ -129,7 +129,12 @@ def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
 
 
 def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
-    allowed = (GuardAction.RESUME_LANE if lane.state == "suspended" else GuardAction.SUSPEND_LANE).value
+    # Who may not suspend a lane may still have it locked down.
+    offered = (
+        (GuardAction.RESUME_LANE.value,)
+        if lane.state == "suspended"
+        else (GuardAction.SUSPEND_LANE.value, GuardAction.LOCKDOWN_LANE.value)
+    )
     hidden = lane.referral is not None and not _revealed(lane.referral, viewer)
     return {
         "lane_id": lane.lane_id,
@@ -146,7 +151,7 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "corridor": None if hidden else _corridor(lane.corridor, catalogue),
         "referral": None if lane.referral is None else str(lane.referral.transaction_id),
         "inspection": running_inspection(lane, catalogue),
-        "action": allowed if allowed in viewer.actions else None,
+        "action": next((action for action in offered if action in viewer.actions), None),
     }
 
 
