@@ -24,6 +24,7 @@ from drivers.chip.errors import ChipFault
 from drivers.chip.pcsc_service import reader_names
 from gate_agent.cache import models_folder
 from gate_agent.cli.device_probing import probe_findings
+from gate_agent.cli.field_findings import field_socket_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
 from gate_agent.clock import Clock, SystemClock
@@ -296,7 +297,7 @@ def disk_findings(settings: Settings) -> list[Finding]:
 
 
 def socket_findings(settings: Settings) -> list[Finding]:
-    """Find sockets of the agent that nobody answers."""
+    """Find sockets of the agent, and of the host of its network devices, that nobody answers."""
     findings = []
     for name in ("lane.sock", "sync.sock"):
         path = settings.paths.run / name
@@ -313,4 +314,4 @@ def socket_findings(settings: Settings) -> list[Finding]:
                         "Start the agent: systemctl start egate-agent",
                     )
                 )
-    return findings
+    return findings + field_socket_findings(settings, _SOCKET_WAIT_S)
