@@ -14,20 +14,24 @@ from drivers.errors import DriverFault, UnexpectedFailure
 from drivers.hosted.messages import (
     Command,
     Done,
+    EndReleases,
     Failed,
     FailureKind,
+    LiftLockdown,
+    LockDown,
     PrintReceipt,
     ReadChip,
     ReadDocumentAgain,
     ReadInputs,
     ReleaseDoor,
-    SecureDoors,
 )
 
 LOG = structlog.get_logger()
 _METHODS: dict[type, str] = {
     ReleaseDoor: "release",
-    SecureDoors: "secure",
+    EndReleases: "end_releases",
+    LockDown: "lockdown",
+    LiftLockdown: "lift_lockdown",
     ReadInputs: "read_inputs",
     ReadDocumentAgain: "read_again",
     ReadChip: "read",
@@ -67,8 +71,12 @@ class Carrier:
         match command:
             case ReleaseDoor():
                 await self._release(command)
-            case SecureDoors():
-                await self._driver.secure()
+            case EndReleases():
+                await self._driver.end_releases()
+            case LockDown():
+                await self._driver.lockdown()
+            case LiftLockdown():
+                await self._driver.lift_lockdown()
             case ReadInputs():
                 result = await self._driver.read_inputs()
             case ReadDocumentAgain():
@@ -87,4 +95,4 @@ class Carrier:
             left_s = command.expires_mono_s - self._clock.monotonic_s()
             if left_s <= 0:
                 raise ReleaseNotMade(f"{self._driver.name}: the release was over before it could be made")
-            await self._driver.release(command.door, left_s)
+            await self._driver.release(command.door, command.count, left_s)

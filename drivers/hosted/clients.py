@@ -70,7 +70,7 @@ class HostedCamera(HostedDevice):
         if (
             message.width_px <= 0
             or message.height_px <= 0
-            or not is_frame_file(descriptor, message.width_px * message.height_px * 3)
+            or not is_frame_file(descriptor, message.width_px * message.height_px * message.pixel_format.pixel_bytes)
         ):
             os.close(descriptor)
             raise PacketRefused("a frame whose memory does not fit it")
@@ -87,7 +87,8 @@ class HostedCamera(HostedDevice):
             release()
             return
         size = (message.width_px, message.height_px, message.frame_number)
-        self.tell(FrameCaptured(descriptor, *size, release), message.t_wall, message.t_mono_s)
+        frame = FrameCaptured(descriptor, *size, release, message.channel, message.pixel_format)
+        self.tell(frame, message.t_wall, message.t_mono_s)
 
     def _set(self, switch: Switch, *, is_on: bool) -> None:
         self._switches[switch] = is_on

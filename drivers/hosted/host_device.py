@@ -106,7 +106,7 @@ class HostDevice:
         self.lent[self._frames] = frame.release
         told = FrameTold(
             *(event.device, self._number, self._frames, frame.width_px, frame.height_px, frame.frame_number),
-            *(event.t_wall, event.t_mono_s),
+            *(frame.channel, frame.pixel_format, event.t_wall, event.t_mono_s),
         )
         channel.send(told, frame.memfd)
 

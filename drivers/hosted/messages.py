@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from drivers.channels import Channel, PixelFormat
 from drivers.contracts import (
     BarcodeRead,
     BarcodeRefused,
@@ -105,6 +106,8 @@ class FrameTold:
     width_px: int
     height_px: int
     frame_number: int
+    channel: Channel
+    pixel_format: PixelFormat
     t_wall: datetime
     t_mono_s: float
 
@@ -149,15 +152,26 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseDoor:
-    """Release a door; worthless after `expires_mono_s`, however long it waited on the way."""
+    """Release a door for `count` passages; worthless after `expires_mono_s`, however long it waited on the way."""
 
     door: Door
+    count: int
     expires_mono_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class SecureDoors:
+class EndReleases:
     """End every running release."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockDown:
+    """End every running release and refuse new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiftLockdown:
+    """Take releases again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +199,7 @@ class PrintReceipt:
     qr: bytes
 
 
-Command = ReleaseDoor | SecureDoors | ReadInputs | ReadDocumentAgain | ReadChip | PrintReceipt
+Command = ReleaseDoor | EndReleases | LockDown | LiftLockdown | ReadInputs | ReadDocumentAgain | ReadChip | PrintReceipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class HostedDevices:
             for switch in Switch:
                 _set(device.driver, switch, is_on=False)
         barriers = [one.driver for one in self.devices.values() if one.driver.device_class is DeviceClass.BARRIER]
-        await asyncio.gather(*(_secure(barrier) for barrier in barriers))  # type: ignore[arg-type] # chosen by class
+        await asyncio.gather(*(_end_releases(barrier) for barrier in barriers))  # type: ignore[arg-type] # chosen by class
 
 
 async def _give_back(frames: Sequence[Callable[[], None]]) -> None:
@@ -157,13 +157,14 @@ async def _give_back(frames: Sequence[Callable[[], None]]) -> None:
             release()
 
 
-async def _secure(barrier: BarrierDriver) -> None:
+async def _end_releases(barrier: BarrierDriver) -> None:
     try:
         async with asyncio.timeout(_SECURE_LIMIT_S):
-            await barrier.secure()
-        LOG.info("doors_secured", device=barrier.name)
+            await barrier.end_releases()
+            await barrier.lift_lockdown()  # the agent that ordered it refuses by itself; the next one orders its own
+        LOG.info("releases_ended", device=barrier.name)
     except (DriverFault, TimeoutError) as fault:  # the time to live ends the release all the same
-        LOG.warning("secure_failed", device=barrier.name, code=getattr(fault, "code", "timeout"))
+        LOG.warning("releases_not_ended", device=barrier.name, code=getattr(fault, "code", "timeout"))
 
 
 def _set(driver: Any, switch: Switch, *, is_on: bool) -> None:

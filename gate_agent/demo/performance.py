@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gate_agent.clock import Clock
+from gate_agent.demo.around import devices_of
 from gate_agent.demo.broker import broker_for
 from gate_agent.demo.cast import Cast, Traveller
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
@@ -94,6 +95,13 @@ class DemoRun:
         self.lines.append(line)
         return line
 
+    def ready_classes(self) -> set[str]:
+        """Return the classes of the devices that are ready now, as the gate's lane API says."""
+        snapshot = self.stage.view.snapshot
+        if snapshot is None:
+            return set()
+        return {device.device_class for device in devices_of(snapshot) if device.state == "ready"}
+
     async def delivered(self, timeout_s: float = _SYNC_TIMEOUT_S) -> Delivery | None:
         """Wait until every record of the gate is in the centre's database and acknowledged; None when that takes too long."""
         deadline_s = time.monotonic() + timeout_s
@@ -152,6 +160,7 @@ async def running(
             twins.references,
             PassportOffice(site.today),
             random.Random(seed),
+            twins.around,
         )
         run = DemoRun(site, stage, processes, Cast(stage, site.today), has_agent_network=not before.get("agent"))
         stack.callback(_remove_pids, home)

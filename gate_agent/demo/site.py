@@ -162,6 +162,9 @@ barcode = ["barcode-{lane_id}"]
 camera = "camera-{lane_id}"
 read_barcode_from_camera = true
 barrier = "barrier-{lane_id}"
+printer = "printer"
+print_receipt = "always"
+tag_readers = ["tags"]
 idle_timeout_s = 3
 """
         for lane_id, direction in LANES

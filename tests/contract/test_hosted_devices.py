@@ -12,7 +12,11 @@ from tests.contract import barrier_bench, test_barrier_driver, test_camera_contr
 from tests.contract.hosted_here import hosted
 from tests.contract.test_barrier_driver import (  # noqa: F401 - the suite itself
     AnyTwin,
+    test_a_count_that_cannot_be_is_refused,
     test_a_door_that_moves_without_our_release_is_told_within_a_second,
+    test_a_family_passes_on_one_release_and_nobody_after_it,
+    test_a_lockdown_ends_releases_and_refuses_new_ones_until_it_is_lifted,
+    test_a_lockdown_that_meets_a_release_on_its_way_ends_it,
     test_a_lost_reply_is_read_back_and_never_pulses_twice,
     test_a_lost_reply_with_a_passage_meanwhile_never_pulses_twice,
     test_a_lost_request_is_proven_and_sent_again,
@@ -21,8 +25,8 @@ from tests.contract.test_barrier_driver import (  # noqa: F401 - the suite itsel
     test_a_request_lost_twice_is_told_as_not_made,
     test_a_time_to_live_that_cannot_be_set_is_refused,
     test_away_means_not_made,
+    test_end_releases_ends_running_ones,
     test_inputs_come_once_at_ready_and_then_on_change_only,
-    test_secure_ends_running_releases,
     test_the_watchdog_ends_a_release_when_the_software_is_gone,
 )
 from tests.contract.test_camera_contract import (  # noqa: F401 - the suite itself

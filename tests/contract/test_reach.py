@@ -106,7 +106,7 @@ async def test_no_driver_knocks_at_what_is_not_allowed(driver: str, port: Knocke
 
 
 @pytest.mark.parametrize(
-    ("driver", "options"), [("jointech_seal", {"port": 0}), ("socket_chip", {"port": 0})], ids=["seals", "chip"]
+    ("driver", "options"), [("seal_server", {"port": 0}), ("socket_chip", {"port": 0})], ids=["seals", "chip"]
 )
 async def test_no_driver_listens_where_it_is_not_allowed(driver: str, options: dict[str, object]) -> None:
     running = Running(driver, options, allow(listen=("127.0.0.1:1",)))
@@ -188,7 +188,7 @@ def test_endpoints_are_read_from_options() -> None:
     options = connecting(7)
     for driver, written in options.items():
         assert endpoints_of(driver, written) == Endpoints(connects=(Endpoint("127.0.0.1", 7),))
-    assert endpoints_of("jointech_seal", {"port": 9}) == Endpoints(listens=(Endpoint("127.0.0.1", 9),))
+    assert endpoints_of("seal_server", {"port": 9}) == Endpoints(listens=(Endpoint("127.0.0.1", 9),))
     assert endpoints_of("socket_chip", {"port": 9}) == Endpoints(listens=(Endpoint("127.0.0.1", 9),))
     for driver, written in {
         "mrz_serial": {"path": "/dev/x"},
@@ -208,8 +208,8 @@ def test_every_built_in_driver_that_names_a_port_is_known_to_need_the_network() 
         for name, built_in in BUILT_IN.items()
         if {"port", "tcp_port"} & built_in.options_model().model_fields.keys() or name == "opencv_camera"
     }
-    assert named >= {*connecting(1), "jointech_seal", "socket_chip"}
-    unknown = named - {*connecting(1), "jointech_seal", "socket_chip"}
+    assert named >= {*connecting(1), "seal_server", "socket_chip"}
+    unknown = named - {*connecting(1), "seal_server", "socket_chip"}
     for name in unknown:
         model = BUILT_IN[name].options_model()
         assert "host" in model.model_fields or getattr(model, "listens", False), name

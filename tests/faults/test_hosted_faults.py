@@ -175,9 +175,9 @@ async def test_a_killed_host_is_a_fault_of_its_devices_at_once_and_it_comes_back
         assert change.fault == "DRV-HST-001"
         assert change.remedy
         with pytest.raises(ReleaseNotMade):
-            await pair.guest.device.release(Door.EXIT, 5.0)
+            await pair.guest.device.release(Door.EXIT, 1, 5.0)
         with pytest.raises(DriverFault) as away:
-            await pair.guest.device.secure()
+            await pair.guest.device.end_releases()
         assert away.value.code == "DRV-HST-001"
         pair.host.start()
         await pair.guest.until_state(DeviceState.READY)
@@ -190,7 +190,7 @@ async def test_a_release_whose_host_is_killed_is_undetermined_and_not_sent_again
 ) -> None:
     monkeypatch.setattr(HostedBarrier, "confirm_s", 0.5)
     barrier.lose_replies(1)
-    releasing = asyncio.create_task(pair.guest.device.release(Door.EXIT, 20.0))
+    releasing = asyncio.create_task(pair.guest.device.release(Door.EXIT, 1, 20.0))
     await until(lambda: barrier.released_log)
     pair.host.kill()
     with pytest.raises(ReleaseUndetermined) as unknown:
@@ -206,7 +206,7 @@ async def test_a_release_is_proven_by_the_passage_once_the_host_is_back(
 ) -> None:
     monkeypatch.setattr(HostedBarrier, "confirm_s", 20.0)
     barrier.lose_replies(1)
-    releasing = asyncio.create_task(pair.guest.device.release(Door.EXIT, 20.0))
+    releasing = asyncio.create_task(pair.guest.device.release(Door.EXIT, 1, 20.0))
     await until(lambda: barrier.released_log)
     pair.host.kill()
     barrier.walk_out()
@@ -221,13 +221,13 @@ async def test_a_release_that_waited_longer_than_its_time_to_live_is_never_made(
     pair: Pair, barrier: ModbusBarrierTwin
 ) -> None:
     pair.host.kill(signal.SIGSTOP)
-    releasing = asyncio.create_task(pair.guest.device.release(Door.EXIT, 0.4))
+    releasing = asyncio.create_task(pair.guest.device.release(Door.EXIT, 1, 0.4))
     await asyncio.sleep(0.8)
     pair.host.kill(signal.SIGCONT)
     with pytest.raises(ReleaseNotMade):
         await releasing
     assert barrier.released_log == []
-    await pair.guest.device.release(Door.EXIT, 5.0)
+    await pair.guest.device.release(Door.EXIT, 1, 5.0)
     assert len(barrier.released_log) == 1
 
 
@@ -249,7 +249,7 @@ async def test_a_host_that_hangs_is_a_fault_and_it_goes_on_when_it_does(
 async def test_an_agent_that_goes_leaves_no_door_released(path: Path, barrier: ModbusBarrierTwin) -> None:
     running = Pair(path, barrier)
     await running.ready()
-    await running.guest.device.release(Door.EXIT, 60.0)
+    await running.guest.device.release(Door.EXIT, 1, 60.0)
     assert barrier.is_released(Door.EXIT)
     await running.guest.end()
     await until(lambda: not barrier.is_released(Door.EXIT))
@@ -562,7 +562,7 @@ async def test_a_device_that_the_host_does_not_have_is_told_alone(path: Path, ho
     await until(lambda: guest.told(StateChanged))
     assert guest.told(StateChanged)[0].fault == "DRV-HST-005"
     with pytest.raises(ReleaseNotMade):
-        await guest.device.release(Door.EXIT, 5.0)
+        await guest.device.release(Door.EXIT, 1, 5.0)
     await guest.end()
 
 

@@ -41,7 +41,7 @@ _FROM_HOST = (
     Alive(),
 )
 _FROM_AGENT = (
-    Ask(1, "barrier-1", ReleaseDoor(Door.EXIT, 8.5)),
+    Ask(1, "barrier-1", ReleaseDoor(Door.EXIT, 1, 8.5)),
     Ask(2, "chip-1", ReadChip(ChipKeys("L898902C36", "123456"))),
     Ask(3, "printer-1", PrintReceipt(("Utopia",), b"UTO")),
     Set("camera-1", Switch.ACTIVE, is_on=True),

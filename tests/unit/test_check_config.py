@@ -97,7 +97,7 @@ AROUND = [
     'name = "xray"\ndriver = "xray_folder"\noptions = { path = "/var/lib/xray" }',
     'name = "printer"\ndriver = "escpos_printer"\noptions = { path = "/dev/printer" }',
 ]
-SEALS = 'name = "seals"\ndriver = "jointech_seal"\nhosted_by = "field"\noptions = { port = 7000 }'
+SEALS = 'name = "seals"\ndriver = "seal_server"\nhosted_by = "field"\noptions = { port = 7000 }'
 LANE = '[[lane]]\nlane_id = 1\ndocument_reader = "reader-1"\ncamera = "camera-1"\nbarrier = "barrier-1"\n'
 
 
@@ -146,6 +146,19 @@ def test_pictures_that_prove_nothing_are_said_to(site: Path) -> None:
     lane = f"{LANE_WITH_CHIP}zone_from_pictures = true\n"
     found = findings(site_with(site, READER, BARRIER, CAMERA, CHIP, lanes=lane))
     assert "needs `white`" in " ".join(found.values())
+
+
+@pytest.mark.usefixtures("chips")
+@pytest.mark.parametrize("driver", ["page_folder", "sane_scanner"])
+def test_a_reader_whose_lines_nobody_reads_is_said_to(site: Path, driver: str) -> None:
+    option = 'path = "/var/lib/pages"' if driver == "page_folder" else 'device = "test:0"'
+    reader = f'name = "reader-1"\ndriver = "{driver}"\noptions = {{ {option} }}'
+    for zone, is_found in (("", True), ("page_pictures = ['white']\nzone_from_pictures = true\n", False)):
+        found = findings(site_with(site, reader, BARRIER, CAMERA, CHIP, lanes=LANE_WITH_CHIP + zone))
+        assert ("nobody reads them" in found.get("lane 1", "")) is is_found
+    lines = f'name = "reader-1"\ndriver = "page_folder"\noptions = {{ {option}, lines = "{{document}}.txt" }}'
+    if driver == "page_folder":
+        assert findings(site_with(site, lines, BARRIER, CAMERA, CHIP, lanes=LANE_WITH_CHIP)) == {}
 
 
 @pytest.mark.usefixtures("chips")

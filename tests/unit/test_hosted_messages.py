@@ -131,7 +131,7 @@ def test_one_thing_wrong_is_refused(change: Any, why: str) -> None:
 
 
 def test_the_other_sides_messages_are_refused() -> None:
-    ask = encode(Ask(1, "barrier-1", ReleaseDoor(Door.EXIT, 8.0))).content
+    ask = encode(Ask(1, "barrier-1", ReleaseDoor(Door.EXIT, 1, 8.0))).content
     assert heard(ask, FromAgent).command.door is Door.EXIT
     with pytest.raises(ValueRefused):
         heard(ask, FromHost)
