@@ -17,6 +17,7 @@ from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
+from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
@@ -141,6 +142,12 @@ class Agent:
             self._clock,
             face_rates=lambda: faces.rates,
             trust_version=lambda: documents.trust_version,
+            unlocks=SealUnlocks(
+                self._drivers,
+                self._knowledge.seal_watch,
+                store,
+                timedelta(minutes=settings.policy.seal_unlock_stands_min),
+            ),
         )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

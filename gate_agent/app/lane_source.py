@@ -12,6 +12,7 @@ import structlog
 
 from gate_agent import __version__
 from gate_agent.app import views
+from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Officer
@@ -45,6 +46,7 @@ _NO_SUCH_LANE = "EG-LAN-001"
 _NOT_POSSIBLE_NOW = "EG-LAN-002"
 _NO_SUCH_SUBJECT = "EG-LAN-003"
 _DIGITS_WRONG = "EG-LAN-004"
+_OF_NO_LANE = {AuthorisedAction.CLOSE_CUSTOMS_TASK, AuthorisedAction.UNLOCK_SEAL}
 _RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
 
 Language = Literal["uz-Latn", "ru", "en"]
@@ -87,6 +89,7 @@ class GateSource:
         clock: Clock,
         face_rates: Callable[[], list[FaceRatesView]] = list,
         trust_version: Callable[[], int | None] = lambda: None,
+        unlocks: SealUnlocks | None = None,
     ) -> None:
         self.link = LinkView(
             centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
@@ -100,6 +103,7 @@ class GateSource:
         self._clock = clock
         self._face_rates = face_rates
         self._trust_version = trust_version
+        self._unlocks = unlocks
         self._sequence = 0
         self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
         self._changes: Broadcaster[int] = Broadcaster()
@@ -231,7 +235,7 @@ class GateSource:
     async def _carry_out(self, verified: VerifiedAuthorisation) -> ActionAnswer:
         order = verified.authorisation
         lane = self._lanes.get(order.lane_id)
-        if lane is None and order.action is not AuthorisedAction.CLOSE_CUSTOMS_TASK:
+        if lane is None and order.action not in _OF_NO_LANE:
             return _refuse(_NO_SUCH_LANE, "this gate has no such lane")
         subject = order.subject_id or uuid.UUID(int=0)
         match order.action:
@@ -258,6 +262,8 @@ class GateSource:
             case AuthorisedAction.CLOSE_CUSTOMS_TASK:
                 if not await self._desk.close(subject, verified.officers[0].officer_id):
                     return _refuse(_NO_SUCH_SUBJECT, "there is no such open customs task")
+            case AuthorisedAction.UNLOCK_SEAL if self._unlocks is not None:
+                return await self._unlocks.unlock(order.seal_id, verified.officers[0].officer_id)
             case _:
                 return _refuse(_NOT_POSSIBLE_NOW, "the authorisation names nothing to act on")
         return _accept()

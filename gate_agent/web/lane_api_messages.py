@@ -331,6 +331,7 @@ class GuardAction(StrEnum):
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
     CORRECT_READING = "correct_reading"
+    UNLOCK_SEAL = "unlock_seal"
 
 
 class Authorisation(Message):
@@ -348,6 +349,7 @@ class Authorisation(Message):
     lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         (), max_length=3, description="the lines as an officer reads them"
     )
+    seal_id: str = Field("", max_length=64, description="the seal to unlock")
     session_id: str = Field(min_length=8, max_length=64)
     nonce: str = Field(min_length=16, max_length=64)
     issued_at: datetime
