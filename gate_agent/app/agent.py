@@ -238,7 +238,7 @@ class Agent:
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
             self._changed()
         if isinstance(event.data, dc.SealReported):
-            if self._knowledge.seal_watch.reported(event.data):
+            if self._knowledge.seal_watch.reported(event.data, event.t_wall):
                 self._changed()
             return
         taken = False

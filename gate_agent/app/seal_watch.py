@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -27,6 +27,7 @@ log = structlog.get_logger()
 SEALS_LIMIT = 20_000
 """Seals remembered at once. The one heard longest ago goes first, of those that no journey and no tampering holds."""
 
+KEPT_SILENT = timedelta(days=30)
 _RETRY_S = 1.0
 _HISTORY: TypeAdapter[SealHistory] = TypeAdapter(SealHistory)
 
@@ -63,12 +64,12 @@ class SealWatch:
         """Return what is kept of a seal, empty when it was never heard."""
         return self._histories.get(seal_id) or SealHistory(seal_id)
 
-    def reported(self, told: SealReported) -> bool:
-        """Take what a tracker told; True when what is known of the seal changed."""
+    def reported(self, told: SealReported, received_at: datetime) -> bool:
+        """Take what a tracker told, with the time of its receipt; True when what is known of the seal changed."""
         attributes = dict(told.attributes)
         message = SealMessage(
             kind=told.kind,
-            received_at=self._clock.now(),
+            received_at=received_at,
             device_time=told.device_time,
             told=_told(attributes.get("told", "")),
             closure=attributes.get("closure", ""),
@@ -128,12 +129,19 @@ class SealWatch:
                 self._put(history_of.closed(self.history(seal_id), self._clock.now(), officer_id))
 
     async def restore(self, store: SealStore) -> None:
-        """Take over what was remembered. Raises `StoreFault`; a history that cannot be read is left out, and told."""
+        """Take over what was remembered. Raises `StoreFault`; a history that cannot be read is left out, and told.
+
+        Seals that were not heard for `KEPT_SILENT` are forgotten, unless a journey is underway or they were tampered with.
+        """
+        now = self._clock.now()
         for content in await store.seal_histories():
             try:
                 history = _HISTORY.validate_json(content)
             except ValidationError:
                 log.error("seal_history_unreadable")
+                continue
+            if _is_over(history, now):
+                await store.keep_seal(history.seal_id, "")
                 continue
             self._histories[history.seal_id] = history
             self._last[history.seal_id] = self._standing(history)
@@ -214,6 +222,12 @@ class SealWatch:
         self._last.pop(oldest, None)
         self._unsaved[oldest] = None
         self._news.set()
+
+
+def _is_over(history: SealHistory, now: datetime) -> bool:
+    journey, heard_at = history.journey, history.last_heard_at
+    is_underway = journey is not None and journey.until > now - KEPT_SILENT
+    return not is_underway and history.tampered is None and (heard_at is None or now - heard_at > KEPT_SILENT)
 
 
 def _is_breach(report: SealReport) -> bool:

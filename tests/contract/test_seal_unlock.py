@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from drivers.contracts import DeviceEvent, DeviceState, SealReported, Unsupported
+from drivers.contracts import Unsupported
 from drivers.errors import DeviceRefused, NotReady
 from drivers.seal_commands import UnlockOutcome
 from drivers.seal_tracker import driver as seal_driver
@@ -20,50 +20,30 @@ from drivers.seal_tracker.protocols import PROTOCOLS
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.seal_watch import SealWatch
-from gate_agent.clock import SystemClock
 from gate_agent.domain.seal import SealState
 from gate_agent.errors import StoreFault
+from tests.contract.rig_seals import CLOCK, PATIENCE_S, SealServer, serving
 from tests.unit.test_seal_watch import Disk, declared
 from tests.unit.test_seal_watch import running as watched
 from tests.unit.tracker_frames import PHONE, jt808_report
 
-CLOCK = SystemClock()
 SEAL = "990000000007"
 OBEYS = {"99": ["padlock", "vehicle_control"]}
-PATIENCE_S = 60.0
 
 
-class Server:
-    def __init__(self, **options: object) -> None:
-        self.events: list[DeviceEvent] = []
-        chosen = {"port": 0, "protocol": "jt808", "models": OBEYS, "allow_unlock": True, **options}
-        self.driver = seal_driver.build("seals", chosen, self.events.append, CLOCK)
-        self.task = asyncio.create_task(self.driver.run())
+def unlocking(**options: object) -> contextlib.AbstractAsyncContextManager[SealServer]:
+    return serving(**{"protocol": "jt808", "models": OBEYS, "allow_unlock": True, **options})
 
 
 @contextlib.asynccontextmanager
-async def serving(**options: object) -> AsyncIterator[Server]:
-    server = Server(**options)
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while server.driver.state is not DeviceState.STARTING:
-                await asyncio.sleep(0.005)
-            yield server
-    finally:
-        server.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await server.task
-
-
-@contextlib.asynccontextmanager
-async def padlock(server: Server) -> AsyncIterator[Jt808SealTwin]:
+async def padlock(server: SealServer) -> AsyncIterator[Jt808SealTwin]:
     async with Jt808SealTwin(server.driver.port, CLOCK, seal_id=SEAL) as twin:
         await twin.tell(41.0, 69.0)
         yield twin
 
 
 async def test_a_seal_that_says_it_is_unlocked_confirms() -> None:
-    async with serving() as server, padlock(server) as twin:
+    async with unlocking() as server, padlock(server) as twin:
         assert server.driver.capabilities == {"seals", "unlock"}
         unlock = asyncio.create_task(server.driver.unlock(SEAL))
         command = await twin.command()
@@ -71,27 +51,26 @@ async def test_a_seal_that_says_it_is_unlocked_confirms() -> None:
         twin.receipt(command, 0)
         twin.answer(command)
         assert await unlock is UnlockOutcome.CONFIRMED
-        told = [event.data.kind for event in server.events if isinstance(event.data, SealReported)]
-        assert told == ["position", "status"], "the answer is a report too"
+        assert [one.kind for one in server.reports()] == ["position", "status"], "the answer is a report too"
 
 
 @pytest.mark.parametrize("result", [1, 2, 3])
 async def test_a_seal_that_will_not_refuses(result: int) -> None:
-    async with serving() as server, padlock(server) as twin:
+    async with unlocking() as server, padlock(server) as twin:
         unlock = asyncio.create_task(server.driver.unlock(SEAL))
         twin.receipt(await twin.command(), result)
         assert await unlock is UnlockOutcome.REFUSED
 
 
 async def test_a_seal_that_says_it_is_still_locked_refuses() -> None:
-    async with serving() as server, padlock(server) as twin:
+    async with unlocking() as server, padlock(server) as twin:
         unlock = asyncio.create_task(server.driver.unlock(SEAL))
         twin.answer(await twin.command(), is_locked=True)
         assert await unlock is UnlockOutcome.REFUSED
 
 
 async def test_a_lost_answer_is_undetermined_and_the_command_is_not_repeated() -> None:
-    async with serving(unlock_answer_s=0.3) as server, padlock(server) as twin:
+    async with unlocking(unlock_answer_s=0.3) as server, padlock(server) as twin:
         unlock = asyncio.create_task(server.driver.unlock(SEAL))
         command = await twin.command()
         twin.receipt(command, 0)  # it came, and nothing says what became of it
@@ -111,7 +90,7 @@ async def twin_says_something(twin: Jt808SealTwin) -> None:
 
 
 async def test_a_connection_that_ends_leaves_it_undetermined_at_once() -> None:
-    async with serving(unlock_answer_s=600) as server, padlock(server) as twin:
+    async with unlocking(unlock_answer_s=600) as server, padlock(server) as twin:
         unlock = asyncio.create_task(server.driver.unlock(SEAL))
         await twin.command()
         await twin.unplug()
@@ -122,7 +101,7 @@ async def test_a_connection_that_ends_leaves_it_undetermined_at_once() -> None:
 
 async def test_only_the_seals_own_answer_to_this_command_counts() -> None:
     async with (
-        serving(unlock_answer_s=1.0) as server,
+        unlocking(unlock_answer_s=1.0) as server,
         padlock(server) as twin,
         Jt808SealTwin(server.driver.port, CLOCK, seal_id="990000000008") as other,
     ):
@@ -135,7 +114,7 @@ async def test_only_the_seals_own_answer_to_this_command_counts() -> None:
 
 
 async def test_one_command_at_a_time() -> None:
-    async with serving() as server, padlock(server) as twin:
+    async with unlocking() as server, padlock(server) as twin:
         unlock = asyncio.create_task(server.driver.unlock(SEAL))
         command = await twin.command()
         with pytest.raises(DeviceRefused):
@@ -146,7 +125,7 @@ async def test_one_command_at_a_time() -> None:
 
 @pytest.mark.parametrize("options", [{"allow_unlock": False}, {"models": {}}, {"models": {"99": ["padlock"]}}], ids=str)
 async def test_without_leave_of_site_and_model_nothing_is_sent(options: dict[str, object]) -> None:
-    async with serving(**options) as server, padlock(server) as twin:
+    async with unlocking(**options) as server, padlock(server) as twin:
         waiting = asyncio.create_task(twin.command())
         with pytest.raises(Unsupported):
             await server.driver.unlock(SEAL)
@@ -158,15 +137,14 @@ async def test_without_leave_of_site_and_model_nothing_is_sent(options: dict[str
 
 
 async def test_by_default_nobody_may() -> None:
-    server = Server(allow_unlock=False)
-    assert server.driver.capabilities == {"seals"}
-    server.task.cancel()
+    async with serving() as server:
+        assert server.driver.capabilities == {"seals"}
     assert not seal_driver.SealServerOptions(port=0).allow_unlock
 
 
 async def test_a_protocol_without_a_known_command_has_none() -> None:
     async with (
-        serving(protocol="jt600") as server,
+        unlocking(protocol="jt600") as server,
         JointechSealTwin(server.driver.port, CLOCK, seal_id="9900000007") as twin,
     ):
         await twin.report(1, 1, ["ack_required"])
@@ -195,13 +173,13 @@ def test_the_command_is_the_standards_of_the_terminals_year() -> None:
 # The agent's side
 
 
-def unlocks(server: Server, watch: SealWatch, disk: Disk) -> SealUnlocks:
+def unlocks(server: SealServer, watch: SealWatch, disk: Disk) -> SealUnlocks:
     return SealUnlocks({"seals": server.driver}, watch, disk, timedelta(minutes=10))
 
 
 async def test_every_attempt_is_written_down_before_it_is_sent_and_its_answer_after() -> None:
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
-    async with serving() as server, padlock(server) as twin, watched(watch, disk):
+    async with unlocking() as server, padlock(server) as twin, watched(watch, disk):
         watch.reports(declared(SEAL))
         asked = asyncio.create_task(unlocks(server, watch, disk).unlock(SEAL, "inspector-1"))
         command = await twin.command()
@@ -225,7 +203,7 @@ async def test_every_attempt_is_written_down_before_it_is_sent_and_its_answer_af
 )
 async def test_what_did_not_happen_gives_no_leave_to_open(reply: str, code: str, event: str, is_by_leave: bool) -> None:
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
-    async with serving(unlock_answer_s=0.3) as server, padlock(server) as twin, watched(watch, disk):
+    async with unlocking(unlock_answer_s=0.3) as server, padlock(server) as twin, watched(watch, disk):
         seal = SEAL if reply != "absent" else "990000000099"
         asked = asyncio.create_task(unlocks(server, watch, disk).unlock(seal, "inspector-1"))
         if reply == "locked":
@@ -242,7 +220,7 @@ async def test_what_did_not_happen_gives_no_leave_to_open(reply: str, code: str,
 async def test_an_attempt_that_cannot_be_written_down_is_not_made() -> None:
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
     disk.refuses = StoreFault("full", code="EG-STO-002")
-    async with serving() as server, padlock(server):
+    async with unlocking() as server, padlock(server):
         answer = await unlocks(server, watch, disk).unlock(SEAL, "inspector-1")
         assert (answer.accepted, answer.code) == (False, "EG-STO-002")
         assert watch.history(SEAL).marks == ()
@@ -250,7 +228,7 @@ async def test_an_attempt_that_cannot_be_written_down_is_not_made() -> None:
 
 async def test_without_a_server_that_may_the_answer_says_so_and_nothing_is_recorded() -> None:
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
-    async with serving(allow_unlock=False) as server:
+    async with unlocking(allow_unlock=False) as server:
         answer = await unlocks(server, watch, disk).unlock(SEAL, "inspector-1")
     assert (answer.accepted, answer.code, disk.records) == (False, "EG-LAN-005", [])
     assert watch.reports(declared(SEAL))[0].state is SealState.UNKNOWN
