@@ -92,7 +92,7 @@ class SealServerOptions(BaseModel):
         False, description="Seals may be told to open, each time on a customs inspector's signed authorisation."
     )
     unlock_answer_s: float = Field(
-        30.0, gt=0, le=600, description="A seal that answers later than this to an unlock leaves it undetermined."
+        8.0, gt=0, le=9, description="A seal that answers later than this to an unlock leaves it undetermined."
     )
     noise_limit_bytes: int = Field(16_384, ge=64, description="A connection with so many unusable bytes is closed.")
 

@@ -138,6 +138,7 @@ class GateSource:
             lanes=[views.lane(lane, self._devices_of(lane)) for lane in self._lanes.values()],
             alarms=[views.alarm(alarm) for lane in self._lanes.values() for alarm in lane.alarms.open.values()],
             customs_tasks=self._desk.tasks(),
+            can_unlock_seals=self._unlocks is not None and self._unlocks.is_possible,
             link=self.link,
             recent=[views.ended(summary) for summary in ended[:50]],
             face_rates=self._face_rates(),

@@ -30,13 +30,21 @@ class SealUnlocks:
         self._store = store
         self._stands = stands
 
-    async def unlock(self, seal_id: str, officer_id: str) -> ActionAnswer:
-        """Tell a seal to open and return what became of it; every attempt and its answer are recorded."""
-        servers = [
+    @property
+    def is_possible(self) -> bool:
+        """Whether any seal server of this gate may tell seals to open."""
+        return bool(self._servers())
+
+    def _servers(self) -> list[SealDriver]:
+        return [
             cast(SealDriver, driver)
             for driver in self._drivers.values()
             if driver.device_class is dc.DeviceClass.SEAL_TRACKER and _CAPABILITY in driver.capabilities
         ]
+
+    async def unlock(self, seal_id: str, officer_id: str) -> ActionAnswer:
+        """Tell a seal to open and return what became of it; every attempt and its answer are recorded."""
+        servers = self._servers()
         if not servers:
             return ActionAnswer(accepted=False, code=NOT_UNLOCKABLE, message="no seal server of this gate may unlock")
         try:

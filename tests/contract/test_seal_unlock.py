@@ -90,7 +90,7 @@ async def twin_says_something(twin: Jt808SealTwin) -> None:
 
 
 async def test_a_connection_that_ends_leaves_it_undetermined_at_once() -> None:
-    async with unlocking(unlock_answer_s=600) as server, padlock(server) as twin:
+    async with unlocking(unlock_answer_s=9) as server, padlock(server) as twin:
         unlock = asyncio.create_task(server.driver.unlock(SEAL))
         await twin.command()
         await twin.unplug()
