@@ -24,20 +24,14 @@ from functools import reduce
 from operator import xor
 
 from drivers.codec import EXCERPT_BYTES, BadFrame, first_mark
+from drivers.document_reader.picture_file import IMAGE_LIMIT_BYTES, media_type_of
 
 SOH = b"\x01"
 HEADER = struct.Struct(">ccIBI")  # after SOH
-IMAGE_LIMIT_BYTES = 2 * 1024 * 1024
 LINE_LENGTHS = range(7, 45)
 LINES_LIMIT = 3
 IMAGE_ROLES = {b"p": "portrait", b"w": "white", b"i": "infrared", b"u": "ultraviolet"}
 _ROLE_BYTES = {role: byte for byte, role in IMAGE_ROLES.items()}
-_MEDIA_TYPES = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x00\x00\x00\x0cjP  ", "image/jp2"),
-    (b"\xff\x4f\xff\x51", "image/j2c"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +258,7 @@ class DocumentReaderCodec:
 
 def _meaning(kind: bytes, role: bytes, body: bytes) -> Message | BadFrame:
     if kind == b"I" and role in IMAGE_ROLES:
-        media_type = next((name for magic, name in _MEDIA_TYPES if body.startswith(magic)), "")
+        media_type = media_type_of(body)
         if not media_type:
             return BadFrame("image of no known type", len(body), body[:EXCERPT_BYTES])
         return ImageSent(IMAGE_ROLES[role], media_type, body)
@@ -295,7 +289,7 @@ def packet(kind: bytes, role: bytes, body: bytes) -> bytes:
 
 def image_of(role: str, content: bytes) -> ImageSent:
     """Return an image message with the media type that its first bytes say. Raises ValueError for a type no reader sends."""
-    media_type = next((name for magic, name in _MEDIA_TYPES if content.startswith(magic)), "")
+    media_type = media_type_of(content)
     if not media_type:
         raise ValueError("the image is no JPEG, JPEG 2000 or PNG file")
     return ImageSent(role, media_type, content)

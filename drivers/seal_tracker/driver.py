@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from typing import ClassVar
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -24,7 +25,8 @@ from drivers.contracts import (
     SealReported,
     Unsupported,
 )
-from drivers.errors import DriverFault, OptionsRefused
+from drivers.errors import DriverFault, LinkForbidden, OptionsRefused
+from drivers.reach import REACH
 from drivers.reporter import Reporter
 from drivers.seal_commands import UnlockOutcome
 from drivers.seal_tracker.codec import Heard
@@ -55,6 +57,7 @@ class SealServerOptions(BaseModel):
     """Options of a `seal_server` device; unknown ones are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    listens: ClassVar[bool] = True
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(ge=0, le=65535, description="Port the trackers are configured to call; 0 takes a free one.")
@@ -144,9 +147,14 @@ class SealTrackerServer:
         backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random.Random(self.name))
         while True:
             try:
+                REACH.get().may_listen(self._options.host, self.port)
                 server = await asyncio.start_server(
                     self._accept, self._options.host, self.port, reuse_address=True, limit=READ_BYTES, backlog=BACKLOG
                 )
+            except LinkForbidden as forbidden:
+                self.reporter.change(forbidden.state, forbidden)
+                await asyncio.sleep(backoff.next_s())
+                continue
             except OSError as error:
                 fault = PortNotOpened(f"port {self.port} cannot be opened: {error.strerror or error}")
                 self.reporter.change(fault.state, fault)

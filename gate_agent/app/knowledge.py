@@ -27,7 +27,8 @@ from gate_agent.inspection.watchlist import Watchlist, WatchlistRefused
 from gate_agent.lane.authorisation import OfficerRecord, OfficerRole
 from gate_agent.lane.ports import Knowledge
 from gate_agent.policy.errors import RulebookRefused
-from gate_agent.policy.rulebook import Rulebook, parse_rulebook
+from gate_agent.policy.rulebook import Rulebook
+from gate_agent.policy.rulebook_format import parse_rulebook
 from gate_agent.store import StayFact
 
 log = structlog.get_logger()

@@ -16,12 +16,21 @@ from gate_agent.lane.ports import LaneStore
 
 log = structlog.get_logger()
 
-_HIGH = {ReasonCode.FIRE, ReasonCode.BARRIER_TAMPER, ReasonCode.STORE_FAULT, ReasonCode.PERSON_INSIDE_AT_START}
+_HIGH = {
+    ReasonCode.FIRE,
+    ReasonCode.EMERGENCY_STOP,
+    ReasonCode.LOCKDOWN,
+    ReasonCode.BARRIER_TAMPER,
+    ReasonCode.STORE_FAULT,
+    ReasonCode.PERSON_INSIDE_AT_START,
+    ReasonCode.POWER_ENDING,
+}
 _MOMENTARY = {
     ReasonCode.HELP_REQUESTED,
     ReasonCode.PASSAGE_UNDETERMINED,
     ReasonCode.BARRIER_FAULT,
     ReasonCode.SEAL_TAMPERED,
+    ReasonCode.XRAY_ALARM,
 }
 
 

@@ -19,7 +19,7 @@ from central_sync.commands import CommandResult, open_command
 from central_sync.envelope import Lane
 from central_sync.errors import RecordRefused
 from central_sync.handover import BatchPage, LinkReport, LinkState
-from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent
+from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent, ScreeningPart
 from central_sync.presence import ChainPosition
 from gate_agent.clock import Clock
 from gate_agent.domain.alarm import Alarm
@@ -195,10 +195,10 @@ class Store:
         usage = self._holders.usage(token_id, issuing_state, document_number)
         return await self._database.write(lambda connection: lookups.is_token_used(connection, usage))
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
-        """Return the latest stay of a holder without an exit."""
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
+        """Return the stays of a holder that began, oldest first."""
         holder = self._holders.holder(issuing_state, document_number)
-        return await self._database.write(lambda connection: lookups.find_open_stay(connection, holder))
+        return await self._database.write(lambda connection: lookups.find_stays(connection, holder))
 
     async def import_stays(self, bundle_version: int, stays: Sequence[StayFact]) -> int:
         """Take over stay facts of a verified bundle; return how many changed something. Idempotent by version."""
@@ -211,12 +211,14 @@ class Store:
         """Return open work of the customs desk, oldest first."""
         return await self._database.write(tasks.open_tasks)
 
-    async def close_customs_task(self, task_id: uuid.UUID, officer_id: str) -> bool:
-        """Close work of the customs desk and record the inspection; False when there is no such open task."""
+    async def close_customs_task(
+        self, task_id: uuid.UUID, officer_id: str, screening: Sequence[ScreeningPart] = ()
+    ) -> bool:
+        """Close work of the customs desk and record the inspection with what X-ray screening said; False when there is no such open task."""
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> bool:
-            inspection = tasks.close_task(connection, task_id, officer_id, now)
+            inspection = tasks.close_task(connection, task_id, officer_id, now, screening)
             if inspection is not None:
                 self._append(connection, now, lambda _rid: inspection)
             return inspection is not None

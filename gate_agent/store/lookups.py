@@ -96,13 +96,20 @@ def is_token_used(connection: sqlite3.Connection, usage: bytes) -> bool:
     return connection.execute("SELECT 1 FROM tokens_used WHERE usage = ?", (usage,)).fetchone() is not None
 
 
-def find_open_stay(connection: sqlite3.Connection, holder: bytes) -> Stay | None:
-    """Return the latest stay of a holder without an exit."""
-    row = connection.execute(
-        "SELECT entered_on, source FROM stays WHERE holder = ? AND exited_on IS NULL ORDER BY entered_on DESC LIMIT 1",
+def find_stays(connection: sqlite3.Connection, holder: bytes) -> tuple[Stay, ...]:
+    """Return the stays of a holder that began, oldest first; an exit without an entry says nothing of days."""
+    rows = connection.execute(
+        "SELECT entered_on, exited_on, source FROM stays WHERE holder = ? AND entered_on IS NOT NULL ORDER BY entered_on",
         (holder,),
-    ).fetchone()
-    return Stay(date.fromisoformat(row["entered_on"]), None, row["source"]) if row else None
+    )
+    return tuple(
+        Stay(
+            date.fromisoformat(row["entered_on"]),
+            None if row["exited_on"] is None else date.fromisoformat(row["exited_on"]),
+            row["source"],
+        )
+        for row in rows
+    )
 
 
 def enter(connection: sqlite3.Connection, stay_id: uuid.UUID, holder: bytes, day: date, source: str) -> None:

@@ -13,7 +13,7 @@ from drivers.contracts import DeviceState
 from drivers.seal_tracker.allowance import BURST_S, Allowance
 from drivers.seal_tracker.jointech import encode_lock_frame, lock_answer
 from tests.bench.seal_load import Acknowledged, TooFewDescriptors, acknowledged, frame_of
-from tests.contract.rig_seals import SealServer, serving
+from tests.contract.seal_serving import SealServer, serving
 
 CONNECTIONS = 1000
 MESSAGES = 5

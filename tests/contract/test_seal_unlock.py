@@ -22,7 +22,7 @@ from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.seal_watch import SealWatch
 from gate_agent.domain.seal import SealState
 from gate_agent.errors import StoreFault
-from tests.contract.rig_seals import CLOCK, PATIENCE_S, SealServer, serving
+from tests.contract.seal_serving import CLOCK, PATIENCE_S, SealServer, serving
 from tests.unit.test_seal_watch import Disk, declared
 from tests.unit.test_seal_watch import running as watched
 from tests.unit.tracker_frames import PHONE, jt808_report

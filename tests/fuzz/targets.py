@@ -7,10 +7,13 @@ from types import MappingProxyType
 
 from tests.fuzz import (
     around,
+    cameras,
     children,
     chip_answers,
     chip_files,
+    hosts,
     keys_and_signatures,
+    pages,
     printed,
     readers,
     seal_trackers,
@@ -55,5 +58,10 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "xray_result": around.xray_result,
         "receipt": around.receipt,
         "seal_frames": seal_trackers.seal_frames,
+        "hosted_messages": hosts.hosted_messages,
+        "page_answer": pages.page_answer,
+        "xray_request": pages.xray_request,
+        "rtsp_answer": cameras.rtsp_answer,
+        "mjpeg_stream": cameras.mjpeg_stream,
     }
 )
