@@ -32,6 +32,7 @@ from drivers.contracts import (
     StateChanged,
     TagRead,
 )
+from drivers.seal_commands import UnlockOutcome
 from drivers.surroundings import Surroundings
 
 DEVICES_LIMIT = 128
@@ -121,11 +122,21 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
+class SealAnswered:
+    """What became of an unlock that was sent."""
+
+    outcome: UnlockOutcome
+
+
+Result = BarrierInputs | ChipEvidence | SealAnswered
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A command ended well."""
 
     command_id: int
-    result: BarrierInputs | ChipEvidence | None
+    result: Result | None
 
 
 class FailureKind(StrEnum):
@@ -199,7 +210,24 @@ class PrintReceipt:
     qr: bytes
 
 
-Command = ReleaseDoor | EndReleases | LockDown | LiftLockdown | ReadInputs | ReadDocumentAgain | ReadChip | PrintReceipt
+@dataclass(frozen=True, slots=True)
+class UnlockSeal:
+    """Tell a seal to open, once."""
+
+    seal_id: str
+
+
+Command = (
+    ReleaseDoor
+    | EndReleases
+    | LockDown
+    | LiftLockdown
+    | ReadInputs
+    | ReadDocumentAgain
+    | ReadChip
+    | PrintReceipt
+    | UnlockSeal
+)
 
 
 @dataclass(frozen=True, slots=True)
