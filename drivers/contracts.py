@@ -13,6 +13,8 @@ from typing import Protocol
 
 from drivers.gate_hardware import BarrierInputs as BarrierInputs  # noqa: PLC0414 - part of this vocabulary
 from drivers.gate_hardware import Door as Door  # noqa: PLC0414 - as above
+from drivers.gate_hardware import GateSignal as GateSignal  # noqa: PLC0414 - as above
+from drivers.gate_hardware import Irregularity as Irregularity  # noqa: PLC0414 - as above
 from drivers.surroundings import Surroundings
 
 
@@ -339,6 +341,10 @@ class BarrierDriver(Driver, Protocol):
 
     async def lift_lockdown(self) -> None:
         """Take releases again; nothing is released by it."""
+        ...
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this from now on; raises `Unsupported` without the capability `signal`."""
         ...
 
     async def read_inputs(self) -> BarrierInputs:

@@ -21,10 +21,22 @@ _HIGH = {
     ReasonCode.EMERGENCY_STOP,
     ReasonCode.LOCKDOWN,
     ReasonCode.BARRIER_TAMPER,
+    ReasonCode.DOOR_FORCED,
+    ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    ReasonCode.TAILGATING,
+    ReasonCode.WRONG_WAY,
     ReasonCode.STORE_FAULT,
     ReasonCode.PERSON_INSIDE_AT_START,
 }
-_MOMENTARY = {ReasonCode.HELP_REQUESTED, ReasonCode.PASSAGE_UNDETERMINED, ReasonCode.BARRIER_FAULT}
+_MOMENTARY = {
+    ReasonCode.HELP_REQUESTED,
+    ReasonCode.PASSAGE_UNDETERMINED,
+    ReasonCode.BARRIER_FAULT,
+    ReasonCode.DOOR_FORCED,
+    ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    ReasonCode.TAILGATING,
+    ReasonCode.WRONG_WAY,
+}
 
 
 class LaneAlarms:
