@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.access import AccessPayload
 from drivers.gate_hardware import BarrierInputs as BarrierInputs  # noqa: PLC0414 - part of this vocabulary
 from drivers.gate_hardware import Door as Door  # noqa: PLC0414 - as above
 from drivers.gate_hardware import GateSignal as GateSignal  # noqa: PLC0414 - as above
@@ -32,6 +33,7 @@ class DeviceClass(StrEnum):
     POWER = "power"
     XRAY_INBOX = "xray_inbox"
     PRINTER = "printer"
+    ACCESS_CONTROL = "access_control"
 
 
 class DeviceState(StrEnum):
@@ -183,6 +185,7 @@ Payload = (
     | ChipPresented
     | ChipRemoved
     | Surroundings
+    | AccessPayload
 )
 
 

@@ -147,6 +147,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "receipt printer that speaks ESC/POS on a serial port or over TCP",
         "EscposOptions",
     ),
+    "osdp_reader": BuiltIn(
+        "drivers.access_control.driver:build",
+        DeviceClass.ACCESS_CONTROL,
+        "badge reader, keypad and lock of a staff door over OSDP with a secure channel (extra `osdp`)",
+        "OsdpReaderOptions",
+    ),
 }
 
 

@@ -154,7 +154,11 @@ class DoorBoard:
             for offset, value in enumerate(request.values):
                 self._write_register(request.address + offset, value)
             return ()
-        table = self._table(function)
+        return self.read(request)
+
+    def read(self, request: Request) -> tuple[int, ...]:
+        """Return what a read finds. Raises `ModbusRefused` for an address that is not there."""
+        table = self._table(request.function)
         self._addresses(request, len(table))
         return table[request.address : request.address + request.count]
 

@@ -10,6 +10,7 @@ from tests.fuzz import (
     children,
     chip_answers,
     chip_files,
+    gates,
     keys_and_signatures,
     printed,
     seals,
@@ -47,5 +48,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
         "receipt": around.receipt,
+        "modbus": gates.modbus,
+        "turnstile": gates.turnstile,
     }
 )
