@@ -71,6 +71,11 @@ class BarrierPort:
         """Take releases again."""
         await _translated(self._driver.lift_lockdown())
 
+    async def signal(self, signal: dc.GateSignal) -> None:
+        """Switch lights and sounder, where there are any."""
+        if "signal" in self._driver.capabilities:
+            await _translated(self._driver.signal(signal))
+
 
 async def _translated(command: Awaitable[None]) -> None:
     try:
