@@ -20,18 +20,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contracts import (
-    DeviceEvent,
     DeviceState,
-    DocumentImage,
     DocumentPresented,
     DocumentRemoved,
     MrzRead,
-    ReadFailed,
     StateChanged,
 )
 from drivers.document_reader.json_place import compiled, value_at
 from drivers.document_reader.page_answer import AnswerRefused, page_in, presence_in
-from drivers.document_reader.page_http import PageHttp, PageHttpOptions, build
+from drivers.document_reader.page_http import PageHttpOptions, build
 from drivers.document_reader.page_http_twin import (
     LIFE_PATH,
     LINES_PLACE,
@@ -45,52 +42,21 @@ from drivers.http_exchange import Response
 from gate_agent.clock import SystemClock
 from tests.contract.rig_core import LINES
 from tests.contract.rig_pages import PICTURE
+from tests.contract.running_driver import RunningDriver
 
 ALL = {"white": PICTURE, "infrared": PICTURE[:-2] + b"i\xff\xd9", "ultraviolet": PICTURE[:-2] + b"u\xff\xd9"}
 SHAPE = PageHttpOptions(url="http://127.0.0.1:1", lines=LINES_PLACE).shape()
 
 
-class Bench:
+class Bench(RunningDriver):
     """A running driver on a twin."""
 
     def __init__(self, twin: PageHttpTwin, **options: object) -> None:
         self.twin = twin
-        self.events: list[DeviceEvent] = []
-        settings = {
-            "url": f"http://127.0.0.1:{twin.port}",
-            "presence_path": PRESENCE_PATH,
-            "poll_s": 0.01,
-            "dead_s": 10.0,
-            "reconnect_limit_s": 0.1,
-            **options,
-        }
-        self.driver: PageHttp = build("pages", settings, self.events.append, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 10) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
-
-    async def until_ready(self) -> None:
-        await self.until(lambda: self.driver.state is DeviceState.READY)
-
-    def faults(self) -> list[str]:
-        return [event.data.fault for event in self.events if isinstance(event.data, StateChanged)]
-
-    def told(self) -> list[Any]:
-        return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
-
-    def pictures(self) -> list[DocumentImage]:
-        return [one for one in self.told() if isinstance(one, DocumentImage)]
-
-    def refused(self) -> list[str]:
-        return [one.reason for one in self.told() if isinstance(one, ReadFailed)]
+        settings = {"url": f"http://127.0.0.1:{twin.port}", "presence_path": PRESENCE_PATH, "poll_s": 0.01}
+        limits = {"dead_s": 10.0, "reconnect_limit_s": 0.1}
+        super().__init__("page_http", **{**settings, **limits, **options})
+        self.run()
 
 
 Benches = Callable[..., Coroutine[Any, Any, Bench]]
