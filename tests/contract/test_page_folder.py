@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,49 @@ async def test_a_folder_that_everybody_may_write_is_refused(tmp_path: Path) -> N
     bench.run()
     await bench.until_fault("DRV-LNK-002")
     await bench.stop()
+
+
+async def test_a_disk_that_hangs_is_a_fault_and_keeps_one_thread(benches: Benches) -> None:
+    bench = await benches(dead_s=0.6, reconnect_limit_s=0.1)
+    files, answers = bench.driver.source.files, threading.Event()
+    original, threads = files.look, threading.active_count()
+
+    def hanging(now_s: float) -> Any:
+        answers.wait(30)
+        return original(now_s)
+
+    files.look = hanging
+    await bench.until_fault("DRV-DEV-001")
+    await asyncio.sleep(0.5)
+    assert threading.active_count() <= threads
+    files.look = original
+    answers.set()
+    await bench.until_ready()
+    bench.twin.present(ALL)
+    await bench.until(bench.pictures)
+
+
+async def test_documents_that_come_together_are_told_one_by_one(benches: Benches) -> None:
+    bench = await benches(pictures={"white": "{document}.jpg"})
+    for count in range(20):
+        part = bench.path / f"{99 - count}.part"
+        part.write_bytes(PICTURE[:-2] + bytes((count,)) + b"\xff\xd9")
+        os.utime(part, (count, count))
+    for part in bench.path.glob("*.part"):
+        part.rename(part.with_suffix(".jpg"))
+    await bench.until(lambda: len(bench.pictures()) == 20)
+    assert {one.content[-3] for one in bench.pictures()} == set(range(20))
+    assert bench.told().count(DocumentPresented()) == 20
+
+
+async def test_a_folder_full_of_other_files_is_said(benches: Benches) -> None:
+    bench = await benches(reconnect_limit_s=0.1)
+    for count in range(1001):
+        (bench.path / f"{count}.log").touch()
+    await bench.until_fault("DRV-LNK-002")
+    for path in bench.path.glob("*.log"):
+        path.unlink()
+    await bench.until_ready()
 
 
 @pytest.mark.parametrize(
