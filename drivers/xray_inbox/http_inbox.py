@@ -61,6 +61,7 @@ class HttpInbox:
         self._token = ""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._talks: set[asyncio.Task[None]] = set()
         self._waiting: asyncio.Queue[Posted] = asyncio.Queue(rules.connections_limit)
 
     async def open(self, tap: Tap | None = None) -> Link:
@@ -97,14 +98,21 @@ class HttpInbox:
             for writer in list(self._writers):
                 writer.transport.abort()
             await server.wait_closed()
+            for talk in self._talks:
+                talk.cancel()
+            await asyncio.gather(*self._talks, return_exceptions=True)
 
     async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_full = len(self._writers) >= self._rules.connections_limit
         if not is_full:
             self._writers.add(writer)
+        talk = asyncio.create_task(self._serve(reader, writer, is_full=is_full), name="X-ray inbox serving")
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
         try:
-            with contextlib.suppress(OSError, TimeoutError):
-                await self._serve(reader, writer, is_full=is_full)
+            await asyncio.wait({talk})
+            if not talk.cancelled() and not isinstance(error := talk.exception(), OSError | None):
+                raise error
         finally:
             self._writers.discard(writer)
             writer.close()

@@ -114,6 +114,20 @@ async def test_a_service_that_waits_for_documents_by_itself(benches: Benches) ->
     assert bench.told()[0] == DocumentPresented()
 
 
+async def test_a_service_that_holds_its_answer_back_is_asked_seldom(benches: Benches) -> None:
+    bench = await benches(presence_path=f"{PRESENCE_PATH}?wait=3", presence_wait_s=3.0, dead_s=30.0)
+    await bench.until_ready()
+    bench.twin.hold_s = 3.0
+    await asyncio.sleep(0.5)
+    asked = len(bench.twin.requests)
+    await asyncio.sleep(0.5)
+    assert len(bench.twin.requests) - asked <= 1
+    bench.twin.present(ALL)
+    await bench.until(lambda: len(bench.pictures()) == 3)
+    bench.twin.remove()
+    await bench.until(lambda: bench.told()[-1] == DocumentRemoved())
+
+
 async def test_a_service_without_presence_reads_on_command_and_shows_that_it_lives(benches: Benches) -> None:
     bench = await benches(presence_path="")
     await bench.until_ready()

@@ -234,6 +234,20 @@ async def test_more_connections_than_allowed_are_turned_away(benches: Benches) -
         writer.transport.abort()
 
 
+async def test_stopping_waits_for_no_client(benches: Benches) -> None:
+    bench = await benches(request_timeout_s=60.0)
+    bench.driver.received = lambda _chunk, _t_mono_s: True  # nobody answers
+    waiting = asyncio.create_task(bench.post(json.dumps(GOOD).encode()))
+    held = await asyncio.open_connection("127.0.0.1", bench.driver.port)
+    await bench.until(lambda: len(bench.driver.source._writers) == 2)
+    async with asyncio.timeout(10):
+        await bench.stop()
+    with pytest.raises(httpx.HTTPError):
+        await waiting
+    held[1].transport.abort()
+    assert {task for task in asyncio.all_tasks() if "inbox" in task.get_name()} == set()
+
+
 async def test_tokens(benches: Benches, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("utopia-token\n")
