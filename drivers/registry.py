@@ -99,10 +99,10 @@ BUILT_IN: dict[str, BuiltIn] = {
         "V4L2, RTSP, MJPEG or file camera in a child process",
         "CameraOptions",
     ),
-    "jointech_seal": BuiltIn(
+    "seal_server": BuiltIn(
         "drivers.seal_tracker.driver:build",
         DeviceClass.SEAL_TRACKER,
-        "server for seal trackers, Jointech by default",
+        "server that seal trackers of one protocol call, Jointech by default",
         "SealServerOptions",
     ),
     "llrp_rfid": BuiltIn(
@@ -126,7 +126,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "mavlink_uav": BuiltIn(
         "drivers.uav.driver:build",
         DeviceClass.UAV,
-        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP), listened to only",
+        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP or UDP), listened to only",
         "MavlinkUavOptions",
     ),
     "nut_ups": BuiltIn(

@@ -146,7 +146,8 @@ class DocumentReaderCodec:
             ending.append(self._finished(bytes(self._buffer)))
         elif self._is_inside or self._buffer:
             length = len(self._buffer) + self._overrun_bytes
-            ending.append(BadFrame("frame torn by silence", length, bytes(self._buffer[:EXCERPT_BYTES])))
+            excerpt = self._excerpt or bytes(self._buffer[:EXCERPT_BYTES])
+            ending.append(BadFrame("frame torn by silence", length, excerpt))
         self.reset()
         return ending
 
@@ -167,9 +168,10 @@ class DocumentReaderCodec:
         """Take one step; False when more bytes are needed."""
         if self._header is not None:
             return self._packet_body(messages)
-        if not self._is_inside and not self._profile.start and self._buffer and self._buffer[:1] != SOH:
+        packet_mark = SOH if self._profile.has_packets else b""
+        if not self._is_inside and not self._profile.start and self._buffer and self._buffer[:1] != packet_mark:
             self._is_inside = True
-        marks = {"start": self._profile.start, "packet": SOH if self._profile.has_packets else b""}
+        marks = {"start": self._profile.start, "packet": packet_mark}
         if self._is_inside:
             marks["end"] = self._profile.end
         found = first_mark(self._buffer, marks)
@@ -178,6 +180,9 @@ class DocumentReaderCodec:
             return False
         after, at, name = found
         if name == "packet" and len(self._buffer) - at < 1 + HEADER.size:
+            if not self._is_inside:  # noise before it is gone, as it is when it comes alone
+                self.dropped_bytes += at
+                del self._buffer[:at]
             return False
         body = bytes(self._buffer[:at])
         del self._buffer[:after]

@@ -120,7 +120,10 @@ def _list(arguments: argparse.Namespace) -> int:
         lanes = {
             name: lane.lane_id
             for lane in settings.lane
-            for name in (lane.document_reader, lane.chip_reader, lane.camera, lane.barrier, *lane.barcode)
+            for name in (
+                *(lane.document_reader, lane.chip_reader, lane.camera, lane.barrier),
+                *(*lane.channel_cameras, *lane.barcode),
+            )
         }
         rows = [{"device": one.name, "driver": one.driver, "lane": lanes.get(one.name)} for one in settings.device]
     for row in rows:
