@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from drivers.errors import LinkRefused, LinkStalled
 from drivers.http_exchange import Exchange, Request, RequestRefused, Response, receive
 from drivers.link import READ_BYTES, Link, Tap
+from drivers.reach import REACH
 from drivers.secret_file import secret_line
 from drivers.xray_inbox.errors import XrayResultRefused
 from drivers.xray_inbox.inbox import Receipt
@@ -65,9 +66,10 @@ class HttpInbox:
         self._waiting: asyncio.Queue[Posted] = asyncio.Queue(rules.connections_limit)
 
     async def open(self, tap: Tap | None = None) -> Link:
-        """Listen; return the link at once. Raises `LinkRefused` when the port, a certificate or the token cannot be used."""
+        """Listen; return the link at once. Raises `LinkForbidden`; `LinkRefused` when the port, a certificate or the token cannot be used."""
         if self._server is None:
             rules = self._rules
+            REACH.get().may_listen(rules.host, self.port)
             self._token = secret_line(rules.token_file) if rules.token_file else ""
             context = _context(rules)
             timeouts = {"ssl_handshake_timeout": rules.request_timeout_s} if context else {}

@@ -6,6 +6,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -37,15 +38,17 @@ from drivers.document_reader.page_http_twin import (
     PageHttpTwin,
     processed,
 )
+from drivers.endpoints import endpoints_of
 from drivers.errors import OptionsRefused
 from drivers.http_exchange import Response
+from drivers.reach import REACH, AllowList, Endpoint
 from gate_agent.clock import SystemClock
 from tests.contract.rig_core import LINES
 from tests.contract.rig_pages import PICTURE
 from tests.contract.running_driver import RunningDriver
 
 ALL = {"white": PICTURE, "infrared": PICTURE[:-2] + b"i\xff\xd9", "ultraviolet": PICTURE[:-2] + b"u\xff\xd9"}
-SHAPE = PageHttpOptions(url="http://127.0.0.1:1", lines=LINES_PLACE).shape()
+SHAPE = PageHttpOptions(source="http://127.0.0.1:1", lines=LINES_PLACE).shape()
 
 
 class Bench(RunningDriver):
@@ -53,7 +56,7 @@ class Bench(RunningDriver):
 
     def __init__(self, twin: PageHttpTwin, **options: object) -> None:
         self.twin = twin
-        settings = {"url": f"http://127.0.0.1:{twin.port}", "presence_path": PRESENCE_PATH, "poll_s": 0.01}
+        settings = {"source": f"http://127.0.0.1:{twin.port}", "presence_path": PRESENCE_PATH, "poll_s": 0.01}
         limits = {"dead_s": 10.0, "reconnect_limit_s": 0.1}
         super().__init__("page_http", **{**settings, **limits, **options})
         self.run()
@@ -287,7 +290,7 @@ async def test_only_the_pinned_authority_is_trusted(tmp_path: Path, is_trusted: 
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
     twin.port = server.sockets[0].getsockname()[1]
     address = f"https://127.0.0.1:{twin.port}"
-    bench = Bench(twin, url=address, ca_file=str(ours if is_trusted else other))
+    bench = Bench(twin, source=address, ca_file=str(ours if is_trusted else other))
     if is_trusted:
         await bench.until_ready()
     else:
@@ -297,12 +300,38 @@ async def test_only_the_pinned_authority_is_trusted(tmp_path: Path, is_trusted: 
     server.close()
 
 
+@pytest.mark.parametrize("is_listed", [True, False], ids=["listed", "not listed"])
+async def test_a_host_process_reaches_only_what_its_list_names(benches: Benches, is_listed: bool) -> None:
+    bench = await benches(source="http://127.0.0.1:9")  # only for its twin
+    port = bench.twin.port
+    names: list[str] = []
+
+    async def resolver(host: str, _port: int) -> str:
+        names.append(host)
+        return "127.0.0.1"
+
+    options = {"source": f"http://reader.gate.local:{port}", "is_plain_allowed": True}
+    assert endpoints_of("page_http", options).connects == (Endpoint("reader.gate.local", port),)
+    allowed = [Endpoint("reader.gate.local", port)] if is_listed else []
+    context = copy_context()
+    context.run(REACH.set, AllowList(allowed, resolver=resolver))
+    hosted = context.run(Bench, bench.twin, **options)
+    if is_listed:
+        await hosted.until_ready()
+        assert names == ["reader.gate.local"]
+    else:
+        await hosted.until_fault("DRV-LNK-005")
+        assert names == []
+        assert bench.twin.requests == []
+    await hosted.stop()
+
+
 @pytest.mark.parametrize(
     ("options", "place"),
     [
-        ({"url": "ftp://127.0.0.1"}, "url"),
-        ({"url": "http://10.0.0.7:8080"}, "https"),
-        ({"url": "http://user:word@127.0.0.1"}, "url"),
+        ({"source": "ftp://127.0.0.1"}, "source"),
+        ({"source": "http://10.0.0.7:8080"}, "https"),
+        ({"source": "http://user:word@127.0.0.1"}, "source"),
         ({"presence": "present"}, "begins with /"),
         ({"pictures": {"white": "/{lightIndex}"}}, "a choice is"),
         ({"pictures": {"coaxial": "/a"}}, "no picture is called"),
@@ -312,7 +341,7 @@ async def test_only_the_pinned_authority_is_trusted(tmp_path: Path, is_trusted: 
 )
 def test_options_that_cannot_be_meant_are_refused(options: dict[str, object], place: str) -> None:
     with pytest.raises(OptionsRefused, match=place):
-        build("pages", {"url": "http://127.0.0.1:1", **options}, lambda _event: None, SystemClock())
+        build("pages", {"source": "http://127.0.0.1:1", **options}, lambda _event: None, SystemClock())
 
 
 def test_places_choose_from_lists_and_go_on_where_the_first_leads_nowhere() -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import httpx
 import pytest
 
 from drivers.contracts import DeviceState
+from drivers.endpoints import endpoints_of
 from drivers.errors import OptionsRefused
+from drivers.reach import REACH, AllowList, Endpoint
 from drivers.surroundings import XrayDecision, XrayReported
 from drivers.xray_inbox.http_driver import build
 from drivers.xray_inbox.http_twin import XrayHttpTwin
@@ -260,6 +264,24 @@ async def test_tokens(benches: Benches, tmp_path: Path) -> None:
     assert bench.results() == []
     bench.twin.screen()
     await bench.until(bench.results)
+
+
+@pytest.mark.parametrize("is_listed", [True, False], ids=["listed", "not listed"])
+async def test_a_host_process_listens_only_where_its_list_names(is_listed: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = Endpoint("127.0.0.1", port)
+    assert endpoints_of("xray_http", {"port": port}).listens == (place,)
+    context = copy_context()
+    context.run(REACH.set, AllowList([], [place] if is_listed else []))
+    hosted = context.run(Bench, port=port)
+    if is_listed:
+        await hosted.start()
+        hosted.twin.screen()
+        await hosted.until(hosted.results)
+    else:
+        await hosted.until_fault("DRV-LNK-005")
+    await hosted.stop()
 
 
 async def test_an_address_that_may_not_post(benches: Benches) -> None:
