@@ -41,6 +41,7 @@ class DemoPorts:
     seal: int
     chip_entry: int
     chip_exit: int
+    post: int
 
     @property
     def chips(self) -> dict[int, int]:
@@ -189,4 +190,9 @@ database_url = "sqlite:///{provisioned.folder / "centre.db"}"
 
 [portal]
 port = {ports.portal}
+
+[post]
+host = "127.0.0.1"
+port = {ports.post}
+state = "post"
 {lanes}"""
