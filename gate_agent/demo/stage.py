@@ -94,6 +94,19 @@ class Stage:
             across_restarts=True,
         )
 
+    async def post_ready(self) -> None:
+        """Wait until the gate hears its post."""
+        await self.view.until(
+            lambda snapshot: (
+                True
+                if any(d.name == "post" and d.state == "ready" for lane in snapshot.lanes for d in lane.devices)
+                else None
+            ),
+            _STEP_TIMEOUT_S,
+            "the post",
+            across_restarts=True,
+        )
+
     def lay(
         self,
         lane_id: int,

@@ -76,8 +76,8 @@ class TwinSet:
             await lane.barrier.stop()
 
     def device_tables(self) -> str:
-        """Return the `[[device]]` tables that lead an agent to these twins."""
-        tables = [_table("seals", "seal_server", port=self._seal_port)]
+        """Return the tables that lead an agent and its post to these twins."""
+        tables = [_post_table("seals", "seal_server", port=self._seal_port)]
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),
@@ -94,6 +94,10 @@ def _table(name: str, driver: str, **options: str | int) -> str:
     lines = "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in options.items())
     host = "field" if endpoints_of(driver, options) else "agent"  # the demo's agent has no network
     return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\nhosted_by = "{host}"\n[device.options]\n{lines}'
+
+
+def _post_table(name: str, driver: str, *, port: int) -> str:
+    return f'\n[[post.device]]\nname = "{name}"\ndriver = "{driver}"\noptions = {{ port = {port} }}\n'
 
 
 def _read(portraits: Path, name: str) -> bytes:
