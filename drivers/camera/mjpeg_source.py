@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.camera.frame_source import Frame, SourceFailed
-from drivers.camera.mjpeg import MjpegStream, StreamRefused
+from drivers.camera.mjpeg import CredentialsRefused, MjpegStream, StreamRefused
 from drivers.camera.picture_decoding import decoded
 from drivers.channels import Channel
 
@@ -21,6 +21,8 @@ class MjpegSource:
         self.size_px: tuple[int, int] | None = None
         try:
             self._stream = MjpegStream(url, timeout_s)
+        except CredentialsRefused as error:
+            raise SourceFailed("credentials", str(error)) from error
         except StreamRefused as error:
             raise SourceFailed("refused", str(error)) from error
         except TimeoutError as error:
