@@ -177,6 +177,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "results of X-ray screening that its machine posts over HTTP",
         "XrayHttpOptions",
     ),
+    "osdp_reader": BuiltIn(
+        "drivers.access_control.driver:build",
+        DeviceClass.ACCESS_CONTROL,
+        "badge reader, keypad and lock of a staff door over OSDP with a secure channel (extra `osdp`)",
+        "OsdpReaderOptions",
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from tests.fuzz import (
     children,
     chip_answers,
     chip_files,
+    gates,
     hosts,
     keys_and_signatures,
     pages,
@@ -66,5 +67,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "rtsp_answer": cameras.rtsp_answer,
         "mjpeg_stream": cameras.mjpeg_stream,
         "post_fact": post_wires.fact,
+        "modbus": gates.modbus,
+        "turnstile": gates.turnstile,
     }
 )
