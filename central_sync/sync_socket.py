@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from central_sync.acks import AckApplied
 from central_sync.commands import CommandResult
 from central_sync.envelope import Lane
 from central_sync.errors import AckRefused, CommandRefused, TransportFault
 from central_sync.handover import BatchPage, LinkReport, Refusal
-from central_sync.presence import ChainPosition
+from central_sync.presence import ChainPosition, DeviceReading
 
 AGENT_AWAY = "CS-TRA-010"
+_READINGS = TypeAdapter(list[DeviceReading])
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -58,6 +59,14 @@ class SyncSocket:
     async def position(self) -> ChainPosition:
         """Return where the chain stands."""
         return read_answer(ChainPosition, await self._call("GET", "/v1/birth"))
+
+    async def telemetry(self) -> list[DeviceReading]:
+        """Return how the gate's devices are."""
+        response = await self._call("GET", "/v1/telemetry")
+        try:
+            return _READINGS.validate_json(response.content)
+        except ValidationError as error:
+            raise TransportFault("the agent's answer cannot be read", code=AGENT_AWAY) from error
 
     async def report_link(self, report: LinkReport) -> None:
         """Tell whether the centre is online."""

@@ -11,6 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.channels import Channel, PixelFormat
+from drivers.gate_hardware import BarrierInputs as BarrierInputs  # noqa: PLC0414 - part of this vocabulary
+from drivers.gate_hardware import Door as Door  # noqa: PLC0414 - as above
 from drivers.surroundings import Surroundings
 
 
@@ -112,7 +115,7 @@ class BarcodeRefused:
 
 @dataclass(frozen=True, slots=True)
 class FrameCaptured:
-    """A newest frame lies in shared memory: BGR uint8, `height_px` x `width_px` x 3, in the file behind descriptor `memfd`.
+    """A newest frame lies in shared memory: `height_px` rows of `width_px` pixels in the file behind descriptor `memfd`.
 
     The descriptor belongs to the driver; `release()` must be called once the frame was used or dropped.
     """
@@ -122,29 +125,8 @@ class FrameCaptured:
     height_px: int
     frame_number: int
     release: Callable[[], None]
-
-
-class Door(StrEnum):
-    """The two doors of a mantrap; a lane with one barrier has only EXIT."""
-
-    ENTRANCE = "entrance"
-    EXIT = "exit"
-
-
-@dataclass(frozen=True, slots=True)
-class BarrierInputs:
-    """All inputs of the gate hardware at one moment. Counters only grow (modulo 65536).
-
-    `tamper`: the contact, or a door that opened without a release of ours.
-    """
-
-    entrance_open: bool
-    exit_open: bool
-    occupancy: int
-    entrance_passages: int
-    exit_passages: int
-    fire: bool
-    tamper: bool
+    channel: Channel = Channel.VISIBLE
+    pixel_format: PixelFormat = PixelFormat.BGR8
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,14 +318,30 @@ class Driver(Protocol):
 
 
 class BarrierDriver(Driver, Protocol):
-    """A barrier: releases with a time to live, never a command to hold closed."""
+    """A barrier: releases that are counted and timed, and a lockdown that ends them; never a command to hold closed."""
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Unlock one door for one passage within `ttl_s`; returns when the hardware confirmed it. Raises `drivers.errors.DriverFault`."""
+    async def release(self, direction: Door, count: int, ttl_s: float) -> None:
+        """Unlock one door for `count` passages within `ttl_s`, whichever is over first; returns when the hardware confirmed it.
+
+        `count` is 1 for a traveller and n for a family. A new release of the same door takes the place of the one that runs. Raises
+        `drivers.errors.DriverFault`; during a lockdown `drivers.barrier.errors.LockedDown`.
+        """
         ...
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End every running release at once (the doors close by their own means)."""
+        ...
+
+    async def lockdown(self) -> None:
+        """End every running release and refuse new ones until `lift_lockdown`.
+
+        The refusal holds from the call on, even when a fault is raised because the hardware could not be told. Ways of escape are the
+        hardware's: nothing here holds a door closed.
+        """
+        ...
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again; nothing is released by it."""
         ...
 
     async def read_inputs(self) -> BarrierInputs:

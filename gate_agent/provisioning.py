@@ -35,7 +35,7 @@ from central_sync.strict_json import JSON
 from gate_agent.clock import Clock
 from gate_agent.errors import EgateError
 from gate_agent.lane.authorisation import OfficerRole
-from gate_agent.policy.rulebook import packaged_rulebook_bytes
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes
 from gate_agent.post_keys import folder_of_gate, make_post_keys
 from gate_agent.store.reference_keys import FILE_NAME as REFERENCE_KEY
 from gate_agent.store.reference_keys import make_site_key

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,6 +19,7 @@ from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
 from gate_agent.site_file import document_of, shared_part
+from gate_agent.surroundings_settings import SurroundingsSettings
 
 __all__ = [
     "GATE_VARIABLE",
@@ -29,6 +30,7 @@ __all__ = [
     "DeviceSettings",
     "DocumentSettings",
     "FaceSettings",
+    "FieldSettings",
     "GateSettings",
     "LaneSettings",
     "PageSettings",
@@ -39,6 +41,7 @@ __all__ = [
     "Section",
     "Settings",
     "StoreSettings",
+    "SurroundingsSettings",
     "SyncSettings",
     "disagreements",
     "load",
@@ -78,6 +81,11 @@ class PathSettings(Section):
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
 
 
+_VISIBLE = "visible"
+_CHANNELS = {"camera_near_infrared": "near_infrared", "camera_depth": "depth"}
+"""Roles of a lane's further cameras, and what each of them must show."""
+
+
 class LaneSettings(Section):
     """One lane and the devices that serve it, by device name."""
 
@@ -100,7 +108,25 @@ class LaneSettings(Section):
     )
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
+    camera_near_infrared: str = Field(
+        "",
+        description="Camera of the same view in near infrared, for attack detection; its `channel` is `near_infrared`.",
+    )
+    camera_depth: str = Field(
+        "", description="Camera of the same view in depth, for attack detection; its `channel` is `depth`."
+    )
+    channel_skew_s: float = Field(
+        0.15,
+        gt=0,
+        le=1,
+        description="Most time between a frame and those of the other channels that are looked at with it.",
+    )
     barrier: str = Field(description="Device that moves the doors.")
+    printer: str = Field("", description="Device that prints receipts; without one they are on the screen only.")
+    print_receipt: Literal["asked", "always"] = Field(
+        "asked", description="Print each receipt, or only for a traveller who asks for it on the screen."
+    )
+    tag_readers: tuple[str, ...] = Field((), description="Devices that see radio tags of seals near this lane.")
     read_barcode_from_camera: bool = Field(
         default=False, description="Also look for declaration codes in the camera's frames while a traveller is served."
     )
@@ -117,6 +143,11 @@ class LaneSettings(Section):
     idle_timeout_s: float = Field(
         20.0, gt=0, le=300, description="A transaction nobody continues is abandoned after this time."
     )
+
+    @property
+    def channel_cameras(self) -> tuple[str, ...]:
+        """The cameras beside the one of visible light."""
+        return tuple(name for name in (self.camera_near_infrared, self.camera_depth) if name)
 
     @field_validator("mode", mode="before")
     @classmethod
@@ -143,13 +174,41 @@ class DeviceSettings(Section):
         description="Driver from `egate devices list --drivers`, such as `mrz_serial` or `modbus_barrier`."
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of that driver, refused when unknown.")
+    hosted_by: Literal["agent", "field"] = Field(
+        "agent",
+        description="Process that runs the driver: the `agent`, which has no network, or `field` for a device that is reached over it.",
+    )
+
+
+_ENDPOINT = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+EndpointText = Annotated[str, Field(pattern=_ENDPOINT)]
+
+
+class FieldSettings(Section):
+    """The process that hosts this gate's network devices (`egate field`), and how far it may go."""
+
+    socket: Path = Field(
+        Path("/run/egate-field/field.sock"), description="Unix socket on which it serves the agent, and nobody else."
+    )
+    allow: tuple[EndpointText, ...] = Field(
+        (),
+        description="Addresses that its devices may connect to, as `host:port`, each written as the device's options have it. A name is"
+        " resolved once; its address is kept until the process is started again.",
+    )
+    listen: tuple[EndpointText, ...] = Field(
+        (), description="Addresses that its devices may listen on, as `address:port`, for devices that call the gate."
+    )
 
 
 class PolicySettings(Section):
     """What this site decides where the rulebook leaves a choice."""
 
     watchlist_age_limit_h: float = Field(72.0, gt=0, description="Older lists release nobody.")
-    seal_silent_h: float = Field(24.0, gt=0, description="A seal not heard for longer is not known to be whole.")
+    seal_silent_h: float = Field(
+        24.0,
+        gt=0,
+        description="A seal not heard for longer is not known to be whole: yellow, with a reason of its own.",
+    )
 
 
 class StoreSettings(Section):
@@ -261,6 +320,10 @@ class Settings(BaseSettings):
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="Console pages.")
     centre: CentreSettings = Field(default_factory=CentreSettings, description="Centre.")
     portal: PortalSettings = Field(default_factory=PortalSettings, description="Portal.")
+    field: FieldSettings = Field(default_factory=FieldSettings, description="Host of the network devices.")
+    surroundings: SurroundingsSettings = Field(
+        default_factory=SurroundingsSettings, description="What stands around the gate."
+    )
     post: PostSettings = Field(default_factory=PostSettings, description="Border post.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
@@ -295,12 +358,31 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
-        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", "barrier")]
-        for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
+        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", *_CHANNELS, "barrier")]
+        named.append(("printer", lane.get("printer")))
+        listed = [(role, name) for role in ("barcode", "tag_readers") for name in lane.get(role, ())]
+        for role, name in [*named, *listed]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"
                 found.append((f"lane {lane.get('lane_id')}.{role}", text))
+        found += _wrong_channels(lane, document.get("device", ()))
     return found
+
+
+def _wrong_channels(lane: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield where a lane's camera is said to show something else than the lane wants of it."""
+    shown = {
+        one.get("name"): one.get("options", {}).get("channel", _VISIBLE)
+        for one in devices
+        if one.get("driver") == "opencv_camera"
+    }
+    for role, wanted in {"camera": _VISIBLE, **_CHANNELS}.items():
+        name = lane.get(role)
+        if name and shown.get(name, wanted) != wanted:
+            text = (
+                f"lane {lane.get('lane_id')} wants channel {wanted!r} of the device {name!r}, which has {shown[name]!r}"
+            )
+            yield f"lane {lane.get('lane_id')}.{role}", text
 
 
 def load(path: Path, gate_id: str | None = None) -> Settings:
@@ -334,6 +416,7 @@ def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
+    field = settings.field.model_copy(update={"socket": base / settings.field.socket})
     post = settings.post
     trust = base / post.blobs_trust if post.blobs_trust is not None else None
     post = post.model_copy(update={"state": base / post.state, "blobs_trust": trust})
@@ -345,4 +428,4 @@ def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]
             if getattr(face, name) is not None:
                 update[name] = base / getattr(face, name)
         face = face.model_copy(update=update)
-    return settings.model_copy(update={"paths": paths, "post": post, "face": face})
+    return settings.model_copy(update={"paths": paths, "face": face, "field": field, "post": post})

@@ -8,6 +8,7 @@ from drivers.barrier.modbus import Function, Request, exception_pdu, parse_reque
 from drivers.contracts import Door
 
 _DOORS = (Door.ENTRANCE, Door.EXIT)
+_ALARM_COIL = 2
 HEARTBEAT_ADDRESS = 2
 WATCHDOG_ADDRESS = 3
 WATCHDOG_UNIT_S = 0.1
@@ -28,6 +29,7 @@ class DoorBoard:
         """
         self._gate = SimulatedDoors(transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s, takes_ttl=takes_ttl)
         self._heartbeat = 0
+        self._keeps_alarm = False
         self._lost_replies = 0
         self._lost_requests = 0
 
@@ -71,9 +73,26 @@ class DoorBoard:
         """Close or open the fire contact; the hardware opens both doors by itself."""
         self._gate.fire(on=on)
 
+    def emergency_stop(self, on: bool = True) -> None:
+        """Press or let go the emergency stop: the drives lose their power, and every release ends."""
+        self._gate.emergency_stop(on=on)
+
     def tamper(self, on: bool = True) -> None:
         """Close or open the tamper contact."""
         self._gate.is_tampered = on
+
+    def keeps_open(self, on: bool = True) -> None:
+        """Stay unlocked after a passage until the time to live is over, as some boards do."""
+        self._gate.keeps_open = on
+
+    def watchdog_off(self) -> None:
+        """Go on without anybody who commands, as a board whose watchdog was never enabled."""
+        self._gate.has_watchdog = False
+
+    def fire_watchdog(self, keeps_alarm: bool = False) -> None:
+        """Go into the safe state as if nobody had spoken; `keeps_alarm`: nobody can clear the alarm over the wire."""
+        self._keeps_alarm = keeps_alarm
+        self._gate.safe_state()
 
     def lose_replies(self, count: int) -> None:
         """Carry out the next release commands without answering them."""
@@ -111,9 +130,9 @@ class DoorBoard:
     def _execute(self, request: Request) -> tuple[int, ...]:
         function = request.function
         if function in {Function.WRITE_COIL, Function.WRITE_COILS}:
-            self._addresses(request, len(_DOORS))
+            self._addresses(request, _ALARM_COIL + 1)
             for offset, value in enumerate(request.values):
-                self._write_coil(request, _DOORS[request.address + offset], value)
+                self._write_coil(request, request.address + offset, value)
             return ()
         if function in {Function.WRITE_REGISTER, Function.WRITE_REGISTERS}:
             self._addresses(request, WATCHDOG_ADDRESS + 1)
@@ -129,10 +148,12 @@ class DoorBoard:
         if request.address + max(request.count, len(request.values)) > size:
             raise ModbusRefused(request.function, 2)
 
-    def _write_coil(self, request: Request, door: Door, value: int) -> None:
-        if not value:
-            self._gate.end_release(door)
-        elif not self._gate.release(door):
+    def _write_coil(self, request: Request, address: int, value: int) -> None:
+        if address == _ALARM_COIL:
+            self._gate.has_fired = self._gate.has_fired and (bool(value) or self._keeps_alarm)
+        elif not value:
+            self._gate.end_release(_DOORS[address])
+        elif not self._gate.release(_DOORS[address]):
             raise ModbusRefused(request.function, 3)
 
     def _write_register(self, address: int, value: int) -> None:
@@ -146,9 +167,16 @@ class DoorBoard:
     def _table(self, function: Function) -> tuple[int, ...]:
         entrance, exit_door = (self._gate.doors[door] for door in _DOORS)
         if function is Function.READ_COILS:
-            return (int(entrance.is_released), int(exit_door.is_released))
+            coils = (entrance.is_released, exit_door.is_released, self._gate.has_fired, self._gate.has_watchdog)
+            return tuple(int(coil) for coil in coils)
         if function is Function.READ_DISCRETE_INPUTS:
-            flags = (entrance.is_open, exit_door.is_open, self._gate.is_fire, self._gate.is_tampered)
+            flags = (
+                entrance.is_open,
+                exit_door.is_open,
+                self._gate.is_fire,
+                self._gate.is_tampered,
+                self._gate.is_stopped,
+            )
             return tuple(int(flag) for flag in flags)
         if function is Function.READ_HOLDING_REGISTERS:
             watchdog = round(self._gate.watchdog_s / WATCHDOG_UNIT_S)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from drivers.barrier.modbus import Request
-from drivers.barrier.signals import TTL_UNIT_S, DoorPoints
+from drivers.barrier.signals import DoorPoints
 from drivers.contracts import BarrierInputs, Door
 
 SLACK_S = 0.5  # who pushes in the last moment of a release is seen a little later
@@ -41,7 +41,7 @@ class DoorWatch:
         for door, points in self._doors.items():
             place = (request.function, request.address)
             if points.ttl is not None and place == (points.ttl.function, points.ttl.address):
-                self._ttl_s[door] = request.values[0] * TTL_UNIT_S
+                self._ttl_s[door] = request.values[0] * points.ttl_unit_s
             elif place == (points.release.function, points.release.address):
                 is_release = request.values[0] ^ points.release.invert
                 self._asked[door] = self._ttl_s[door] if is_release else 0.0

@@ -1,7 +1,8 @@
 """`turnstile_serial`: a turnstile on a serial line. It ends every release by itself, after one passage or its own waiting time.
 
 Only the frame and one command are published (`turnstile_codec`). What else the turnstile understands and tells is a site's to write down from the
-manual: without a confirmation, a passage, a sign of life and a command that locks, the options are refused. A release is never sent twice.
+manual: without a confirmation, a passage, a sign of life and a command that locks, the options are refused. A release is never sent twice;
+one that is good for several passages is sent again after each passage.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import structlog
 from pydantic import Field, model_validator
 
 from drivers.barrier.door_watch import SLACK_S
-from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.permits import COUNT_LIMIT
 from drivers.barrier.turnstile_codec import COMMAND_LIMIT_BYTES, Command, TurnstileCodec
 from drivers.codec import BadFrame
 from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
@@ -40,6 +42,8 @@ Signal = Literal[
     "fire_off",
     "tamper_on",
     "tamper_off",
+    "emergency_stop_on",
+    "emergency_stop_off",
 ]
 _COUNTER_SIZE = 0x10000
 _NOTHING = BarrierInputs(
@@ -121,6 +125,9 @@ class TurnstileSerial(FramedDriver[Command]):
         self._is_tampered = self._is_forced = False
         self._sent: set[Door] = set()
         self._may_pass_until_s: dict[Door, float] = {}
+        self._passages_left: dict[Door, tuple[int, float]] = {}  # of a running release, and until when
+        self._next: set[asyncio.Task[None]] = set()
+        self._is_locked_down = False
 
     @property
     def source(self) -> LinkSource:
@@ -163,9 +170,9 @@ class TurnstileSerial(FramedDriver[Command]):
         return True
 
     def _apply(self, signal: Signal, t_mono_s: float) -> None:
-        place, _, what = signal.partition("_")
-        if place == "fire":
-            self._set("fire", what == "on")
+        place, _, what = signal.rpartition("_")
+        if place in {"fire", "emergency_stop"}:
+            self._set(place, what == "on")
         elif place == "tamper":
             self._is_tampered = what == "on"
         elif what == "closed":
@@ -182,6 +189,7 @@ class TurnstileSerial(FramedDriver[Command]):
                 self._is_forced = True
             if what == "passed":
                 self._may_pass_until_s.pop(door, None)  # one release, one passage
+                self._release_next(door)
         elif signal == "taken":
             self._is_forced = False  # somebody looked after it, or it goes on as usual
         self._set("tamper", self._is_tampered or self._is_forced)
@@ -192,34 +200,73 @@ class TurnstileSerial(FramedDriver[Command]):
 
     # ---- commands
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Release one direction for one passage; returns when the turnstile confirmed it.
+    async def release(self, direction: Door, count: int, ttl_s: float) -> None:
+        """Release one direction for `count` passages, one after another; returns when the turnstile confirmed the first.
 
-        Raises `Unsupported` (no such direction), `ReleaseNotMade` (also when the turnstile would wait longer than `ttl_s`) or
-        `ReleaseUndetermined`.
+        Raises `Unsupported` (no such direction), `ReleaseNotMade` (also when the turnstile would wait longer than `ttl_s`; `LockedDown`
+        in a lockdown) or `ReleaseUndetermined`.
         """
-        command = self._releases.get(door)
+        command = self._releases.get(direction)
         if command is None:
-            raise Unsupported(f"{self.name} has no {door.value} direction")
+            raise Unsupported(f"{self.name} has no {direction.value} direction")
+        if not 1 <= count <= COUNT_LIMIT:
+            raise ReleaseNotMade(f"a release for {count} passages cannot be made")
         if ttl_s < self._options.wait_s:
             raise ReleaseNotMade(
                 f"{self.name} would hold the release for {self._options.wait_s} s, longer than {ttl_s} s"
             )
+        self._passages_left[direction] = (count - 1, asyncio.get_running_loop().time() + ttl_s)
         try:
-            await self._ask(command)
-        except (NotReady, DeviceRefused) as fault:
-            raise ReleaseNotMade(f"{self.name} did not release the {door.value}: {fault}") from fault
-        except (DeviceSilent, LinkFault) as fault:
-            raise ReleaseUndetermined(
-                f"{self.name} did not confirm the release of the {door.value}: {fault}"
-            ) from fault
+            await self._release_once(direction, command)
+        except DriverFault:
+            self._passages_left.pop(direction, None)
+            raise
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End every running release. Tried twice; raises the fault that remains."""
+        self._passages_left.clear()
         try:
             await self._ask(Command(self._options.lock))
         except DeviceSilent:
             await self._ask(Command(self._options.lock))  # locking twice does no harm
+
+    async def lockdown(self) -> None:
+        """End every running release and refuse new ones until `lift_lockdown`; raises what `end_releases` does, and refuses all the same."""
+        self._is_locked_down = True
+        await self.end_releases()
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
+        self._is_locked_down = False
+
+    async def _release_once(self, direction: Door, command: Command) -> None:
+        try:
+            await self._ask(command)
+        except (NotReady, DeviceRefused) as fault:
+            raise ReleaseNotMade(f"{self.name} did not release the {direction.value}: {fault}") from fault
+        except (DeviceSilent, LinkFault) as fault:
+            raise ReleaseUndetermined(
+                f"{self.name} did not confirm the release of the {direction.value}: {fault}"
+            ) from fault
+
+    def _release_next(self, door: Door) -> None:
+        """Release the next passage of a release that is good for several, while its time lasts. Nothing on a tape: there nobody waits."""
+        left, until_s = self._passages_left.pop(door, (0, 0.0))
+        if not left or self._link is None:
+            return
+        loop = asyncio.get_running_loop()
+        if until_s - loop.time() >= self._options.wait_s:
+            self._passages_left[door] = (left - 1, until_s)
+            task = loop.create_task(self._release_again(door), name=f"{self.name} next passage")
+            self._next.add(task)
+            task.add_done_callback(self._next.discard)
+
+    async def _release_again(self, door: Door) -> None:
+        try:
+            await self._release_once(door, self._releases[door])
+        except (ReleaseNotMade, ReleaseUndetermined) as fault:
+            self._passages_left.pop(door, None)
+            LOG.warning("passage_not_released", device=self.name, door=door.value, code=fault.code)
 
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they were last told. Raises `NotReady` when the turnstile is away."""
@@ -230,6 +277,8 @@ class TurnstileSerial(FramedDriver[Command]):
     async def _ask(self, command: Command) -> None:
         """Send a command once and wait for its confirmation."""
         async with self._asking:
+            if self._is_locked_down and command in self._releases.values():
+                raise LockedDown(f"{self.name}: a lockdown is in force")
             frame = self.codec.encode(command)
             link = self.link
             self.sent(frame)

@@ -25,6 +25,8 @@ WORDS: dict[str, str] = {
     "4600": "fire_off",
     "5401": "tamper_on",
     "5400": "tamper_off",
+    "4e01": "emergency_stop_on",
+    "4e00": "emergency_stop_off",
 }
 _CONTENT = {signal: bytes.fromhex(content) for content, signal in WORDS.items()}
 

@@ -39,6 +39,7 @@ STATUS_BITS: tuple[StatusBit, ...] = (
 )
 
 ACK_REQUIRED = 1 << 5
+_LOCKED = 1 << 6 | 1 << 7
 
 EVENT_NUMBERS: dict[int, str] = {
     0x00: "shackle_closed",
@@ -122,6 +123,24 @@ def status_attributes(status: int) -> tuple[tuple[str, str], ...]:
     """Return the status word in hex and the names of its set bits, as event attributes."""
     names = " ".join(bit.name for bit in STATUS_BITS if status >> bit.number & 1)
     return (("status", f"{status:04x}"), ("status_bits", names))
+
+
+SEALED, SHUT, OPEN = ("closure", "sealed"), ("closure", "shut"), ("closure", "open")
+"""Attributes for the state in which a seal says it is; `shut` is a closed shackle or door that nothing says is locked."""
+
+LIVE, FROM_MEMORY = ("told", "live"), ("told", "memory")
+"""Attributes for a message that came as it happened, or later from the tracker's memory; without one nobody can say."""
+
+
+def standing_attributes(status: int) -> tuple[tuple[str, str], ...]:
+    """Return whether a status word says sealed or open, and whether it came live.
+
+    The bit that asks for an answer is clear on live data, and set on alarms and on stored data: with an alarm it says neither.
+    """
+    closure = SEALED if status & _LOCKED == _LOCKED else OPEN
+    if not status & ACK_REQUIRED:
+        return (closure, LIVE)
+    return (closure,) if alarm_kinds(status) else (closure, FROM_MEMORY)
 
 
 def alarm_kinds(status: int) -> tuple[str, ...]:

@@ -20,10 +20,15 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.DOCUMENT_READER, lane.document_reader
     if lane.chip_reader:
         yield dc.DeviceClass.CHIP_READER, lane.chip_reader
-    yield dc.DeviceClass.CAMERA, lane.camera
+    for name in (lane.camera, *lane.channel_cameras):
+        yield dc.DeviceClass.CAMERA, name
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
+    if lane.printer:
+        yield dc.DeviceClass.PRINTER, lane.printer
+    for name in lane.tag_readers:
+        yield dc.DeviceClass.RFID_READER, name
 
 
 def role_of(settings: Settings, name: str) -> dc.DeviceClass | None:
@@ -59,11 +64,19 @@ class UnusableDevice:
         """Raise `NotReady`."""
         self._refuse()
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:  # noqa: ARG002 - the contract's signature
+    async def release(self, direction: dc.Door, count: int, ttl_s: float) -> None:  # noqa: ARG002 - the contract's signature
         """Raise `NotReady`: no door moves."""
         self._refuse()
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
+        """Raise `NotReady`."""
+        self._refuse()
+
+    async def lockdown(self) -> None:
+        """Raise `NotReady`; nothing is released here anyway."""
+        self._refuse()
+
+    async def lift_lockdown(self) -> None:
         """Raise `NotReady`."""
         self._refuse()
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "face compare": "gate_agent.cli.face_compare",
     "face evaluate": "gate_agent.cli.face_evaluate",
     "face monitor": "gate_agent.cli.face_monitor",
+    "field": "gate_agent.cli.field",
     "inspect barcode": "gate_agent.cli.inspect_barcode",
     "inspect boarding-pass": "gate_agent.cli.inspect_boarding_pass",
     "inspect chip": "gate_agent.cli.inspect_chip",

@@ -120,6 +120,7 @@ def gate_link(settings: Settings, source: SyncSocket) -> GateLink:
         heartbeat_s=settings.sync.heartbeat_s,
         shelf=BundleShelf(settings.paths.bundles, signers, clock.now),
         software_version=version("egate"),
+        telemetry=source.telemetry,
     )
 
 

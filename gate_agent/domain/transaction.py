@@ -45,6 +45,8 @@ class _Stepper(Inspection, Passage):
                 self.barrier(event)
             case ev.Hold() | ev.Unhold():
                 self.hold(event)
+            case ev.LockdownOrdered() | ev.LockdownLifted():
+                self.lockdown(is_ordered=isinstance(event, ev.LockdownOrdered))
             case ev.PolicyAnswered(answer):
                 self.answered(answer)
             case ev.DecisionCommitted(number):
@@ -105,8 +107,8 @@ class _Stepper(Inspection, Passage):
         if admission is Admission.RELEASE:
             self.set(release_unsettled=True)
         if state.phase is Phase.SUSPENDED:
-            if not state.fire:
-                self.after_fire()
+            if state.stop_cause is None:
+                self.after_stop()
         elif admission is Admission.RELEASE:
             self.released()
         elif admission is Admission.REFER:
@@ -125,8 +127,8 @@ class _Stepper(Inspection, Passage):
             self.set(pending=None, permit=Permit.NONE if state.permit is Permit.COMMITTING else state.permit)
             self.emit(ev.RaiseAlarm(reason))
             if state.phase is Phase.SUSPENDED:
-                if not state.fire:
-                    self.after_fire()
+                if state.stop_cause is None:
+                    self.after_stop()
             elif state.occupancy == 0 and not state.release_unsettled:
                 self.close(Outcome.FAULTED)
             else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import DecidedBy, Outcome, PassageOutcome
-from gate_agent.domain.events import DoorName, Timer
+from gate_agent.domain.door_effects import DoorName
+from gate_agent.domain.events import Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import Permit, Phase, Stepping, TransactionState
 
@@ -28,18 +30,18 @@ class Passage(Stepping):
     def open_when_safe(self) -> None:
         """Open the next door of this walk, never while the other one is open and never for the wrong number of bodies."""
         state = self.state
-        if state.fire or state.door is not None:
+        if state.stop_cause is not None or state.door is not None:
             return
         if state.phase is Phase.INSPECTING or (state.phase is Phase.RELEASED and not state.entered):
             if state.occupancy == 0 and not state.exit_open:
                 self.set(door=DoorName.ENTRANCE)
-                self.emit(ev.OpenDoor(DoorName.ENTRANCE), ev.StartTimer(Timer.ENTRY))
+                self.emit(dr.OpenDoor(DoorName.ENTRANCE), ev.StartTimer(Timer.ENTRY))
         elif state.phase is Phase.RELEASED and state.occupancy == 1 and not state.entrance_open:
             self.set(door=DoorName.EXIT, exit_baseline=state.exit_passages)
-            self.emit(ev.OpenDoor(DoorName.EXIT), ev.StartTimer(Timer.PASSAGE))
+            self.emit(dr.OpenDoor(DoorName.EXIT), ev.StartTimer(Timer.PASSAGE))
         elif state.phase is Phase.HANDED_OVER and state.occupancy > 0 and not state.exit_open:
             self.set(door=DoorName.ENTRANCE)
-            self.emit(ev.OpenDoor(DoorName.ENTRANCE))
+            self.emit(dr.OpenDoor(DoorName.ENTRANCE, state.occupancy))
 
     def release_confirmed(self, door: DoorName) -> None:
         """Note that the barrier confirmed a release."""
@@ -115,16 +117,13 @@ class Passage(Stepping):
             occupancy=event.occupancy,
             exit_passages=event.exit_passages,
             fire=event.fire,
+            emergency_stop=event.emergency_stop,
             tamper=event.tamper,
             spare_id=event.transaction_id,
         )
         self.alarm_edges(before, event)
-        if event.fire:
-            if not before.fire:
-                self.suspend()
-            return
-        if before.fire:
-            self.after_fire()
+        if self.stopped(before):
+            pass
         elif self.state.transaction_id is None:
             self.rest()
         elif event.tamper and not before.tamper and before.phase is Phase.INSPECTING and not before.asked:
@@ -136,6 +135,7 @@ class Passage(Stepping):
         """Raise and clear the alarms that the inputs own."""
         for was, now, code in (
             (before.fire, event.fire, ReasonCode.FIRE),
+            (before.emergency_stop, event.emergency_stop, ReasonCode.EMERGENCY_STOP),
             (before.tamper, event.tamper, ReasonCode.BARRIER_TAMPER),
         ):
             if now and not was:
@@ -171,7 +171,7 @@ class Passage(Stepping):
                 self.ask((Reason(ReasonCode.PERSON_INSIDE_AT_START),))
                 return
             self.set(entered=True, permit=Permit.USED, door=None, face_running=True)
-            self.emit(ev.StopTimer(Timer.ENTRY), ev.SecureDoors())
+            self.emit(ev.StopTimer(Timer.ENTRY), dr.SecureDoors())
             self.emit(ev.StartTimer(Timer.INSPECTION), ev.StartFaceCapture())
         elif state.occupancy == 0 and state.entered:
             self.close(Outcome.ABANDONED)
@@ -189,11 +189,36 @@ class Passage(Stepping):
         elif state.phase is Phase.RELEASED:
             if state.occupancy == 1 and not state.entered:
                 self.set(entered=True, door=None)
-                self.emit(ev.StopTimer(Timer.ENTRY), ev.SecureDoors())
+                self.emit(ev.StopTimer(Timer.ENTRY), dr.SecureDoors())
             self.open_when_safe()
 
+    def lockdown(self, *, is_ordered: bool) -> None:
+        """Take an officer's order that no door be released, or the end of it. Doors and ways of escape stay the hardware's."""
+        before = self.state
+        if before.lockdown is is_ordered:
+            return
+        self.set(lockdown=is_ordered)
+        reason = Reason(ReasonCode.LOCKDOWN)
+        if is_ordered:
+            self.emit(dr.LockDown(), ev.RaiseAlarm(reason))
+        else:
+            self.emit(dr.LiftLockdown(), ev.ClearAlarm(reason.code))
+        self.stopped(before)
+
+    def stopped(self, before: TransactionState) -> bool:
+        """Suspend when a cause to stop came, go on when the last one is gone; True when either was or is so."""
+        cause = self.state.stop_cause
+        if cause is None and before.stop_cause is None:
+            return False
+        if cause is None:
+            self.after_stop()
+        elif before.stop_cause is None:
+            self.set(stopped_by=cause)
+            self.suspend()
+        return True
+
     def suspend(self) -> None:
-        """Fire: the hardware opens the doors; software only stops and remembers."""
+        """Stop and remember; with fire the hardware opens the doors by itself."""
         state = self.state
         if state.phase is Phase.PASSED or state.crossing_pending is not None:
             return
@@ -201,8 +226,8 @@ class Passage(Stepping):
         permit = Permit.NONE if state.permit is Permit.COMMITTING else state.permit
         self.set(phase=Phase.SUSPENDED, asked=False, permit=permit)
 
-    def after_fire(self) -> None:
-        """Pick up what the fire interrupted."""
+    def after_stop(self) -> None:
+        """Pick up what was interrupted."""
         state = self.state
         if state.phase is not Phase.SUSPENDED or state.pending is not None:
             return
@@ -210,7 +235,7 @@ class Passage(Stepping):
             self.rest()
         elif state.occupancy > 0:
             self.set(phase=Phase.INSPECTING)
-            self.ask((Reason(ReasonCode.FIRE),))
+            self.ask((Reason(state.stopped_by),))
         elif state.release_unsettled:
             self.settle(PassageOutcome.UNDETERMINED)
         else:

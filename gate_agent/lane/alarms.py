@@ -18,15 +18,20 @@ log = structlog.get_logger()
 
 _HIGH = {
     ReasonCode.FIRE,
+    ReasonCode.EMERGENCY_STOP,
+    ReasonCode.LOCKDOWN,
     ReasonCode.BARRIER_TAMPER,
     ReasonCode.STORE_FAULT,
     ReasonCode.PERSON_INSIDE_AT_START,
+    ReasonCode.POWER_ENDING,
     ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 _MOMENTARY = {
     ReasonCode.HELP_REQUESTED,
     ReasonCode.PASSAGE_UNDETERMINED,
     ReasonCode.BARRIER_FAULT,
+    ReasonCode.SEAL_TAMPERED,
+    ReasonCode.XRAY_ALARM,
     ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 

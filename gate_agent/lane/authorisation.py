@@ -54,6 +54,7 @@ class AuthorisedAction(StrEnum):
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
     CORRECT_READING = "correct_reading"
+    LOCKDOWN_LANE = "lockdown_lane"
 
 
 _GUARD_ACTIONS = frozenset(
@@ -62,6 +63,7 @@ _GUARD_ACTIONS = frozenset(
         AuthorisedAction.HAND_OVER,
         AuthorisedAction.CORRECT_READING,
         AuthorisedAction.ACKNOWLEDGE_ALARM,
+        AuthorisedAction.LOCKDOWN_LANE,  # anybody at the console may stop; who resumes is another matter
     },
 )
 _LANE_ACTIONS = frozenset({AuthorisedAction.SUSPEND_LANE, AuthorisedAction.RESUME_LANE})

@@ -19,7 +19,7 @@ from central_sync.commands import CommandResult, open_command
 from central_sync.envelope import Lane
 from central_sync.errors import RecordRefused
 from central_sync.handover import BatchPage, LinkReport, LinkState
-from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent
+from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent, ScreeningPart
 from central_sync.presence import ChainPosition
 from gate_agent.clock import Clock
 from gate_agent.domain.alarm import Alarm
@@ -28,7 +28,7 @@ from gate_agent.domain.declaration import Direction
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.errors import StoreFault
-from gate_agent.store import facts, journal, lookups, outbox, records, tasks
+from gate_agent.store import facts, journal, lookups, outbox, records, seals, tasks
 from gate_agent.store.database import DISK_FULL, Answer, Database, Work
 from gate_agent.store.exchange import FactExchange
 from gate_agent.store.lookups import HolderKey, StayFact
@@ -165,9 +165,27 @@ class Store:
         at = alarm.cleared_at or alarm.raised_at
         await self._record(at, lambda _rid: records.alarm_content(alarm))
 
-    async def commit_seal(self, report: SealReport) -> None:
-        """Make a seal's report durable."""
-        await self._record(report.received_at, lambda _rid: records.seal_content(report))
+    async def commit_seal(self, report: SealReport, history: str = "") -> None:
+        """Make what became known of a seal durable, and with it what has to be remembered of the seal."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._append(connection, self._clock.now(), lambda _rid: records.seal_content(report))
+            if history:
+                seals.keep(connection, report.seal_id, history)
+
+        await self._write(work)
+
+    async def keep_seal(self, seal_id: str, history: str) -> None:
+        """Remember a seal over a restart; an empty history forgets it. No record for the centre."""
+        await self._write(
+            lambda connection: (
+                seals.keep(connection, seal_id, history) if history else seals.forget(connection, seal_id)
+            )
+        )
+
+    async def seal_histories(self) -> list[str]:
+        """Return what is remembered of seals."""
+        return await self._database.write(seals.contents)
 
     async def commit_correction(self, correction: CorrectionV1) -> None:
         """Make a correction of an earlier record durable; the earlier record stays."""
@@ -182,10 +200,10 @@ class Store:
         usage = self._holders.usage(token_id, issuing_state, document_number)
         return await self._database.write(lambda connection: lookups.is_token_used(connection, usage))
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
-        """Return the latest stay of a holder without an exit."""
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
+        """Return the stays of a holder that began, oldest first."""
         holder = self._holders.holder(issuing_state, document_number)
-        return await self._database.write(lambda connection: lookups.find_open_stay(connection, holder))
+        return await self._database.write(lambda connection: lookups.find_stays(connection, holder))
 
     async def import_stays(self, bundle_version: int, stays: Sequence[StayFact]) -> int:
         """Take over stay facts of a verified bundle; return how many changed something. Idempotent by version."""
@@ -198,12 +216,14 @@ class Store:
         """Return open work of the customs desk, oldest first."""
         return await self._database.write(tasks.open_tasks)
 
-    async def close_customs_task(self, task_id: uuid.UUID, officer_id: str) -> bool:
-        """Close work of the customs desk and record the inspection; False when there is no such open task."""
+    async def close_customs_task(
+        self, task_id: uuid.UUID, officer_id: str, screening: Sequence[ScreeningPart] = ()
+    ) -> bool:
+        """Close work of the customs desk and record the inspection with what X-ray screening said; False when there is no such open task."""
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> bool:
-            inspection = tasks.close_task(connection, task_id, officer_id, now)
+            inspection = tasks.close_task(connection, task_id, officer_id, now, screening)
             if inspection is not None:
                 self._append(connection, now, lambda _rid: inspection)
             return inspection is not None
@@ -372,7 +392,7 @@ class Store:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     journal.prepare(connection)
-    for statement in (lookups.SCHEMA + tasks.SCHEMA + facts.SCHEMA).split(";\n"):
+    for statement in (lookups.SCHEMA + tasks.SCHEMA + seals.SCHEMA + facts.SCHEMA).split(";\n"):
         if statement.strip():
             connection.execute(statement)
     lookups.add_columns(connection)

@@ -165,10 +165,25 @@ def _latest_open(connection: sqlite3.Connection, holder: Marks) -> sqlite3.Row |
     return row
 
 
-def find_open_stay(connection: sqlite3.Connection, holder: Marks) -> Stay | None:
-    """Return the latest stay of a holder without an exit."""
-    row = _latest_open(connection, holder)
-    return Stay(date.fromisoformat(row["entered_on"]), None, row["source"]) if row else None
+_STAYS = """
+SELECT entered_on, source, coalesce(exited_on, (
+  SELECT min(exited_on) FROM stays AS leaving WHERE leaving.holder IN (:kept, :before) AND leaving.entered_on IS NULL
+  AND coalesce(leaving.exited_at, leaving.exited_on) >= coalesce(entry.entered_at, entry.entered_on)
+)) AS left_on FROM stays AS entry WHERE holder IN (:kept, :before) AND entered_on IS NOT NULL ORDER BY entered_on, entered_at
+"""
+
+
+def find_stays(connection: sqlite3.Connection, holder: Marks) -> tuple[Stay, ...]:
+    """Return the stays of a holder that began, oldest first."""
+    rows = connection.execute(_STAYS, {"kept": holder.kept, "before": holder.kept_before})
+    return tuple(
+        Stay(
+            date.fromisoformat(row["entered_on"]),
+            None if row["left_on"] is None else date.fromisoformat(row["left_on"]),
+            row["source"],
+        )
+        for row in rows
+    )
 
 
 def enter(

@@ -27,6 +27,7 @@ from gate_agent.lane.authorisation import ROLE_ACTIONS, AuthorisationVerifier, O
 from gate_agent.settings import ConsoleSettings, PathSettings, Settings
 from gate_agent.web import lane_api_messages as m
 from gate_agent.web.auth import OfficerProfile, offered_actions
+from gate_agent.web.device_messages import DeviceHistory
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.i18n import GUARD_LANGUAGES, PSEUDO_LANGUAGE, TRAVELLER_LANGUAGES, load_catalogues, pseudo_catalogue
 from gate_agent.web.lane_api import UnknownLane, create_app
@@ -120,6 +121,12 @@ class Gate:
         ]  # fmt: skip
         states = ["idle", "inspecting", "referred", "passage_open", "referred", "faulted", "suspended", "idle"]
         self.transactions = [uuid.uuid4() for _ in states]
+        self.devices: list[m.DeviceView] = []
+        self.xray: list[m.XrayView] = []
+        self.power: m.PowerView | None = None
+        self.printing = ""
+        self.histories: dict[str, DeviceHistory] = {}
+        self.history_asked: list[str] = []
         self.lanes = [
             m.LaneView(
                 lane_id=number, direction="entry" if number <= 5 else "exit", mode="mantrap", state=state,
@@ -254,7 +261,8 @@ class Gate:
         return m.GateSnapshot(
             sequence=self.sequence, gate_id="gate-1", site="utopia-north", now=datetime.now(UTC),
             software_version="0.1.0", rulebook_version=12, watchlist_version=318, lanes=self.lanes, alarms=self.alarms,
-            customs_tasks=self.tasks, link=self.link, recent=self.recent, face_rates=self.rates,
+            customs_tasks=self.tasks, link=self.link, recent=self.recent, face_rates=self.rates, devices=self.devices,
+            xray=self.xray, power=self.power,
         )  # fmt: skip
 
     def screen(self, lane_id: int) -> m.ScreenState:
@@ -263,8 +271,12 @@ class Gate:
         return m.ScreenState(
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
             language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
-            read_percent=self.read_percent,
+            read_percent=self.read_percent, printing=self.printing,
         )  # fmt: skip
+
+    def device_history(self, name: str) -> DeviceHistory | None:
+        self.history_asked.append(name)
+        return self.histories.get(name)
 
     def image(self, transaction_id: uuid.UUID, kind: str) -> bytes | None:
         if transaction_id not in self.transactions:

@@ -4,7 +4,7 @@ import shutil
 import statistics
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from gate_agent.clock import SystemClock
 from gate_agent.domain.crossing import PassageOutcome
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.policy.stay_rules import open_stay
 from tests.scenario.border_post import Gate, PostProcess, cross, is_used, running_post, two_gates, until
 
 
@@ -50,14 +51,14 @@ async def test_only_a_confirmed_passage_is_told(gates):
     await cross(first.store, 2)
     await until(lambda: is_used(second.store, 2))
     assert not await is_used(second.store, 1)
-    assert await second.store.open_stay("UTO", "X00000001") is None
+    assert open_stay(await second.store.stays_of("UTO", "X00000001"), date.max) is None
 
 
 async def test_entry_and_exit_pair_across_gates(gates):
     first, second = gates
     await cross(first.store, 1)
     await until(lambda: knows_stay(second, 1))
-    stay = await second.store.open_stay("UTO", "X00000001")
+    stay = open_stay(await second.store.stays_of("UTO", "X00000001"), date.max)
     assert (stay.entered_on, stay.source) == (datetime.now(UTC).date(), "UTO/demo/gate-1")
     await cross(second.store, 1, Direction.EXIT)
     await until(lambda: has_left(first, 1))
@@ -165,7 +166,7 @@ async def at_rest(*gates: Gate) -> bool:
 
 
 async def knows_stay(gate: Gate, number: int) -> bool:
-    return await gate.store.open_stay("UTO", f"X{number:08d}") is not None
+    return open_stay(await gate.store.stays_of("UTO", f"X{number:08d}"), date.max) is not None
 
 
 async def has_left(gate: Gate, number: int) -> bool:

@@ -127,9 +127,17 @@ async def test_times(issued_s, expires_s, code):
 @pytest.mark.parametrize("officer", sorted(ROLES))
 async def test_every_role_and_action_as_tabled(officer, action):
     allowed = {
-        "guard-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm"},
-        "guard-2": {"release", "hand_over", "correct_reading", "acknowledge_alarm"},
-        "supervisor-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "suspend_lane", "resume_lane"},
+        "guard-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "lockdown_lane"},
+        "guard-2": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "lockdown_lane"},
+        "supervisor-1": {
+            "release",
+            "hand_over",
+            "correct_reading",
+            "acknowledge_alarm",
+            "lockdown_lane",
+            "suspend_lane",
+            "resume_lane",
+        },
         "inspector-1": {"close_customs_task"},
         "tech-1": {"suspend_lane", "resume_lane"},
     }

@@ -5,7 +5,7 @@ import itertools
 import random
 import sqlite3
 import uuid
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from central_sync.errors import FactRefused
 from central_sync.post.facts import Fact, StayClosed, StayOpened, TokenUsed, fact_body, open_fact, sign_fact
 from central_sync.post.messages import FactPage, as_text
+from gate_agent.policy.stay_rules import open_stay
 from gate_agent.store import facts, lookups
 from gate_agent.store.facts import Post
 from gate_agent.store.lookups import HolderKey
@@ -208,9 +209,9 @@ def test_what_the_store_knew_before_the_gate_had_a_post_still_counts():
     lookups.consume_token(gate, before.usage(b"t", "UTO", "X1"), NOW, "", NOW + timedelta(days=4))
     lookups.enter(gate, uuid.UUID(int=1), before.holder("UTO", "X1"), NOW.date(), NOW, HERE)
     assert is_used(gate)
-    assert lookups.find_open_stay(gate, HOLDERS.holder("UTO", "X1")).entered_on == NOW.date()
+    assert open_stay(lookups.find_stays(gate, HOLDERS.holder("UTO", "X1")), date.max).entered_on == NOW.date()
     take(gate, [signed(closed(2, 5, knows_entry=False))])
-    assert lookups.find_open_stay(gate, HOLDERS.holder("UTO", "X1")) is None
+    assert open_stay(lookups.find_stays(gate, HOLDERS.holder("UTO", "X1")), date.max) is None
 
 
 def test_a_store_of_an_earlier_release_is_brought_up_to_date():
@@ -279,7 +280,7 @@ def test_the_order_of_facts_and_their_repetition_change_nothing(kinds, last_is_o
         after += len(page)
     assert in_effect(plain) == in_effect(shuffled)
     for connection in (plain, shuffled):
-        stay = lookups.find_open_stay(connection, HOLDERS.holder("UTO", "X1"))
+        stay = open_stay(lookups.find_stays(connection, HOLDERS.holder("UTO", "X1")), date.max)
         assert (stay is not None) == last_is_open
 
 

@@ -14,7 +14,7 @@ import pytest
 from central_sync.bundles import KINDS, file_name, verify_bundle
 from central_sync.identity import read_opening_key, read_sealing_key, read_signing_key, read_verification_key
 from gate_agent.inspection.watchlist import Watchlist
-from gate_agent.policy.rulebook import parse_rulebook
+from gate_agent.policy.rulebook_format import parse_rulebook
 from gate_agent.provisioning import Provisioned, ProvisioningRefused, provision
 from gate_agent.web.officer_keys import unlock_officer_key
 

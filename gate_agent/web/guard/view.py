@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
+from gate_agent.web.guard.around import power, seals, xray
 from gate_agent.web.guard.checks import check_groups, document_worth, gaps, reasons, running_inspection
+from gate_agent.web.guard.devices import device
 from gate_agent.web.guard.rates import rates_table
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
@@ -20,7 +22,6 @@ from gate_agent.web.lane_api_messages import (
     AttackView,
     ComparisonView,
     CustomsTaskView,
-    DeviceView,
     GateSnapshot,
     GuardAction,
     LaneView,
@@ -90,6 +91,9 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
             if not task.closed_by
         ],
         "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
+        "power": power(snapshot.power, catalogue),
+        "xray": xray(snapshot.xray, catalogue),
+        "devices": [device(one, catalogue) for one in snapshot.devices],
         "rates": rates_table(snapshot.face_rates, catalogue) if viewer.is_supervisor else None,
     }
 
@@ -124,20 +128,13 @@ def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
     }
 
 
-def _device(device: DeviceView, catalogue: Catalogue) -> dict[str, str]:
-    state = catalogue.text(f"device_state.{device.state}")
-    return {
-        "name": device.name,
-        "state": device.state,
-        "since": device.since.isoformat(),
-        "class_text": catalogue.text(f"device_class.{device.device_class}"),
-        "state_text": f"{state} ({device.fault})" if device.fault else state,
-        "remedy": device.remedy,
-    }
-
-
 def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
-    allowed = (GuardAction.RESUME_LANE if lane.state == "suspended" else GuardAction.SUSPEND_LANE).value
+    # Who may not suspend a lane may still have it locked down.
+    offered = (
+        (GuardAction.RESUME_LANE.value,)
+        if lane.state == "suspended"
+        else (GuardAction.SUSPEND_LANE.value, GuardAction.LOCKDOWN_LANE.value)
+    )
     hidden = lane.referral is not None and not _revealed(lane.referral, viewer)
     return {
         "lane_id": lane.lane_id,
@@ -150,11 +147,11 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "since": lane.state_since.isoformat(),
         "occupancy": lane.occupancy,
         "occupancy_text": catalogue.text("ui.occupancy", count=str(lane.occupancy)),
-        "devices": [_device(device, catalogue) for device in lane.devices],
+        "devices": [device(one, catalogue) for one in lane.devices],
         "corridor": None if hidden else _corridor(lane.corridor, catalogue),
         "referral": None if lane.referral is None else str(lane.referral.transaction_id),
         "inspection": running_inspection(lane, catalogue),
-        "action": allowed if allowed in viewer.actions else None,
+        "action": next((action for action in offered if action in viewer.actions), None),
     }
 
 
@@ -226,6 +223,7 @@ def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
         "corridor": _corridor(referral.corridor, catalogue),
         "corridor_reasons": reasons(referral.corridor_reasons, catalogue),
         "declaration": _declaration(referral.declaration_reference, catalogue),
+        "seals": seals(referral.seals, catalogue),
     }
 
 
@@ -321,6 +319,8 @@ def _task(task: CustomsTaskView, catalogue: Catalogue, viewer: Viewer) -> dict[s
         "since": task.created_at.isoformat(),
         "declaration": _declaration(task.declaration_reference, catalogue),
         "reasons": reasons(task.reasons, catalogue),
+        "xray": xray(task.xray, catalogue),
+        "seals": seals(task.seals, catalogue),
         "action": action if action in viewer.actions else None,
     }
 
