@@ -29,7 +29,7 @@ from gate_agent.demo.travellers import TRAVELLERS
 from gate_agent.demo.twins import TwinSet
 from gate_agent.errors import EgateError
 
-PROCESSES = ("centre", "field", "post", "agent", "sync", "console", "portal")
+PROCESSES = ("centre", "post", "field", "agent", "sync", "console", "portal")
 _SYNC_TIMEOUT_S = 60.0
 _ATTEMPTS = 4
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.camera.rtsp_twin import RtspCameraTwin
 from drivers.camera.twin import CameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.document_reader.twin import MrzReaderTwin
@@ -24,6 +25,8 @@ from gate_agent.demo.travellers import SEAL_ID
 from gate_agent.errors import SettingsFault
 
 LANES = (1, 2)
+CAMERAS = {1: CameraTwin, 2: RtspCameraTwin}
+"""One lane's camera sends MJPEG over HTTP, the other one's RTSP."""
 LIVE = ("obama2", "obama3", "biden")
 REFERENCES = ("obama", "biden")
 _REFERENCE_HEIGHT_PX = 600
@@ -44,7 +47,7 @@ class TwinSet:
                 MrzReaderTwin(folder / f"reader-{lane_id}"),
                 ChipTwin(chip_ports[lane_id], seed=lane_id),
                 BarcodeReaderTwin(folder / f"barcode-{lane_id}"),
-                CameraTwin(fps=10.0, seed=lane_id),
+                CAMERAS[lane_id](fps=10.0, seed=lane_id),
                 ModbusBarrierTwin(),
             )
             for lane_id in LANES
