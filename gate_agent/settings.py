@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
-from gate_agent.site_file import document_of
+from gate_agent.site_file import document_of, shared_part
 from gate_agent.surroundings_settings import SurroundingsSettings
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "PathSettings",
     "PolicySettings",
     "PortalSettings",
+    "PostSettings",
     "Section",
     "Settings",
     "StoreSettings",
@@ -44,6 +45,7 @@ __all__ = [
     "SyncSettings",
     "disagreements",
     "load",
+    "load_post",
 ]
 
 SITE_FILE = Path("/etc/egate/gate.toml")
@@ -265,6 +267,46 @@ class PortalSettings(Section):
     token_validity_h: float = Field(72.0, gt=0, description="Validity of an issued declaration token.")
 
 
+class PostSettings(Section):
+    """The border post that this gate belongs to, and `egate post` itself."""
+
+    host: str = Field("", description="Address at which the gates reach their post; empty: this gate has none.")
+    port: int = Field(8446, ge=0, le=65535, description="Port of the post; 0 picks a free one.")
+    listen: str = Field("127.0.0.1", description="Address that `egate post` listens on, on its own machine.")
+    state: Path = Field(Path("/var/lib/egate-post"), description="Folder of the post's database and of its cache.")
+    facts_kept_days: float = Field(
+        30.0,
+        gt=0,
+        le=400,
+        description="Facts that a gate has not fetched for so long are given up; it is told of the gap.",
+    )
+    seals_kept_h: float = Field(
+        24.0,
+        gt=0,
+        le=720,
+        description="Reports of seals are kept one by one for so long, then only the newest of each kind.",
+    )
+    seals_limit: int = Field(50_000, ge=100, le=1_000_000, description="Most reports of seals that are kept.")
+    blobs_upstream: str = Field(
+        "",
+        pattern=r"^(https://[^\s?#]+)?$",
+        description="Where large files come from, by https and from nowhere else; their SHA-256 is added to it. Empty: none are fetched.",
+    )
+    blobs_trust: Path | None = Field(
+        None,
+        description="Certificates (PEM) that the source of large files is believed by; the machine's own without it.",
+    )
+    blobs_limit_bytes: int = Field(20_000_000_000, ge=1, description="Most bytes of large files on the post's disk.")
+    blobs_reserve_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="Bytes of the post's disk that large files leave free: facts and seals need them.",
+    )
+    device: tuple[DeviceSettings, ...] = Field(
+        (), description="Devices of the post, one `[[post.device]]` table each: servers of seal trackers."
+    )
+
+
 class Settings(BaseSettings):
     """Everything, merged. Build with `load`."""
 
@@ -285,6 +327,7 @@ class Settings(BaseSettings):
     surroundings: SurroundingsSettings = Field(
         default_factory=SurroundingsSettings, description="What stands around the gate."
     )
+    post: PostSettings = Field(default_factory=PostSettings, description="Border post.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
 
@@ -351,8 +394,20 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     Raises `SettingsFault` naming the key and what is wrong with it.
     """
     chosen = gate_id or next((value for name, value in os.environ.items() if name.upper() == GATE_VARIABLE), None)
+    settings = _settings(path, lambda written: document_of(written, chosen).document)
+    if gate_id is not None and settings.gate.gate_id != gate_id:
+        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
+    return settings
+
+
+def load_post(path: Path) -> Settings:
+    """Read what a site file says to `egate post`: the part that its gates share, whichever gates it names. Raises `SettingsFault`."""
+    return _settings(path, shared_part)
+
+
+def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]]) -> Settings:
     try:
-        document = document_of(tomllib.loads(path.read_text(encoding="utf-8")), chosen).document
+        document = document_in(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:  # no TOML and no text are ValueErrors, too
         raise SettingsFault(f"{path}: {error}") from error
     try:
@@ -360,13 +415,14 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
         raise SettingsFault(f"{path}: " + "; ".join(lines)) from error
-    if gate_id is not None and settings.gate.gate_id != gate_id:
-        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
     base = path.resolve().parent
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
     field = settings.field.model_copy(update={"socket": base / settings.field.socket})
+    post = settings.post
+    trust = base / post.blobs_trust if post.blobs_trust is not None else None
+    post = post.model_copy(update={"state": base / post.state, "blobs_trust": trust})
     face = settings.face
     if face.operator_models is not None or face.attack_evaluation is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)
@@ -375,4 +431,4 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
             if getattr(face, name) is not None:
                 update[name] = base / getattr(face, name)
         face = face.model_copy(update=update)
-    return settings.model_copy(update={"paths": paths, "face": face, "field": field})
+    return settings.model_copy(update={"paths": paths, "face": face, "field": field, "post": post})

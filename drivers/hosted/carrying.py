@@ -26,6 +26,7 @@ from drivers.hosted.messages import (
     ReleaseDoor,
     Result,
     SealAnswered,
+    ShowSignal,
     UnlockSeal,
 )
 
@@ -35,6 +36,7 @@ _METHODS: dict[type, str] = {
     EndReleases: "end_releases",
     LockDown: "lockdown",
     LiftLockdown: "lift_lockdown",
+    ShowSignal: "signal",
     ReadInputs: "read_inputs",
     ReadDocumentAgain: "read_again",
     ReadChip: "read",
@@ -79,6 +81,8 @@ class Carrier:
                 await self._driver.lockdown()
             case LiftLockdown():
                 await self._driver.lift_lockdown()
+            case ShowSignal():
+                await self._driver.signal(command.signal)
             case ReadInputs():
                 result = await self._driver.read_inputs()
             case ReadDocumentAgain():

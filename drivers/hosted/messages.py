@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from drivers.access import AccessPayload
 from drivers.channels import Channel, PixelFormat
 from drivers.contracts import (
     BarcodeRead,
@@ -26,6 +27,7 @@ from drivers.contracts import (
     DocumentPresented,
     DocumentRemoved,
     Door,
+    GateSignal,
     MrzRead,
     ReadFailed,
     SealReported,
@@ -55,6 +57,7 @@ ToldPayload = (
     | ChipPresented
     | ChipRemoved
     | Surroundings
+    | AccessPayload
 )
 """Every payload of the contract but `FrameCaptured`, which has a message of its own; a test compares the two."""
 
@@ -186,6 +189,13 @@ class LiftLockdown:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSignal:
+    """Have lights and sounder tell this from now on."""
+
+    signal: GateSignal
+
+
+@dataclass(frozen=True, slots=True)
 class ReadInputs:
     """Read the inputs as they are now."""
 
@@ -222,6 +232,7 @@ Command = (
     | EndReleases
     | LockDown
     | LiftLockdown
+    | ShowSignal
     | ReadInputs
     | ReadDocumentAgain
     | ReadChip

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import timedelta
 
 import structlog
 
 from central_sync.identity import read_sealing_key, read_verification_key
+from central_sync.post.directory import FILE_NAME, read_directory
 from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
@@ -22,6 +23,7 @@ from gate_agent.app.face_side import FaceSide
 from gate_agent.app.field_devices import DeviceHosts
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import GateSource
+from gate_agent.app.post_side import LONGEST_PAGE_BYTES, PostSide, read_post
 from gate_agent.app.receipts import Receipts
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
@@ -29,9 +31,11 @@ from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.app.unusable_device import UnusableDevice, role_of
 from gate_agent.clock import Clock
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
+from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.controller import LaneController
 from gate_agent.runtime.inference import FaceEngine
+from gate_agent.runtime.post_sync_api import add_post_routes
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 from gate_agent.store import Store
@@ -66,6 +70,11 @@ class BarrierPort:
     async def lift_lockdown(self) -> None:
         """Take releases again."""
         await _translated(self._driver.lift_lockdown())
+
+    async def signal(self, signal: dc.GateSignal) -> None:
+        """Switch lights and sounder, where there are any."""
+        if "signal" in self._driver.capabilities:
+            await _translated(self._driver.signal(signal))
 
 
 async def _translated(command: Awaitable[None]) -> None:
@@ -113,6 +122,7 @@ class Agent:
             read_sealing_key(settings.paths.keys / "centre_seal.pub"),
             settings.store,
             centre_public_key=read_verification_key(settings.paths.keys / "centre.pub"),
+            post=read_post(settings.paths.keys) if settings.post.host else None,
         )
         engine = FaceEngine(settings.face, settings.paths.models, self._clock, state_folder=settings.paths.state)
         try:
@@ -169,6 +179,11 @@ class Agent:
                 timedelta(minutes=settings.policy.seal_unlock_stands_min),
             ),
         )
+        alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
+        sync_api = create_sync_api(store, source.device_readings)
+        post = self._post_side(store, alarms)
+        if post is not None:
+            add_post_routes(sync_api, post, LONGEST_PAGE_BYTES)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -177,17 +192,17 @@ class Agent:
         async with (
             asyncio.TaskGroup() as group,
             serving(create_lane_api(source), uds=run / "lane.sock"),
-            serving(create_sync_api(store, source.device_readings), uds=run / "sync.sock"),
+            serving(sync_api, uds=run / "sync.sock"),
         ):
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
             tasks.append(group.create_task(around.run()))
-            alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
             first = min(alarms, default=None)  # a seal belongs to the whole gate
             seal_alarms = alarms[first] if first is not None else None
             tasks.append(group.create_task(self._knowledge.seal_watch.run(store, seal_alarms, self._changed)))
+            tasks += [group.create_task(post.run())] if post is not None else []
             for task in tasks:
                 task.add_done_callback(
                     lambda _ended: stop.set()
@@ -197,6 +212,14 @@ class Agent:
             source.changes.close()
             for task in tasks:
                 task.cancel()
+
+    def _post_side(self, store: Store, alarms: Mapping[int, LaneAlarms]) -> PostSide | None:
+        if store.exchange is None:
+            return None
+        key = read_directory(self._settings.paths.keys / FILE_NAME).post_key
+        return PostSide(
+            store.exchange, key, self._statuses, alarms, self._clock, report=self._dispatch, changed=self._changed
+        )
 
     def _built(self, device: DeviceSettings) -> dc.Driver | None:
         """Return the device's driver; one that cannot be built stands there in fault, so that the others go on.
@@ -250,7 +273,8 @@ class Agent:
         """Hand a device's event to the lanes that use it; seals belong to the whole gate."""
         if isinstance(event.data, dc.StateChanged):
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
-        if self._statuses[event.device].note(event):
+        status = self._statuses.get(event.device)
+        if status is not None and status.note(event):  # a device of the post is known once the post has named it
             self._changed()
         if isinstance(event.data, dc.SealReported):
             if self._knowledge.seal_watch.reported(event.data, event.t_wall):

@@ -44,6 +44,7 @@ COMMANDS: dict[str, str] = {
     "inspect visible-seal": "gate_agent.cli.inspect_visible_seal",
     "models": "gate_agent.cli.models",
     "portal": "gate_agent.cli.portal",
+    "post": "gate_agent.cli.post",
     "provision": "gate_agent.cli.provision",
     "rules": "gate_agent.cli.rules",
     "sync": "gate_agent.cli.sync",

@@ -22,6 +22,7 @@ from drivers.errors import DriverFault
 from gate_agent.app.unusable_device import lane_roles
 from gate_agent.cli.field_findings import hosting_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.post_looks import gate_post_findings, post_device_findings
 from gate_agent.cli.site_lines import line_in_text, with_line
 from gate_agent.clock import SystemClock
 from gate_agent.domain.specimens import UTOPIA
@@ -117,8 +118,10 @@ def _examined(
     findings += lane_findings(settings)
     findings += device_findings(settings)
     findings += hosting_findings(settings)
+    findings += post_device_findings(settings)
     findings += folder_findings(settings)
     findings += key_findings(settings)
+    findings += gate_post_findings(settings, SystemClock())
     findings += address_findings(settings)
     findings += place_findings(settings)
     return list(origins_of(settings, read.document, environment)), findings
@@ -281,6 +284,7 @@ _OF_THE_WHOLE_GATE = {
     DeviceClass.POWER,
     DeviceClass.XRAY_INBOX,
     DeviceClass.PRINTER,
+    DeviceClass.ACCESS_CONTROL,
 }
 
 

@@ -150,6 +150,7 @@ class ReasonCode(StrEnum):
     VISIBLE_SEAL_SEVERAL = "visible_seal_several"
     BOARDING_PASS_MALFORMED = "boarding_pass_malformed"  # noqa: S105 - a name, parameters: detail
     BOARDING_PASS_UNSIGNED = "boarding_pass_unsigned"  # noqa: S105 - a name
+    TOKEN_USED_AT_TWO_GATES = "token_used_at_two_gates"  # noqa: S105 - a name, parameters: gate
     # people and passage
     FAMILY_WITH_SMALL_CHILDREN = "family_with_small_children"
     MINOR_WITHOUT_ADULT = "minor_without_adult"
@@ -160,6 +161,10 @@ class ReasonCode(StrEnum):
     PERSON_INSIDE_AT_START = "person_inside_at_start"
     BARRIER_FAULT = "barrier_fault"
     BARRIER_TAMPER = "barrier_tamper"
+    DOOR_FORCED = "door_forced"
+    PASSAGE_WITHOUT_RELEASE = "passage_without_release"
+    TAILGATING = "tailgating"
+    WRONG_WAY = "wrong_way"
     FIRE = "fire"
     EMERGENCY_STOP = "emergency_stop"
     LOCKDOWN = "lockdown"

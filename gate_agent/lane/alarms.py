@@ -21,16 +21,26 @@ _HIGH = {
     ReasonCode.EMERGENCY_STOP,
     ReasonCode.LOCKDOWN,
     ReasonCode.BARRIER_TAMPER,
+    ReasonCode.DOOR_FORCED,
+    ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    ReasonCode.TAILGATING,
+    ReasonCode.WRONG_WAY,
     ReasonCode.STORE_FAULT,
     ReasonCode.PERSON_INSIDE_AT_START,
     ReasonCode.POWER_ENDING,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 _MOMENTARY = {
     ReasonCode.HELP_REQUESTED,
     ReasonCode.PASSAGE_UNDETERMINED,
     ReasonCode.BARRIER_FAULT,
+    ReasonCode.DOOR_FORCED,
+    ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    ReasonCode.TAILGATING,
+    ReasonCode.WRONG_WAY,
     ReasonCode.SEAL_TAMPERED,
     ReasonCode.XRAY_ALARM,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 
 

@@ -28,8 +28,9 @@ from gate_agent.domain.declaration import Direction
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.errors import StoreFault
-from gate_agent.store import journal, lookups, outbox, records, seals, tasks
+from gate_agent.store import facts, journal, lookups, outbox, records, seals, tasks
 from gate_agent.store.database import DISK_FULL, Answer, Database, Work
+from gate_agent.store.exchange import FactExchange
 from gate_agent.store.lookups import HolderKey, StayFact
 from gate_agent.store.tasks import CustomsTask, UndecidedRelease
 
@@ -83,7 +84,9 @@ class Store:
         origin: journal.Origin,
         keys: tuple[X25519PublicKey, Ed25519PublicKey, HolderKey],
         settings: StoreLimits,
+        exchange: FactExchange | None,
     ) -> None:
+        self.exchange = exchange
         self._database = database
         self._origin = origin
         self._clock = origin.clock
@@ -103,19 +106,21 @@ class Store:
         settings: StoreLimits,
         *,
         centre_public_key: Ed25519PublicKey,
+        post: facts.Post | None = None,
     ) -> Store:
-        """Open or create the store in `folder`; only one process can. Raises `StoreFault`."""
+        """Open or create the store in `folder`; only one process can. `post`: facts are exchanged. Raises `StoreFault`."""
         origin = journal.Origin(
             f"{identity.country}/{identity.site}/{identity.gate_id}", clock, await asyncio.to_thread(journal.boot_id)
         )
         database = Database(folder, _prepare, settings.ballast_bytes)
         await database.open()
         try:
-            holders = HolderKey.beside(folder)
+            holders = HolderKey.beside(folder, post.shared_key if post else None)
         except StoreFault:
             await database.close()
             raise
-        return cls(database, origin, (centre_seal_public_key, centre_public_key, holders), settings)
+        exchange = FactExchange(database, post, holders, origin) if post else None
+        return cls(database, origin, (centre_seal_public_key, centre_public_key, holders), settings, exchange)
 
     @property
     def source(self) -> str:
@@ -308,21 +313,26 @@ class Store:
         at = crossing.occurred_at
         if document is not None:
             holder = self._holders.holder(document.issuing_state, document.document_number)
-            stay_id = self._origin.new_id()
+            stay_id, day = self._origin.new_id(), crossing.local_date
             stay: tuple[uuid.UUID, date | None, date | None]
             if crossing.direction is Direction.ENTRY:
-                lookups.enter(connection, stay_id, holder, crossing.local_date, self.source)
-                stay = (stay_id, crossing.local_date, None)
+                lookups.enter(connection, stay_id, holder, day, at, self.source)
+                stay = (stay_id, day, None)
             else:
-                stay_id, entered_on = lookups.leave(connection, stay_id, holder, crossing.local_date, self.source)
-                stay = (stay_id, entered_on, crossing.local_date)
+                stay_id, entered_on = lookups.leave(connection, stay_id, holder, day, at, self.source)
+                stay = (stay_id, entered_on, day)
+            if self.exchange is not None:
+                self.exchange.tell_stay(connection, at, holder, stay)
             self._append(
                 connection, at, lambda rid: records.stay_content(crossing, document, stay, self._seal_key, rid)
             )
         if declaration is not None:
             if document is not None:
                 usage = self._holders.usage(declaration.token_id, document.issuing_state, document.document_number)
-                lookups.consume_token(connection, usage, at)
+                forgotten_at = declaration.expires_at + facts.TOKEN_GRACE
+                lookups.consume_token(connection, usage, at, self.source, forgotten_at)
+                if self.exchange is not None:
+                    self.exchange.tell_token(connection, at, usage, forgotten_at)
             self._append(connection, at, lambda _rid: records.declaration_content(crossing, declaration))
         if crossing.corridor is Corridor.RED:
             tasks.open_task(connection, self._origin.new_id(), crossing)
@@ -350,6 +360,8 @@ class Store:
     def _wake_readers(self) -> None:
         appended, self._appended = self._appended, asyncio.Event()
         appended.set()
+        if self.exchange is not None:
+            self.exchange.wake()
 
     async def _purge(self, before: datetime, limit: int | None = None) -> int:
         deleted = 0
@@ -380,6 +392,7 @@ class Store:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     journal.prepare(connection)
-    for statement in (lookups.SCHEMA + tasks.SCHEMA + seals.SCHEMA).split(";\n"):
+    for statement in (lookups.SCHEMA + tasks.SCHEMA + seals.SCHEMA + facts.SCHEMA).split(";\n"):
         if statement.strip():
             connection.execute(statement)
+    lookups.add_columns(connection)

@@ -45,7 +45,7 @@ def body(site: Provisioned, kind: str) -> tuple[int, dict[str, object]]:
 
 def test_everything_fits_together(tmp_path: Path) -> None:
     site = made(tmp_path / "site", officers={"guard-1": "guard", "supervisor-1": "supervisor"})
-    for name in ("gate", "centre", "rulebook", "token_issuer"):
+    for name in ("gate", "centre", "rulebook", "token_issuer", "post"):
         private = read_signing_key(site.keys / f"{name}.key")
         assert (
             private.public_key().public_bytes_raw()
@@ -70,7 +70,7 @@ def test_everything_fits_together(tmp_path: Path) -> None:
 def test_secrets_are_for_their_owner_only(tmp_path: Path) -> None:
     site = made(tmp_path / "site", officers={"guard-1": "guard"})
     secrets = [*site.keys.glob("*.key"), *(site.keys / "officers").iterdir()]
-    assert len(secrets) == 8
+    assert len(secrets) == 10
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
     everything = b"".join(path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file())
     assert site.passwords["guard-1"].encode() not in everything

@@ -42,11 +42,11 @@ from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.domain.stay import Stay
-from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.errors import StoreFault
 from gate_agent.policy.stay_rules import open_stay
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.store import StayFact, Store
+from tests.unit.utopian_documents import document
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CENTRE, SEALING = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
@@ -69,23 +69,7 @@ class HandClock:
         self.ticks_s += timedelta(**step).total_seconds()
 
 
-DOCUMENT = TravelDocument(
-    format=MrzFormat.TD3,
-    document_code="P",
-    issuing_state="UTO",
-    document_number="X12345678",
-    nationality="UTO",
-    primary_identifier="SPECIMEN",
-    secondary_identifier="UTOPIA",
-    name_may_be_truncated=False,
-    date_of_birth=date(1990, 1, 1),
-    date_of_birth_text="900101",
-    sex="X",
-    date_of_expiry=date(2031, 1, 1),
-    optional_data="",
-    optional_data_2="",
-    lines=(),
-)
+DOCUMENT = document(12345678)
 DECLARATION = Declaration(
     token_id=b"token-1",
     reference="D-1",

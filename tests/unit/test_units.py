@@ -50,6 +50,7 @@ def test_there_is_a_unit_for_each_process() -> None:
         "egate-console",
         "egate-field",
         "egate-portal",
+        "egate-post",
         "egate-sync",
     ]
 
