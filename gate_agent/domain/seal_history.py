@@ -33,6 +33,10 @@ STEADY = timedelta(minutes=2)
 """Differences of a clock within this are the same difference; moments within it are not told apart."""
 
 APART = timedelta(minutes=10)
+ONE_FRAME = timedelta(seconds=5)
+HANDED_OVER = timedelta(seconds=30)
+"""The same words received within this are the same report: a post tells the time of receipt by its age."""
+
 MARKS_LIMIT = 64
 
 
@@ -230,7 +234,7 @@ def _read(history: SealHistory, journey: SealJourney | None) -> tuple[_Tamper | 
     forgotten = history.forgotten_until
     if forgotten is not None and journey is not None and forgotten > journey.since:
         doubt = (SealDoubt.UNDATED, "history_cut")
-    for mark in sorted(history.marks, key=_moment):  # stable: in the order of receipt where moments are the same
+    for mark in sorted(history.marks, key=_order):  # stable: in the order of receipt where moments are the same
         before, phase = phase, _phase_after(phase, mark)
         if mark.happening is Happening.SEALED and mark.happened_at is not None:
             before_sealing = None
@@ -280,6 +284,11 @@ def _counts(history: SealHistory, journey: SealJourney | None, mark: SealMark, b
 _BREACHES = frozenset({Happening.OPENED, Happening.FOUND_OPEN, Happening.ATTACKED})
 
 
+def _order(mark: SealMark) -> datetime:
+    """Return where a fact stands among others: a state that says open comes after the event of the same frame that explains it."""
+    return _moment(mark) + ONE_FRAME if mark.happening is Happening.FOUND_OPEN else _moment(mark)
+
+
 def _moment(mark: SealMark) -> datetime:
     return mark.happened_at or mark.received_at
 
@@ -309,20 +318,27 @@ def _is_by_leave(history: SealHistory, mark: SealMark) -> bool:
 def _is_known(history: SealHistory, message: SealMessage, happening: Happening, *, is_live: bool) -> bool:
     """Return whether this fact is there already: told again from memory, or a state that did not change.
 
-    A clock that stands still gives different events the same time: what came live is always news, and anything else is the same event
-    only if the believed clock puts it where that event was, or nobody knows where either of them was.
+    A clock that stands still gives different events the same time: what came live is news unless it was received then already (a post
+    hands its reports over again), and anything else is the same event only if the believed clock puts it where that event was, or nobody
+    knows where either of them was.
     """
-    if not is_live and any(_is_told_again(history, mark, message) for mark in history.marks):
-        return True
+    for mark in history.marks:
+        if (mark.kind, mark.device_time, mark.index) != (message.kind, message.device_time, message.index):
+            continue
+        if abs(mark.received_at - message.received_at) <= HANDED_OVER or (
+            not is_live and _is_told_again(history, mark, message)
+        ):
+            return True
     if message.kind not in _STATES.values():
         return False
-    standing = [mark for mark in history.marks if mark.happening in _STANDING]
-    return bool(standing) and (standing[-1].happening is happening or message.told is Told.FROM_MEMORY)
+    standing = [one for one in history.marks if one.happening in _STANDING and _moment(one) <= message.received_at]
+    last = max(standing, key=_moment, default=None)
+    return last is not None and (last.happening is happening or message.told is Told.FROM_MEMORY)
 
 
 def _is_told_again(history: SealHistory, mark: SealMark, message: SealMessage) -> bool:
     told = message.device_time
-    if told is None or (mark.kind, mark.device_time, mark.index) != (message.kind, told, message.index):
+    if told is None:
         return False
     if mark.happened_at is None:
         return True

@@ -318,6 +318,28 @@ def test_what_is_told_again_does_not_double() -> None:
     assert brief(known(again)) == BREACH
 
 
+@pytest.mark.parametrize("opening", ["unsealed_by_platform", "shackle_opened"])
+def test_the_event_of_a_frame_explains_the_state_that_comes_before_it(opening: str) -> None:
+    frame = [live("position", 30, "open"), live(opening, 30.001, "open")]
+    assert brief(known(told_of(live("sealed", 1), *frame))) == BREACH
+    assert brief(known(told_of(live("sealed", -30), live("position", -20, "sealed"), *frame))) == BREACH
+
+
+@pytest.mark.parametrize("told", list(Told))
+def test_reports_that_a_post_hands_over_again_change_nothing(told: Told) -> None:
+    messages = [live("sealed", 1), live("position", 2, "sealed"), SealMessage("unsealed", at(9), at(9), told)]
+    once = told_of(*messages)
+    late = timedelta(seconds=2)
+    again = once
+    for message in messages:
+        again = heard(again, replace(message, received_at=message.received_at + late))
+    assert again.marks == once.marks
+    settled = closed(once, at(20), "inspector-1")
+    for message in messages:
+        settled = heard(settled, replace(message, received_at=message.received_at + late))
+    assert known(settled).state is not SealState.TAMPERED
+
+
 def test_a_clock_that_stands_still_hides_no_second_opening() -> None:
     stopped = datetime(2000, 1, 1, tzinfo=UTC)
 
