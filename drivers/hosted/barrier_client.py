@@ -6,11 +6,11 @@ import asyncio
 from contextlib import suppress
 
 from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
-from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink
+from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink, GateSignal
 from drivers.errors import DriverFault
 from drivers.hosted.device_client import HostedDevice
 from drivers.hosted.host_link import CommandLost, HostLink
-from drivers.hosted.messages import EndReleases, LiftLockdown, LockDown, ReadInputs, ReleaseDoor, Told
+from drivers.hosted.messages import EndReleases, LiftLockdown, LockDown, ReadInputs, ReleaseDoor, ShowSignal, Told
 
 CONFIRM_S = 3.0
 _LOOK_S = 0.05
@@ -66,6 +66,10 @@ class HostedBarrier(HostedDevice):
         self._is_locked_down = False
         with suppress(CommandLost):
             await self.host.ask(self.name, LiftLockdown())
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this from now on. Raises `Unsupported`, or a fault."""
+        await self.ask(ShowSignal(signal))
 
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they are now. Raises a fault."""

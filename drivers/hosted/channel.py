@@ -24,8 +24,9 @@ LOG = structlog.get_logger()
 ALIVE_S = 0.5
 SILENT_S = 3.0
 """So long without any sign of life is a dead peer. One that ended is noticed at once, by its closed socket."""
-QUEUE_LIMIT_PACKETS = 2048
+QUEUE_LIMIT_PACKETS = 8192
 QUEUE_LIMIT_BYTES = 96 << 20
+QUEUE_LIMIT_FILES = 64
 _PACKETS_AT_ONCE = 32
 
 
@@ -51,7 +52,7 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self.unsent: tuple[Packet, ...] = ()  # what was still queued when it was hung up: certainly never heard
         self._queue: deque[Packet] = deque()
-        self._queued_bytes = 0
+        self._queued_bytes = self._queued_files = 0
         self._heard_s = self._loop.time()
         self._is_open = True
         self._is_waiting = False
@@ -75,9 +76,14 @@ class Channel:
             return None
         self._queue.append(packet := encode(message, frame))
         self._queued_bytes += packet.size_bytes
+        self._queued_files += packet.own
         if not self._is_waiting:
             self._flush()
-        if len(self._queue) > QUEUE_LIMIT_PACKETS or self._queued_bytes > QUEUE_LIMIT_BYTES:
+        if (
+            len(self._queue) > QUEUE_LIMIT_PACKETS
+            or self._queued_bytes > QUEUE_LIMIT_BYTES
+            or self._queued_files > QUEUE_LIMIT_FILES
+        ):
             self.hang_up(HostSilent("it does not take what it is sent"))
         return packet
 
@@ -110,6 +116,7 @@ class Channel:
                 return
             self._queue.popleft()
             self._queued_bytes -= packet.size_bytes
+            self._queued_files -= packet.own
             _let_go(packet)
         self._wait(is_wanted=bool(self._queue))
 

@@ -13,13 +13,16 @@ from drivers.contracts import (
     DeviceState,
     Driver,
     FrameCaptured,
+    SealReported,
     StateChanged,
 )
 from drivers.hosted.carrying import Carrier
 from drivers.hosted.channel import Channel
 from drivers.hosted.messages import FRAMES_LIMIT, FrameTold, Told
-from drivers.surroundings import PrinterReported, UpsBatteryLow, UpsReported
+from drivers.surroundings import PrinterReported, UpsBatteryLow, UpsReported, XrayReported
 
+MISSED_LIMIT = 1024
+"""Of one device; all that was missed is told in one go, and has to fit into the channel's queue."""
 _HOLDING = (BarrierInputs, PrinterReported, UpsReported, UpsBatteryLow, ChipPresented)
 
 
@@ -33,15 +36,17 @@ class HostDevice:
     lent: dict[int, Callable[[], None]] = field(default_factory=dict)
     _state: DeviceEvent | None = None
     _holding: dict[type, DeviceEvent] = field(default_factory=dict)
+    _missed: dict[tuple[str, ...], DeviceEvent] = field(default_factory=dict)
     _number: int = 0
     _frames: int = 0
 
     def connected(self, channel: Channel) -> None:
-        """Tell a new agent the state, and what still holds."""
+        """Tell a new agent the state, what still holds, and what came while there was none."""
         if not channel.is_open:
             return  # it left while it was told of the devices before
         self.channel, self._number = channel, 0
-        for event in (*((self._state,) if self._state else ()), *self._holding.values()):
+        missed, self._missed = self._missed, {}
+        for event in (*((self._state,) if self._state else ()), *self._holding.values(), *missed.values()):
             self._send(event)
 
     def left(self) -> list[Callable[[], None]]:
@@ -58,6 +63,11 @@ class HostDevice:
         self._note(event)
         if self.channel is not None:
             self._send(event)
+        elif (key := _told_once(event)) is not None:
+            self._missed.pop(key, None)  # the newest stands last
+            self._missed[key] = event
+            if len(self._missed) > MISSED_LIMIT:
+                del self._missed[next(iter(self._missed))]
 
     def give_back(self, frame_id: int) -> None:
         """Take a frame back; a second time is harmless."""
@@ -99,3 +109,17 @@ class HostDevice:
             *(frame.channel, frame.pixel_format, event.t_wall, event.t_mono_s),
         )
         channel.send(told, frame.memfd)
+
+
+def _told_once(event: DeviceEvent) -> tuple[str, ...] | None:
+    """Return as what an event is kept while no agent is there; None for what its device tells again, or what is worth nothing later.
+
+    A tracker and an X-ray machine count what was taken from them as delivered. The newest of a kind replaces the one before.
+    """
+    match event.data:
+        case SealReported(seal_id=seal_id, kind=kind):
+            return ("seal", seal_id, kind)
+        case XrayReported(scan_id=scan_id):
+            return ("scan", scan_id)
+        case _:
+            return None

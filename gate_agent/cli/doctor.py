@@ -26,6 +26,7 @@ from gate_agent.cache import models_folder
 from gate_agent.cli import machine_looks
 from gate_agent.cli.barrier_network import barrier_network
 from gate_agent.cli.device_probing import probe_findings
+from gate_agent.cli.field_findings import field_socket_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.kernel_routes import KernelNetwork, Network
 from gate_agent.cli.post_looks import answer_findings, gate_post_findings, own_post_findings, post_device_findings
@@ -355,7 +356,7 @@ def disk_findings(settings: Settings) -> list[Finding]:
 
 
 def socket_findings(settings: Settings) -> list[Finding]:
-    """Find sockets of the agent that nobody answers."""
+    """Find sockets of the agent, and of the host of its network devices, that nobody answers."""
     findings = []
     for name in ("lane.sock", "sync.sock"):
         path = settings.paths.run / name
@@ -372,4 +373,4 @@ def socket_findings(settings: Settings) -> list[Finding]:
                         "Start the agent: systemctl start egate-agent",
                     )
                 )
-    return findings
+    return findings + field_socket_findings(settings, _SOCKET_WAIT_S)

@@ -1,6 +1,8 @@
-"""What `egate check-config` finds about who hosts a device: the agent has no network, and the field service no device files."""
+"""What `egate check-config` and `egate doctor` find about who hosts a device: the agent has no network, and the field service no device files."""
 
 from __future__ import annotations
+
+import socket
 
 from drivers.endpoints import Endpoints, endpoints_of
 from drivers.errors import DriverFault
@@ -23,6 +25,21 @@ def hosting_findings(settings: Settings) -> list[Finding]:
         if device.hosted_by == "field":
             findings += _not_allowed(device, endpoints, settings.field)
     return findings
+
+
+def field_socket_findings(settings: Settings, wait_s: float) -> list[Finding]:
+    """Find that nobody listens on the field service's socket, where a device needs it. Whoever is no agent is turned away by the service."""
+    if all(device.hosted_by != "field" for device in settings.device):
+        return []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        probe.settimeout(wait_s)
+        try:
+            probe.connect(str(settings.field.socket))
+        except OSError as error:
+            reason = error.strerror or "no answer"
+            remedy = "Start it: systemctl start egate-field.socket egate-field"
+            return [Finding("field.socket", f"{settings.field.socket} does not answer ({reason})", remedy)]
+    return []
 
 
 def _placed_wrongly(device: DeviceSettings, endpoints: Endpoints) -> list[Finding]:

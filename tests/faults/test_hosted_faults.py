@@ -34,17 +34,20 @@ from drivers.contracts import (
     DeviceClass,
     DeviceEvent,
     DeviceState,
+    DocumentImage,
     Door,
     FrameCaptured,
+    SealReported,
     StateChanged,
     Unsupported,
 )
 from drivers.errors import DriverFault
 from drivers.hosted import channel as channel_module
 from drivers.hosted.barrier_client import HostedBarrier
-from drivers.hosted.channel import QUEUE_LIMIT_PACKETS
+from drivers.hosted.channel import QUEUE_LIMIT_FILES, QUEUE_LIMIT_PACKETS
 from drivers.hosted.clients import client_of
 from drivers.hosted.device_client import HostedDevice
+from drivers.hosted.host_device import MISSED_LIMIT
 from drivers.hosted.host_link import HostLink
 from drivers.hosted.listener import inherited, listen
 from drivers.hosted.messages import FRAMES_LIMIT, FrameTold, FromHost, ReadInputs, Welcome
@@ -54,6 +57,9 @@ from drivers.printer.errors import ReceiptUndetermined
 from drivers.printer.twin import EscposTwin
 from drivers.registry import build
 from drivers.reporter import Reporter
+from drivers.seal_commands import UnlockOutcome
+from drivers.seal_tracker.jt808_twin import Jt808SealTwin
+from drivers.surroundings import XrayDecision, XrayReported
 from gate_agent.clock import SystemClock
 from tests.contract.virtual_passports import MRZ_INFORMATION, passport
 
@@ -406,6 +412,59 @@ async def test_an_agent_that_takes_nothing_is_hung_up_on_before_it_costs_memory(
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_what_came_while_no_agent_was_there_is_told_to_the_next(path: Path, hosting: Hosting) -> None:
+    reporter = hosting.source.reporter
+
+    def report(seal_id: str, kind: str, latitude: float | None = None) -> None:
+        reporter.emit(SealReported(seal_id, kind, kind == "rope_cut", None, latitude, latitude))
+
+    await until(lambda: hosting.source.state is DeviceState.READY)
+    for number in range(3):
+        report("S1", "position", float(number))
+    report("S1", "rope_cut")
+    report("S2", "sealed")
+    report("S1", "position", 9.0)
+    reporter.emit(XrayReported("scan-1", XrayDecision.UNDETERMINED))
+    reporter.emit(XrayReported("scan-1", XrayDecision.ALARM))
+    events: list[DeviceEvent] = []
+    for _ in range(2):  # and only once
+        device = hosting.guest(path, events.append)
+        task = asyncio.create_task(device.run())
+        await until(lambda device=device: device.state is DeviceState.READY)
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    told = [event.data for event in events if not isinstance(event.data, StateChanged)]
+    assert [(one.seal_id, one.kind, one.latitude) for one in told if isinstance(one, SealReported)] == [
+        ("S1", "rope_cut", None),
+        ("S2", "sealed", None),
+        ("S1", "position", 9.0),
+    ]
+    assert told[-1] == XrayReported("scan-1", XrayDecision.ALARM)
+    assert len(told) == 4
+    for number in range(MISSED_LIMIT + 10):
+        report(f"S{number}", "sealed")
+    events.clear()
+    device = hosting.guest(path, events.append)
+    task = asyncio.create_task(device.run())
+    await until(lambda: len(events) == 1 + MISSED_LIMIT)  # the state, and the newest
+    assert events[-1].data.seal_id == f"S{MISSED_LIMIT + 9}"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_long_contents_that_nobody_takes_cost_no_descriptors(path: Path, hosting: Hosting) -> None:
+    before = open_descriptors()
+    with connected(path):
+        await until(lambda: hosting.host.devices["source"].channel)
+        for number in range(600):
+            hosting.source.inputs(number)  # fills the socket
+        for _ in range(QUEUE_LIMIT_FILES + 1):
+            hosting.source.reporter.emit(DocumentImage("white", "image/jpeg", bytes(50_000)))
+        assert hosting.host.devices["source"].channel is None
+    await until(lambda: open_descriptors() == before)
+
+
 async def test_frames_never_queue_before_what_a_slow_agent_must_hear(path: Path, hosting: Hosting) -> None:
     with connected(path) as slow:
         await until(lambda: hosting.host.devices["source"].channel)
@@ -554,6 +613,33 @@ async def test_a_receipt_whose_host_is_killed_is_undetermined(path: Path, tmp_pa
         await printing
     await guest.end()
     await twin.unplug()
+
+
+async def test_an_unlock_whose_host_is_killed_is_undetermined_and_one_that_was_not_sent_is_not(path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    options: dict[str, object] = {
+        "port": port, "protocol": "jt808", "allow_unlock": True, "models": {"99": ["vehicle_control"]},
+    }  # fmt: skip
+    host = Host(path, ("seals", "seal_server", options))
+    guest = Guest(path, "seals", "seal_server", options)
+    assert guest.device.capabilities == {"seals", "unlock"}
+    await guest.until_state(DeviceState.STARTING)
+    async with Jt808SealTwin(port, CLOCK, seal_id="990000000007") as twin:
+        await twin.tell(41.0, 69.0)
+        unlock = asyncio.create_task(guest.device.unlock("990000000007"))
+        twin.answer(await twin.command())
+        assert await unlock is UnlockOutcome.CONFIRMED
+        with pytest.raises(DriverFault, match="not connected"):
+            await guest.device.unlock("990000000008")
+        unlock = asyncio.create_task(guest.device.unlock("990000000007"))
+        await twin.command()
+        host.kill()
+        assert await unlock is UnlockOutcome.UNDETERMINED
+        await guest.until_state(DeviceState.ABSENT)
+        with pytest.raises(DriverFault):
+            await guest.device.unlock("990000000007")
+    await guest.end()
 
 
 async def test_a_chip_read_ends_with_what_was_read_when_its_host_is_killed(path: Path) -> None:
