@@ -97,11 +97,7 @@ class Stage:
     async def post_ready(self) -> None:
         """Wait until the gate hears its post."""
         await self.view.until(
-            lambda snapshot: (
-                True
-                if any(d.name == "post" and d.state == "ready" for lane in snapshot.lanes for d in lane.devices)
-                else None
-            ),
+            lambda snapshot: True if any(d.name == "post" and d.state == "ready" for d in snapshot.devices) else None,
             _STEP_TIMEOUT_S,
             "the post",
             across_restarts=True,
