@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from drivers.access import AccessPayload
+from drivers.channels import Channel, PixelFormat
 from drivers.gate_hardware import BarrierInputs as BarrierInputs  # noqa: PLC0414 - part of this vocabulary
 from drivers.gate_hardware import Door as Door  # noqa: PLC0414 - as above
 from drivers.gate_hardware import GateSignal as GateSignal  # noqa: PLC0414 - as above
@@ -118,7 +119,7 @@ class BarcodeRefused:
 
 @dataclass(frozen=True, slots=True)
 class FrameCaptured:
-    """A newest frame lies in shared memory: BGR uint8, `height_px` x `width_px` x 3, in the file behind descriptor `memfd`.
+    """A newest frame lies in shared memory: `height_px` rows of `width_px` pixels in the file behind descriptor `memfd`.
 
     The descriptor belongs to the driver; `release()` must be called once the frame was used or dropped.
     """
@@ -128,6 +129,8 @@ class FrameCaptured:
     height_px: int
     frame_number: int
     release: Callable[[], None]
+    channel: Channel = Channel.VISIBLE
+    pixel_format: PixelFormat = PixelFormat.BGR8
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
-from gate_agent.site_file import document_of
+from gate_agent.site_file import document_of, shared_part
+from gate_agent.surroundings_settings import SurroundingsSettings
 
 __all__ = [
     "GATE_VARIABLE",
@@ -29,18 +30,22 @@ __all__ = [
     "DeviceSettings",
     "DocumentSettings",
     "FaceSettings",
+    "FieldSettings",
     "GateSettings",
     "LaneSettings",
     "PageSettings",
     "PathSettings",
     "PolicySettings",
     "PortalSettings",
+    "PostSettings",
     "Section",
     "Settings",
     "StoreSettings",
+    "SurroundingsSettings",
     "SyncSettings",
     "disagreements",
     "load",
+    "load_post",
 ]
 
 SITE_FILE = Path("/etc/egate/gate.toml")
@@ -76,6 +81,11 @@ class PathSettings(Section):
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
 
 
+_VISIBLE = "visible"
+_CHANNELS = {"camera_near_infrared": "near_infrared", "camera_depth": "depth"}
+"""Roles of a lane's further cameras, and what each of them must show."""
+
+
 class LaneSettings(Section):
     """One lane and the devices that serve it, by device name."""
 
@@ -98,7 +108,25 @@ class LaneSettings(Section):
     )
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
+    camera_near_infrared: str = Field(
+        "",
+        description="Camera of the same view in near infrared, for attack detection; its `channel` is `near_infrared`.",
+    )
+    camera_depth: str = Field(
+        "", description="Camera of the same view in depth, for attack detection; its `channel` is `depth`."
+    )
+    channel_skew_s: float = Field(
+        0.15,
+        gt=0,
+        le=1,
+        description="Most time between a frame and those of the other channels that are looked at with it.",
+    )
     barrier: str = Field(description="Device that moves the doors.")
+    printer: str = Field("", description="Device that prints receipts; without one they are on the screen only.")
+    print_receipt: Literal["asked", "always"] = Field(
+        "asked", description="Print each receipt, or only for a traveller who asks for it on the screen."
+    )
+    tag_readers: tuple[str, ...] = Field((), description="Devices that see radio tags of seals near this lane.")
     read_barcode_from_camera: bool = Field(
         default=False, description="Also look for declaration codes in the camera's frames while a traveller is served."
     )
@@ -115,6 +143,11 @@ class LaneSettings(Section):
     idle_timeout_s: float = Field(
         20.0, gt=0, le=300, description="A transaction nobody continues is abandoned after this time."
     )
+
+    @property
+    def channel_cameras(self) -> tuple[str, ...]:
+        """The cameras beside the one of visible light."""
+        return tuple(name for name in (self.camera_near_infrared, self.camera_depth) if name)
 
     @field_validator("mode", mode="before")
     @classmethod
@@ -141,13 +174,44 @@ class DeviceSettings(Section):
         description="Driver from `egate devices list --drivers`, such as `mrz_serial` or `modbus_barrier`."
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of that driver, refused when unknown.")
+    hosted_by: Literal["agent", "field"] = Field(
+        "agent",
+        description="Process that runs the driver: the `agent`, which has no network, or `field` for a device that is reached over it.",
+    )
+
+
+_ENDPOINT = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+EndpointText = Annotated[str, Field(pattern=_ENDPOINT)]
+
+
+class FieldSettings(Section):
+    """The process that hosts this gate's network devices (`egate field`), and how far it may go."""
+
+    socket: Path = Field(
+        Path("/run/egate-field/field.sock"), description="Unix socket on which it serves the agent, and nobody else."
+    )
+    allow: tuple[EndpointText, ...] = Field(
+        (),
+        description="Addresses that its devices may connect to, as `host:port`, each written as the device's options have it. A name is"
+        " resolved once; its address is kept until the process is started again.",
+    )
+    listen: tuple[EndpointText, ...] = Field(
+        (), description="Addresses that its devices may listen on, as `address:port`, for devices that call the gate."
+    )
 
 
 class PolicySettings(Section):
     """What this site decides where the rulebook leaves a choice."""
 
     watchlist_age_limit_h: float = Field(72.0, gt=0, description="Older lists release nobody.")
-    seal_silent_h: float = Field(24.0, gt=0, description="A seal not heard for longer is not known to be whole.")
+    seal_silent_h: float = Field(
+        24.0,
+        gt=0,
+        description="A seal not heard for longer is not known to be whole: yellow, with a reason of its own.",
+    )
+    seal_unlock_stands_min: float = Field(
+        10.0, gt=0, le=120, description="An opening so many minutes after an authorised unlock is by leave."
+    )
 
 
 class StoreSettings(Section):
@@ -203,6 +267,46 @@ class PortalSettings(Section):
     token_validity_h: float = Field(72.0, gt=0, description="Validity of an issued declaration token.")
 
 
+class PostSettings(Section):
+    """The border post that this gate belongs to, and `egate post` itself."""
+
+    host: str = Field("", description="Address at which the gates reach their post; empty: this gate has none.")
+    port: int = Field(8446, ge=0, le=65535, description="Port of the post; 0 picks a free one.")
+    listen: str = Field("127.0.0.1", description="Address that `egate post` listens on, on its own machine.")
+    state: Path = Field(Path("/var/lib/egate-post"), description="Folder of the post's database and of its cache.")
+    facts_kept_days: float = Field(
+        30.0,
+        gt=0,
+        le=400,
+        description="Facts that a gate has not fetched for so long are given up; it is told of the gap.",
+    )
+    seals_kept_h: float = Field(
+        24.0,
+        gt=0,
+        le=720,
+        description="Reports of seals are kept one by one for so long, then only the newest of each kind.",
+    )
+    seals_limit: int = Field(50_000, ge=100, le=1_000_000, description="Most reports of seals that are kept.")
+    blobs_upstream: str = Field(
+        "",
+        pattern=r"^(https://[^\s?#]+)?$",
+        description="Where large files come from, by https and from nowhere else; their SHA-256 is added to it. Empty: none are fetched.",
+    )
+    blobs_trust: Path | None = Field(
+        None,
+        description="Certificates (PEM) that the source of large files is believed by; the machine's own without it.",
+    )
+    blobs_limit_bytes: int = Field(20_000_000_000, ge=1, description="Most bytes of large files on the post's disk.")
+    blobs_reserve_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="Bytes of the post's disk that large files leave free: facts and seals need them.",
+    )
+    device: tuple[DeviceSettings, ...] = Field(
+        (), description="Devices of the post, one `[[post.device]]` table each: servers of seal trackers."
+    )
+
+
 class Settings(BaseSettings):
     """Everything, merged. Build with `load`."""
 
@@ -219,6 +323,11 @@ class Settings(BaseSettings):
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="Console pages.")
     centre: CentreSettings = Field(default_factory=CentreSettings, description="Centre.")
     portal: PortalSettings = Field(default_factory=PortalSettings, description="Portal.")
+    field: FieldSettings = Field(default_factory=FieldSettings, description="Host of the network devices.")
+    surroundings: SurroundingsSettings = Field(
+        default_factory=SurroundingsSettings, description="What stands around the gate."
+    )
+    post: PostSettings = Field(default_factory=PostSettings, description="Border post.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
 
@@ -252,12 +361,31 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
-        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", "barrier")]
-        for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
+        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", *_CHANNELS, "barrier")]
+        named.append(("printer", lane.get("printer")))
+        listed = [(role, name) for role in ("barcode", "tag_readers") for name in lane.get(role, ())]
+        for role, name in [*named, *listed]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"
                 found.append((f"lane {lane.get('lane_id')}.{role}", text))
+        found += _wrong_channels(lane, document.get("device", ()))
     return found
+
+
+def _wrong_channels(lane: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield where a lane's camera is said to show something else than the lane wants of it."""
+    shown = {
+        one.get("name"): one.get("options", {}).get("channel", _VISIBLE)
+        for one in devices
+        if one.get("driver") == "opencv_camera"
+    }
+    for role, wanted in {"camera": _VISIBLE, **_CHANNELS}.items():
+        name = lane.get(role)
+        if name and shown.get(name, wanted) != wanted:
+            text = (
+                f"lane {lane.get('lane_id')} wants channel {wanted!r} of the device {name!r}, which has {shown[name]!r}"
+            )
+            yield f"lane {lane.get('lane_id')}.{role}", text
 
 
 def load(path: Path, gate_id: str | None = None) -> Settings:
@@ -266,8 +394,20 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     Raises `SettingsFault` naming the key and what is wrong with it.
     """
     chosen = gate_id or next((value for name, value in os.environ.items() if name.upper() == GATE_VARIABLE), None)
+    settings = _settings(path, lambda written: document_of(written, chosen).document)
+    if gate_id is not None and settings.gate.gate_id != gate_id:
+        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
+    return settings
+
+
+def load_post(path: Path) -> Settings:
+    """Read what a site file says to `egate post`: the part that its gates share, whichever gates it names. Raises `SettingsFault`."""
+    return _settings(path, shared_part)
+
+
+def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]]) -> Settings:
     try:
-        document = document_of(tomllib.loads(path.read_text(encoding="utf-8")), chosen).document
+        document = document_in(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:  # no TOML and no text are ValueErrors, too
         raise SettingsFault(f"{path}: {error}") from error
     try:
@@ -275,12 +415,14 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
         raise SettingsFault(f"{path}: " + "; ".join(lines)) from error
-    if gate_id is not None and settings.gate.gate_id != gate_id:
-        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
     base = path.resolve().parent
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
+    field = settings.field.model_copy(update={"socket": base / settings.field.socket})
+    post = settings.post
+    trust = base / post.blobs_trust if post.blobs_trust is not None else None
+    post = post.model_copy(update={"state": base / post.state, "blobs_trust": trust})
     face = settings.face
     if face.operator_models is not None or face.attack_evaluation is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)
@@ -289,4 +431,4 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
             if getattr(face, name) is not None:
                 update[name] = base / getattr(face, name)
         face = face.model_copy(update=update)
-    return settings.model_copy(update={"paths": paths, "face": face})
+    return settings.model_copy(update={"paths": paths, "face": face, "field": field, "post": post})

@@ -8,9 +8,13 @@ covers every frame that was compared: it is the worst of theirs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.attack_detector import ALARM_FROM, AttackDetection
 from models.face_chain import FaceChain
@@ -100,8 +104,13 @@ class FaceTransaction:
         self._morphs.forget()
         self._forget_probe()
 
-    def take_frame(self, image: Image, t_mono_s: float) -> tuple[Look, FaceComparison | None]:
-        """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none."""
+    def take_frame(
+        self, image: Image, t_mono_s: float, beside: Mapping[str, NDArray[Any]] = MappingProxyType({})
+    ) -> tuple[Look, FaceComparison | None]:
+        """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none.
+
+        `beside`: what attack detection sees of the same view, `infrared` (grey, 8 bits) and `depth` (millimetres).
+        """
         watch = self._sampler.watch()
         tracked = self._tracker.update(image, t_mono_s)
         watch.lap("detection")
@@ -115,7 +124,7 @@ class FaceTransaction:
             self._track_id = track_id
         elif self._frames and self._is_somebody_else(look.sample.features):
             self._forget_probe()  # before attack detection: nobody is judged by the frames of another
-        attack = self._attacks.observe(image, look.sample.box, look.points, t_mono_s)
+        attack = self._attacks.observe(image, look.sample.box, look.points, t_mono_s, **beside)
         attack = self._with_morph(attack, look)
         watch.lap("attack_detection")
         comparison = self._compared(look.sample, attack)

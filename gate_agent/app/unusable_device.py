@@ -20,10 +20,15 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.DOCUMENT_READER, lane.document_reader
     if lane.chip_reader:
         yield dc.DeviceClass.CHIP_READER, lane.chip_reader
-    yield dc.DeviceClass.CAMERA, lane.camera
+    for name in (lane.camera, *lane.channel_cameras):
+        yield dc.DeviceClass.CAMERA, name
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
+    if lane.printer:
+        yield dc.DeviceClass.PRINTER, lane.printer
+    for name in lane.tag_readers:
+        yield dc.DeviceClass.RFID_READER, name
 
 
 def role_of(settings: Settings, name: str) -> dc.DeviceClass | None:

@@ -21,6 +21,9 @@ from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
 from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
+from drivers.document_reader.page_folder_twin import PageFolderTwin
+from drivers.document_reader.page_http_twin import PageHttpTwin
+from drivers.document_reader.scanimage_twin import ScanimageTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
@@ -28,12 +31,14 @@ from drivers.rfid.llrp_twin import LlrpTwin
 from drivers.surroundings import XrayDecision
 from drivers.twin import TcpTwin, Twin
 from drivers.uav.twin import MavlinkTwin
+from drivers.xray_inbox.http_twin import XrayHttpTwin
 from drivers.xray_inbox.twin import XrayFolderTwin
 from gate_agent.clock import SystemClock
 
 LINE_LIMIT_CHARACTERS = 16_384
 
 ScannerTwin = BarcodeReaderTwin | ZebraSsiTwin | HoneywellTwin | HidWedgeTwin
+PageTwin = PageFolderTwin | PageHttpTwin | ScanimageTwin
 AnyTwin = (
     MrzReaderTwin
     | ElyctisTwin
@@ -46,6 +51,8 @@ AnyTwin = (
     | NutTwin
     | XrayFolderTwin
     | EscposTwin
+    | PageTwin
+    | XrayHttpTwin
     | OsdpReaderTwin
 )
 
@@ -64,6 +71,10 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "escpos_printer": lambda path, _port: EscposTwin(path),
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
+    "page_folder": lambda path, _port: PageFolderTwin(path),
+    "page_http": lambda _path, port: PageHttpTwin(port=port),
+    "sane_scanner": lambda path, _port: ScanimageTwin(path),
+    "xray_http": lambda _path, port: XrayHttpTwin(port=port),
     "osdp_reader": lambda path, _port: _osdp_reader(path),
 }
 
@@ -73,7 +84,7 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
     twin = TWINS[driver](path, port)
     await twin.plug()
     try:
-        where = {"port": twin.port} if isinstance(twin, TcpTwin) else {"path": str(twin.path)}
+        where = _place(twin)
         _say({"twin": driver, **where, "commands": list(commands_of(twin))}, as_json=as_json)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds or None):
@@ -85,6 +96,13 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
             else twin.unplug()
         )
     return 0
+
+
+def _place(twin: AnyTwin) -> dict[str, object]:
+    """Return what leads to a twin, or where it leads to."""
+    if isinstance(twin, XrayHttpTwin):
+        return {"url": twin.url}
+    return {"port": twin.port} if isinstance(twin, TcpTwin) else {"path": str(twin.path)}
 
 
 async def _obey(twin: AnyTwin, *, as_json: bool) -> None:
@@ -128,6 +146,9 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     if isinstance(twin, MrzReaderTwin):
         commands["present"] = lambda words: _present(twin, words)
         commands["remove"] = lambda _words: twin.remove()
+    elif isinstance(twin, PageTwin):
+        commands["present"] = lambda words: _present_page(twin, words)
+        commands["remove"] = lambda _words: twin.remove()
     elif isinstance(twin, ElyctisTwin):
         commands["present"] = twin.present
         commands["remove"] = lambda _words: twin.remove()
@@ -141,7 +162,7 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     elif isinstance(twin, NutTwin):
         commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
         commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
-    elif isinstance(twin, XrayFolderTwin):
+    elif isinstance(twin, XrayFolderTwin | XrayHttpTwin):
         commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
     elif isinstance(twin, EscposTwin):
         commands["paper"] = lambda words: twin.load_paper(*map(int, words[:1]))
@@ -198,13 +219,24 @@ def _shared_commands(twin: Twin) -> dict[str, Callable[[list[str]], object]]:
 
 def _present(twin: MrzReaderTwin, words: list[str]) -> None:
     """Lay down a document: its lines, then files, each after its role (`portrait`, `white`, `infrared`, `ultraviolet`)."""
+    lines, images = _document(words)
+    twin.present(lines, images.pop("portrait", None), pictures=images)
+
+
+def _present_page(twin: PageTwin, words: list[str]) -> None:
+    """Lay down a document for a reader of pictures."""
+    lines, images = _document(words)
+    twin.present(images, lines)
+
+
+def _document(words: list[str]) -> tuple[list[str], dict[str, bytes]]:
+    """Return the lines, and the contents of the files by role."""
     roles = IMAGE_ROLES.values()
     first = next((index for index, word in enumerate(words) if word in roles), len(words))
     files = words[first:]
     if len(files) % 2 or not set(files[::2]) <= set(roles):
         raise ValueError(f"a file stands after its role: {', '.join(roles)}")
-    images = {role: Path(file).read_bytes() for role, file in zip(files[::2], files[1::2], strict=True)}
-    twin.present(words[:first], images.pop("portrait", None), pictures=images)
+    return words[:first], {role: Path(file).read_bytes() for role, file in zip(files[::2], files[1::2], strict=True)}
 
 
 def _say(row: dict[str, object], *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from drivers.chip.twin.passport import VirtualPassport
 from drivers.contracts import Door
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.seal_tracker.twin import JointechSealTwin
+from gate_agent.demo.around import AroundTwins
 from gate_agent.demo.broker import DemoBroker
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
 from gate_agent.demo.guard import DemoGuard
@@ -78,6 +79,7 @@ class Stage:
     references: dict[str, bytes]
     passports: PassportOffice
     random: Random
+    around: AroundTwins
 
     def twins(self, lane_id: int) -> LaneTwins:
         """Return the twins of a lane."""

@@ -1,4 +1,4 @@
-"""All twins of the demo: two lanes of document reader, chip reader, barcode reader, camera and barrier, and one seal on the road."""
+"""All twins of the demo: two lanes of document reader, chip reader, barcode reader, camera and barrier, a seal on the road, what is around."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.camera.twin import CameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.endpoints import endpoints_of
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.clock import Clock
+from gate_agent.demo.around import AroundTwins
 from gate_agent.demo.stage import LaneTwins
 from gate_agent.demo.travellers import SEAL_ID
 from gate_agent.errors import SettingsFault
@@ -47,6 +49,7 @@ class TwinSet:
             )
             for lane_id in LANES
         }
+        self.around = AroundTwins(folder, clock)
         self.seal = JointechSealTwin(seal_port, clock, seal_id=SEAL_ID)
         self.portraits = {name: _read(portraits, name) for name in LIVE}
         self.references = {name: _as_document_image(_read(portraits, name)) for name in REFERENCES}
@@ -59,9 +62,11 @@ class TwinSet:
             await lane.camera.start()
             await asyncio.to_thread(lane.camera.show_empty)
             await lane.barrier.plug()
+        await self.around.__aenter__()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        await self.around.__aexit__()
         await self.seal.unplug()
         for lane in self.lanes.values():
             await lane.reader.unplug()
@@ -72,7 +77,7 @@ class TwinSet:
 
     def device_tables(self) -> str:
         """Return the `[[device]]` tables that lead an agent to these twins."""
-        tables = [_table("seals", "jointech_seal", port=self._seal_port)]
+        tables = [_table("seals", "seal_server", port=self._seal_port)]
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),
@@ -81,12 +86,14 @@ class TwinSet:
                 _table(f"camera-{lane_id}", "opencv_camera", source=lane.camera.url),
                 _table(f"barrier-{lane_id}", "modbus_barrier", host="127.0.0.1", port=lane.barrier.port),
             ]
+        tables += [_table(name, driver, **options) for name, driver, options in self.around.devices()]
         return "".join(tables)
 
 
 def _table(name: str, driver: str, **options: str | int) -> str:
     lines = "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in options.items())
-    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\n[device.options]\n{lines}'
+    host = "field" if endpoints_of(driver, options) else "agent"  # the demo's agent has no network
+    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\nhosted_by = "{host}"\n[device.options]\n{lines}'
 
 
 def _read(portraits: Path, name: str) -> bytes:

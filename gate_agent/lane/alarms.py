@@ -27,6 +27,8 @@ _HIGH = {
     ReasonCode.WRONG_WAY,
     ReasonCode.STORE_FAULT,
     ReasonCode.PERSON_INSIDE_AT_START,
+    ReasonCode.POWER_ENDING,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 _MOMENTARY = {
     ReasonCode.HELP_REQUESTED,
@@ -36,6 +38,9 @@ _MOMENTARY = {
     ReasonCode.PASSAGE_WITHOUT_RELEASE,
     ReasonCode.TAILGATING,
     ReasonCode.WRONG_WAY,
+    ReasonCode.SEAL_TAMPERED,
+    ReasonCode.XRAY_ALARM,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
 }
 
 

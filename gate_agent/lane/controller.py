@@ -49,14 +49,12 @@ from gate_agent.lane.ports import (
     LaneStore,
     StayReferences,
 )
-from gate_agent.lane.summary import TransactionSummary
+from gate_agent.lane.summary import RECENT, TransactionSummary
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
 from gate_agent.settings import LaneSettings, Settings
 
 log = structlog.get_logger()
-
-_RECENT = 50
 
 
 class LaneController:
@@ -80,14 +78,14 @@ class LaneController:
         references: StayReferences | None = None,
     ) -> None:
         self.lane = lane
-        holds = holds_of(lane, settings.document)
+        holds = holds_of(lane, settings)
         self.state = TransactionState(
             demands=demands_of(settings, lane), phase=Phase.SUSPENDED, holds=frozenset(holds.values())
         )
         self.state_since = clock.now()
         self.borrowed: Borrowed | None = None
         self.alarms = LaneAlarms(lane.lane_id, clock, store)
-        self.recent: deque[TransactionSummary] = deque(maxlen=_RECENT)
+        self.recent: deque[TransactionSummary] = deque(maxlen=RECENT)
         self.intake = Intake(lane, holds, self.new_id)
         self._settings = settings
         self._camera = camera
@@ -110,6 +108,7 @@ class LaneController:
             changed=changed,
             monitor=monitor,
             stays=None if references is None else ShortStays(lane.direction, references, knowledge),
+            skew_s=lane.channel_skew_s,
         )
         self.document = DocumentWork(
             settings,
@@ -356,7 +355,7 @@ class LaneController:
     async def _inspect(self, borrowed: Borrowed, reading: MrzReading, lines: tuple[str, ...]) -> None:
         begun = self._clock.monotonic_s()
         try:
-            _, found = await inspect_reading(
+            _, found, stays = await inspect_reading(
                 lines,
                 self.lane.direction,
                 self.today,
@@ -374,6 +373,7 @@ class LaneController:
             return
         if self.borrowed is not borrowed or borrowed.reading is not reading:
             return
+        borrowed.stays = stays
         borrowed.step_ms["document"] = (self._clock.monotonic_s() - begun) * 1000
         await self._bind_token(borrowed)
         self._report(borrowed, *found)

@@ -22,8 +22,12 @@ class Running:
     def __init__(self, twin: Any, make: Callable[..., Any], options: Mapping[str, object]) -> None:
         self.twin = twin
         self.events: list[DeviceEvent] = []
-        self.driver = make("barrier-1", options, self.events.append, SystemClock())
+        self.driver = self.made_by(make)("barrier-1", options, self.events.append, SystemClock())
         self.task = asyncio.create_task(self.driver.run())
+
+    def made_by(self, make: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what builds the driver: a suite that runs it elsewhere says so here."""
+        return make
 
     def inputs(self) -> list[BarrierInputs]:
         return [event.data for event in self.events if isinstance(event.data, BarrierInputs)]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-INSTRUMENTED = ["emrtd", "gate_agent", "central_sync.strict_json", "drivers.chip", "drivers.barrier"]
+INSTRUMENTED = ["emrtd", "gate_agent", "central_sync.strict_json", "drivers"]
 LONGEST_EXECUTION_S = 1.0
 MEMORY_LIMIT_MB = 512
 

@@ -237,6 +237,10 @@ def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[
         "trust",
         "readers",
         "disk",
+        "flush",
+        "clock",
+        "battery",
+        "temperature",
         "sockets",
         "network",
     } == {look["check"] for look in looks}

@@ -19,8 +19,10 @@ from gate_agent.clock import Clock, SystemClock
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
+from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.events import GuardDecided, LockdownLifted, LockdownOrdered
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.transaction_state import Phase
 from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
@@ -30,7 +32,8 @@ from gate_agent.lane.face import Cue
 from gate_agent.lane.face import acquisition as face_acquisition
 from gate_agent.lane.face import work as face_work
 from gate_agent.lane.ports import DocumentPorts, FaceMonitor, Knowledge, StayReferences
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.registration import registration_deadline
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from gate_agent.web.lane_api_messages import CaptureCue, Instruction
 from models.results import (
@@ -134,7 +137,7 @@ class House:
         return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), comparison=comparison)
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, beside=()
     ) -> FakeCapture:
         self.asked.append("probe")
         assert transaction_id in self.kept, "a probe without its reference"
@@ -178,9 +181,9 @@ class House:
         self._disk()
         return False
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
         self._disk()
-        return self.stay
+        return () if self.stay is None else (self.stay,)
 
     def current(self) -> Knowledge:
         import json
@@ -188,8 +191,11 @@ class House:
         book = parse_rulebook(json.loads(packaged_rulebook_bytes()))
         return Knowledge(book, Watchlist({}), 1, self.clock.now(), {})
 
-    def seal(self, seal_id: str) -> None:
-        return None
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        return ()
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Nothing is sealed here."""
 
 
 class Lane:
@@ -292,7 +298,12 @@ async def test_a_traveller_walks_through_and_nothing_of_him_stays() -> None:
         assert await walk.look() == 1
         assert walk.house.releases == [dc.Door.ENTRANCE, dc.Door.EXIT]
         deadline = walk.controller.today + timedelta(days=29)  # thirty days, the day of entry is the first
-        assert receipt(walk.controller, walk.house.current().rulebook) == {"stay_deadline": deadline.isoformat()}
+        rulebook = walk.house.current().rulebook
+        registration = registration_deadline(rulebook, "UTO", walk.controller.today)
+        assert receipt(walk.controller, rulebook) == {
+            "stay_deadline": deadline.isoformat(),
+            "registration_deadline": registration.last_day.isoformat(),
+        }
         await walk.inputs(0, passed=True)
         assert receipt(walk.controller, walk.house.current().rulebook) == {}
         assert walk.phase is Phase.IDLE

@@ -18,7 +18,9 @@ from gate_agent.demo.specimens import specimen
 from gate_agent.domain import walk_through_events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Outcome, PassageOutcome
+from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.seal import SealReport
 from gate_agent.domain.walk_through_events import FaceStanding
 from gate_agent.domain.walk_through_state import TravellerPhase
 from gate_agent.errors import DeviceFault, InferenceFault, SettingsFault, StoreFault
@@ -26,7 +28,7 @@ from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.lane.ports import Knowledge
 from gate_agent.lane.walk_through import Permission, WalkThroughLane
 from gate_agent.lane.walk_through_ports import MatchedFace, ReleaseZone
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from models.results import FaceBox, FaceFinding
 
@@ -123,15 +125,19 @@ class World:
     async def token_used(self, token_id: bytes, issuing_state: str, document_number: str) -> bool:
         return False
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> None:
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[()]:
         self._disk()
+        return ()
 
     def current(self) -> Knowledge:
         rulebook = parse_rulebook(json.loads(packaged_rulebook_bytes()))
         return Knowledge(rulebook, Watchlist({}), 1, datetime.now(UTC), {})
 
-    def seal(self, seal_id: str) -> None:
-        return None
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        return ()
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Nothing is sealed here."""
 
 
 def settings(**lane: object) -> Settings:

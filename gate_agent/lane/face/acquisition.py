@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
+from drivers.channels import Channel
 from drivers.contracts import FrameCaptured
 from gate_agent.clock import Clock
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
@@ -22,6 +23,7 @@ from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.face.best_shot import KeptShots, Shot, best_and_different, best_capture
+from gate_agent.lane.face.channels import ChannelFrames
 from gate_agent.lane.face.cues import Cue, CueGuide
 from gate_agent.lane.face.presentation import Presentation, presentation_check, weigh
 from gate_agent.lane.face.questioning import MakeChallenge, Questioning, head_pose_challenge
@@ -72,10 +74,11 @@ class FaceAcquisition:
         camera: LaneCamera,
         clock: Clock,
         *,
+        skew_s: float = 0.15,
         changed: Callable[[], None] = lambda: None,
         challenge: MakeChallenge | None = head_pose_challenge,
     ) -> None:
-        """Begin now. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame."""
+        """Begin now. Frames of other channels go with one of visible light within `skew_s`. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame."""
         self._settings = settings
         self._matcher = matcher
         self._camera = camera
@@ -87,6 +90,7 @@ class FaceAcquisition:
         self._is_out_of_range = False
         self._is_required = settings.presentation_attack_detection is AttackDetection.REQUIRED
         self._newest: tuple[FrameCaptured, float] | None = None
+        self._beside = ChannelFrames(skew_s)
         self._arrived = asyncio.Event()
         self._begun_mono_s = clock.monotonic_s()
         self._guide = CueGuide(self._begun_mono_s)
@@ -104,6 +108,9 @@ class FaceAcquisition:
         """Hand in a frame; only the newest one waits, older ones go back to the camera."""
         if t_mono_s < self._begun_mono_s:
             frame.release()
+            return
+        if frame.channel is not Channel.VISIBLE:
+            self._beside.offer(frame, t_mono_s)
             return
         if self._newest is not None:
             self._newest[0].release()
@@ -139,12 +146,14 @@ class FaceAcquisition:
             async with asyncio.timeout(ends_mono_s - self._clock.monotonic_s()) as timer:
                 while self._tally.compared < self._settings.maximum_frames:
                     frame, t_mono_s = await self._next()
+                    beside = self._beside.take(t_mono_s)
                     try:
                         capture = await self._matcher.probe(
-                            borrowed.transaction_id, frame.memfd, frame.width_px, frame.height_px, t_mono_s
+                            borrowed.transaction_id, frame.memfd, frame.width_px, frame.height_px, t_mono_s, beside
                         )
                     finally:
-                        frame.release()
+                        for used in (frame, *beside):
+                            used.release()
                     borrowed.last_input_mono_s = max(borrowed.last_input_mono_s, t_mono_s)
                     results = self._judge(capture, t_mono_s, borrowed)
                     if results is not None:
@@ -170,6 +179,7 @@ class FaceAcquisition:
         return newest
 
     def _drop(self) -> None:
+        self._beside.drop()
         if self._newest is not None:
             self._newest[0].release()
             self._newest = None

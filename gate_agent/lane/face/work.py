@@ -49,6 +49,7 @@ class FaceWork:
         changed: Callable[[], None],
         monitor: FaceMonitor | None = None,
         stays: ShortStays | None = None,
+        skew_s: float = 0.15,
     ) -> None:
         self.settings = settings
         self._matcher = matcher
@@ -59,6 +60,7 @@ class FaceWork:
         self._changed = changed
         self._monitor = monitor
         self._stays = stays
+        self._skew_s = skew_s
         self._acquisition: FaceAcquisition | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -93,7 +95,9 @@ class FaceWork:
 
     def start(self, borrowed: Borrowed, today: date) -> None:
         """Begin an acquisition."""
-        acquisition = FaceAcquisition(self.settings, self._matcher, self._camera, self._clock, changed=self._changed)
+        acquisition = FaceAcquisition(
+            self.settings, self._matcher, self._camera, self._clock, skew_s=self._skew_s, changed=self._changed
+        )
         self._acquisition = acquisition
         self._task = self._job(self._acquire(borrowed, today, acquisition))
 
