@@ -29,7 +29,8 @@ from gate_agent.clock import SystemClock
 from tests.fuzz.target import Target, layers
 
 _UNIT = 1
-_PLAN = poll_plan(read_map(GENERIC))
+_TABLE = read_map(GENERIC)  # read once: a file for each execution would take most of the time
+_PLAN = poll_plan(_TABLE)
 _ASKED = (*_PLAN, Request(Function.WRITE_COIL, 1, values=(1,)), Request(Function.WRITE_REGISTER, 0, values=(50,)))
 _CHOICE = len(_ASKED)
 
@@ -115,11 +116,11 @@ def _box(driver_name: str, options: dict[str, object], codec: Any, content: byte
 
 
 def _tcp_box(content: bytes) -> bool:
-    return _box("modbus_barrier", {"host": "tape"}, MbapCodec(), content)
+    return _box("modbus_barrier", {"host": "tape", "table": _TABLE}, MbapCodec(), content)
 
 
 def _rtu_box(content: bytes) -> bool:
-    return _box("modbus_rtu_barrier", {"path": "tape", "parity": "N"}, RtuCodec("requests"), content)
+    return _box("modbus_rtu_barrier", {"path": "tape", "parity": "N", "table": _TABLE}, RtuCodec("requests"), content)
 
 
 def _pdus() -> list[bytes]:
