@@ -93,8 +93,8 @@ class HostedBarrier(HostedDevice):
 
 
 def _shows(door: Door, before: BarrierInputs, now: BarrierInputs) -> bool:
-    """Tell whether a door opened or was passed since. A fire or a forced door opens it, too, and proves nothing."""
-    if now.fire or now.tamper:
+    """Tell whether a door opened or was passed since. A fire opens it, too, and what no release explains proves nothing."""
+    if now.fire or now.tamper or now.irregularities:
         return False
     if door is Door.ENTRANCE:
         return now.entrance_passages != before.entrance_passages or (now.entrance_open and not before.entrance_open)
