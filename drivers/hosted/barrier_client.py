@@ -6,8 +6,9 @@ import asyncio
 from contextlib import suppress
 
 from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
-from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink
+from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink, Unsupported
 from drivers.errors import DriverFault
+from drivers.hosted.channel import Channel
 from drivers.hosted.device_client import HostedDevice
 from drivers.hosted.host_link import CommandLost, HostLink
 from drivers.hosted.messages import EndReleases, LiftLockdown, LockDown, ReadInputs, ReleaseDoor, Told
@@ -25,6 +26,18 @@ class HostedBarrier(HostedDevice):
         super().__init__(pattern, host, sink, clock)
         self._inputs: BarrierInputs | None = None
         self._is_locked_down = False
+        self._aligning: asyncio.Task[None] | None = None
+
+    def connected(self, channel: Channel) -> None:
+        """Tell the host of this agent's lockdown, or that there is none: it may be another host, or keep that of an agent before."""
+        super().connected(channel)
+        self._aligning = asyncio.create_task(self._align(), name=f"{self.name} lockdown told")
+
+    async def _align(self) -> None:
+        with suppress(
+            CommandLost, DriverFault, Unsupported
+        ):  # told again with the next connection; refused here all the same
+            await self.host.ask(self.name, LockDown() if self._is_locked_down else LiftLockdown())
 
     def told(self, message: Told) -> None:
         """Remember the inputs."""
