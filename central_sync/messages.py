@@ -198,13 +198,14 @@ class InspectionV1(Part):
 
 
 class SealV1(Part):
-    """What an electronic seal on declared goods reported."""
+    """What an electronic seal on declared goods reported, or what an officer had done to it (`officer_id`, events `unlock_…`)."""
 
     kind: ClassVar[str] = "seal"
     seal_id: str = Field(min_length=1, max_length=64)
     state: Literal["intact", "tampered", "unknown"]
     event: str = Field("", max_length=64)
     received_at: AwareDatetime
+    officer_id: str = Field("", max_length=64)
 
 
 class AlarmV1(Part):

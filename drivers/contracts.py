@@ -11,9 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.access import AccessPayload
 from drivers.channels import Channel, PixelFormat
 from drivers.gate_hardware import BarrierInputs as BarrierInputs  # noqa: PLC0414 - part of this vocabulary
 from drivers.gate_hardware import Door as Door  # noqa: PLC0414 - as above
+from drivers.gate_hardware import GateSignal as GateSignal  # noqa: PLC0414 - as above
+from drivers.gate_hardware import Irregularity as Irregularity  # noqa: PLC0414 - as above
 from drivers.surroundings import Surroundings
 
 
@@ -31,6 +34,8 @@ class DeviceClass(StrEnum):
     POWER = "power"
     XRAY_INBOX = "xray_inbox"
     PRINTER = "printer"
+    ACCESS_CONTROL = "access_control"
+    ENCLOSURE = "enclosure"
 
 
 class DeviceState(StrEnum):
@@ -184,6 +189,7 @@ Payload = (
     | ChipPresented
     | ChipRemoved
     | Surroundings
+    | AccessPayload
 )
 
 
@@ -342,6 +348,10 @@ class BarrierDriver(Driver, Protocol):
 
     async def lift_lockdown(self) -> None:
         """Take releases again; nothing is released by it."""
+        ...
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this from now on; raises `Unsupported` without the capability `signal`."""
         ...
 
     async def read_inputs(self) -> BarrierInputs:

@@ -147,6 +147,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         "receipt printer that speaks ESC/POS on a serial port or over TCP",
         "EscposOptions",
     ),
+    "hwmon_enclosure": BuiltIn(
+        "drivers.enclosure.driver:build",
+        DeviceClass.ENCLOSURE,
+        "temperature of an enclosure from a file of the kernel, and its heater behind Modbus TCP",
+        "HwmonEnclosureOptions",
+    ),
     "page_folder": BuiltIn(
         "drivers.document_reader.page_folder:build",
         DeviceClass.DOCUMENT_READER,
@@ -170,6 +176,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         DeviceClass.XRAY_INBOX,
         "results of X-ray screening that its machine posts over HTTP",
         "XrayHttpOptions",
+    ),
+    "osdp_reader": BuiltIn(
+        "drivers.access_control.driver:build",
+        DeviceClass.ACCESS_CONTROL,
+        "badge reader, keypad and lock of a staff door over OSDP with a secure channel (extra `osdp`)",
+        "OsdpReaderOptions",
     ),
 }
 

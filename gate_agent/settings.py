@@ -176,6 +176,9 @@ class PolicySettings(Section):
         gt=0,
         description="A seal not heard for longer is not known to be whole: yellow, with a reason of its own.",
     )
+    seal_unlock_stands_min: float = Field(
+        10.0, gt=0, le=120, description="An opening so many minutes after an authorised unlock is by leave."
+    )
 
 
 class StoreSettings(Section):

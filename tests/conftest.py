@@ -118,6 +118,7 @@ OBSTACLES: dict[str, Callable[[], str]] = {
     "gstreamer": _missing_gstreamer,
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
     "namespaces": _missing_namespaces,
+    "osdp": lambda: _missing_modules("osdp_sys", lock="requirements-osdp.lock, `make osdp-environment`"),
     "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),
 }
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from drivers.barrier.doors import SimulatedDoors
 from drivers.barrier.errors import ModbusRefused
 from drivers.barrier.modbus import Function, Request, exception_pdu, parse_request, response_pdu
+from drivers.barrier.signals import LIGHTS
 from drivers.contracts import Door
 
 _DOORS = (Door.ENTRANCE, Door.EXIT)
-_ALARM_COIL = 2
+_ALARM_COIL, _ENABLED_COIL, _FIRST_LIGHT_COIL = 2, 3, 4
 HEARTBEAT_ADDRESS = 2
 WATCHDOG_ADDRESS = 3
 WATCHDOG_UNIT_S = 0.1
@@ -53,6 +54,11 @@ class DoorBoard:
         """Persons in the cell."""
         return self._gate.occupancy
 
+    @property
+    def lights(self) -> frozenset[str]:
+        """The lights that are on, and the sounder."""
+        return frozenset(name for name, is_on in self._gate.lights.items() if is_on)
+
     def is_released(self, door: Door) -> bool:
         """Tell whether the door is unlocked now."""
         return self._gate.doors[door].is_released
@@ -64,6 +70,14 @@ class DoorBoard:
     def walk_out(self, persons: int = 1) -> bool:
         """Let people leave the cell through the exit; False when it is locked."""
         return self._gate.walk(Door.EXIT, persons)
+
+    def walk_back(self, door: Door) -> None:
+        """Pass against the direction, as somebody does who comes in through the exit while it is open."""
+        self._gate.doors[door].back_passages += 1
+
+    def slip_through(self, door: Door, persons: int = 1) -> None:
+        """Pass behind somebody, or over the door: it counts, and moves no contact."""
+        self._gate.passed(door, persons)
 
     def set_occupancy(self, persons: int) -> None:
         """Set what the occupancy sensor sees."""
@@ -115,7 +129,8 @@ class DoorBoard:
         self._gate.client_spoke()
         try:
             request = parse_request(pdu)
-            is_pulse = request.function is Function.WRITE_COIL and request.values[0] == 1
+            is_release = request.function is Function.WRITE_COIL and request.address < len(_DOORS)
+            is_pulse = is_release and request.values[0] == 1
             if is_pulse and self._lost_requests:
                 self._lost_requests -= 1
                 return None
@@ -130,7 +145,7 @@ class DoorBoard:
     def _execute(self, request: Request) -> tuple[int, ...]:
         function = request.function
         if function in {Function.WRITE_COIL, Function.WRITE_COILS}:
-            self._addresses(request, _ALARM_COIL + 1)
+            self._addresses(request, _FIRST_LIGHT_COIL + len(LIGHTS))
             for offset, value in enumerate(request.values):
                 self._write_coil(request, request.address + offset, value)
             return ()
@@ -139,7 +154,11 @@ class DoorBoard:
             for offset, value in enumerate(request.values):
                 self._write_register(request.address + offset, value)
             return ()
-        table = self._table(function)
+        return self.read(request)
+
+    def read(self, request: Request) -> tuple[int, ...]:
+        """Return what a read finds. Raises `ModbusRefused` for an address that is not there."""
+        table = self._table(request.function)
         self._addresses(request, len(table))
         return table[request.address : request.address + request.count]
 
@@ -149,7 +168,11 @@ class DoorBoard:
             raise ModbusRefused(request.function, 2)
 
     def _write_coil(self, request: Request, address: int, value: int) -> None:
-        if address == _ALARM_COIL:
+        if address >= _FIRST_LIGHT_COIL:
+            self._gate.lights[LIGHTS[address - _FIRST_LIGHT_COIL]] = bool(value)
+        elif address == _ENABLED_COIL:
+            raise ModbusRefused(request.function, 2)
+        elif address == _ALARM_COIL:
             self._gate.has_fired = self._gate.has_fired and (bool(value) or self._keeps_alarm)
         elif not value:
             self._gate.end_release(_DOORS[address])
@@ -168,7 +191,7 @@ class DoorBoard:
         entrance, exit_door = (self._gate.doors[door] for door in _DOORS)
         if function is Function.READ_COILS:
             coils = (entrance.is_released, exit_door.is_released, self._gate.has_fired, self._gate.has_watchdog)
-            return tuple(int(coil) for coil in coils)
+            return tuple(int(coil) for coil in (*coils, *self._gate.lights.values()))
         if function is Function.READ_DISCRETE_INPUTS:
             flags = (
                 entrance.is_open,
@@ -187,4 +210,6 @@ class DoorBoard:
             exit_door.passages,
             entrance.releases,
             exit_door.releases,
+            entrance.back_passages,
+            exit_door.back_passages,
         )

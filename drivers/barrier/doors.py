@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from drivers.barrier.signals import LIGHTS
 from drivers.contracts import Door
 
 
@@ -17,6 +18,7 @@ class DoorState:
     is_released: bool = False
     is_open: bool = False
     passages: int = 0
+    back_passages: int = 0
     releases: int = 0
     timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
@@ -33,6 +35,7 @@ class SimulatedDoors:
         self._watchdog: asyncio.TimerHandle | None = None
         self.has_watchdog = True
         self.has_fired = False
+        self.lights: dict[str, bool] = dict.fromkeys(LIGHTS, False)
         self.keeps_open = False
         self.doors = {Door.ENTRANCE: DoorState(), Door.EXIT: DoorState()}
         self.occupancy = 0
@@ -54,6 +57,7 @@ class SimulatedDoors:
         if not self.has_watchdog:
             return
         self.is_safe = self.has_fired = True
+        self.lights = dict.fromkeys(LIGHTS, False)
         for door in self.doors:
             self.end_release(door)
 
@@ -85,7 +89,7 @@ class SimulatedDoors:
         state.is_open = True
         if self._takes_ttl and not self.keeps_open:
             self.end_release(door)
-        self._timer(state, "transit", self._transit_s, lambda: self._passed(door, persons))
+        self._timer(state, "transit", self._transit_s, lambda: self.passed(door, persons))
         self._timer(state, "open", max(self._open_s, self._transit_s), lambda: self._close(door))
         return True
 
@@ -117,7 +121,8 @@ class SimulatedDoors:
         if self._watchdog is not None:
             self._watchdog.cancel()
 
-    def _passed(self, door: Door, persons: int) -> None:
+    def passed(self, door: Door, persons: int) -> None:
+        """Count people who passed."""
         state = self.doors[door]
         state.passages = (state.passages + persons) % 0x10000
         inwards = persons if door is Door.ENTRANCE else -persons

@@ -25,6 +25,7 @@ from drivers.barrier.errors import (
     ReleaseNotMade,
     ReleaseUndetermined,
 )
+from drivers.barrier.lights import light_requests
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
 from drivers.barrier.permits import COUNT_LIMIT, Due, Permits
@@ -36,7 +37,7 @@ from drivers.barrier.signals import (
     poll_plan,
 )
 from drivers.bus import shared_bus
-from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
+from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, GateSignal, Unsupported
 from drivers.errors import DriverFault, LinkFault, NotReady
 from drivers.link import TcpPeer
 from drivers.supervisor import LinkSource, SupervisedDriver
@@ -67,7 +68,11 @@ class ModbusBarrier(SupervisedDriver):
         self._doors = door_points(self._signals)
         self._permits = Permits(self._doors)
         self._watch = DoorWatch(self._doors)
-        self.capabilities = frozenset(door.value for door in self._doors)
+        has_lights = bool(light_requests(self._signals, GateSignal.CLOSED))
+        self.capabilities = frozenset({*(door.value for door in self._doors), *(("signal",) if has_lights else ())})
+        self._shown = GateSignal.CLOSED
+        self._has_shown = not has_lights
+        self._showing = asyncio.Lock()
         self._plan = poll_plan(self._signals)
         self._client = ModbusClient(options.unit, options.reply_timeout_s, wire, self._watch.asked)
         self._image = ProcessImage(self._signals)
@@ -116,14 +121,16 @@ class ModbusBarrier(SupervisedDriver):
         return bool(answers)
 
     def _judged(self, t_mono_s: float) -> BarrierInputs | None:
-        """Return the inputs; a door that nobody released counts as tampering with the barrier."""
+        """Return the inputs with what no release of ours explains."""
         inputs = self._image.inputs()
         if inputs is None:
             return None
-        before = self._watch.forced
-        for door in self._watch.judge(inputs, t_mono_s) - before:
-            LOG.warning("door_opened_without_release", device=self.name, door=door.value)
-        return replace(inputs, tamper=True) if self._watch.forced else inputs
+        before = self._watch.at(t_mono_s)
+        irregularities = self._watch.judge(inputs, t_mono_s)
+        for kind in irregularities:
+            if kind not in before:
+                LOG.warning("gate_irregularity", device=self.name, kind=kind.value)
+        return replace(inputs, irregularities=irregularities)
 
     async def converse(self) -> None:
         """Poll without overlap and keep the watchdog content. A box that refuses ends the connection; silence is the supervisor's."""
@@ -133,6 +140,7 @@ class ModbusBarrier(SupervisedDriver):
         heartbeat = self._signals.points.get("heartbeat")
         await self._health.begin()
         self._is_fit.set()
+        self._has_shown = "signal" not in self.capabilities  # the board may have come up dark
         self._permits.connected()
         while True:
             with suppress(ModbusNoReply):
@@ -145,6 +153,8 @@ class ModbusBarrier(SupervisedDriver):
                     next_look_s = loop.time() + self._options.heartbeat_s
                     await self._health.look()
                 await self._poll()
+                if not self._has_shown:
+                    await self._show()
             next_poll_s = max(next_poll_s + self._options.poll_ms / 1000, loop.time())
             await asyncio.sleep(next_poll_s - loop.time())
 
@@ -215,13 +225,27 @@ class ModbusBarrier(SupervisedDriver):
         if self._is_locked_down:
             raise LockedDown(f"{self.name}: a lockdown is in force")
 
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this; what cannot be told now is told as soon as the box is there. Raises `Unsupported` without any."""
+        if "signal" not in self.capabilities:
+            raise Unsupported(f"{self.name} has neither lights nor sounder")
+        self._shown, self._has_shown = signal, False
+        await self._show()
+
+    async def _show(self) -> None:
+        async with self._showing:  # two at once would mix up their lights
+            shown = self._shown
+            for request in light_requests(self._signals, shown):
+                await self._ask(request)
+            self._has_shown = self._shown is shown
+
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they are now. Raises `NotReady`, `ModbusFault` or a link fault."""
         await self._poll()
         inputs = self._image.inputs()
         if inputs is None:
             raise NotReady(f"{self.name} did not give all inputs")
-        return replace(inputs, tamper=True) if self._watch.forced else inputs
+        return replace(inputs, irregularities=self._watch.at(self.clock.monotonic_s()))
 
     # ---- exchanges
 

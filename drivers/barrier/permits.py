@@ -17,7 +17,7 @@ class Due(Enum):
     """What has to be done about a release."""
 
     END = "end"  # its time is over, or its passages are used
-    RENEW = "renew"  # a board that locks after each passage has to release the next one
+    RENEW = "renew"  # the next passage is to be released: some boards lock after each
 
 
 @dataclass(slots=True)
@@ -63,8 +63,7 @@ class Permits:
                 found.append((door, Due.END, permit))
             elif used > permit.used:
                 permit.used = used
-                if self._doors[door].ttl is not None:
-                    found.append((door, Due.RENEW, permit))
+                found.append((door, Due.RENEW, permit))
         return found
 
     def left_s(self, permit: object, now_s: float) -> float:

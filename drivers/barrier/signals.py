@@ -14,8 +14,17 @@ from drivers.options import Options
 
 FLAGS = ("entrance_open", "exit_open", "fire", "tamper", "emergency_stop")
 HEALTH = ("watchdog_alarm", "watchdog_enabled", "entrance_safe", "exit_safe")
-NUMBERS = ("occupancy", "entrance_passages", "exit_passages", "entrance_releases", "exit_releases")
-OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat")
+NUMBERS = (
+    "occupancy",
+    "entrance_passages",
+    "exit_passages",
+    "entrance_back_passages",
+    "exit_back_passages",
+    "entrance_releases",
+    "exit_releases",
+)
+LIGHTS = ("entrance_green", "entrance_red", "exit_green", "exit_red", "sounder")
+OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat", *LIGHTS)
 _CONTACTS = {Function.READ_COILS, Function.READ_DISCRETE_INPUTS}
 NEEDED = ("exit_release", "exit_open", "exit_passages")
 
@@ -39,6 +48,13 @@ SignalName = Literal[
     "watchdog_enabled",
     "entrance_safe",
     "exit_safe",
+    "entrance_back_passages",
+    "exit_back_passages",
+    "entrance_green",
+    "entrance_red",
+    "exit_green",
+    "exit_red",
+    "sounder",
 ]
 
 
@@ -94,7 +110,7 @@ class SignalTable(Options):
 
 
 def _check_point(name: SignalName, point: Point) -> None:
-    writes = {Function.WRITE_COIL} if name.endswith("_release") else {Function.WRITE_REGISTER}
+    writes = {Function.WRITE_COIL} if name.endswith("_release") or name in LIGHTS else {Function.WRITE_REGISTER}
     reads = {Function(number) for number in ((1, 2, 3, 4) if name in (*FLAGS, *HEALTH, "occupancy") else (3, 4))}
     allowed = writes if name in OUTPUTS else reads
     if point.function not in allowed:
@@ -218,6 +234,8 @@ class ProcessImage:
             fire=bool(read["fire"]),
             tamper=bool(read["tamper"]),
             emergency_stop=bool(read["emergency_stop"]),
+            entrance_back_passages=read["entrance_back_passages"],
+            exit_back_passages=read["exit_back_passages"],
         )
 
 

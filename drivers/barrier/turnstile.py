@@ -17,10 +17,20 @@ from pydantic import Field, model_validator
 
 from drivers.barrier.door_watch import SLACK_S
 from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.irregularities import Irregularities
 from drivers.barrier.permits import COUNT_LIMIT
 from drivers.barrier.turnstile_codec import COMMAND_LIMIT_BYTES, Command, TurnstileCodec
 from drivers.codec import BadFrame
-from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
+from drivers.contracts import (
+    BarrierInputs,
+    Clock,
+    DeviceClass,
+    Door,
+    EventSink,
+    GateSignal,
+    Irregularity,
+    Unsupported,
+)
 from drivers.dialogue import Dialogue
 from drivers.errors import DeviceRefused, DeviceSilent, DriverFault, LinkFault, NotReady
 from drivers.framed_driver import FramedDriver
@@ -38,6 +48,8 @@ Signal = Literal[
     "exit_open",
     "exit_closed",
     "exit_passed",
+    "entrance_back",
+    "exit_back",
     "fire_on",
     "fire_off",
     "tamper_on",
@@ -74,6 +86,10 @@ class TurnstileOptions(SerialOptions):
     )
     told: dict[str, Signal] = Field(
         description="What the turnstile tells: command in hex, and what it means. `taken`, `alive` and `exit_passed` are needed."
+    )
+    shows: dict[GateSignal, HexBytes] = Field(
+        {},
+        description="Commands for its lights and sounder, by what they tell: `closed`, `enter`, `leave`, `alarm`, `evacuate`.",
     )
     wait_s: float = Field(
         gt=0, le=120, description="Time after which the turnstile itself ends a release, as set on the turnstile."
@@ -116,15 +132,19 @@ class TurnstileSerial(FramedDriver[Command]):
         self._signals = options.signals()
         commands = {Door.ENTRANCE: options.entrance_release, Door.EXIT: options.exit_release}
         self._releases = {door: Command(content) for door, content in commands.items() if content is not None}
-        self.capabilities = frozenset(door.value for door in self._releases)
+        lights = ("signal",) if options.shows else ()
+        self.capabilities = frozenset({*(door.value for door in self._releases), *lights})
         self._dialogue: Dialogue[Signal] = Dialogue(name, options.reply_timeout_s)
         self._asking = asyncio.Lock()
         self._sent_codec = TurnstileCodec()
         self._inputs = _NOTHING
         self._reported: BarrierInputs | None = None
-        self._is_tampered = self._is_forced = False
+        self._irregularities = Irregularities()
         self._sent: set[Door] = set()
         self._may_pass_until_s: dict[Door, float] = {}
+        self._passed_until_s: dict[
+            Door, float
+        ] = {}  # somebody passed on a release; until when another one is a tailgater
         self._passages_left: dict[Door, tuple[int, float]] = {}  # of a running release, and until when
         self._next: set[asyncio.Task[None]] = set()
         self._is_locked_down = False
@@ -163,6 +183,7 @@ class TurnstileSerial(FramedDriver[Command]):
             self._may_pass_until_s[door] = t_mono_s + self._options.wait_s + SLACK_S
         self._sent.clear()
         self._apply(signal, t_mono_s)
+        self._set("irregularities", self._irregularities.at(t_mono_s))
         if self._inputs != self._reported:
             self._reported = self._inputs
             self.reporter.emit(self._inputs, t_mono_s, message.content)
@@ -171,30 +192,41 @@ class TurnstileSerial(FramedDriver[Command]):
 
     def _apply(self, signal: Signal, t_mono_s: float) -> None:
         place, _, what = signal.rpartition("_")
-        if place in {"fire", "emergency_stop"}:
+        if place in {"fire", "emergency_stop", "tamper"}:
             self._set(place, what == "on")
-        elif place == "tamper":
-            self._is_tampered = what == "on"
-        elif what == "closed":
-            self._set(f"{place}_open", False)
-        elif what in {"open", "passed"}:
-            door = Door(place)
-            if what == "open":
-                self._set(f"{place}_open", True)
-            else:
-                counter = f"{place}_passages"
-                self._set(counter, (getattr(self._inputs, counter) + 1) % _COUNTER_SIZE)
-            if not self._inputs.fire and t_mono_s > self._may_pass_until_s.get(door, float("-inf")):
-                LOG.warning("door_opened_without_release", device=self.name, door=door.value)
-                self._is_forced = True
-            if what == "passed":
-                self._may_pass_until_s.pop(door, None)  # one release, one passage
-                self._release_next(door)
-        elif signal == "taken":
-            self._is_forced = False  # somebody looked after it, or it goes on as usual
-        self._set("tamper", self._is_tampered or self._is_forced)
+        elif what in {"open", "closed"}:
+            self._set(f"{place}_open", what == "open")
+            if what == "open" and not self._may_pass(Door(place), t_mono_s):
+                self._note(Irregularity.DOOR_FORCED, t_mono_s)
+        elif what == "back":
+            self._count(f"{place}_back_passages")
+            if place == Door.EXIT or not self._may_pass(Door(place), t_mono_s):
+                self._note(Irregularity.WRONG_WAY, t_mono_s)
+        elif what == "passed":
+            self._count(f"{place}_passages")
+            self._passed(Door(place), t_mono_s)
 
-    def _set(self, field: str, value: bool | int) -> None:
+    def _passed(self, door: Door, t_mono_s: float) -> None:
+        """One release, one passage."""
+        if self._may_pass(door, t_mono_s):
+            self._passed_until_s[door] = self._may_pass_until_s.pop(door, t_mono_s)
+            self._release_next(door)
+        elif t_mono_s <= self._passed_until_s.get(door, float("-inf")):
+            self._note(Irregularity.TAILGATING, t_mono_s)
+        else:
+            self._note(Irregularity.PASSAGE_WITHOUT_RELEASE, t_mono_s)
+
+    def _may_pass(self, door: Door, t_mono_s: float) -> bool:
+        return self._inputs.fire or t_mono_s <= self._may_pass_until_s.get(door, float("-inf"))
+
+    def _note(self, kind: Irregularity, t_mono_s: float) -> None:
+        if self._irregularities.note(kind, t_mono_s):
+            LOG.warning("gate_irregularity", device=self.name, kind=kind.value)
+
+    def _count(self, counter: str) -> None:
+        self._set(counter, (getattr(self._inputs, counter) + 1) % _COUNTER_SIZE)
+
+    def _set(self, field: str, value: object) -> None:
         changes: dict[str, Any] = {field: value}
         self._inputs = replace(self._inputs, **changes)
 
@@ -238,6 +270,13 @@ class TurnstileSerial(FramedDriver[Command]):
     async def lift_lockdown(self) -> None:
         """Take releases again."""
         self._is_locked_down = False
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this; nothing when the site's options have no command for it. Raises `Unsupported` without any."""
+        if not self._options.shows:
+            raise Unsupported(f"{self.name} has neither lights nor sounder")
+        if (content := self._options.shows.get(signal)) is not None:
+            await self._ask(Command(content))
 
     async def _release_once(self, direction: Door, command: Command) -> None:
         try:

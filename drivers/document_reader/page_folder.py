@@ -65,7 +65,7 @@ class PageFolderOptions(PageReaderOptions):
         pattern=_NAME,
         description="File that asks the program for another read when it appears; empty: it takes no orders.",
     )
-    poll_s: float = Field(0.1, gt=0, le=10, description="Pause between two looks into the folder.")
+    poll_s: float = Field(0.2, gt=0, le=10, description="Pause between two looks into the folder.")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -53,6 +53,11 @@ class Growing:
     signature: Signature = ()
     since_s: float = 0.0
 
+    @property
+    def written_ns(self) -> int:
+        """When it was written last, by the clock of its disk."""
+        return max(time_ns for *_, time_ns in self.signature)
+
 
 class PageFiles:
     """The documents in a folder, as they come and go. `look` is called from one thread only."""
@@ -73,22 +78,25 @@ class PageFiles:
         return sum(len(growing.files) for growing in found.values())
 
     def look(self, now_s: float) -> list[pp.PagePart]:
-        """Return the parts of the documents that are whole now, and of those that will never be. Raises `LinkFault`."""
+        """Return the parts of the oldest document that is whole now, and of those that will never be. Raises `LinkFault`."""
         with self._folder() as fd:
             found = self._found(fd)
             parts = self._unlinked(fd)
             self._growing = {name: one for name, one in self._growing.items() if name in found}
-            for document, seen in found.items():
+            is_taken = False  # one at a time, so that many at once do not fill the memory
+            for document, seen in sorted(found.items(), key=lambda one: one[1].written_ns):
                 before = self._growing.setdefault(document, seen)
                 if before is seen or before.signature != seen.signature:
                     seen.since_s = now_s
                     self._growing[document] = seen
-                elif (missing := self._missing(seen)) is None and now_s - before.since_s >= self._rules.settle_s:
-                    parts += self._taken(fd, document, before)
+                elif (missing := self._missing(seen)) is None:
+                    if not is_taken and now_s - before.since_s >= self._rules.settle_s:
+                        parts += self._taken(fd, document, before)
+                        is_taken = True
                 elif now_s - before.since_s >= self._rules.incomplete_s:
                     self._claim(fd, document, before)
                     self._put_away(fd)
-                    parts.append(pp.PagePart(pp.FAILED, f"incomplete: {missing or 'nothing'} never came".encode()))
+                    parts.append(pp.PagePart(pp.FAILED, f"incomplete: {missing} never came".encode()))
         return parts
 
     def _unlinked(self, fd: int) -> list[pp.PagePart]:
@@ -125,16 +133,11 @@ class PageFiles:
 
     def _names(self, fd: int) -> Iterator[tuple[str, os.stat_result]]:
         """Yield the files, and where documents have folders of their own, the files in those; no link is followed."""
-        left = ENTRIES_LIMIT
         for name, status in _entries(fd):
-            left -= 1
             if self._rules.patterns.has_folders and stat.S_ISDIR(status.st_mode):
-                with suppress(FileNotFoundError, NotADirectoryError), _Opened(name, fd) as inner:
-                    for file, file_status in _entries(inner):
-                        left -= 1
-                        if left > 0:
-                            yield f"{name}/{file}", file_status
-            elif left > 0:
+                with suppress(FileNotFoundError), _Opened(name, fd) as inner:
+                    yield from ((f"{name}/{file}", file_status) for file, file_status in _entries(inner))
+            else:
                 yield name, status
 
     def _taken(self, fd: int, document: str, growing: Growing) -> list[pp.PagePart]:
@@ -250,13 +253,16 @@ class _Opened:
 
 
 def _entries(fd: int) -> Sequence[tuple[str, os.stat_result]]:
-    """Return the names in a folder that do not begin with a dot, with what the system says of each. Raises `LinkLost`."""
+    """Return the names in a folder that do not begin with a dot, with what the system says of each. Raises `LinkFault`."""
     found: list[tuple[str, os.stat_result]] = []
     try:
         with os.scandir(fd) as entries:
             for entry in entries:
                 if len(found) >= ENTRIES_LIMIT:
-                    break
+                    remedy = (
+                        "Empty the folder; what the reader's program leaves there besides pictures belongs elsewhere."
+                    )
+                    raise LinkRefused(f"the folder holds more than {ENTRIES_LIMIT} files", remedy=remedy)
                 if not entry.name.startswith("."):
                     with suppress(FileNotFoundError):
                         found.append((entry.name, entry.stat(follow_symlinks=False)))

@@ -78,6 +78,8 @@ class PageFolderSource:
             raise LinkRefused(f"{self.path} cannot be read and emptied")
         if self.path.stat().st_mode & stat.S_IWOTH:
             raise LinkRefused(f"{self.path} can be written by every user of this machine")
+        if self.marks.again:
+            (self.path / self.marks.again).unlink(missing_ok=True)  # an order that nobody waits for any more
 
 
 class PageFolderLink(Link):

@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from drivers.twin import SlowSwitches
+from drivers.folder_twin import FolderTwin
 
 ALIVE, PRESENT, AGAIN = "alive", "present", "again"
 SUFFIXES = {"white": "-white.jpg", "infrared": "-ir.jpg", "ultraviolet": "-uv.jpg", "portrait": "-portrait.jpg"}
 BEAT_S = 0.05
 
 
-class PageFolderTwin(SlowSwitches):
-    """Unplugged, its folder is not there, as when the share is not mounted."""
+class PageFolderTwin(FolderTwin):
+    """The program and its folder."""
 
     def __init__(self, path: Path, *, seed: int = 1) -> None:
-        super().__init__(seed)
-        self.path = path
+        super().__init__(path, seed=seed)
         self.read_again_count = 0
         self._count = 0
         self._document: tuple[Mapping[str, bytes], Sequence[str]] | None = None
         self._beating: asyncio.Task[None] | None = None
 
-    @property
-    def is_plugged(self) -> bool:
-        """True while the folder is there."""
-        return self.path.is_dir()
-
     async def plug(self) -> None:
         """Make the folder, and start the program."""
         if self._beating is None:
-            self.path.mkdir(mode=0o700, exist_ok=True)
+            await super().plug()
             self._beating = asyncio.create_task(self._beat(), name=f"twin {self.path.name} beating")
 
     async def unplug(self) -> None:
-        """Take the folder away with all that is in it."""
+        """End the program, and take the folder away."""
         beating, self._beating = self._beating, None
         if beating is not None:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
-        if self.is_plugged:
-            gone = self.path.with_name(self.path.name + ".gone")
-            self.path.rename(gone)
-            shutil.rmtree(gone)
+        await super().unplug()
 
     def present(self, pictures: Mapping[str, bytes], lines: Sequence[str] = ()) -> None:
         """Lay a document on the glass: its pictures by role, and its printed lines where the program reads them."""
@@ -72,23 +62,9 @@ class PageFolderTwin(SlowSwitches):
         self._count += 1
         stem = f"{self._count:06d}"
         for role, content in pictures.items():
-            self.leave(stem + SUFFIXES[role], content)
+            self.write(stem + SUFFIXES[role], content)
         if lines:
-            self.leave(f"{stem}-mrz.txt", "\n".join(lines).encode())
-
-    def leave(self, name: str, content: bytes) -> None:
-        """Write one file."""
-        if self._is_muted:
-            return
-        content = self.altered(content)
-        if self._delay_s:
-            asyncio.get_running_loop().call_later(self._delay_s, self._put, name, content)
-        else:
-            self._put(name, content)
-
-    def _put(self, name: str, content: bytes) -> None:
-        if self.is_plugged:
-            (self.path / name).write_bytes(content)
+            self.write(f"{stem}-mrz.txt", "\n".join(lines).encode())
 
     async def _beat(self) -> None:
         count = 0

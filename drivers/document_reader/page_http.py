@@ -34,7 +34,7 @@ _PATH = r"^(/[!-~]*)?$"
 class PageHttpOptions(PageReaderOptions):
     """Options of `page_http`."""
 
-    url: str = Field(min_length=1, description="Address of the service, such as `https://127.0.0.1:8080`.")
+    source: str = Field(min_length=1, description="Address of the service, such as `https://127.0.0.1:8080`.")
     ca_file: str = Field(
         "", description="PEM file of the only authorities that its certificate may come from; empty: the system's."
     )
@@ -83,13 +83,13 @@ class PageHttpOptions(PageReaderOptions):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         try:
-            url = httpx.URL(self.url)
+            url = httpx.URL(self.source)
         except httpx.InvalidURL as error:
-            raise ValueError(f"url: {error}") from error
+            raise ValueError(f"source: {error}") from error
         if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query:
-            raise ValueError("url: an address is http:// or https://, a host and a port")
+            raise ValueError("source: an address is http:// or https://, a host and a port")
         if url.scheme == "http" and not self.is_plain_allowed and not _is_loopback(url.host):
-            raise ValueError("url: pictures of people leave this machine on https:// only, unless is_plain_allowed")
+            raise ValueError("source: pictures of people leave this machine on https:// only, unless is_plain_allowed")
         if self.process_body:
             json.loads(self.process_body)
         unknown = self.pictures.keys() - set(pp.ROLES)
@@ -144,7 +144,7 @@ class PageHttp(PageReader):
         """The service."""
         options = self._options
         return ServiceAddress(
-            options.url, options.questions(), options.answer_limit_bytes, options.ca_file, options.authorization_file
+            options.source, options.questions(), options.answer_limit_bytes, options.ca_file, options.authorization_file
         )
 
     async def converse(self) -> None:

@@ -14,6 +14,7 @@ from drivers.document_reader.asked_link import AskedLink
 from drivers.document_reader.errors import ServiceRefused
 from drivers.errors import LinkAbsent, LinkLost, LinkRefused
 from drivers.link import Link, Tap
+from drivers.reach import REACH
 from drivers.secret_file import secret_line
 
 PRESENCE, PAGE, LIFE = "presence", "page", "life"
@@ -41,19 +42,21 @@ class ServiceAddress:
     authorization_file: str = ""
 
     async def open(self, tap: Tap | None = None) -> Link:
-        """Return the link. Raises `LinkAbsent` or `LinkRefused`."""
+        """Return the link. Raises `LinkAbsent`, `LinkForbidden` or `LinkRefused`."""
         url = httpx.URL(self.url)
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {"Host": url.netloc.decode("ascii"), "Accept": "application/json", "Accept-Encoding": "identity"}
         if self.authorization_file:
             headers["Authorization"] = secret_line(self.authorization_file)
         context = self._context() if url.scheme == "https" else None
+        port = url.port or (443 if context else 80)
+        address = await REACH.get().address_of(url.host, port)
         try:
-            _, writer = await asyncio.open_connection(url.host, url.port or (443 if context else 80))
+            _, writer = await asyncio.open_connection(address, port)
         except OSError as error:
             raise LinkAbsent(f"{self.url} does not answer: {error.strerror or error}") from error
         writer.close()
         client = httpx.AsyncClient(
-            base_url=self.url,
+            base_url=url.copy_with(host=address),
             headers=headers,
             verify=context or False,  # no context: plain HTTP, nothing to verify
             trust_env=False,
@@ -61,7 +64,7 @@ class ServiceAddress:
             timeout=None,  # noqa: S113 - each request has its own, for all of it
             limits=httpx.Limits(max_connections=1),
         )
-        return ServiceLink(client, self.questions, self.answer_limit_bytes, tap)
+        return ServiceLink(client, url.host, self.questions, self.answer_limit_bytes, tap)
 
     def is_there(self) -> bool:
         """Return False: a host can only be asked by connecting."""
@@ -80,12 +83,14 @@ class ServiceLink(AskedLink):
     def __init__(
         self,
         client: httpx.AsyncClient,
+        server_name: str,
         questions: Mapping[str, Question],
         answer_limit_bytes: int,
         tap: Tap | None = None,
     ) -> None:
         super().__init__(tap)
         self._client = client
+        self._extensions = {"sni_hostname": server_name}  # the certificate's name is the one in the site file
         self._questions = questions
         self._answer_limit_bytes = answer_limit_bytes
 
@@ -101,7 +106,13 @@ class ServiceLink(AskedLink):
         try:
             async with (
                 asyncio.timeout(question.timeout_s),
-                self._client.stream(method, question.path, content=question.body or None, headers=headers) as answer,
+                self._client.stream(
+                    method,
+                    question.path,
+                    content=question.body or None,
+                    headers=headers,
+                    extensions=self._extensions,
+                ) as answer,
             ):
                 return await self._taken(what, answer)
         except TimeoutError:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from drivers.http_exchange import Exchange, RequestRefused, Response, receive
 from drivers.twin import TcpTwin
@@ -18,23 +19,28 @@ _REQUEST_LIMIT_BYTES = 65_536
 
 
 class PageHttpTwin(TcpTwin):
-    """`canned` holds answers by path that are given instead of its own; `pace_s` sends one byte in so many seconds."""
+    """`canned` holds answers by path that are given instead of its own; `pace_s` sends one byte in so many seconds.
+
+    `hold_s`: a question about presence is answered when something changed, at the latest after this time.
+    """
 
     def __init__(self, *, port: int = 0, authorization: str = "", seed: int = 1) -> None:
         super().__init__(port=port, seed=seed)
         self.canned: dict[str, Response] = {}
-        self.pace_s = 0.0
+        self.pace_s = self.hold_s = 0.0
         self.read_count = 0
         self.requests: list[tuple[str, str]] = []
         self._authorization = authorization
         self._pictures: Mapping[str, bytes] | None = None
         self._lines: tuple[str, ...] = ()
         self._was_exchanged = False
+        self._changed = asyncio.Event()
 
     def present(self, pictures: Mapping[str, bytes], lines: Sequence[str] = ()) -> None:
         """Lay a document on the glass, in place of one that lies there: its pictures by role, its lines where the service reads them."""
         self._was_exchanged = self._pictures is not None
         self._pictures, self._lines = dict(pictures), tuple(lines)
+        self._changed.set()
 
     def take_pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Change what the next pictures show, as when a lamp lights again."""
@@ -43,6 +49,7 @@ class PageHttpTwin(TcpTwin):
     def remove(self) -> None:
         """Take the document away."""
         self._pictures = None
+        self._changed.set()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests."""
@@ -59,10 +66,18 @@ class PageHttpTwin(TcpTwin):
             if self._authorization and request.headers.get("authorization") != self._authorization:
                 response = Response(401)
             else:
+                if path == PRESENCE_PATH and self.hold_s:
+                    await self._held()
                 response = self.canned.get(path) or self._response(path)
             await self._send_slowly(writer, exchange.answer(response))
             if not exchange.goes_on():
                 return
+
+    async def _held(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.hold_s):
+                await self._changed.wait()
+        self._changed.clear()
 
     async def _send_slowly(self, writer: asyncio.StreamWriter, sent: bytes) -> None:
         if not self.pace_s:

@@ -117,7 +117,8 @@ class PageReader(SupervisedDriver):
         if not pictures and read is None:
             refusals.append("no picture")
         if refusals:
-            self._arrived(t_mono_s)
+            if pictures or lines is not None:
+                self._arrived(t_mono_s)
             self.refuse("; ".join(refusals), t_mono_s)
             return False
         self.declare_ready()

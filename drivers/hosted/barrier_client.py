@@ -6,12 +6,21 @@ import asyncio
 from contextlib import suppress
 
 from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
-from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink, Unsupported
+from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink, GateSignal, Unsupported
 from drivers.errors import DriverFault
 from drivers.hosted.channel import Channel
 from drivers.hosted.device_client import HostedDevice
 from drivers.hosted.host_link import CommandLost, HostLink
-from drivers.hosted.messages import EndReleases, LiftLockdown, LockDown, ReadInputs, ReleaseDoor, Told
+from drivers.hosted.messages import (
+    Command,
+    EndReleases,
+    LiftLockdown,
+    LockDown,
+    ReadInputs,
+    ReleaseDoor,
+    ShowSignal,
+    Told,
+)
 
 CONFIRM_S = 3.0
 _LOOK_S = 0.05
@@ -26,18 +35,21 @@ class HostedBarrier(HostedDevice):
         super().__init__(pattern, host, sink, clock)
         self._inputs: BarrierInputs | None = None
         self._is_locked_down = False
+        self._shown: GateSignal | None = None
         self._aligning: asyncio.Task[None] | None = None
 
     def connected(self, channel: Channel) -> None:
-        """Tell the host of this agent's lockdown, or that there is none: it may be another host, or keep that of an agent before."""
+        """Tell the host this agent's lockdown, or that there is none, and its signal: it may be another host, or keep an earlier agent's."""
         super().connected(channel)
-        self._aligning = asyncio.create_task(self._align(), name=f"{self.name} lockdown told")
+        self._aligning = asyncio.create_task(self._align(), name=f"{self.name} told how it is")
 
     async def _align(self) -> None:
-        with suppress(
-            CommandLost, DriverFault, Unsupported
-        ):  # told again with the next connection; refused here all the same
-            await self.host.ask(self.name, LockDown() if self._is_locked_down else LiftLockdown())
+        commands: list[Command] = [LockDown() if self._is_locked_down else LiftLockdown()]
+        if self._shown is not None:
+            commands.append(ShowSignal(self._shown))
+        for command in commands:
+            with suppress(CommandLost, DriverFault, Unsupported):  # told again with the next connection
+                await self.host.ask(self.name, command)
 
     def told(self, message: Told) -> None:
         """Remember the inputs."""
@@ -79,6 +91,11 @@ class HostedBarrier(HostedDevice):
         self._is_locked_down = False
         with suppress(CommandLost):
             await self.host.ask(self.name, LiftLockdown())
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this from now on, another host, too. Raises `Unsupported`, or a fault."""
+        self._shown = signal
+        await self.ask(ShowSignal(signal))
 
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they are now. Raises a fault."""

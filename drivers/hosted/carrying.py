@@ -9,7 +9,7 @@ from typing import Any, assert_never
 import structlog
 
 from drivers.barrier.errors import ReleaseNotMade
-from drivers.contracts import BarrierInputs, ChipEvidence, ChipProgress, Clock, Driver, Unsupported
+from drivers.contracts import ChipProgress, Clock, Driver, Unsupported
 from drivers.errors import DriverFault, UnexpectedFailure
 from drivers.hosted.messages import (
     Command,
@@ -24,6 +24,10 @@ from drivers.hosted.messages import (
     ReadDocumentAgain,
     ReadInputs,
     ReleaseDoor,
+    Result,
+    SealAnswered,
+    ShowSignal,
+    UnlockSeal,
 )
 
 LOG = structlog.get_logger()
@@ -32,10 +36,12 @@ _METHODS: dict[type, str] = {
     EndReleases: "end_releases",
     LockDown: "lockdown",
     LiftLockdown: "lift_lockdown",
+    ShowSignal: "signal",
     ReadInputs: "read_inputs",
     ReadDocumentAgain: "read_again",
     ReadChip: "read",
     PrintReceipt: "print_receipt",
+    UnlockSeal: "unlock",
 }
 
 
@@ -62,12 +68,10 @@ class Carrier:
             failure = UnexpectedFailure(f"{self._driver.name}: {type(error).__name__}: {error}")
             return Failed(command_id, FailureKind.FAULT, str(failure), failure.code, failure.remedy)
 
-    async def _carried_out(
-        self, command: Command, report: Callable[[ChipProgress], None]
-    ) -> BarrierInputs | ChipEvidence | None:
+    async def _carried_out(self, command: Command, report: Callable[[ChipProgress], None]) -> Result | None:
         if not hasattr(self._driver, _METHODS[type(command)]):
             raise Unsupported(f"{self._driver.name} has no {_METHODS[type(command)]}")
-        result: BarrierInputs | ChipEvidence | None = None
+        result: Result | None = None
         match command:
             case ReleaseDoor():
                 await self._release(command)
@@ -77,6 +81,8 @@ class Carrier:
                 await self._driver.lockdown()
             case LiftLockdown():
                 await self._driver.lift_lockdown()
+            case ShowSignal():
+                await self._driver.signal(command.signal)
             case ReadInputs():
                 result = await self._driver.read_inputs()
             case ReadDocumentAgain():
@@ -85,6 +91,8 @@ class Carrier:
                 result = await self._driver.read(command.keys, report)
             case PrintReceipt():
                 await self._driver.print_receipt(command.lines, command.qr)
+            case UnlockSeal():
+                result = SealAnswered(await self._driver.unlock(command.seal_id))
             case _:
                 assert_never(command)
         return result

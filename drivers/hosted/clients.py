@@ -34,12 +34,15 @@ from drivers.hosted.messages import (
     PrintReceipt,
     ReadChip,
     ReadDocumentAgain,
+    SealAnswered,
     Set,
     Switch,
     Told,
+    UnlockSeal,
 )
 from drivers.hosted.packets import PacketRefused, is_frame_file
 from drivers.printer.errors import ReceiptUndetermined
+from drivers.seal_commands import UnlockOutcome
 
 
 class HostedCamera(HostedDevice):
@@ -117,6 +120,20 @@ class HostedPrinter(HostedDevice):
             raise lost.fault from lost
 
 
+class HostedSealServer(HostedDevice):
+    """A hosted server of seal trackers."""
+
+    async def unlock(self, seal_id: str) -> UnlockOutcome:
+        """Tell a seal to open, once; what was sent and not answered, because the host went, is undetermined."""
+        try:
+            answer = await self.host.ask(self.name, UnlockSeal(seal_id))
+        except CommandLost as lost:
+            if lost.was_sent:
+                return UnlockOutcome.UNDETERMINED
+            raise lost.fault from lost
+        return answer.outcome if isinstance(answer, SealAnswered) else UnlockOutcome.UNDETERMINED
+
+
 class HostedChipReader(HostedDevice):
     """A hosted chip reader."""
 
@@ -174,5 +191,6 @@ def client_of(pattern: Driver, host: HostLink, sink: EventSink, clock: Clock) ->
         DeviceClass.CHIP_READER: HostedChipReader,
         DeviceClass.DOCUMENT_READER: HostedReader,
         DeviceClass.PRINTER: HostedPrinter,
+        DeviceClass.SEAL_TRACKER: HostedSealServer,
     }
     return kinds.get(pattern.device_class, HostedDevice)(pattern, host, sink, clock)

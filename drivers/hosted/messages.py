@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from drivers.access import AccessPayload
 from drivers.channels import Channel, PixelFormat
 from drivers.contracts import (
     BarcodeRead,
@@ -26,12 +27,14 @@ from drivers.contracts import (
     DocumentPresented,
     DocumentRemoved,
     Door,
+    GateSignal,
     MrzRead,
     ReadFailed,
     SealReported,
     StateChanged,
     TagRead,
 )
+from drivers.seal_commands import UnlockOutcome
 from drivers.surroundings import Surroundings
 
 DEVICES_LIMIT = 128
@@ -54,6 +57,7 @@ ToldPayload = (
     | ChipPresented
     | ChipRemoved
     | Surroundings
+    | AccessPayload
 )
 """Every payload of the contract but `FrameCaptured`, which has a message of its own; a test compares the two."""
 
@@ -121,11 +125,21 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
+class SealAnswered:
+    """What became of an unlock that was sent."""
+
+    outcome: UnlockOutcome
+
+
+Result = BarrierInputs | ChipEvidence | SealAnswered
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A command ended well."""
 
     command_id: int
-    result: BarrierInputs | ChipEvidence | None
+    result: Result | None
 
 
 class FailureKind(StrEnum):
@@ -175,6 +189,13 @@ class LiftLockdown:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSignal:
+    """Have lights and sounder tell this from now on."""
+
+    signal: GateSignal
+
+
+@dataclass(frozen=True, slots=True)
 class ReadInputs:
     """Read the inputs as they are now."""
 
@@ -199,7 +220,25 @@ class PrintReceipt:
     qr: bytes
 
 
-Command = ReleaseDoor | EndReleases | LockDown | LiftLockdown | ReadInputs | ReadDocumentAgain | ReadChip | PrintReceipt
+@dataclass(frozen=True, slots=True)
+class UnlockSeal:
+    """Tell a seal to open, once."""
+
+    seal_id: str
+
+
+Command = (
+    ReleaseDoor
+    | EndReleases
+    | LockDown
+    | LiftLockdown
+    | ShowSignal
+    | ReadInputs
+    | ReadDocumentAgain
+    | ReadChip
+    | PrintReceipt
+    | UnlockSeal
+)
 
 
 @dataclass(frozen=True, slots=True)

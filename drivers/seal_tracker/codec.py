@@ -107,7 +107,7 @@ class Heard(NamedTuple):
 
 
 class ConnectionMemory(Protocol):
-    """What a connection remembers of messages that come in parts."""
+    """What a connection remembers: messages that come in parts, and how its seals are spoken to."""
 
     @property
     def is_waiting(self) -> bool:
@@ -120,6 +120,10 @@ class ConnectionMemory(Protocol):
 
     def overdue(self) -> list[DecodedFrame]:
         """Return what is owed for parts that did not come."""
+        ...
+
+    def unlock(self, seal_id: str, serial: int) -> bytes | None:
+        """Return the command that unlocks a seal heard on this connection; None: its model has none that is known."""
         ...
 
 
@@ -148,6 +152,10 @@ class SealCodec:
             return []
         self._memory.at(now_s)
         return [Heard(b"", decoded) for decoded in self._memory.overdue()]
+
+    def unlock(self, seal_id: str, serial: int) -> bytes | None:
+        """Return the command that unlocks a seal; None where no document shows one."""
+        return self._memory.unlock(seal_id, serial) if self._memory is not None else None
 
     def feed(self, received: bytes, now_s: float = 0.0) -> list[Heard | BadFrame]:
         """Return what is complete after these bytes, in order. `now_s` only grows; it matters where messages come in parts."""

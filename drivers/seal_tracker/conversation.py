@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from drivers.codec import BadFrame
-from drivers.contracts import Clock
+from drivers.contracts import Clock, Unsupported
 from drivers.errors import DriverFault
 from drivers.seal_tracker.allowance import Allowance
 from drivers.seal_tracker.codec import Heard, SealCodec
@@ -75,6 +75,13 @@ class Conversation:
                 return OnlyNoise(f"{self._codec.dropped_bytes} bytes made no frame")
             # Also when bytes are waiting already: others have their turn between two reads.
             await asyncio.sleep(allowance.pause_s(len(received or b""), now_s))
+
+    def unlock_wire(self, seal_id: str, serial: int) -> bytes:
+        """Return the command that unlocks a seal. Raises `Unsupported` where its model has none that is known."""
+        wire = self._codec.unlock(seal_id, serial)
+        if wire is None:
+            raise Unsupported(f"no command is known that unlocks seal {seal_id}")
+        return wire
 
     def send(self, wire: bytes) -> None:
         """Send something that is no answer."""

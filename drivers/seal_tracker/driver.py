@@ -23,11 +23,14 @@ from drivers.contracts import (
     DeviceState,
     EventSink,
     SealReported,
+    Unsupported,
 )
 from drivers.errors import DriverFault, LinkForbidden, OptionsRefused
 from drivers.reach import REACH
 from drivers.reporter import Reporter
+from drivers.seal_commands import UnlockOutcome
 from drivers.seal_tracker.codec import Heard
+from drivers.seal_tracker.commands import SealCommands
 from drivers.seal_tracker.conversation import READ_BYTES, Conversation, Limits
 from drivers.seal_tracker.errors import (
     NoTracker,
@@ -88,6 +91,12 @@ class SealServerOptions(BaseModel):
     rate_limit_bytes_s: int = Field(
         16_384, ge=64, description="A tracker that sends more, after a burst of four seconds' worth, is read later."
     )
+    allow_unlock: bool = Field(
+        False, description="Seals may be told to open, each time on a customs inspector's signed authorisation."
+    )
+    unlock_answer_s: float = Field(
+        8.0, gt=0, le=9, description="A seal that answers later than this to an unlock leaves it undetermined."
+    )
     noise_limit_bytes: int = Field(16_384, ge=64, description="A connection with so many unusable bytes is closed.")
 
     @field_validator("models")
@@ -112,7 +121,6 @@ class SealTrackerServer:
     """One listening port for trackers of one protocol."""
 
     device_class = DeviceClass.SEAL_TRACKER
-    capabilities = frozenset({"seals"})
     events = frozenset({SealReported})
 
     def __init__(self, name: str, options: SealServerOptions, sink: EventSink, clock: Clock) -> None:
@@ -123,6 +131,8 @@ class SealTrackerServer:
         self._clock = clock
         self.reporter = Reporter(name, sink, clock)
         self._connections: set[asyncio.Task[None]] = set()
+        self.capabilities = frozenset({"seals", "unlock"} if options.allow_unlock else {"seals"})
+        self._commands = SealCommands(options.unlock_answer_s)
         self._is_turning_away = False
         self._recent = RecentFrames()
         self._models = TerminalModels(options.models)
@@ -188,21 +198,32 @@ class SealTrackerServer:
             return
         self._connections.add(task)
         fault: DriverFault = NoTracker("the last tracker left")
+        conversation = self._conversation(reader, writer)
         try:
-            fault = await self._conversation(reader, writer).run()
+            fault = await conversation.run()
         except asyncio.CancelledError:
             return  # the server ends; asyncio's own callback would log a cancelled connection as an error
         except OSError:
             _log.info("seal_connection_lost", device=self.name)
         finally:
             self._connections.discard(task)
+            self._commands.ended(conversation)
             self._is_turning_away = False  # one has a place again
             writer.transport.abort()
         if not self._connections:
             self.reporter.change(fault.state, fault)
 
-    def _report(self, _conversation: Conversation, heard: Heard, received_s: float) -> None:
+    async def unlock(self, seal_id: str) -> UnlockOutcome:
+        """Tell a seal to open, once; return what it answered. See `drivers.seal_commands.SealDriver`."""
+        if not self._options.allow_unlock:
+            raise Unsupported("this site does not let seals be unlocked from here")
+        outcome = await self._commands.unlock(seal_id)
+        _log.info("seal_unlock", device=self.name, outcome=outcome.value)
+        return outcome
+
+    def _report(self, conversation: Conversation, heard: Heard, received_s: float) -> None:
         decoded = heard.decoded
+        self._commands.heard(decoded.seal_id, conversation, decoded.answer)
         if not (self._is_turning_away and self.state is DeviceState.READY):  # the fault stands as long as its cause
             self.reporter.change(DeviceState.READY)
         if heard.frame and decoded.events and self._recent.is_repeat(decoded.seal_id, heard.frame, received_s):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from drivers.seal_commands import UnlockOutcome
+
 
 class StatusBit(NamedTuple):
     """One bit of the lock status word: its field name, and the event it stands for when it is an alarm."""
@@ -104,6 +106,14 @@ class SealEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandAnswer:
+    """What a seal answered to the command with this serial; `outcome` is None for a mere receipt."""
+
+    serial: int
+    outcome: UnlockOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedFrame:
     """What one frame says: whose it is, its events in the tracker's order, and the exact answer it is owed (empty: none).
 
@@ -117,6 +127,7 @@ class DecodedFrame:
     reply: bytes = b""
     clock_reply: Callable[[datetime], bytes] | None = None
     is_login: bool = False
+    answer: CommandAnswer | None = None
 
 
 def status_attributes(status: int) -> tuple[tuple[str, str], ...]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import functools
 import struct
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from drivers.checksums import xor
+from drivers.seal_commands import UnlockOutcome
 from drivers.seal_tracker import jt808_location as location
 from drivers.seal_tracker.codec import Measure
 from drivers.seal_tracker.errors import SealFrameRejected
-from drivers.seal_tracker.events import DecodedFrame, SealEvent
+from drivers.seal_tracker.events import CommandAnswer, DecodedFrame, SealEvent
 from drivers.seal_tracker.fields import Cursor, shown, shown_bytes, structured
 from drivers.seal_tracker.jt808_fields import STANDARD, FieldTable, TerminalModels
 from drivers.seal_tracker.jt808_parts import PartOf, Parts
@@ -37,6 +39,9 @@ _ENCRYPTED = 0x1C00
 _SUB_PACKETS = 0x2000
 _HAS_VERSION = 0x4000
 _ANSWER_4401 = 0x8000
+VEHICLE_CONTROL = 0x8500
+_DOOR_LOCKED = 1 << 12
+_TERMINALS_LIMIT = 64
 _IN_PARTS = frozenset({0x0104, 0x0107, 0x0200, 0x0201, 0x0210, 0x0701, 0x0702, 0x0704, 0x0900, 0x1300, 0x6006})
 """Messages that say something to us, so that their parts are kept; those of pictures and sounds are answered and dropped."""
 
@@ -175,6 +180,7 @@ class Connection:
     def __init__(self) -> None:
         self._parts = Parts()
         self._now_s = 0.0
+        self._heads: OrderedDict[str, tuple[Message, FieldTable]] = OrderedDict()
 
     @property
     def frame_size(self) -> Measure:
@@ -194,7 +200,7 @@ class Connection:
         self, frame: bytes, clock_offset_h: int = location.CLOCK_OFFSET_H, models: TerminalModels | None = None
     ) -> DecodedFrame:
         """Return what one un-escaped frame says; of a message in parts with the last one that was missing. Raises `SealFrameRejected`."""
-        return decode(frame, clock_offset_h, models, self._whole)
+        return decode(frame, clock_offset_h, models, functools.partial(self._whole, models))
 
     def overdue(self) -> list[DecodedFrame]:
         """Return the requests (8003) for parts that are missing for too long, and a `status` for each message that was given up."""
@@ -211,7 +217,23 @@ class Connection:
             )
         return told
 
-    def _whole(self, message: Message) -> Message | None:
+    def unlock(self, seal_id: str, serial: int) -> bytes | None:
+        """Return 8500 for a terminal whose model is known to obey it: a flag (bit 0 clear unlocks) before 2019, a list of controls since.
+
+        Source: JT/T 808-2011 §8.26, 808-2019 §8.37 (control 0001, door, 1 opens).
+        """
+        head, table = self._heads.get(seal_id, (None, STANDARD))
+        if head is None or not table.has_vehicle_control:
+            return None
+        body = b"\x00" if head.version is None else struct.pack(">HHB", 1, 0x0001, 1)
+        return _answer(head, VEHICLE_CONTROL, body, serial)
+
+    def _whole(self, models: TerminalModels | None, message: Message) -> Message | None:
+        if models is not None:
+            self._heads[message.device_id] = replace(message, body=b""), models.table_of(message.device_id)
+            self._heads.move_to_end(message.device_id)
+            while len(self._heads) > _TERMINALS_LIMIT:
+                self._heads.popitem(last=False)
         if message.part is None:
             return message
         total, number = message.part
@@ -264,7 +286,21 @@ def decode(
     if models is not None:
         models.registered(message.device_id, _model(complete))
         table = models.table_of(message.device_id)
-    return DecodedFrame(message.device_id, name, _events(complete, clock_offset_h, table), _reply(message))
+    events = _events(complete, clock_offset_h, table)
+    return DecodedFrame(message.device_id, name, events, _reply(message), answer=_command_answer(complete))
+
+
+def _command_answer(message: Message) -> CommandAnswer | None:
+    """Return what a terminal answers to 8500: 0500 with its state, or 0001 that it will not; that it got it says nothing yet."""
+    body = message.body
+    if message.message_id == 0x0500 and len(body) >= 10:
+        is_locked = int.from_bytes(body[6:10], "big") & _DOOR_LOCKED
+        return CommandAnswer(
+            int.from_bytes(body[:2], "big"), UnlockOutcome.REFUSED if is_locked else UnlockOutcome.CONFIRMED
+        )
+    if message.message_id == 0x0001 and len(body) == 5 and int.from_bytes(body[2:4], "big") == VEHICLE_CONTROL:
+        return CommandAnswer(int.from_bytes(body[:2], "big"), UnlockOutcome.REFUSED if body[4] else None)
+    return None
 
 
 def _model(message: Message) -> str:

@@ -180,6 +180,8 @@ class FieldTable:
 
     fields: Mapping[int, FieldReader]
     alarm_bits: Mapping[int, str]
+    has_vehicle_control: bool = False
+    """The unit obeys 8500, the standard's command to lock and unlock doors."""
 
 
 _STANDARD_FIELDS: dict[int, FieldReader] = {
@@ -204,6 +206,7 @@ _MAKERS_FIELDS: dict[str, dict[int, FieldReader]] = {
     "battery_e9": {0xE9: _battery},
     "battery_fe": {0xFE: _battery},
     "wide_alarms": {},
+    "vehicle_control": {},
 }
 _MAKERS_ALARMS = {"wide_alarms": {15: "vibration", 16: "shell_tampered", 17: "shell_tampered", 18: "battery_low"}}
 TABLES: tuple[str, ...] = tuple(sorted(_MAKERS_FIELDS))
@@ -216,7 +219,7 @@ def table_of(names: Sequence[str]) -> FieldTable:
     for name in names:
         fields |= _MAKERS_FIELDS[name]
         alarms |= _MAKERS_ALARMS.get(name, {})
-    return FieldTable(MappingProxyType(fields), MappingProxyType(alarms))
+    return FieldTable(MappingProxyType(fields), MappingProxyType(alarms), "vehicle_control" in names)
 
 
 def read_fields(found: Extras, table: FieldTable, content: bytes, at: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, IPvAnyAddress, model_validator
 
@@ -25,9 +25,9 @@ from drivers.xray_inbox.inbox import Receipt, XrayInbox
 class XrayHttpOptions(ReconnectOptions):
     """Options of `xray_http`."""
 
-    host: IPvAnyAddress = Field(
-        ipaddress.IPv4Address("127.0.0.1"), description="Address of this machine that it listens on."
-    )
+    listens: ClassVar[bool] = True
+
+    host: str = Field("127.0.0.1", description="Address of this machine that it listens on.")
     port: int = Field(ge=0, le=65_535, description="Port that it listens on; 0: a free one.")
     path: str = Field("/scans", pattern=r"^/[!-~]*$", description="Path that results are posted to.")
     token_file: str = Field(
@@ -49,7 +49,10 @@ class XrayHttpOptions(ReconnectOptions):
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        is_beyond = not self.host.is_loopback
+        try:
+            is_beyond = not ipaddress.ip_address(self.host).is_loopback
+        except ValueError as error:
+            raise ValueError("host: this machine's own address, in numbers") from error
         if is_beyond and not (self.certificate_file and (self.token_file or self.client_ca_file)):
             raise ValueError("beyond this machine it needs certificate_file, and token_file or client_ca_file")
         if (self.client_ca_file or self.key_file) and not self.certificate_file:
@@ -59,7 +62,7 @@ class XrayHttpOptions(ReconnectOptions):
     def rules(self) -> InboxRules:
         """Return the rules of the inbox."""
         return InboxRules(
-            str(self.host),
+            self.host,
             self.port,
             self.path,
             self.token_file,

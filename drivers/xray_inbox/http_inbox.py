@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from drivers.errors import LinkRefused, LinkStalled
 from drivers.http_exchange import Exchange, Request, RequestRefused, Response, receive
 from drivers.link import READ_BYTES, Link, Tap
+from drivers.reach import REACH
 from drivers.secret_file import secret_line
 from drivers.xray_inbox.errors import XrayResultRefused
 from drivers.xray_inbox.inbox import Receipt
@@ -61,12 +62,14 @@ class HttpInbox:
         self._token = ""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._talks: set[asyncio.Task[None]] = set()
         self._waiting: asyncio.Queue[Posted] = asyncio.Queue(rules.connections_limit)
 
     async def open(self, tap: Tap | None = None) -> Link:
-        """Listen; return the link at once. Raises `LinkRefused` when the port, a certificate or the token cannot be used."""
+        """Listen; return the link at once. Raises `LinkForbidden`; `LinkRefused` when the port, a certificate or the token cannot be used."""
         if self._server is None:
             rules = self._rules
+            REACH.get().may_listen(rules.host, self.port)
             self._token = secret_line(rules.token_file) if rules.token_file else ""
             context = _context(rules)
             timeouts = {"ssl_handshake_timeout": rules.request_timeout_s} if context else {}
@@ -97,14 +100,21 @@ class HttpInbox:
             for writer in list(self._writers):
                 writer.transport.abort()
             await server.wait_closed()
+            for talk in self._talks:
+                talk.cancel()
+            await asyncio.gather(*self._talks, return_exceptions=True)
 
     async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_full = len(self._writers) >= self._rules.connections_limit
         if not is_full:
             self._writers.add(writer)
+        talk = asyncio.create_task(self._serve(reader, writer, is_full=is_full), name="X-ray inbox serving")
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
         try:
-            with contextlib.suppress(OSError, TimeoutError):
-                await self._serve(reader, writer, is_full=is_full)
+            await asyncio.wait({talk})
+            if not talk.cancelled() and not isinstance(error := talk.exception(), OSError | None):
+                raise error
         finally:
             self._writers.discard(writer)
             writer.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import httpx
 
 from drivers.surroundings import XrayDecision
 from drivers.twin import SlowSwitches
+from drivers.xray_inbox.twin import numbered, result_of
 
 POST_TIMEOUT_S = 5.0
 PAUSE_S = 0.2
@@ -64,9 +64,8 @@ class XrayHttpTwin(SlowSwitches):
     def screen(self, decision: XrayDecision = XrayDecision.CLEAR, scan_id: str = "") -> str:
         """Send the result of one scan; return its id, a new one when none is given."""
         self._count += 1
-        scan_id = scan_id or f"UTO-{self._count:06d}"
-        result = {"scan_id": scan_id, "decision": decision.value, "image_reference": f"images/{scan_id}.dcs"}
-        self.send(json.dumps(result).encode())
+        scan_id = scan_id or numbered(self._count)
+        self.send(result_of(scan_id, decision))
         return scan_id
 
     def send(self, content: bytes) -> None:

@@ -25,6 +25,7 @@ from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import GateSource
 from gate_agent.app.post_side import LONGEST_PAGE_BYTES, PostSide, read_post
 from gate_agent.app.receipts import Receipts
+from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.app.unusable_device import UnusableDevice, role_of
@@ -69,6 +70,11 @@ class BarrierPort:
     async def lift_lockdown(self) -> None:
         """Take releases again."""
         await _translated(self._driver.lift_lockdown())
+
+    async def signal(self, signal: dc.GateSignal) -> None:
+        """Switch lights and sounder, where there are any."""
+        if "signal" in self._driver.capabilities:
+            await _translated(self._driver.signal(signal))
 
 
 async def _translated(command: Awaitable[None]) -> None:
@@ -166,6 +172,12 @@ class Agent:
             around,
             face_rates=lambda: faces.rates,
             trust_version=lambda: documents.trust_version,
+            unlocks=SealUnlocks(
+                self._drivers,
+                self._knowledge.seal_watch,
+                store,
+                timedelta(minutes=settings.policy.seal_unlock_stands_min),
+            ),
         )
         alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
         sync_api = create_sync_api(store, source.device_readings)

@@ -12,6 +12,7 @@ from central_sync.presence import DeviceReading
 from gate_agent import __version__
 from gate_agent.app import views
 from gate_agent.app.device_status import DeviceStatus, lane_devices
+from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.surroundings_side import WHOLE_GATE, SurroundingsSide
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
@@ -47,6 +48,7 @@ _NO_SUCH_LANE = "EG-LAN-001"
 _NOT_POSSIBLE_NOW = "EG-LAN-002"
 _NO_SUCH_SUBJECT = "EG-LAN-003"
 _DIGITS_WRONG = "EG-LAN-004"
+_OF_NO_LANE = {AuthorisedAction.CLOSE_CUSTOMS_TASK, AuthorisedAction.UNLOCK_SEAL}
 _RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
 
 Language = Literal["uz-Latn", "ru", "en"]
@@ -79,6 +81,7 @@ class GateSource:
         around: SurroundingsSide,
         face_rates: Callable[[], list[FaceRatesView]] = list,
         trust_version: Callable[[], int | None] = lambda: None,
+        unlocks: SealUnlocks | None = None,
     ) -> None:
         self.link = LinkView(
             centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
@@ -93,6 +96,7 @@ class GateSource:
         self._clock = clock
         self._face_rates = face_rates
         self._trust_version = trust_version
+        self._unlocks = unlocks
         self._of_lanes = {name for lane in settings.lane for name in lane_devices(lane)}
         self._sequence = 0
         self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
@@ -133,6 +137,7 @@ class GateSource:
                 for alarm in alarms
             ],
             customs_tasks=tasks,
+            can_unlock_seals=self._unlocks is not None and self._unlocks.is_possible,
             link=self.link,
             recent=[views.ended(summary) for summary in ended[:50]],
             face_rates=self._face_rates(),
@@ -257,7 +262,7 @@ class GateSource:
         order = verified.authorisation
         lane = self._lanes.get(order.lane_id)
         is_of_gate = order.action is AuthorisedAction.ACKNOWLEDGE_ALARM and order.lane_id == WHOLE_GATE
-        if lane is None and order.action is not AuthorisedAction.CLOSE_CUSTOMS_TASK and not is_of_gate:
+        if lane is None and order.action not in _OF_NO_LANE and not is_of_gate:
             return _refuse(_NO_SUCH_LANE, "this gate has no such lane")
         subject = order.subject_id or uuid.UUID(int=0)
         match order.action:
@@ -290,6 +295,8 @@ class GateSource:
                 screening = [scan for task in seen for scan in task.xray if scan.link == "scan"]
                 if not await self._desk.close(subject, verified.officers[0].officer_id, screening):
                     return _refuse(_NO_SUCH_SUBJECT, "there is no such open customs task")
+            case AuthorisedAction.UNLOCK_SEAL if self._unlocks is not None:
+                return await self._unlocks.unlock(order.seal_id, verified.officers[0].officer_id)
             case _:
                 return _refuse(_NOT_POSSIBLE_NOW, "the authorisation names nothing to act on")
         return _accept()

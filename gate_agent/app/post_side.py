@@ -52,6 +52,7 @@ _REMEDIES = {
     SILENT: "Look at the post's machine and its network, and at egate-sync here; crossings go on, and facts wait on this gate's disk.",
     GAP: "This gate was away for longer than the post keeps facts; the centre's bundle of stays brings what is missing.",
     FOREIGN_FACTS: "Compare post_directory.json of this gate with that of the post: a fact came that no listed gate signed.",
+    "CS-PST-005": "Compare the gate's id and gate.key with post_directory.json of the post; what was refused reaches no other gate.",
     "CS-PST-002": "Compare post_directory.json, gate.crt and both clocks at gate and post; a certificate that is not listed is refused.",
 }
 _SEAL_REPORT = TypeAdapter(dc.SealReported)
@@ -169,7 +170,7 @@ class PostSide:
             code = report.fault if report.fault in _REMEDIES else SILENT
             self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.FAULT, code)
             return
-        self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.READY, self._lasting)
+        self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.READY, report.fault or self._lasting)
         for device in report.devices:
             name = f"{DEVICE}/{device.name}"
             self._set(name, device.device_class, device.state, device.fault, device.remedy)

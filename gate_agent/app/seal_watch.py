@@ -27,6 +27,7 @@ log = structlog.get_logger()
 SEALS_LIMIT = 20_000
 """Seals remembered at once. The one heard longest ago goes first, of those that no journey and no tampering holds."""
 
+KEPT_SILENT = timedelta(days=30)
 _RETRY_S = 1.0
 _HISTORY: TypeAdapter[SealHistory] = TypeAdapter(SealHistory)
 
@@ -63,12 +64,12 @@ class SealWatch:
         """Return what is kept of a seal, empty when it was never heard."""
         return self._histories.get(seal_id) or SealHistory(seal_id)
 
-    def reported(self, told: SealReported, received_at: datetime | None = None) -> bool:
-        """Take what a tracker told, now or when it was received; True when what is known of the seal changed."""
+    def reported(self, told: SealReported, received_at: datetime) -> bool:
+        """Take what a tracker told, with the time of its receipt; True when what is known of the seal changed."""
         attributes = dict(told.attributes)
         message = SealMessage(
             kind=told.kind,
-            received_at=received_at or self._clock.now(),
+            received_at=received_at,
             device_time=told.device_time,
             told=_told(attributes.get("told", "")),
             closure=attributes.get("closure", ""),
@@ -94,10 +95,27 @@ class SealWatch:
         for seal_id in declaration.seal_ids:
             self._put(history_of.arrived(self.history(seal_id), declaration.reference, self._clock.now()))
 
-    def unlock_authorised(self, seal_id: str, stands: timedelta, officer_id: str) -> None:
-        """Note that an officer authorised an unlock: an opening while it stands is by leave."""
+    async def unlock_authorised(self, store: SealStore, seal_id: str, stands: timedelta, officer_id: str) -> None:
+        """Make durable that an officer authorised an unlock; an opening while it stands is by leave. Raises `StoreFault`."""
         now = self._clock.now()
+        history = history_of.unlock_authorised(self.history(seal_id), now, now + stands, officer_id)
+        await store.commit_seal(self._act(history, "unlock_authorised", officer_id), _text_of(history))
+        # What the seal told while the disk wrote stays: the fact is added to what is known now.
         self._put(history_of.unlock_authorised(self.history(seal_id), now, now + stands, officer_id))
+
+    def unlock_ended(self, seal_id: str, event: str, officer_id: str, *, still_stands: bool) -> None:
+        """Note what became of an unlock; one that did not happen gives no leave any more."""
+        history = self.history(seal_id)
+        if not still_stands:
+            history = history_of.unlock_ended(history, self._clock.now())
+        self._changed.append(self._act(history, event, officer_id))
+        self._news.set()
+        self._put(history)
+
+    def _act(self, history: SealHistory, event: str, officer_id: str) -> SealReport:
+        now = self._clock.now()
+        state = history_of.judge(history, history.journey, now, self._silent_after).state
+        return SealReport(history.seal_id, state, event, now, officer_id=officer_id)
 
     def settled(self, reference: str, seal_ids: Iterable[str], officer_id: str) -> None:
         """Note that a customs inspector closed the matter of a declaration, or of these seals."""
@@ -111,12 +129,19 @@ class SealWatch:
                 self._put(history_of.closed(self.history(seal_id), self._clock.now(), officer_id))
 
     async def restore(self, store: SealStore) -> None:
-        """Take over what was remembered. Raises `StoreFault`; a history that cannot be read is left out, and told."""
+        """Take over what was remembered. Raises `StoreFault`; a history that cannot be read is left out, and told.
+
+        Seals that were not heard for `KEPT_SILENT` are forgotten, unless a journey is underway or they were tampered with.
+        """
+        now = self._clock.now()
         for content in await store.seal_histories():
             try:
                 history = _HISTORY.validate_json(content)
             except ValidationError:
                 log.error("seal_history_unreadable")
+                continue
+            if _is_over(history, now):
+                await store.keep_seal(history.seal_id, "")
                 continue
             self._histories[history.seal_id] = history
             self._last[history.seal_id] = self._standing(history)
@@ -136,7 +161,7 @@ class SealWatch:
                     else:
                         await asyncio.sleep(_RETRY_S)
                     continue
-                if report is not None and report.state is SealState.TAMPERED and alarms is not None:
+                if report is not None and _is_breach(report) and alarms is not None:
                     parameters = {"seal": report.seal_id, "event": report.event}
                     await alarms.raise_(Reason(ReasonCode.SEAL_TAMPERED, parameters))
                     changed()
@@ -158,7 +183,7 @@ class SealWatch:
 
     def _text(self, seal_id: str) -> str:
         history = self._histories.get(seal_id)
-        return _HISTORY.dump_json(history).decode() if history is not None else ""
+        return _text_of(history) if history is not None else ""
 
     def _put(self, history: SealHistory) -> bool:
         seal_id = history.seal_id
@@ -197,6 +222,20 @@ class SealWatch:
         self._last.pop(oldest, None)
         self._unsaved[oldest] = None
         self._news.set()
+
+
+def _is_over(history: SealHistory, now: datetime) -> bool:
+    journey, heard_at = history.journey, history.last_heard_at
+    is_underway = journey is not None and journey.until > now - KEPT_SILENT
+    return not is_underway and history.tampered is None and (heard_at is None or now - heard_at > KEPT_SILENT)
+
+
+def _is_breach(report: SealReport) -> bool:
+    return report.state is SealState.TAMPERED and not report.officer_id
+
+
+def _text_of(history: SealHistory) -> str:
+    return _HISTORY.dump_json(history).decode()
 
 
 def _told(name: str) -> Told:

@@ -80,6 +80,10 @@ class UnusableDevice:
         """Raise `NotReady`."""
         self._refuse()
 
+    async def signal(self, signal: dc.GateSignal) -> None:  # noqa: ARG002 - as above
+        """Raise `NotReady`."""
+        self._refuse()
+
     async def read_inputs(self) -> dc.BarrierInputs:
         """Raise `NotReady`."""
         self._refuse()

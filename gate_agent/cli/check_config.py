@@ -284,6 +284,7 @@ _OF_THE_WHOLE_GATE = {
     DeviceClass.POWER,
     DeviceClass.XRAY_INBOX,
     DeviceClass.PRINTER,
+    DeviceClass.ACCESS_CONTROL,
 }
 
 

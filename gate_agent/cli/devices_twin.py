@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from drivers.access_control.channel_key import KEY_BYTES, read_channel_key
+from drivers.access_control.twin import OsdpReaderTwin
 from drivers.barcode.honeywell_twin import HoneywellTwin
 from drivers.barcode.ssi_twin import ZebraSsiTwin
 from drivers.barcode.twin import BarcodeReaderTwin
@@ -22,6 +25,7 @@ from drivers.document_reader.page_folder_twin import PageFolderTwin
 from drivers.document_reader.page_http_twin import PageHttpTwin
 from drivers.document_reader.scanimage_twin import ScanimageTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.enclosure.twin import TemperatureTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
 from drivers.rfid.llrp_twin import LlrpTwin
@@ -48,8 +52,10 @@ AnyTwin = (
     | NutTwin
     | XrayFolderTwin
     | EscposTwin
+    | TemperatureTwin
     | PageTwin
     | XrayHttpTwin
+    | OsdpReaderTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -67,10 +73,12 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "escpos_printer": lambda path, _port: EscposTwin(path),
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
+    "hwmon_enclosure": lambda path, _port: TemperatureTwin(path),
     "page_folder": lambda path, _port: PageFolderTwin(path),
     "page_http": lambda _path, port: PageHttpTwin(port=port),
     "sane_scanner": lambda path, _port: ScanimageTwin(path),
     "xray_http": lambda _path, port: XrayHttpTwin(port=port),
+    "osdp_reader": lambda path, _port: _osdp_reader(path),
 }
 
 
@@ -86,7 +94,9 @@ async def run_twin(driver: str, path: Path, port: int, seconds: float, *, as_jso
                 await _obey(twin, as_json=as_json)
     finally:
         await (
-            twin.stop() if isinstance(twin, ModbusBarrierTwin | ModbusRtuBarrierTwin | TurnstileTwin) else twin.unplug()
+            twin.stop()
+            if isinstance(twin, ModbusBarrierTwin | ModbusRtuBarrierTwin | TurnstileTwin | OsdpReaderTwin)
+            else twin.unplug()
         )
     return 0
 
@@ -155,12 +165,19 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     elif isinstance(twin, NutTwin):
         commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
         commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
+    elif isinstance(twin, TemperatureTwin):
+        commands["feel"] = lambda words: twin.feel(float(words[0]))
     elif isinstance(twin, XrayFolderTwin | XrayHttpTwin):
         commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
     elif isinstance(twin, EscposTwin):
         commands["paper"] = lambda words: twin.load_paper(*map(int, words[:1]))
         commands["cover"] = lambda words: twin.open_cover(on=words[0] == "open")
         commands["receipts"] = lambda _words: [one.lines for one in twin.receipts]
+    elif isinstance(twin, OsdpReaderTwin):
+        commands["badge"] = lambda words: twin.badge(bytes.fromhex(words[0]))
+        commands["press"] = lambda words: twin.press(words[0].encode())
+        commands["tamper"] = lambda words: twin.tamper(words[0] == "on")
+        commands["released"] = lambda _words: twin.is_released
     elif isinstance(twin, TurnstileTwin):
         commands["walk-in"] = lambda _words: twin.walk(Door.ENTRANCE)
         commands["walk-out"] = lambda _words: twin.walk(Door.EXIT)
@@ -173,9 +190,23 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["occupancy"] = lambda words: twin.set_occupancy(int(words[0]))
         commands["fire"] = lambda words: twin.fire(words[0] == "on")
         commands["tamper"] = lambda words: twin.tamper(words[0] == "on")
+        commands["emergency-stop"] = lambda words: twin.emergency_stop(words[0] == "on")
+        commands["slip-through"] = lambda words: twin.slip_through(Door(words[0]))
+        commands["walk-back"] = lambda words: twin.walk_back(Door(words[0]))
+        commands["fire-watchdog"] = lambda _words: twin.fire_watchdog()
+        commands["lights"] = lambda _words: sorted(twin.lights)
         commands["force"] = lambda words: twin.force(Door(words[0]))
         commands["releases"] = lambda _words: [[door.value, at_s] for door, at_s in twin.released_log]
     return commands
+
+
+def _osdp_reader(path: Path) -> OsdpReaderTwin:
+    """Return a reader whose key stands beside its path, for the driver's `key_file`: a new one where there is none."""
+    file = path.with_name(path.name + ".key")
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(KEY_BYTES))
+    return OsdpReaderTwin(path, key=read_channel_key(file))
 
 
 def _shared_commands(twin: Twin) -> dict[str, Callable[[list[str]], object]]:

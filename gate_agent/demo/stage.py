@@ -10,7 +10,7 @@ from random import Random
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
-from drivers.camera.twin import CameraTwin
+from drivers.camera.network_twin import NetworkCameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.chip.twin.passport import VirtualPassport
 from drivers.contracts import Door
@@ -37,7 +37,7 @@ class LaneTwins:
     reader: MrzReaderTwin
     chip: ChipTwin
     barcode: BarcodeReaderTwin
-    camera: CameraTwin
+    camera: NetworkCameraTwin
     barrier: ModbusBarrierTwin
 
     def lay(self, lines: Sequence[str], portrait: bytes, chip: VirtualPassport) -> None:
@@ -91,6 +91,19 @@ class Stage:
             lambda snapshot: True if any(e.lane_id == lane_id and e.state == "idle" for e in snapshot.lanes) else None,
             _STEP_TIMEOUT_S,
             f"lane {lane_id} free",
+            across_restarts=True,
+        )
+
+    async def post_ready(self) -> None:
+        """Wait until the gate hears its post."""
+        await self.view.until(
+            lambda snapshot: (
+                True
+                if any(d.name == "post" and d.state == "ready" for lane in snapshot.lanes for d in lane.devices)
+                else None
+            ),
+            _STEP_TIMEOUT_S,
+            "the post",
             across_restarts=True,
         )
 

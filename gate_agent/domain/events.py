@@ -133,6 +133,7 @@ class BarrierChanged:
     fire: bool
     tamper: bool
     emergency_stop: bool = False
+    irregularities: frozenset[ReasonCode] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class SealReport:
     event: str
     received_at: datetime
     doubt: SealDoubt | None = None
+    officer_id: str = ""
+    """Who acted, for a record of an officer's act; empty for what the seal told."""
 
 
 class Told(StrEnum):

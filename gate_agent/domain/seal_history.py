@@ -175,6 +175,17 @@ def unlock_authorised(history: SealHistory, at: datetime, until: datetime, offic
     return _marked(history, mark)
 
 
+def unlock_ended(history: SealHistory, at: datetime) -> SealHistory:
+    """Return the history after an unlock that did not happen: what is opened from now on is by nobody's leave."""
+    marks = tuple(
+        replace(mark, until=at)
+        if mark.happening is Happening.UNLOCK_AUTHORISED and mark.until is not None and mark.until > at
+        else mark
+        for mark in history.marks
+    )
+    return replace(history, marks=marks)
+
+
 def closed(history: SealHistory, at: datetime, officer_id: str) -> SealHistory:
     """Return the history after a customs inspector closed the matter: what was heard so far is settled."""
     return _marked(replace(history, tampered=None), SealMark(Happening.CLOSED, "closed", at, at, actor=officer_id))

@@ -119,6 +119,7 @@ class Passage(Stepping):
             fire=event.fire,
             emergency_stop=event.emergency_stop,
             tamper=event.tamper,
+            irregularities=event.irregularities,
             spare_id=event.transaction_id,
         )
         self.alarm_edges(before, event)
@@ -126,13 +127,13 @@ class Passage(Stepping):
             pass
         elif self.state.transaction_id is None:
             self.rest()
-        elif event.tamper and not before.tamper and before.phase is Phase.INSPECTING and not before.asked:
-            self.ask((Reason(ReasonCode.BARRIER_TAMPER),))
+        elif (found := _new_trouble(before, event)) and before.phase is Phase.INSPECTING and not before.asked:
+            self.ask(tuple(Reason(code) for code in found))
         else:
             self.moved(before)
 
     def alarm_edges(self, before: TransactionState, event: ev.BarrierChanged) -> None:
-        """Raise and clear the alarms that the inputs own."""
+        """Raise and clear the alarms that the inputs own; what happened without a release stays until a guard acknowledges it."""
         for was, now, code in (
             (before.fire, event.fire, ReasonCode.FIRE),
             (before.emergency_stop, event.emergency_stop, ReasonCode.EMERGENCY_STOP),
@@ -142,6 +143,7 @@ class Passage(Stepping):
                 self.emit(ev.RaiseAlarm(Reason(code)))
             elif was and not now:
                 self.emit(ev.ClearAlarm(code))
+        self.emit(*(ev.RaiseAlarm(Reason(code)) for code in sorted(event.irregularities - before.irregularities)))
 
     def moved(self, before: TransactionState) -> None:
         """Let a movement of bodies or doors act on the running transaction."""
@@ -240,3 +242,9 @@ class Passage(Stepping):
             self.settle(PassageOutcome.UNDETERMINED)
         else:
             self.close(Outcome.SUSPENDED)
+
+
+def _new_trouble(before: TransactionState, event: ev.BarrierChanged) -> tuple[ReasonCode, ...]:
+    """Return what the barrier reports now of tampering and of what no release explains, and did not before."""
+    tamper = (ReasonCode.BARRIER_TAMPER,) if event.tamper and not before.tamper else ()
+    return (*tamper, *sorted(event.irregularities - before.irregularities))

@@ -90,6 +90,7 @@ class TransactionState:
     lockdown: bool = False
     stopped_by: ReasonCode = ReasonCode.FIRE  # what suspended the lane last
     tamper: bool = False
+    irregularities: frozenset[ReasonCode] = frozenset()  # what no release explains, while the barrier tells it
     holds: frozenset[ReasonCode] = frozenset()
     spare_id: uuid.UUID | None = None  # the next transaction's id, should somebody be inside when this one ends
 
@@ -160,6 +161,7 @@ class Stepping:
             lockdown=state.lockdown,
             stopped_by=state.stopped_by,
             tamper=state.tamper,
+            irregularities=state.irregularities,
             holds=state.holds,
             spare_id=state.spare_id,
         )

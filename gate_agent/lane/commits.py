@@ -84,10 +84,10 @@ class Commits:
     async def crossing(self, borrowed: Borrowed, effect: ev.CommitCrossing, today: date) -> None:
         """Make a crossing durable."""
         crossing = crossing_of(self._lane, borrowed, self._new_id(), effect.passage, self._clock, today)
-        await self._commit(borrowed, self._store.commit_crossing(crossing), ev.CrossingCommitted())
         is_out = self._lane.direction is Direction.EXIT and effect.passage is PassageOutcome.PASSED
-        if is_out and borrowed.declaration is not None:  # inside the country the goods travel on under seal
-            self._knowledge.seals_arrived(borrowed.declaration)
+        if is_out and crossing.declaration is not None:  # inside the country the goods travel on under seal
+            self._knowledge.seals_arrived(crossing.declaration)
+        await self._commit(borrowed, self._store.commit_crossing(crossing), ev.CrossingCommitted())
 
     async def _commit(self, borrowed: Borrowed, commit: Coroutine[object, object, None], done: ev.Event) -> None:
         try:

@@ -190,6 +190,7 @@ class LaneController:
         if isinstance(event, ev.ReleaseConfirmed) and event.door is dr.DoorName.EXIT and self.borrowed is not None:
             self.borrowed.released(self._clock.monotonic_s())
         self.state, effects = step(before, event)
+        self._doors.show(self.state)
         if self.state.phase is not before.phase:
             self.state_since = self._clock.now()
         for effect in effects:
@@ -268,14 +269,13 @@ class LaneController:
             self._camera.set_reading(active=on)
 
     def _policy(self, referral: tuple[Reason, ...]) -> PolicyAnswer:
-        borrowed = self._here()
         return ask_policy(
             self._settings,
             self.lane,
             self.state.demands,
             self.state.results,
             referral,
-            borrowed,
+            self._here(),
             self._knowledge,
             self._clock,
             self.today,

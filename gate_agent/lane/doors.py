@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from drivers.contracts import Door
+from drivers.contracts import Door, GateSignal
 from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
+from gate_agent.domain.transaction_state import TransactionState
 from gate_agent.errors import DeviceFault
 from gate_agent.lane.ports import LaneBarrier
 
@@ -26,6 +27,8 @@ class Doors:
         self._commands: asyncio.Queue[dr.OpenDoor | dr.SecureDoors] = asyncio.Queue()
         self._is_locked_down = False
         self._lockdown_changed = asyncio.Event()
+        self._signal = GateSignal.CLOSED
+        self._signal_changed = asyncio.Event()
 
     def command(self, effect: dr.DoorEffect) -> None:
         """Take a command; returns at once. From a lockdown on no queued release is asked for any more."""
@@ -36,10 +39,18 @@ class Doors:
             case _:
                 self._commands.put_nowait(effect)
 
+    def show(self, state: TransactionState) -> None:
+        """Have lights and sounder tell what the state means to people at the gate; returns at once."""
+        signal = signal_of(state)
+        if signal is not self._signal:
+            self._signal = signal
+            self._signal_changed.set()
+
     async def work(self) -> None:
         """Carry commands out until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._work_lockdown())
+            group.create_task(self._work_signals())
             while True:
                 effect = await self._commands.get()
                 if isinstance(effect, dr.SecureDoors):
@@ -56,6 +67,13 @@ class Doors:
                 await self._try("lockdown", self._barrier.lockdown())
             else:
                 await self._try("lift_lockdown", self._barrier.lift_lockdown())
+
+    async def _work_signals(self) -> None:
+        """Tell lights and sounder the newest signal; the driver tells it again to a gate that comes back."""
+        while True:
+            await self._signal_changed.wait()
+            self._signal_changed.clear()
+            await self._try("signal", self._barrier.signal(self._signal))
 
     @staticmethod
     async def _try(name: str, command: Awaitable[None]) -> None:
@@ -78,3 +96,14 @@ class Doors:
             return ev.ReleaseFailed(door)
         log.info("door_released", door=door, count=effect.count)
         return ev.ReleaseConfirmed(door)
+
+
+def signal_of(state: TransactionState) -> GateSignal:
+    """Return what lights and sounder tell: green only at a door that is being released, the sounder while something is wrong."""
+    if state.fire:
+        return GateSignal.EVACUATE
+    if state.emergency_stop or state.tamper or state.irregularities:
+        return GateSignal.ALARM
+    if state.door is None or state.lockdown:
+        return GateSignal.CLOSED
+    return GateSignal.ENTER if state.door is dr.DoorName.ENTRANCE else GateSignal.LEAVE

@@ -16,6 +16,12 @@ _HOLDS = {
     "camera": ReasonCode.CAMERA_FAULT,
     "barrier": ReasonCode.BARRIER_FAULT,
 }
+_IRREGULARITIES = {
+    dc.Irregularity.DOOR_FORCED: ReasonCode.DOOR_FORCED,
+    dc.Irregularity.PASSAGE_WITHOUT_RELEASE: ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    dc.Irregularity.TAILGATING: ReasonCode.TAILGATING,
+    dc.Irregularity.WRONG_WAY: ReasonCode.WRONG_WAY,
+}
 _ABORTED_STEPS = {
     "document_reader": ev.Step.DOCUMENT,
     "chip_reader": ev.Step.CHIP,
@@ -94,5 +100,6 @@ class Intake:
                 inputs.fire,
                 inputs.tamper,
                 inputs.emergency_stop,
+                frozenset(_IRREGULARITIES[kind] for kind in inputs.irregularities),
             ),
         )

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door, FrameCaptured
+from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door, FrameCaptured, GateSignal
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Crossing, Decision
@@ -40,6 +40,10 @@ class LaneBarrier(Protocol):
 
     async def lift_lockdown(self) -> None:
         """Take releases again."""
+        ...
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this; nothing on a gate without any."""
         ...
 
 
@@ -170,6 +174,7 @@ class FaceMatcher(Protocol):
         width_px: int,
         height_px: int,
         t_mono_s: float,
+        *,
         beside: Sequence[FrameCaptured] = (),
     ) -> Capture:
         """Find the face in a camera frame and compare it with the transaction's reference.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from drivers.contracts import BarrierInputs
+from drivers.contracts import BarrierInputs, Irregularity
 from gate_agent.domain.walk_through_events import FaceStanding, SeenFace, ZoneChanged
 from models.results import FaceBox, FaceFinding
 
@@ -87,6 +87,7 @@ def zone_of(inputs: BarrierInputs) -> ZoneChanged:
         inputs.occupancy,
         inputs.exit_passages,
         inputs.fire,
-        inputs.tamper,
+        inputs.tamper
+        or bool(set(inputs.irregularities) - {Irregularity.TAILGATING}),  # two on one release it sees by itself
         inputs.emergency_stop,
     )

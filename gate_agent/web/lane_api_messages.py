@@ -241,6 +241,7 @@ class GateSnapshot(Message):
     lanes: list[LaneView]
     alarms: list[AlarmView]
     customs_tasks: list[CustomsTaskView]
+    can_unlock_seals: bool = Field(default=False, description="whether a port of this gate may tell seals to open")
     link: LinkView
     recent: list[TransactionView] = Field([], description="the last transactions that ended, newest first")
     face_rates: list[FaceRatesView] = Field([], description="one row a lane; a console shows them to supervisors")
@@ -331,6 +332,7 @@ class GuardAction(StrEnum):
     CLOSE_CUSTOMS_TASK = "close_customs_task"
     CORRECT_READING = "correct_reading"
     LOCKDOWN_LANE = "lockdown_lane"
+    UNLOCK_SEAL = "unlock_seal"
 
 
 class Authorisation(Message):
@@ -348,6 +350,7 @@ class Authorisation(Message):
     lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         (), max_length=3, description="the lines as an officer reads them"
     )
+    seal_id: str = Field("", max_length=64, description="the seal to unlock")
     session_id: str = Field(min_length=8, max_length=64)
     nonce: str = Field(min_length=16, max_length=64)
     issued_at: datetime

@@ -11,7 +11,7 @@ from drivers.barrier.driver import ModbusBarrier, build, build_rtu
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient
 from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
-from drivers.contracts import BarrierInputs, DeviceEvent, Door
+from drivers.contracts import BarrierInputs, DeviceEvent, Door, Irregularity
 from drivers.link import Link
 from gate_agent.clock import SystemClock
 
@@ -41,12 +41,12 @@ class Running:
         """Push a door open again and again; return the shortest time until that was told, of at most four tries."""
         waited_s: list[float] = []
         while not waited_s or (min(waited_s) >= 1.0 and len(waited_s) < 4):
-            await self.until(lambda: not self.inputs()[-1].tamper, 20.0)
+            await self.until(lambda: not self.inputs()[-1].irregularities, 20.0)
             known = len(self.events)
             forced_s = SystemClock().monotonic_s()
             self.twin.force(door)
-            await self.until(lambda: self.inputs()[-1].tamper, 10.0)
-            told = next(e for e in self.events[known:] if isinstance(e.data, BarrierInputs) and e.data.tamper)
+            await self.until(lambda: Irregularity.DOOR_FORCED in self.inputs()[-1].irregularities, 10.0)
+            told = next(e for e in self.events[known:] if isinstance(e.data, BarrierInputs) and e.data.irregularities)
             waited_s.append(told.t_mono_s - forced_s)
         return min(waited_s)
 

@@ -36,7 +36,7 @@ async def page_http(_folder: Path) -> Rig:
 
     def options() -> dict[str, object]:
         return {
-            "url": f"http://127.0.0.1:{twin.port}",
+            "source": f"http://127.0.0.1:{twin.port}",
             "presence_path": PRESENCE_PATH,
             "poll_s": 0.01,
             "reply_timeout_s": 0.2,

@@ -10,7 +10,7 @@ from drivers.barrier.board_maps import GENERIC, read_map
 from drivers.barrier.driver import build
 from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
 from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
-from drivers.contracts import BarrierInputs, DeviceState, Door, StateChanged, Unsupported
+from drivers.contracts import BarrierInputs, DeviceState, Door, GateSignal, Irregularity, StateChanged, Unsupported
 from drivers.errors import NotReady, OptionsRefused
 from gate_agent.clock import SystemClock
 from tests.contract.barrier_bench import Gate
@@ -154,8 +154,8 @@ async def test_without_a_release_counter_the_output_proves_it(twin: AnyTwin) -> 
 @pytest.mark.parametrize("door", list(Door), ids=lambda door: door.value)
 async def test_a_door_that_moves_without_our_release_is_told_within_a_second(gate: Gate, door: Door) -> None:
     assert await gate.told_of_force_s(door) < 1.0
-    assert (await gate.driver.read_inputs()).tamper
-    await gate.until(lambda: not gate.inputs()[-1].tamper)  # shut again, and told long enough
+    assert Irregularity.DOOR_FORCED in (await gate.driver.read_inputs()).irregularities
+    await gate.until(lambda: not gate.inputs()[-1].irregularities)  # shut again, and told long enough
 
 
 async def test_an_emergency_stop_is_observed_and_excuses_no_door(gate: Gate) -> None:
@@ -163,7 +163,7 @@ async def test_an_emergency_stop_is_observed_and_excuses_no_door(gate: Gate) -> 
     await gate.until(lambda: gate.inputs()[-1].emergency_stop)
     assert not gate.inputs()[-1].fire
     gate.twin.force(Door.EXIT)  # it stops the drives and opens nothing
-    await gate.until(lambda: gate.inputs()[-1].tamper)
+    await gate.until(lambda: Irregularity.DOOR_FORCED in gate.inputs()[-1].irregularities)
     gate.twin.emergency_stop(False)
     await gate.until(lambda: not gate.inputs()[-1].emergency_stop)
 
@@ -181,7 +181,100 @@ async def test_releases_and_fire_are_no_tampering(gate: Gate) -> None:
     gate.twin.fire(False)
     await gate.until(lambda: not gate.inputs()[-1].entrance_open)
     await asyncio.sleep(0.1)
-    assert not any(inputs.tamper for inputs in gate.inputs())
+    assert not any(inputs.irregularities for inputs in gate.inputs())
+
+
+async def test_more_passages_than_released_are_tailgating(gate: Gate) -> None:
+    await gate.driver.release(Door.EXIT, 1, 5.0)
+    assert gate.twin.walk_out()
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1)
+    gate.twin.slip_through(Door.EXIT)  # behind him, before the door is shut
+    await gate.until(lambda: gate.inputs()[-1].irregularities == (Irregularity.TAILGATING,))
+    await gate.until(lambda: not gate.inputs()[-1].irregularities)
+
+
+async def test_two_on_one_release_are_tailgating_and_two_on_two_are_not(gate: Gate) -> None:
+    await gate.driver.release(Door.EXIT, 2, 5.0)
+    assert gate.twin.walk_out()
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 1)
+    await gate.until(lambda: gate.twin.is_released(Door.EXIT))
+    assert gate.twin.walk_out()
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 2)
+    await asyncio.sleep(0.1)
+    assert not any(inputs.irregularities for inputs in gate.inputs())
+    await gate.driver.release(Door.EXIT, 1, 5.0)
+    gate.twin.slip_through(Door.EXIT, 2)
+    await gate.until(lambda: Irregularity.TAILGATING in gate.inputs()[-1].irregularities)
+
+
+async def test_a_passage_that_nothing_released_is_told(gate: Gate) -> None:
+    gate.twin.slip_through(Door.EXIT)
+    await gate.until(lambda: gate.inputs()[-1].irregularities == (Irregularity.PASSAGE_WITHOUT_RELEASE,))
+
+
+@pytest.mark.parametrize("door", list(Door), ids=lambda door: door.value)
+async def test_a_passage_against_the_direction_is_told(gate: Gate, door: Door) -> None:
+    gate.twin.walk_back(door)
+    await gate.until(lambda: gate.inputs()[-1].irregularities == (Irregularity.WRONG_WAY,))
+
+
+async def test_the_way_back_through_a_released_entrance_is_no_wrong_way_but_in_through_the_exit_is(gate: Gate) -> None:
+    await gate.driver.release(Door.ENTRANCE, 1, 5.0)
+    gate.twin.walk_back(Door.ENTRANCE)
+    await gate.until(lambda: gate.inputs()[-1].entrance_back_passages == 1)
+    await asyncio.sleep(0.1)
+    assert not any(inputs.irregularities for inputs in gate.inputs())
+    await gate.driver.release(Door.EXIT, 1, 5.0)
+    gate.twin.walk_back(Door.EXIT)
+    await gate.until(lambda: Irregularity.WRONG_WAY in gate.inputs()[-1].irregularities)
+
+
+async def test_passages_in_a_fire_accuse_nobody(gate: Gate) -> None:
+    gate.twin.fire(True)
+    await gate.until(lambda: gate.inputs()[-1].fire)
+    gate.twin.slip_through(Door.EXIT, 3)
+    gate.twin.walk_back(Door.ENTRANCE)
+    await gate.until(lambda: gate.inputs()[-1].exit_passages == 3)
+    gate.twin.fire(False)
+    await gate.until(lambda: not gate.inputs()[-1].fire)
+    await asyncio.sleep(0.1)
+    assert not any(inputs.irregularities for inputs in gate.inputs())
+
+
+LIGHTS = {
+    GateSignal.CLOSED: {"entrance_red", "exit_red"},
+    GateSignal.ENTER: {"entrance_green", "exit_red"},
+    GateSignal.LEAVE: {"entrance_red", "exit_green"},
+    GateSignal.ALARM: {"entrance_red", "exit_red", "sounder"},
+    GateSignal.EVACUATE: {"entrance_green", "exit_green"},
+}
+
+
+async def test_lights_and_sounder_tell_what_they_are_told_and_again_after_a_lost_connection(gate: Gate) -> None:
+    assert "signal" in gate.driver.capabilities
+    await gate.until(lambda: gate.twin.lights == LIGHTS[GateSignal.CLOSED])
+    for signal in GateSignal:
+        await gate.driver.signal(signal)
+        assert gate.twin.lights == LIGHTS[signal]
+    await gate.twin.unplug()
+    await gate.until(lambda: gate.driver.state is DeviceState.ABSENT)
+    with pytest.raises(NotReady):
+        await gate.driver.signal(GateSignal.LEAVE)
+    await gate.twin.plug()
+    await gate.until(lambda: gate.twin.lights == LIGHTS[GateSignal.LEAVE])
+    await gate.stop()
+    await gate.until(lambda: not gate.twin.lights)  # the watchdog: a gate without its software shows no green
+
+
+async def test_a_gate_without_lights_says_so(twin: AnyTwin) -> None:
+    points = {name: p.model_dump() for name, p in read_map(GENERIC).points.items() if "_green" not in name}
+    points = {name: point for name, point in points.items() if "_red" not in name and name != "sounder"}
+    gate = Gate(twin, table={"points": points})
+    await gate.until(gate.inputs)
+    assert "signal" not in gate.driver.capabilities
+    with pytest.raises(Unsupported):
+        await gate.driver.signal(GateSignal.ALARM)
+    await gate.stop()
 
 
 async def test_a_release_that_was_ended_permits_no_opening(gate: Gate) -> None:
@@ -189,13 +282,13 @@ async def test_a_release_that_was_ended_permits_no_opening(gate: Gate) -> None:
     await gate.driver.end_releases()
     await asyncio.sleep(0.6)
     gate.twin.force(Door.EXIT)
-    await gate.until(lambda: gate.inputs()[-1].tamper)
+    await gate.until(lambda: Irregularity.DOOR_FORCED in gate.inputs()[-1].irregularities)
 
 
 async def test_a_release_of_one_door_permits_nothing_to_the_other(gate: Gate) -> None:
     await gate.driver.release(Door.ENTRANCE, 1, 30.0)
     gate.twin.force(Door.EXIT)
-    await gate.until(lambda: gate.inputs()[-1].tamper)
+    await gate.until(lambda: Irregularity.DOOR_FORCED in gate.inputs()[-1].irregularities)
 
 
 @pytest.mark.parametrize("keeps_open", [False, True], ids=["locks after a passage", "stays unlocked"])
@@ -210,7 +303,7 @@ async def test_a_family_passes_on_one_release_and_nobody_after_it(gate: Gate, ke
     await asyncio.sleep(0.1)
     assert not gate.twin.walk_out()
     assert set(gate.released()) == {Door.EXIT}
-    assert not any(inputs.tamper for inputs in gate.inputs())
+    assert not any(inputs.irregularities for inputs in gate.inputs())
 
 
 async def test_a_release_for_several_ends_with_its_time(gate: Gate) -> None:
@@ -321,7 +414,7 @@ async def test_a_lane_with_an_exit_only(twin: AnyTwin) -> None:
     points["fire"]["invert"] = True
     gate = Gate(twin, table={"points": points})
     await gate.until(gate.inputs)
-    assert gate.driver.capabilities == {"exit"}
+    assert gate.driver.capabilities == {"exit", "signal"}
     assert gate.inputs()[0].fire  # normally closed contact, reported as wired
     with pytest.raises(Unsupported):
         await gate.driver.release(Door.ENTRANCE, 1, 1.0)

@@ -64,7 +64,7 @@ async def test_one_passage_ends_the_release(gate: Gate) -> None:
     await gate.driver.release(Door.EXIT, 1, 30.0)
     assert gate.twin.walk_out()
     await gate.until(lambda: not gate.twin.is_released(Door.EXIT))
-    assert not any(inputs.tamper for inputs in gate.inputs())
+    assert not any(inputs.irregularities for inputs in gate.inputs())
 
 
 async def test_the_watchdog_of_the_map_ends_a_release_when_the_software_is_gone(gate: Gate) -> None:
@@ -230,7 +230,7 @@ def test_a_built_in_map_is_usable_and_says_where_it_is_from(name: str) -> None:
     assert table.source
     extra = {} if table.takes_ttl else {"board_watchdog_s": 5}
     driver = build("barrier-1", {"host": "h", "map": name, **extra}, lambda _event: None, SystemClock())
-    assert driver.capabilities == {"entrance", "exit"}
+    assert driver.capabilities == {"entrance", "exit", "signal"}
 
 
 def test_the_maps_of_plain_boards_read_what_their_lists_say() -> None:

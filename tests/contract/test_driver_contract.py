@@ -198,8 +198,6 @@ async def test_it_tells_only_what_it_declared(bench: Bench) -> None:
 
 
 async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:
-    if not bench.rig.is_taped:
-        pytest.skip("no byte stream")
     await bench.rig.twin.plug()
     tape = MemoryTape(CLOCK)
     bench.start()
@@ -218,6 +216,9 @@ async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:
     recorded = [(event.data, event.raw) for event in bench.events if not isinstance(event.data, StateChanged)]
     assert len(recorded) >= 21
     replayed = [(event.data, event.raw) for event in again if not isinstance(event.data, StateChanged)]
+    if not bench.rig.is_taped:  # a channel with keys of its own each time: nothing of a tape is believed
+        assert replayed == []
+        return
     # The tape may end with bytes that came in when the driver was already being stopped.
     assert replayed[: len(recorded)] == recorded
     assert len(replayed) - len(recorded) <= 2

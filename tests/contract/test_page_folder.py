@@ -1,8 +1,8 @@
 """A full-page reader's folder: each document taken once and destroyed, torn, foreign and hostile files refused, presence and orders."""
 
 import asyncio
-import contextlib
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -12,63 +12,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contracts import (
-    DeviceEvent,
     DeviceState,
-    DocumentImage,
     DocumentPresented,
     DocumentRemoved,
     MrzRead,
-    ReadFailed,
-    StateChanged,
     Unsupported,
 )
-from drivers.document_reader.page_folder import PageFolder, build
+from drivers.document_reader.page_folder import build
 from drivers.document_reader.page_folder_twin import AGAIN, ALIVE, PRESENT, PageFolderTwin
 from drivers.document_reader.page_patterns import PagePatterns
 from drivers.errors import OptionsRefused
 from gate_agent.clock import SystemClock
 from tests.contract.rig_core import LINES
 from tests.contract.rig_pages import PICTURE
+from tests.contract.running_driver import RunningDriver
 
 ALL = {"white": PICTURE, "infrared": PICTURE[:-2] + b"i\xff\xd9", "ultraviolet": PICTURE[:-2] + b"u\xff\xd9"}
 
 
-class Bench:
+class Bench(RunningDriver):
     """A running driver on a twin's folder."""
 
     def __init__(self, folder: Path, **options: object) -> None:
         self.twin = PageFolderTwin(folder / "pages")
         self.path = self.twin.path
-        self.events: list[DeviceEvent] = []
-        settings = {"path": str(self.path), "poll_s": 0.01, "settle_s": 0.05, "quiet_s": 0.2, "dead_s": 10.0, **options}
-        self.driver: PageFolder = build("pages", settings, self.events.append, SystemClock())
-        self.task: asyncio.Task[None] | None = None
+        settings = {"path": str(self.path), "poll_s": 0.01, "settle_s": 0.05, "quiet_s": 0.2, "dead_s": 10.0}
+        super().__init__("page_folder", **{**settings, **options})
 
     async def start(self) -> None:
         await self.twin.plug()
-        self.task = asyncio.create_task(self.driver.run())
-        await self.until(lambda: self.driver.state is DeviceState.READY)
+        self.run()
+        await self.until_ready()
 
     async def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.task
+        await super().stop()
         await self.twin.unplug()
-
-    async def until(self, is_met: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
-            while not is_met():
-                await asyncio.sleep(0.005)
-
-    def told(self) -> list[Any]:
-        return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
-
-    def pictures(self) -> list[DocumentImage]:
-        return [one for one in self.told() if isinstance(one, DocumentImage)]
-
-    def refused(self) -> list[str]:
-        return [one.reason for one in self.told() if isinstance(one, ReadFailed)]
 
     def names(self) -> list[str]:
         return sorted(
@@ -108,17 +86,14 @@ async def test_a_document_is_told_whole_and_destroyed(benches: Benches) -> None:
 
 async def test_it_is_ready_without_a_word_of_the_program_when_the_disk_answers(benches: Benches) -> None:
     bench = await benches()
-    assert [change.state for change in (e.data for e in bench.events) if isinstance(change, StateChanged)] == [
-        DeviceState.STARTING,
-        DeviceState.READY,
-    ]
+    assert bench.states() == [DeviceState.STARTING, DeviceState.READY]
 
 
 async def test_what_lay_there_before_is_nobodys(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.path.mkdir(mode=0o700)
     for role, content in ALL.items():
-        bench.twin.leave({"white": "1-white.jpg", "infrared": "1-ir.jpg", "ultraviolet": "1-uv.jpg"}[role], content)
+        bench.twin.write({"white": "1-white.jpg", "infrared": "1-ir.jpg", "ultraviolet": "1-uv.jpg"}[role], content)
     (bench.path / "readme").write_text("the maker's")
     await bench.start()
     await asyncio.sleep(0.2)
@@ -318,11 +293,52 @@ async def test_a_folder_that_everybody_may_write_is_refused(tmp_path: Path) -> N
     bench = Bench(tmp_path, reconnect_limit_s=0.1)
     bench.path.mkdir()
     bench.path.chmod(0o777)
-    task = asyncio.create_task(bench.driver.run())
-    await bench.until(lambda: bench.driver.state is DeviceState.FAULT)
-    assert bench.driver.reporter.fault_code == "DRV-LNK-002"
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    bench.run()
+    await bench.until_fault("DRV-LNK-002")
+    await bench.stop()
+
+
+async def test_a_disk_that_hangs_is_a_fault_and_keeps_one_thread(benches: Benches) -> None:
+    bench = await benches(dead_s=0.6, reconnect_limit_s=0.1)
+    files, answers = bench.driver.source.files, threading.Event()
+    original, threads = files.look, threading.active_count()
+
+    def hanging(now_s: float) -> Any:
+        answers.wait(30)
+        return original(now_s)
+
+    files.look = hanging
+    await bench.until_fault("DRV-DEV-001")
+    await asyncio.sleep(0.5)
+    assert threading.active_count() <= threads
+    files.look = original
+    answers.set()
+    await bench.until_ready()
+    bench.twin.present(ALL)
+    await bench.until(bench.pictures)
+
+
+async def test_documents_that_come_together_are_told_one_by_one(benches: Benches) -> None:
+    bench = await benches(pictures={"white": "{document}.jpg"})
+    for count in range(20):
+        part = bench.path / f"{99 - count}.part"
+        part.write_bytes(PICTURE[:-2] + bytes((count,)) + b"\xff\xd9")
+        os.utime(part, (count, count))
+    for part in bench.path.glob("*.part"):
+        part.rename(part.with_suffix(".jpg"))
+    await bench.until(lambda: len(bench.pictures()) == 20)
+    assert {one.content[-3] for one in bench.pictures()} == set(range(20))
+    assert bench.told().count(DocumentPresented()) == 20
+
+
+async def test_a_folder_full_of_other_files_is_said(benches: Benches) -> None:
+    bench = await benches(reconnect_limit_s=0.1)
+    for count in range(1001):
+        (bench.path / f"{count}.log").touch()
+    await bench.until_fault("DRV-LNK-002")
+    for path in bench.path.glob("*.log"):
+        path.unlink()
+    await bench.until_ready()
 
 
 @pytest.mark.parametrize(

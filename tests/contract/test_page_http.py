@@ -6,6 +6,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,18 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contracts import (
-    DeviceEvent,
     DeviceState,
-    DocumentImage,
     DocumentPresented,
     DocumentRemoved,
     MrzRead,
-    ReadFailed,
     StateChanged,
 )
 from drivers.document_reader.json_place import compiled, value_at
 from drivers.document_reader.page_answer import AnswerRefused, page_in, presence_in
-from drivers.document_reader.page_http import PageHttp, PageHttpOptions, build
+from drivers.document_reader.page_http import PageHttpOptions, build
 from drivers.document_reader.page_http_twin import (
     LIFE_PATH,
     LINES_PLACE,
@@ -40,57 +38,28 @@ from drivers.document_reader.page_http_twin import (
     PageHttpTwin,
     processed,
 )
+from drivers.endpoints import endpoints_of
 from drivers.errors import OptionsRefused
 from drivers.http_exchange import Response
+from drivers.reach import REACH, AllowList, Endpoint
 from gate_agent.clock import SystemClock
 from tests.contract.rig_core import LINES
 from tests.contract.rig_pages import PICTURE
+from tests.contract.running_driver import RunningDriver
 
 ALL = {"white": PICTURE, "infrared": PICTURE[:-2] + b"i\xff\xd9", "ultraviolet": PICTURE[:-2] + b"u\xff\xd9"}
-SHAPE = PageHttpOptions(url="http://127.0.0.1:1", lines=LINES_PLACE).shape()
+SHAPE = PageHttpOptions(source="http://127.0.0.1:1", lines=LINES_PLACE).shape()
 
 
-class Bench:
+class Bench(RunningDriver):
     """A running driver on a twin."""
 
     def __init__(self, twin: PageHttpTwin, **options: object) -> None:
         self.twin = twin
-        self.events: list[DeviceEvent] = []
-        settings = {
-            "url": f"http://127.0.0.1:{twin.port}",
-            "presence_path": PRESENCE_PATH,
-            "poll_s": 0.01,
-            "dead_s": 10.0,
-            "reconnect_limit_s": 0.1,
-            **options,
-        }
-        self.driver: PageHttp = build("pages", settings, self.events.append, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 10) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
-
-    async def until_ready(self) -> None:
-        await self.until(lambda: self.driver.state is DeviceState.READY)
-
-    def faults(self) -> list[str]:
-        return [event.data.fault for event in self.events if isinstance(event.data, StateChanged)]
-
-    def told(self) -> list[Any]:
-        return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
-
-    def pictures(self) -> list[DocumentImage]:
-        return [one for one in self.told() if isinstance(one, DocumentImage)]
-
-    def refused(self) -> list[str]:
-        return [one.reason for one in self.told() if isinstance(one, ReadFailed)]
+        settings = {"source": f"http://127.0.0.1:{twin.port}", "presence_path": PRESENCE_PATH, "poll_s": 0.01}
+        limits = {"dead_s": 10.0, "reconnect_limit_s": 0.1}
+        super().__init__("page_http", **{**settings, **limits, **options})
+        self.run()
 
 
 Benches = Callable[..., Coroutine[Any, Any, Bench]]
@@ -146,6 +115,20 @@ async def test_a_service_that_waits_for_documents_by_itself(benches: Benches) ->
     await bench.until(bench.pictures)
     bench.twin.canned[PROCESS_PATH] = Response(204)
     assert bench.told()[0] == DocumentPresented()
+
+
+async def test_a_service_that_holds_its_answer_back_is_asked_seldom(benches: Benches) -> None:
+    bench = await benches(presence_path=f"{PRESENCE_PATH}?wait=3", presence_wait_s=3.0, dead_s=30.0)
+    await bench.until_ready()
+    bench.twin.hold_s = 3.0
+    await asyncio.sleep(0.5)
+    asked = len(bench.twin.requests)
+    await asyncio.sleep(0.5)
+    assert len(bench.twin.requests) - asked <= 1
+    bench.twin.present(ALL)
+    await bench.until(lambda: len(bench.pictures()) == 3)
+    bench.twin.remove()
+    await bench.until(lambda: bench.told()[-1] == DocumentRemoved())
 
 
 async def test_a_service_without_presence_reads_on_command_and_shows_that_it_lives(benches: Benches) -> None:
@@ -307,7 +290,7 @@ async def test_only_the_pinned_authority_is_trusted(tmp_path: Path, is_trusted: 
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
     twin.port = server.sockets[0].getsockname()[1]
     address = f"https://127.0.0.1:{twin.port}"
-    bench = Bench(twin, url=address, ca_file=str(ours if is_trusted else other))
+    bench = Bench(twin, source=address, ca_file=str(ours if is_trusted else other))
     if is_trusted:
         await bench.until_ready()
     else:
@@ -317,12 +300,38 @@ async def test_only_the_pinned_authority_is_trusted(tmp_path: Path, is_trusted: 
     server.close()
 
 
+@pytest.mark.parametrize("is_listed", [True, False], ids=["listed", "not listed"])
+async def test_a_host_process_reaches_only_what_its_list_names(benches: Benches, is_listed: bool) -> None:
+    bench = await benches(source="http://127.0.0.1:9")  # only for its twin
+    port = bench.twin.port
+    names: list[str] = []
+
+    async def resolver(host: str, _port: int) -> str:
+        names.append(host)
+        return "127.0.0.1"
+
+    options = {"source": f"http://reader.gate.local:{port}", "is_plain_allowed": True}
+    assert endpoints_of("page_http", options).connects == (Endpoint("reader.gate.local", port),)
+    allowed = [Endpoint("reader.gate.local", port)] if is_listed else []
+    context = copy_context()
+    context.run(REACH.set, AllowList(allowed, resolver=resolver))
+    hosted = context.run(Bench, bench.twin, **options)
+    if is_listed:
+        await hosted.until_ready()
+        assert names == ["reader.gate.local"]
+    else:
+        await hosted.until_fault("DRV-LNK-005")
+        assert names == []
+        assert bench.twin.requests == []
+    await hosted.stop()
+
+
 @pytest.mark.parametrize(
     ("options", "place"),
     [
-        ({"url": "ftp://127.0.0.1"}, "url"),
-        ({"url": "http://10.0.0.7:8080"}, "https"),
-        ({"url": "http://user:word@127.0.0.1"}, "url"),
+        ({"source": "ftp://127.0.0.1"}, "source"),
+        ({"source": "http://10.0.0.7:8080"}, "https"),
+        ({"source": "http://user:word@127.0.0.1"}, "source"),
         ({"presence": "present"}, "begins with /"),
         ({"pictures": {"white": "/{lightIndex}"}}, "a choice is"),
         ({"pictures": {"coaxial": "/a"}}, "no picture is called"),
@@ -332,7 +341,7 @@ async def test_only_the_pinned_authority_is_trusted(tmp_path: Path, is_trusted: 
 )
 def test_options_that_cannot_be_meant_are_refused(options: dict[str, object], place: str) -> None:
     with pytest.raises(OptionsRefused, match=place):
-        build("pages", {"url": "http://127.0.0.1:1", **options}, lambda _event: None, SystemClock())
+        build("pages", {"source": "http://127.0.0.1:1", **options}, lambda _event: None, SystemClock())
 
 
 def test_places_choose_from_lists_and_go_on_where_the_first_leads_nowhere() -> None:

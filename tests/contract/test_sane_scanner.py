@@ -1,7 +1,6 @@
 """A flatbed through scanimage: its test backend as the second party, and a virtual scanner that hangs, fails and floods."""
 
 import asyncio
-import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -14,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.contracts import DeviceEvent, DeviceState, DocumentImage, DocumentPresented, ReadFailed, StateChanged
-from drivers.document_reader.sane_scanner import SaneScanner, build
+from drivers.contracts import DeviceState, DocumentPresented
+from drivers.document_reader.sane_scanner import build
 from drivers.document_reader.scanimage import found_scanners
 from drivers.document_reader.scanimage_twin import BUTTON, DEVICE, ScanimageTwin
 from drivers.document_reader.scanimage_words import LIST_FORMAT, failure, is_pressed, options_in, scanners_in
@@ -24,44 +23,18 @@ from gate_agent.cli.devices_discover import discovered_scanners
 from gate_agent.clock import SystemClock
 from gate_agent.settings import DeviceSettings
 from tests.contract.rig_pages import PICTURE
+from tests.contract.running_driver import RunningDriver
 
 SCANIMAGE = shutil.which("scanimage")
 with_scanimage = pytest.mark.skipif(SCANIMAGE is None, reason="Debian's sane-utils is not installed")
 
 
-class Bench:
+class Bench(RunningDriver):
     """A running driver."""
 
     def __init__(self, **options: object) -> None:
-        self.events: list[DeviceEvent] = []
-        settings = {"poll_s": 0.01, "reconnect_limit_s": 0.1, **options}
-        self.driver: SaneScanner = build("flatbed", settings, self.events.append, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 15) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
-
-    async def until_ready(self) -> None:
-        await self.until(lambda: self.driver.state is DeviceState.READY)
-
-    def faults(self) -> list[str]:
-        return [event.data.fault for event in self.events if isinstance(event.data, StateChanged)]
-
-    def told(self) -> list[Any]:
-        return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
-
-    def pictures(self) -> list[DocumentImage]:
-        return [one for one in self.told() if isinstance(one, DocumentImage)]
-
-    def refused(self) -> list[str]:
-        return [one.reason for one in self.told() if isinstance(one, ReadFailed)]
+        super().__init__("sane_scanner", **{"poll_s": 0.01, "reconnect_limit_s": 0.1, **options})
+        self.run()
 
 
 Benches = Callable[..., Coroutine[Any, Any, Bench]]

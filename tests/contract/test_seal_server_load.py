@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from drivers.contracts import DeviceEvent, DeviceState, SealReported, StateChanged
-from drivers.seal_tracker import driver as seal_driver
+from drivers.contracts import DeviceState
 from drivers.seal_tracker.allowance import BURST_S, Allowance
 from drivers.seal_tracker.jointech import encode_lock_frame, lock_answer
-from gate_agent.clock import SystemClock
 from tests.bench.seal_load import Acknowledged, TooFewDescriptors, acknowledged, frame_of
+from tests.contract.seal_serving import SealServer, serving
 
 CONNECTIONS = 1000
 MESSAGES = 5
@@ -39,34 +37,8 @@ def test_a_thousand_trackers_cost_little_memory_and_processor_time(load: Acknowl
     assert load.server_growth_bytes < 128 << 20, "twenty megabytes are usual"
 
 
-class Server:
-    """A running server and what it told, by seal."""
-
-    def __init__(self, **options: object) -> None:
-        self.events: list[DeviceEvent] = []
-        self.driver = seal_driver.build("seals", {"port": 0, **options}, self.events.append, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    def reports(self, seal: int) -> int:
-        name = f"99{seal:08d}"
-        return sum(isinstance(event.data, SealReported) and event.data.seal_id == name for event in self.events)
-
-    def faults(self) -> list[str]:
-        return [event.data.fault for event in self.events if isinstance(event.data, StateChanged)]
-
-
-@contextlib.asynccontextmanager
-async def serving(**options: object) -> AsyncIterator[Server]:
-    server = Server(**options)
-    try:
-        async with asyncio.timeout(30):
-            while server.driver.state is not DeviceState.STARTING:
-                await asyncio.sleep(0.005)
-        yield server
-    finally:
-        server.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await server.task
+def reports_of(server: SealServer, seal: int) -> int:
+    return sum(report.seal_id == f"99{seal:08d}" for report in server.reports())
 
 
 def numbered(seal: int, count: int) -> list[bytes]:
@@ -89,7 +61,7 @@ async def converse(port: int, seal: int, messages: int) -> int:
 
 async def test_a_flooding_tracker_gets_what_it_may_send_and_slows_nobody() -> None:
     rate_bytes_s = 2048
-    async with serving(rate_limit_bytes_s=rate_bytes_s) as server, asyncio.timeout(120):
+    async with serving(rate_limit_bytes_s=rate_bytes_s) as server:
         _, flood = await asyncio.open_connection("127.0.0.1", server.driver.port)
         silent = [await asyncio.open_connection("127.0.0.1", server.driver.port) for _ in range(5)]
         frames = numbered(1, 20_000)
@@ -98,8 +70,8 @@ async def test_a_flooding_tracker_gets_what_it_may_send_and_slows_nobody() -> No
         assert await asyncio.gather(*(converse(server.driver.port, seal, 20) for seal in range(10, 30))) == [20] * 20
         spent_s = time.monotonic() - started_s
         most = rate_bytes_s * (BURST_S + spent_s) / len(frames[0]) + 4096 / len(frames[0]) + 2
-        assert server.reports(1) <= most
-        assert server.reports(1) < len(frames), "held back"
+        assert reports_of(server, 1) <= most
+        assert reports_of(server, 1) < len(frames), "held back"
         assert "DRV-SEA-012" not in server.faults(), "and not cut: it may be a tracker that empties its memory"
         flood.transport.abort()
         for _, writer in silent:
@@ -107,7 +79,7 @@ async def test_a_flooding_tracker_gets_what_it_may_send_and_slows_nobody() -> No
 
 
 async def test_bytes_that_never_make_a_frame_are_ended_by_time_too() -> None:
-    async with serving(silent_s=0.5) as server, asyncio.timeout(60):
+    async with serving(silent_s=0.5) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.driver.port)
         with contextlib.suppress(OSError):
             while not reader.at_eof():
@@ -120,7 +92,7 @@ async def test_bytes_that_never_make_a_frame_are_ended_by_time_too() -> None:
 
 
 async def test_one_too_many_is_turned_away_and_the_fault_stands_until_a_place_is_free() -> None:
-    async with serving(connections_limit=1) as server, asyncio.timeout(60):
+    async with serving(connections_limit=1) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.driver.port)
         report = frame_of(1, 0)
         writer.write(encode_lock_frame(report))

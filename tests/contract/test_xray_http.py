@@ -3,57 +3,50 @@
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from drivers.contracts import DeviceEvent, DeviceState, StateChanged
+from drivers.contracts import DeviceState
+from drivers.endpoints import endpoints_of
 from drivers.errors import OptionsRefused
+from drivers.reach import REACH, AllowList, Endpoint
 from drivers.surroundings import XrayDecision, XrayReported
-from drivers.xray_inbox.http_driver import XrayHttp, build
+from drivers.xray_inbox.http_driver import build
 from drivers.xray_inbox.http_twin import XrayHttpTwin
 from gate_agent.clock import SystemClock
+from tests.contract.running_driver import RunningDriver
 from tests.contract.test_page_http import certificate
 
 GOOD = {"scan_id": "UTO-1", "decision": "alarm", "image_reference": "images/1.dcs"}
 JSON = {"Content-Type": "application/json"}
 
 
-class Bench:
+class Bench(RunningDriver):
     """A running inbox with a machine that posts to it."""
 
     def __init__(self, token: str = "", **options: object) -> None:
-        self.events: list[DeviceEvent] = []
-        settings = {"port": 0, "reconnect_limit_s": 0.1, **options}
-        self.driver: XrayHttp = build("xray", settings, self.events.append, SystemClock())
+        super().__init__("xray_http", **{"port": 0, "reconnect_limit_s": 0.1, **options})
         self.twin = XrayHttpTwin(token=token)
-        self.task = asyncio.create_task(self.driver.run())
+        self.run()
 
     async def start(self) -> None:
-        await self.until(lambda: self.driver.state is DeviceState.STARTING)
+        await self.until_state(DeviceState.STARTING)
         self.twin.port = self.driver.port
         await self.twin.plug()
 
     async def stop(self) -> None:
         await self.twin.unplug()
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-
-    async def until(self, is_met: Callable[[], object], seconds: float = 15) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await super().stop()
 
     def results(self) -> list[XrayReported]:
-        return [event.data for event in self.events if isinstance(event.data, XrayReported)]
-
-    def faults(self) -> list[str]:
-        return [event.data.fault for event in self.events if isinstance(event.data, StateChanged)]
+        return [one for one in self.told() if isinstance(one, XrayReported)]
 
     async def post(self, content: bytes, method: str = "POST", path: str = "/scans", **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
@@ -218,6 +211,7 @@ async def test_half_a_request_is_nobodys_result(benches: Benches) -> None:
     await asyncio.sleep(0.1)
     assert bench.results() == []
     assert (await bench.post(json.dumps(GOOD).encode())).status_code == 201
+    assert bench.task is not None
     assert not bench.task.done()
 
 
@@ -244,6 +238,20 @@ async def test_more_connections_than_allowed_are_turned_away(benches: Benches) -
         writer.transport.abort()
 
 
+async def test_stopping_waits_for_no_client(benches: Benches) -> None:
+    bench = await benches(request_timeout_s=60.0)
+    bench.driver.received = lambda _chunk, _t_mono_s: True  # nobody answers
+    waiting = asyncio.create_task(bench.post(json.dumps(GOOD).encode()))
+    held = await asyncio.open_connection("127.0.0.1", bench.driver.port)
+    await bench.until(lambda: len(bench.driver.source._writers) == 2)
+    async with asyncio.timeout(10):
+        await bench.stop()
+    with pytest.raises(httpx.HTTPError):
+        await waiting
+    held[1].transport.abort()
+    assert {task for task in asyncio.all_tasks() if "inbox" in task.get_name()} == set()
+
+
 async def test_tokens(benches: Benches, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("utopia-token\n")
@@ -256,6 +264,24 @@ async def test_tokens(benches: Benches, tmp_path: Path) -> None:
     assert bench.results() == []
     bench.twin.screen()
     await bench.until(bench.results)
+
+
+@pytest.mark.parametrize("is_listed", [True, False], ids=["listed", "not listed"])
+async def test_a_host_process_listens_only_where_its_list_names(is_listed: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = Endpoint("127.0.0.1", port)
+    assert endpoints_of("xray_http", {"port": port}).listens == (place,)
+    context = copy_context()
+    context.run(REACH.set, AllowList([], [place] if is_listed else []))
+    hosted = context.run(Bench, port=port)
+    if is_listed:
+        await hosted.start()
+        hosted.twin.screen()
+        await hosted.until(hosted.results)
+    else:
+        await hosted.until_fault("DRV-LNK-005")
+    await hosted.stop()
 
 
 async def test_an_address_that_may_not_post(benches: Benches) -> None:
@@ -316,10 +342,10 @@ async def test_an_unforeseen_exception_is_a_fault_and_the_client_posts_again(ben
     original = bench.driver.received
 
     def fail(_chunk: bytes, _t_mono_s: float) -> bool:
-        bench.driver.received = original  # type: ignore[method-assign]
+        bench.driver.received = original
         raise ZeroDivisionError
 
-    bench.driver.received = fail  # type: ignore[method-assign]
+    bench.driver.received = fail
     bench.twin.screen()
     await bench.until(lambda: len(bench.twin.answers) == 2)
     assert len(bench.results()) == 1

@@ -57,6 +57,8 @@ from drivers.printer.errors import ReceiptUndetermined
 from drivers.printer.twin import EscposTwin
 from drivers.registry import build
 from drivers.reporter import Reporter
+from drivers.seal_commands import UnlockOutcome
+from drivers.seal_tracker.jt808_twin import Jt808SealTwin
 from drivers.surroundings import XrayDecision, XrayReported
 from gate_agent.clock import SystemClock
 from tests.contract.virtual_passports import MRZ_INFORMATION, passport
@@ -632,6 +634,33 @@ async def test_a_receipt_whose_host_is_killed_is_undetermined(path: Path, tmp_pa
         await printing
     await guest.end()
     await twin.unplug()
+
+
+async def test_an_unlock_whose_host_is_killed_is_undetermined_and_one_that_was_not_sent_is_not(path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    options: dict[str, object] = {
+        "port": port, "protocol": "jt808", "allow_unlock": True, "models": {"99": ["vehicle_control"]},
+    }  # fmt: skip
+    host = Host(path, ("seals", "seal_server", options))
+    guest = Guest(path, "seals", "seal_server", options)
+    assert guest.device.capabilities == {"seals", "unlock"}
+    await guest.until_state(DeviceState.STARTING)
+    async with Jt808SealTwin(port, CLOCK, seal_id="990000000007") as twin:
+        await twin.tell(41.0, 69.0)
+        unlock = asyncio.create_task(guest.device.unlock("990000000007"))
+        twin.answer(await twin.command())
+        assert await unlock is UnlockOutcome.CONFIRMED
+        with pytest.raises(DriverFault, match="not connected"):
+            await guest.device.unlock("990000000008")
+        unlock = asyncio.create_task(guest.device.unlock("990000000007"))
+        await twin.command()
+        host.kill()
+        assert await unlock is UnlockOutcome.UNDETERMINED
+        await guest.until_state(DeviceState.ABSENT)
+        with pytest.raises(DriverFault):
+            await guest.device.unlock("990000000007")
+    await guest.end()
 
 
 async def test_a_chip_read_ends_with_what_was_read_when_its_host_is_killed(path: Path) -> None:

@@ -22,7 +22,7 @@ PICTURE = b"\xff\xd8\xff\xe0" + bytes(20) + b"\xff\xda" + bytes(20) + b"\xff\xd9
 
 def page_answer() -> Target:
     """Answers about a page and about presence, parts as a link hands them over, and picture files."""
-    shape = PageHttpOptions(url="http://127.0.0.1:1", lines=LINES_PLACE, picture_limit_bytes=1024).shape()
+    shape = PageHttpOptions(source="http://127.0.0.1:1", lines=LINES_PLACE, picture_limit_bytes=1024).shape()
 
     def page(content: bytes) -> bool:
         try:

@@ -11,6 +11,7 @@ from tests.fuzz import (
     children,
     chip_answers,
     chip_files,
+    gates,
     hosts,
     keys_and_signatures,
     pages,
@@ -58,6 +59,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
         "receipt": around.receipt,
+        "temperature": around.temperature,
         "seal_frames": seal_trackers.seal_frames,
         "hosted_messages": hosts.hosted_messages,
         "page_answer": pages.page_answer,
@@ -65,5 +67,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "rtsp_answer": cameras.rtsp_answer,
         "mjpeg_stream": cameras.mjpeg_stream,
         "post_fact": post_wires.fact,
+        "modbus": gates.modbus,
+        "turnstile": gates.turnstile,
     }
 )

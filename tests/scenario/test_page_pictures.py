@@ -80,7 +80,7 @@ def folder_reader(tmp_path: Path) -> Made:
 
 def http_reader(_tmp_path: Path) -> Made:
     twin = PageHttpTwin()
-    return twin, lambda: {"url": f"http://127.0.0.1:{twin.port}", "presence_path": PRESENCE_PATH, "poll_s": 0.05}
+    return twin, lambda: {"source": f"http://127.0.0.1:{twin.port}", "presence_path": PRESENCE_PATH, "poll_s": 0.05}
 
 
 READERS = {"mrz_serial": serial_reader, "page_folder": folder_reader, "page_http": http_reader}

@@ -138,14 +138,33 @@ async def test_every_role_and_action_as_tabled(officer, action):
             "suspend_lane",
             "resume_lane",
         },
-        "inspector-1": {"close_customs_task"},
+        "inspector-1": {"close_customs_task", "unlock_seal"},
         "tech-1": {"suspend_lane", "resume_lane"},
     }
-    text = payload(action=action.value, lines=["A<", "B<"] if action.value == "correct_reading" else [])
+    text = payload(
+        action=action.value,
+        lines=["A<", "B<"] if action.value == "correct_reading" else [],
+        seal_id="9900000001" if action.value == "unlock_seal" else "",
+    )
     if action.value in allowed[officer]:
         assert (await verifier().verify(text, signed(text, officer))).officers[0].officer_id == officer
     else:
         assert await refusal(text, signed(text, officer)) == RefusalCode.ROLE_MAY_NOT
+
+
+@pytest.mark.parametrize(
+    ("officer", "fields"),
+    [
+        ("inspector-1", {"action": "unlock_seal"}),
+        ("inspector-1", {"action": "unlock_seal", "seal_id": "9" * 65}),
+        ("inspector-1", {"action": "close_customs_task", "seal_id": "9900000001"}),
+        ("guard-1", {"action": "release", "seal_id": "9900000001"}),
+    ],
+    ids=str,
+)
+async def test_a_seal_goes_with_its_unlocking_and_with_nothing_else(officer, fields):
+    text = payload(**fields)
+    assert await refusal(text, signed(text, officer)) == RefusalCode.MALFORMED
 
 
 async def test_two_officer_policy():

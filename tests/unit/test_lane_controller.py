@@ -65,6 +65,7 @@ class House:
     entrances: int = 0
     releases: list[dc.Door] = field(default_factory=list)
     lockdowns: list[bool] = field(default_factory=list)
+    signals: list[dc.GateSignal] = field(default_factory=list)
     read_again_calls: int = 0
     changes: int = 0
     store_broken: bool = False
@@ -97,6 +98,9 @@ class House:
 
     async def end_releases(self) -> None:
         pass
+
+    async def signal(self, signal: dc.GateSignal) -> None:
+        self.signals.append(signal)
 
     async def lockdown(self) -> None:
         self.lockdowns.append(True)
@@ -133,7 +137,7 @@ class House:
         return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), comparison=comparison)
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, beside=()
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, *, beside=()
     ) -> FakeCapture:
         self.asked.append("probe")
         assert transaction_id in self.kept, "a probe without its reference"
@@ -764,3 +768,32 @@ async def test_a_lockdown_reaches_the_barrier_and_releases_nothing_until_it_is_l
         assert ReasonCode.LOCKDOWN not in walk.controller.alarms.open
         await walk.present()
         assert walk.house.releases == [dc.Door.ENTRANCE]
+
+
+async def test_lights_are_green_only_where_a_door_is_released_and_the_sounder_tells_what_nobody_released() -> None:
+    async with lane() as walk:
+        shown = walk.house.signals
+        await walk.present()
+        assert shown == [dc.GateSignal.ENTER]
+        await walk.inputs(1)
+        assert shown[-1] is dc.GateSignal.CLOSED
+        odd = dc.BarrierInputs(False, False, 1, 1, 0, False, False, irregularities=(dc.Irregularity.TAILGATING,))
+        walk.event("barrier-1", odd)
+        await walk.settle()
+        assert shown[-1] is dc.GateSignal.ALARM
+        assert ReasonCode.TAILGATING in walk.controller.alarms.open
+        assert walk.controller.state.phase is Phase.REFERRED
+        await walk.inputs(1)
+        assert shown[-1] is dc.GateSignal.CLOSED
+        assert ReasonCode.TAILGATING in walk.controller.alarms.open  # until a guard acknowledges it
+        walk.event("barrier-1", dc.BarrierInputs(True, True, 1, 1, 0, True, False))
+        await walk.settle()
+        assert shown[-1] is dc.GateSignal.EVACUATE
+
+
+@pytest.mark.parametrize("kind", list(dc.Irregularity), ids=lambda kind: kind.value)
+async def test_each_irregularity_is_an_alarm_of_its_own(kind: dc.Irregularity) -> None:
+    async with lane() as walk:
+        walk.event("barrier-1", dc.BarrierInputs(False, False, 0, 0, 0, False, False, irregularities=(kind,)))
+        await walk.settle()
+        assert set(walk.controller.alarms.open) == {ReasonCode(kind.value)}

@@ -141,6 +141,8 @@ async def test_why_the_post_is_away_is_said(scene):
     assert "certificate" in scene.post.remedy
     await scene.side.report_post(PostReport(online=False, fault="CS-PST-001"))
     assert scene.post.fault == "EG-PST-001"
+    await scene.side.report_post(PostReport(online=True, fault="CS-PST-005"))
+    assert (scene.post.state, scene.post.fault, bool(scene.post.remedy)) == ("ready", "CS-PST-005", True)
 
 
 async def test_conflicts_alarm_the_first_lane_and_foreign_facts_stay_visible(scene):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from drivers.contracts import SealReported
 from gate_agent.app import seal_watch
 from gate_agent.app.seal_watch import SealWatch
+from gate_agent.domain import events as ev
+from gate_agent.domain.crossing import Corridor, Crossing, PassageOutcome
 from gate_agent.domain.declaration import Declaration, Direction, TravelMode
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealDoubt, SealReport, SealState
 from gate_agent.errors import StoreFault
+from gate_agent.lane.commits import Commits
+from gate_agent.settings import LaneSettings
 from gate_agent.store.crossings import NO_RECORD
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -105,7 +111,7 @@ async def test_each_change_is_one_record_and_a_breach_is_an_alarm(clock: Clock) 
     async with running(watch, disk, alarms):
         assert watch.reports(declared("S1"))[0].doubt is SealDoubt.NEVER_HEARD
         for kind in ("sealed", "position", "position", "unsealed", "position", "sealed", "rope_cut"):
-            watch.reported(told(clock, kind))
+            watch.reported(told(clock, kind), clock.now())
         await until(lambda: len(disk.records) == 3 and bool(alarms.raised))
     assert [(one.state, one.event) for one in disk.records] == [
         (SealState.UNKNOWN, ""),
@@ -119,8 +125,8 @@ async def test_a_seal_that_no_declaration_names_is_recorded_only_when_it_was_att
     watch, disk = SealWatch(clock, SILENT), Disk()
     async with running(watch, disk):
         for kind in ("sealed", "unsealed", "sealed"):
-            watch.reported(told(clock, kind))
-        watch.reported(told(clock, "rope_cut", "S2"))
+            watch.reported(told(clock, kind), clock.now())
+        watch.reported(told(clock, "rope_cut", "S2"), clock.now())
         await until(lambda: {"S1", "S2"} <= set(disk.histories) and len(disk.records) == 1)
     assert disk.records[0].seal_id == "S2"
 
@@ -129,9 +135,9 @@ async def test_a_restart_forgets_no_tamper_no_sealing_and_no_journey(clock: Cloc
     watch, disk = SealWatch(clock, SILENT), Disk()
     async with running(watch, disk):
         watch.reports(declared("S1", "S2"))
-        watch.reported(told(clock, "sealed"))
-        watch.reported(told(clock, "sealed", "S2"))
-        watch.reported(told(clock, "unsealed", "S2"))
+        watch.reported(told(clock, "sealed"), clock.now())
+        watch.reported(told(clock, "sealed", "S2"), clock.now())
+        watch.reported(told(clock, "unsealed", "S2"), clock.now())
         await until(lambda: len(disk.records) == 5 or not watch._changed)
         await until(lambda: not watch._unsaved)
     disk.histories["broken"] = "{"
@@ -140,8 +146,24 @@ async def test_a_restart_forgets_no_tamper_no_sealing_and_no_journey(clock: Cloc
     assert again.history("S1") == watch.history("S1")
     first, second = again.reports(declared("S1", "S2"))
     assert (first.state, second.state) == (SealState.INTACT, SealState.TAMPERED)
-    again.reported(told(clock, "shackle_opened"))
+    again.reported(told(clock, "shackle_opened"), clock.now())
     assert again.reports(declared("S1"))[0].event == "opened_while_sealed"
+
+
+async def test_a_seal_that_was_silent_for_long_is_forgotten_unless_it_matters(clock: Clock) -> None:
+    watch, disk = SealWatch(clock, SILENT), Disk()
+    async with running(watch, disk):
+        watch.reported(told(clock, "sealed", "old"), clock.now())
+        watch.reported(told(clock, "rope_cut", "cut"), clock.now())
+        watch.reports(declared("tied"))
+        await until(lambda: not watch._unsaved and not watch._changed)
+    clock.time += seal_watch.KEPT_SILENT
+    again = SealWatch(clock, SILENT)
+    await again.restore(disk)
+    assert set(again._histories) == set(disk.histories) == {"cut", "tied"}
+    clock.time += timedelta(days=2)
+    await SealWatch(clock, SILENT).restore(disk)
+    assert set(disk.histories) == {"cut"}
 
 
 async def test_a_disk_that_refuses_is_tried_again_and_a_record_that_is_none_is_left_out(
@@ -152,7 +174,7 @@ async def test_a_disk_that_refuses_is_tried_again_and_a_record_that_is_none_is_l
     disk.refuses = StoreFault("full", code="EG-STO-002")
     async with running(watch, disk):
         watch.reports(declared("S1"))
-        watch.reported(told(clock, "sealed"))
+        watch.reported(told(clock, "sealed"), clock.now())
         await asyncio.sleep(0.05)
         disk.refuses = None
         await until(lambda: [one.state for one in disk.records] == [SealState.UNKNOWN, SealState.INTACT])
@@ -167,8 +189,8 @@ async def test_the_customs_desk_settles_by_declaration_and_by_seal(clock: Clock)
     watch = SealWatch(clock, SILENT)
     watch.reports(declared("S1"))
     for seal_id in ("S1", "S2", "S3"):
-        watch.reported(told(clock, "sealed", seal_id))
-        watch.reported(told(clock, "rope_cut", seal_id))
+        watch.reported(told(clock, "sealed", seal_id), clock.now())
+        watch.reported(told(clock, "rope_cut", seal_id), clock.now())
     watch.settled("D1", ["S2", "never heard of"], "inspector-1")
     states = [one.state for one in watch.reports(declared("S1", "S2", "S3", reference="D2"))]
     assert states == [SealState.INTACT, SealState.INTACT, SealState.TAMPERED]
@@ -181,10 +203,43 @@ async def test_the_seals_remembered_are_bounded_and_those_that_matter_stay(
     monkeypatch.setattr(seal_watch, "SEALS_LIMIT", 3)
     watch, disk = SealWatch(clock, SILENT), Disk()
     watch.reports(declared("tied"))
-    watch.reported(told(clock, "rope_cut", "cut"))
+    watch.reported(told(clock, "rope_cut", "cut"), clock.now())
     for number in range(5):
-        watch.reported(told(clock, "sealed", f"S{number}"))
+        watch.reported(told(clock, "sealed", f"S{number}"), clock.now())
     assert list(watch._histories) == ["tied", "cut", "S4"]
     async with running(watch, disk):
         await until(lambda: not watch._unsaved and not watch._changed)
     assert set(disk.histories) == {"tied", "cut", "S4"}
+
+
+class Lane:
+    """What `Commits` asks a lane's surroundings for; only seals matter here."""
+
+    def __init__(self) -> None:
+        self.arrived: list[Declaration] = []
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        self.arrived.append(declaration)
+
+    async def commit_crossing(self, crossing: Crossing) -> None:
+        """Nothing to keep."""
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize("passage", list(PassageOutcome))
+async def test_sealed_goods_arrive_when_the_traveller_passed_out_of_the_country(
+    clock: Clock, direction: Direction, passage: PassageOutcome
+) -> None:
+    lane, declaration = Lane(), declared("S1")
+    settings = LaneSettings(lane_id=1, direction=direction, document_reader="r", camera="c", barrier="b")
+    commits = Commits(
+        settings, lane, lane, clock, None,
+        job=lambda _: None, report=lambda *_: None, feed=lambda _: None, new_id=uuid.uuid4, trust_version=lambda: None,
+    )  # type: ignore[arg-type] # fmt: skip
+    answer = SimpleNamespace(corridor=Corridor.GREEN)
+    borrowed = SimpleNamespace(
+        transaction_id=uuid.uuid4(), decision_id=uuid.uuid4(), answer=answer, document=None, declaration=declaration
+    )
+    await commits.crossing(borrowed, ev.CommitCrossing(passage), NOON.date())
+    is_out = direction is Direction.EXIT and passage is PassageOutcome.PASSED
+    assert lane.arrived == ([declaration] if is_out else [])

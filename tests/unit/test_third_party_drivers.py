@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.contracts import ChipKeys, DeviceClass, DeviceEvent, DeviceState, Door, StateChanged
+from drivers.contracts import ChipKeys, DeviceClass, DeviceEvent, DeviceState, Door, GateSignal, StateChanged
 from drivers.errors import DriverBroken, DriverFault, DriverNameTaken, DriverUnknown, NotReady, OptionsRefused
 from drivers.registry import BUILT_IN, build, driver_names
 from gate_agent.app.agent import Agent
@@ -178,6 +178,7 @@ async def test_an_unusable_device_is_in_fault_and_moves_nothing() -> None:
         device.end_releases(),
         device.lockdown(),
         device.lift_lockdown(),
+        device.signal(GateSignal.CLOSED),
         device.read_again(),
         device.read_inputs(),
     ):

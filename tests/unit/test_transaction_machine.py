@@ -335,7 +335,7 @@ FAULTS = (
     "document_aborted", "face_aborted", "not_served", "wrong_digit", "face_failed", "guard_release", "guard_hand_over",
     "stray_person", "leave", "hold", "unhold", "timer", "late_commit", "late_policy", "removed", "more_time", "jitter",
 )  # fmt: skip
-STOPS = ("emergency_stop", "emergency_stop_over", "lockdown", "lockdown_over")
+STOPS = ("emergency_stop", "emergency_stop_over", "lockdown", "lockdown_over", "irregular")
 """Faults that walks of their own meet: they end most of what is going on, so that the others would reach little."""
 RARE = (
     "document_changed",
@@ -365,6 +365,9 @@ def inject(lane: Lane, fault: str) -> None:
             lane.feed(lane.inputs())
         case "emergency_stop" | "emergency_stop_over":
             lane.emergency_stop = fault == "emergency_stop"
+            lane.feed(lane.inputs())
+        case "irregular":
+            lane.feed(replace(lane.inputs(), irregularities=frozenset({ReasonCode.TAILGATING, ReasonCode.DOOR_FORCED})))
             lane.feed(lane.inputs())
         case "lockdown":
             lane.feed(ev.LockdownOrdered())

@@ -87,6 +87,9 @@ class World:
     async def end_releases(self) -> None:
         self.log.append("secure")
 
+    async def signal(self, signal: dc.GateSignal) -> None:
+        raise AssertionError(f"this lane shows nothing, and was told {signal}")
+
     async def lockdown(self) -> None:
         self.log.append("lockdown")
 

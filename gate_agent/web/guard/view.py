@@ -85,6 +85,7 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
                 key=lambda alarm: (bool(alarm.acknowledged_by), _PRIORITY_ORDER[alarm.priority], alarm.raised_at),
             )
         ],
+        "unlockable": _unlockable(snapshot, viewer),
         "tasks": [
             _task(task, catalogue, viewer)
             for task in sorted(snapshot.customs_tasks, key=lambda task: task.created_at)
@@ -101,6 +102,20 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
 def _trust(version: int, catalogue: Catalogue) -> str:
     text = catalogue.text("ui.trust", version=str(version)) if version else catalogue.text("ui.trust_none")
     return f" · {text}"
+
+
+def _unlockable(snapshot: GateSnapshot, viewer: Viewer) -> dict[str, list[str]]:
+    """Return the seals that this viewer may unlock, by open task: those that its reasons name."""
+    if not snapshot.can_unlock_seals or GuardAction.UNLOCK_SEAL.value not in viewer.actions:
+        return {}
+    named = {
+        str(task.task_id): list(
+            dict.fromkeys(one.parameters["seal"] for one in task.reasons if "seal" in one.parameters)
+        )
+        for task in snapshot.customs_tasks
+        if not task.closed_by
+    }
+    return {task_id: seals for task_id, seals in named.items() if seals}
 
 
 def action_choices(catalogue: Catalogue) -> dict[str, Any]:

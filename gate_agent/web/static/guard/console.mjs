@@ -11,6 +11,7 @@ import { renderRates } from "./rates.mjs";
 import { assess, renderReferral, target, zoomPictures } from "./referral.mjs";
 import { mutedUntilText, wireHeader } from "./header.mjs";
 import { toggleMute, tone } from "./sound.mjs";
+import { renderUnlocks } from "./unlocks.mjs";
 
 const at = (id) => document.getElementById(id);
 const lists = { lanes: at("lanes"), queue: at("queue"), alarms: at("alarms"), tasks: at("tasks") };
@@ -93,6 +94,7 @@ function render(state) {
   renderQueue(lists.queue, state.referrals, opened, open);
   renderAlarms(lists.alarms, state.alarms, acknowledge);
   renderTasks(lists.tasks, state.tasks, askAction);
+  renderUnlocks(lists.tasks, state.unlockable, askAction);
   renderXray(at("xray"), state.xray);
   at("xray-title").hidden = state.xray.length === 0;
   renderPower(state.power);
