@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-INSTRUMENTED = ["emrtd", "gate_agent", "central_sync.strict_json", "drivers.chip"]
+INSTRUMENTED = ["emrtd", "gate_agent", "central_sync.strict_json", "drivers.chip", "drivers.camera"]
 LONGEST_EXECUTION_S = 1.0
 MEMORY_LIMIT_MB = 512
 
