@@ -96,7 +96,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "opencv_camera": BuiltIn(
         "drivers.camera.driver:build",
         DeviceClass.CAMERA,
-        "V4L2, RTSP, MJPEG or file camera in a child process",
+        "V4L2, RTSP, MJPEG, file or folder camera in a child process",
         "CameraOptions",
     ),
     "seal_server": BuiltIn(
