@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.accessibility import Accessibility
 from drivers.surroundings import Surroundings
 
 
@@ -28,6 +29,9 @@ class DeviceClass(StrEnum):
     POWER = "power"
     XRAY_INBOX = "xray_inbox"
     PRINTER = "printer"
+    SPEAKER = "speaker"
+    HELP_POINT = "help_point"
+    CAMERA_LIFT = "camera_lift"
 
 
 class DeviceState(StrEnum):
@@ -202,6 +206,7 @@ Payload = (
     | ChipPresented
     | ChipRemoved
     | Surroundings
+    | Accessibility
 )
 
 

@@ -147,6 +147,18 @@ BUILT_IN: dict[str, BuiltIn] = {
         "receipt printer that speaks ESC/POS on a serial port or over TCP",
         "EscposOptions",
     ),
+    "espeak_speaker": BuiltIn(
+        "drivers.speech.espeak:build",
+        DeviceClass.SPEAKER,
+        "loudspeaker with words made by the program eSpeak NG",
+        "EspeakOptions",
+    ),
+    "recorded_speaker": BuiltIn(
+        "drivers.speech.recorded:build",
+        DeviceClass.SPEAKER,
+        "loudspeaker with recorded instructions",
+        "RecordedOptions",
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gate_agent.accessibility_settings import AccessibilitySettings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
@@ -76,7 +77,7 @@ class PathSettings(Section):
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
 
 
-class LaneSettings(Section):
+class LaneSettings(AccessibilitySettings):
     """One lane and the devices that serve it, by device name."""
 
     lane_id: int = Field(ge=1, le=32, description="Number of the lane inside the gate.")
@@ -252,7 +253,7 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
-        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", "barrier")]
+        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", "barrier", "speaker")]
         for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"

@@ -94,6 +94,9 @@ OBSTACLES: dict[str, Callable[[], str]] = {
         _missing_files(Path(sys.prefix) / "mrz-peer" / "bin", "python", remedy="`make mrz-peer` installs the peers")
         or _missing_program("tesseract")
     ),
+    "espeak": lambda: (
+        _missing_program("espeak-ng", "/usr/bin/espeak-ng") or _missing_program("aplay", "/usr/bin/aplay")
+    ),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
     "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),
 }

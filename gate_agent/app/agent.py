@@ -9,6 +9,7 @@ import structlog
 
 from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
+from drivers.accessibility import SpeakerDriver, Spoken
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
@@ -17,8 +18,9 @@ from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
+from gate_agent.app.speech import lane_speeches
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
-from gate_agent.app.unusable_device import UnusableDevice, role_of
+from gate_agent.app.unusable_device import UnusableDevice, lane_roles, role_of
 from gate_agent.clock import Clock
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
@@ -155,6 +157,9 @@ class Agent:
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
             alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
+            speakers = self._speakers()
+            voices = lane_speeches(settings, speakers, source.screen, source.changes, self._clock)
+            tasks += [group.create_task(voice.run()) for voice in voices]
             for task in tasks:
                 task.add_done_callback(
                     lambda _ended: stop.set()
@@ -213,6 +218,10 @@ class Agent:
             raise SettingsFault(f"device {name!r} is a {driver.device_class}, the lane needs a {device_class}")
         return driver
 
+    def _speakers(self) -> dict[str, SpeakerDriver]:
+        names = {lane.speaker for lane in self._settings.lane if lane.speaker}
+        return {name: self._of_class(name, dc.DeviceClass.SPEAKER) for name in names}  # type: ignore[misc] # checked by class
+
     def _changed(self) -> None:
         if self._source is not None:
             self._source.changed()
@@ -225,13 +234,15 @@ class Agent:
             status.fault, status.remedy = event.data.fault, event.data.remedy
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
             self._changed()
+        if isinstance(event.data, Spoken):
+            return  # no lane waits for it
         if isinstance(event.data, dc.SealReported):
             self._seal(event.data)
             return
         taken = False
         for controller in self._lanes.values():
             lane = controller.lane
-            if event.device in {lane.document_reader, lane.chip_reader, lane.camera, lane.barrier, *lane.barcode}:
+            if event.device in {name for _, name in lane_roles(lane)}:
                 controller.device_event(event)
                 taken = True
         if not taken and isinstance(event.data, dc.FrameCaptured):

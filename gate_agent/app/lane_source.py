@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import structlog
 
 from gate_agent import __version__
 from gate_agent.app import views
+from gate_agent.app.choices import Choices
+from gate_agent.app.unusable_device import lane_roles
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Officer
@@ -45,6 +48,8 @@ _NO_SUCH_LANE = "EG-LAN-001"
 _NOT_POSSIBLE_NOW = "EG-LAN-002"
 _NO_SUCH_SUBJECT = "EG-LAN-003"
 _DIGITS_WRONG = "EG-LAN-004"
+SPEECH_WAITS_S = 60.0
+"""A voice that was asked for before a document lies there falls silent after this time."""
 _RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
 
 Language = Literal["uz-Latn", "ru", "en"]
@@ -101,7 +106,8 @@ class GateSource:
         self._face_rates = face_rates
         self._trust_version = trust_version
         self._sequence = 0
-        self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
+        self._languages = Choices[Language](clock.monotonic_s)
+        self._speech = Choices[bool](clock.monotonic_s, SPEECH_WAITS_S)
         self._changes: Broadcaster[int] = Broadcaster()
 
     @property
@@ -141,12 +147,9 @@ class GateSource:
 
     def _devices_of(self, lane: LaneController) -> list[DeviceView]:
         settings = lane.lane
-        names = [
-            settings.document_reader, settings.chip_reader, *settings.barcode, settings.camera, settings.barrier
-        ]  # fmt: skip
         return [
             views.device(name, status.device_class, status.state, status.since, status.fault, status.remedy)
-            for name in dict.fromkeys(names)
+            for name in dict.fromkeys(name for _, name in lane_roles(settings))
             if (status := self._devices.get(name)) is not None
         ]
 
@@ -170,16 +173,14 @@ class GateSource:
             receipt=views.receipt(lane, self._knowledge.current().rulebook),
             cue=views.cue(lane, shown),
             read_percent=views.read_percent(lane, shown),
+            speech=self._speech_of(lane),
         )
 
     def _language(self, lane: LaneController) -> Language:
         """Return what the traveller chose, else the document's language; the next traveller starts afresh."""
-        lane_id, transaction_id = lane.lane.lane_id, lane.state.transaction_id
-        chosen = self._chosen.get(lane_id)
-        if chosen is not None and chosen[0] is None and transaction_id is not None:
-            chosen = self._chosen[lane_id] = (transaction_id, chosen[1])
-        if chosen is not None and chosen[0] == transaction_id:
-            return chosen[1]
+        chosen = self._languages.of(lane.lane.lane_id, lane.state.transaction_id)
+        if chosen is not None:
+            return chosen
         document = lane.borrowed.document if lane.borrowed else None
         if document is None or document.issuing_state == "UZB":
             return "uz-Latn"
@@ -194,11 +195,14 @@ class GateSource:
         lane = self._lane(lane_id)
         match pressed.kind:
             case "help":
-                lane.feed(ev.HelpRequested(lane.new_id()))
+                self.help_requested(lane)
             case "more_time":
                 lane.feed(ev.MoreTimeRequested())
             case "language" if pressed.language is not None:
-                self._chosen[lane_id] = (lane.state.transaction_id, pressed.language)
+                self._languages.choose(lane_id, lane.state.transaction_id, pressed.language)
+            case "speech":
+                if not self._ask_for_speech(lane, on=self._speech_of(lane) != "on"):
+                    return False
             case "skip":
                 if not lane.face.skip():
                     return False
@@ -207,6 +211,29 @@ class GateSource:
             case _:
                 return False
         self.changed()
+        return True
+
+    def help_requested(self, lane: LaneController) -> None:
+        """Call a guard for whoever asked on the screen or with a button; where speech is on request, it was asked for, too."""
+        self._ask_for_speech(lane, on=True)
+        lane.feed(ev.HelpRequested(lane.new_id()))
+
+    def _speech_of(self, lane: LaneController) -> Literal["none", "off", "on", "always"]:
+        settings = lane.lane
+        if not settings.speaker or settings.speech == "off":
+            return "none"
+        if settings.speech == "always":
+            return "always"
+        return "on" if self._speech.of(settings.lane_id, lane.state.transaction_id) else "off"
+
+    def _ask_for_speech(self, lane: LaneController, *, on: bool) -> bool:
+        """Switch the voice for one traveller; False where there is nothing to switch."""
+        settings = lane.lane
+        if not settings.speaker or settings.speech != "on_request":
+            return False
+        self._speech.choose(settings.lane_id, lane.state.transaction_id, on)
+        if lane.state.transaction_id is None:  # whoever asked may go away again
+            asyncio.get_running_loop().call_later(SPEECH_WAITS_S + 1.0, self.changed)
         return True
 
     async def act(self, signed: SignedAuthorisation) -> ActionAnswer:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from drivers import contracts as dc
+from drivers.accessibility import Utterance
 from drivers.errors import DriverFault, NotReady
 from drivers.reporter import Reporter
 from gate_agent.settings import LaneSettings, Settings
@@ -24,6 +25,8 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
+    if lane.speaker:
+        yield dc.DeviceClass.SPEAKER, lane.speaker
 
 
 def role_of(settings: Settings, name: str) -> dc.DeviceClass | None:
@@ -69,6 +72,10 @@ class UnusableDevice:
 
     async def read_inputs(self) -> dc.BarrierInputs:
         """Raise `NotReady`."""
+        self._refuse()
+
+    async def say(self, utterance: Utterance, volume_ratio: float = 1.0) -> None:  # noqa: ARG002 - as above
+        """Raise `NotReady`: nothing is said."""
         self._refuse()
 
     async def read(self, keys: dc.ChipKeys, report: Callable[[dc.ChipProgress], None]) -> dc.ChipEvidence:  # noqa: ARG002 - as above

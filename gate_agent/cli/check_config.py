@@ -22,6 +22,7 @@ from drivers.errors import DriverFault
 from gate_agent.app.unusable_device import lane_roles
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.site_lines import line_in_text, with_line
+from gate_agent.cli.speech_findings import speech_findings
 from gate_agent.clock import SystemClock
 from gate_agent.domain.specimens import UTOPIA
 from gate_agent.errors import SettingsFault
@@ -119,6 +120,7 @@ def _examined(
     findings += key_findings(settings)
     findings += address_findings(settings)
     findings += place_findings(settings)
+    findings += speech_findings(settings)
     return list(origins_of(settings, read.document, environment)), findings
 
 

@@ -25,6 +25,7 @@ from drivers.chip.pcsc_service import reader_names
 from gate_agent.cache import models_folder
 from gate_agent.cli.device_probing import probe_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.speech_findings import speech_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
 from gate_agent.clock import Clock, SystemClock
 from gate_agent.inspection.trust_ceremony import TrustRefused
@@ -98,6 +99,7 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock, probe_
         ("bundles", lambda given: bundle_findings(given, clock)),
         ("trust", lambda given: trust_findings(given, clock)),
         ("readers", reader_findings),
+        ("speech", speech_findings),
         ("disk", disk_findings),
         ("sockets", socket_findings),
     )

@@ -312,12 +312,13 @@ class ScreenState(Message):
     receipt: dict[str, str] = {}
     cue: CaptureCue | None = None
     read_percent: int | None = Field(None, ge=0, le=100, description="how much of the chip is read")
+    speech: Literal["none", "off", "on", "always"] = Field("none", description="off and on can be switched")
 
 
 class TravellerInput(Message):
     """What the traveller pressed on the screen."""
 
-    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip"]
+    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip", "speech"]
     language: Literal["uz-Latn", "ru", "en"] | None = None
 
 

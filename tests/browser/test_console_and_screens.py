@@ -100,6 +100,7 @@ class Gate:
         self.receipt: dict[str, str] = {}
         self.cue: m.CaptureCue | None = None
         self.read_percent: int | None = None
+        self.speech = "none"
         self.minimum_officers: dict[Any, int] = {}
         self._nonces: set[str] = set()
         self.verifier = AuthorisationVerifier(
@@ -263,7 +264,7 @@ class Gate:
         return m.ScreenState(
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
             language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
-            read_percent=self.read_percent,
+            read_percent=self.read_percent, speech=self.speech,
         )  # fmt: skip
 
     def image(self, transaction_id: uuid.UUID, kind: str) -> bytes | None:
@@ -298,6 +299,8 @@ class Gate:
         self.inputs.append(pressed)
         if pressed.kind == "language" and pressed.language is not None:
             self.language = pressed.language
+        if pressed.kind == "speech":
+            self.speech = "on" if self.speech == "off" else "off"
         if pressed.kind == "help":
             self.instruction = m.Instruction.HELP_IS_COMING
         self.changed()
@@ -422,6 +425,7 @@ def fresh(site: Site) -> None:
         receipt={},
         cue=None,
         read_percent=None,
+        speech="none",
     )
 
 
@@ -1252,6 +1256,30 @@ def test_the_traveller_says_that_he_cannot_do_it(site, browser, problems):
         assert time.monotonic() < deadline
         page.wait_for_timeout(30)
     assert [one.kind for one in site.gate.inputs] == ["skip"]
+
+
+@pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_traveller_asks_to_be_read_to_and_sees_that_he_is(site, browser, problems, size, language):
+    page = new_page(browser, problems, size)
+    site.change(instruction=m.Instruction.LOOK_AT_CAMERA, step=3, language=language, speech="off")
+    page.goto(f"{site.address}/lane/1/screen")
+    button = page.get_by_role("button", name=load_catalogues("traveller", [language])[language].text("ui.speech"))
+    button.wait_for()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert max(overflows(page)) <= 0
+    assert axe(page) == []
+    shot(page, f"screen-speech-off-{language}-{size['width']}")
+    button.click()
+    until(page, "document.querySelector('#speech button').getAttribute('aria-pressed') === 'true'")
+    assert [one.kind for one in site.gate.inputs] == ["speech"]
+    assert axe(page) == []
+    shot(page, f"screen-speech-on-{language}-{size['width']}")
+    for nothing_to_switch in ("always", "none"):
+        site.change(speech=nothing_to_switch)
+        until(page, "document.getElementById('speech').hidden")
+        site.change(speech="off")
+        until(page, "!document.getElementById('speech').hidden")
 
 
 def test_nothing_of_attack_detection_or_scores_reaches_the_traveller(site, browser, problems):

@@ -36,6 +36,9 @@ function draw() {
   at("nothing").hidden = cut || !frame.nothing_to_declare;
   at("more").hidden = cut || !frame.more_time;
   at("skip").hidden = cut || !frame.skip;
+  at("speech").hidden = cut || (frame.speech !== "off" && frame.speech !== "on");
+  at("speech").querySelector("button").setAttribute("aria-pressed", String(frame.speech === "on"));
+  setText(at("speech").querySelector("span"), frame.ui.speech);
   setText(at("nothing").querySelector("button"), frame.ui.nothing_to_declare);
   setText(at("more").querySelector("span"), frame.ui.more_time);
   setText(at("skip").querySelector("button"), frame.ui.skip);

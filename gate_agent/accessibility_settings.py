@@ -1,0 +1,50 @@
+"""Settings of a lane for travellers who hear, see, stand or walk otherwise; part of every `[[lane]]` table."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from gate_agent.inspection_settings import Section
+
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+class AccessibilitySettings(Section):
+    """What a lane offers besides its screen."""
+
+    speaker: str = Field("", description="Device that says the instructions of the traveller's screen.")
+    speech: Literal["off", "on_request", "always"] = Field(
+        "on_request",
+        description="When the speaker speaks: never, once the traveller asks for it (on the screen or with the help button), or always.",
+    )
+    speech_repeat_s: float = Field(
+        8.0, ge=0, le=120, description="Pause after which an instruction is said again, at most five times; 0: never."
+    )
+    speech_volume_percent: int = Field(80, ge=0, le=100, description="Volume of the speaker; 0: silent.")
+    speech_quiet_hours: str = Field(
+        "", description="Local time in which the speaker is quieter, such as `22:00-06:00`; empty: none."
+    )
+    speech_quiet_volume_percent: int = Field(40, ge=0, le=100, description="Volume in quiet hours; 0: silent.")
+
+    @field_validator("speech_quiet_hours")
+    @classmethod
+    def _are_hours(cls, value: str) -> str:
+        if value and _HOURS.fullmatch(value) is None:
+            raise ValueError("hours are written as `22:00-06:00`")
+        return value
+
+    def speech_volume(self, local: time) -> float:
+        """Return the volume at a local time, 0 to 1."""
+        return (self.speech_quiet_volume_percent if self._is_quiet(local) else self.speech_volume_percent) / 100
+
+    def _is_quiet(self, local: time) -> bool:
+        found = _HOURS.fullmatch(self.speech_quiet_hours)
+        if found is None:
+            return False
+        hours = [int(part) for part in found.groups()]
+        begin, end = time(hours[0], hours[1]), time(hours[2], hours[3])
+        return begin <= local < end if begin <= end else local >= begin or local < end
