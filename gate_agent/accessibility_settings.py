@@ -16,6 +16,11 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 class AccessibilitySettings(Section):
     """What a lane offers besides its screen."""
 
+    low_camera: str = Field(
+        "",
+        description="Second camera below the first, for who sits or is short: a face that one does not see where it should be is"
+        " looked for with the other.",
+    )
     speaker: str = Field("", description="Device that says the instructions of the traveller's screen.")
     speech: Literal["off", "on_request", "always"] = Field(
         "on_request",

@@ -253,7 +253,10 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
-        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", "barrier", "speaker")]
+        named = [
+            (role, lane.get(role))
+            for role in ("document_reader", "chip_reader", "camera", "low_camera", "barrier", "speaker")
+        ]
         for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"

@@ -76,6 +76,7 @@ class FaceTransaction:
         self._attacks, self._alarm_score = attacks.detection(sampler.chain), attacks.alarm_score
         self._morphs = MorphSlot(sampler.chain.morph_model)
         self._track_id = 0
+        self._camera = 0
         self._frames: list[_Frame] = []
         self._statistics: CohortStatistics | None = None
         self.reference_features: Features | None = None
@@ -100,8 +101,15 @@ class FaceTransaction:
         self._morphs.forget()
         self._forget_probe()
 
-    def take_frame(self, image: Image, t_mono_s: float) -> tuple[Look, FaceComparison | None]:
-        """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none."""
+    def take_frame(self, image: Image, t_mono_s: float, camera: int = 0) -> tuple[Look, FaceComparison | None]:
+        """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none.
+
+        With a frame of another `camera` all begins anew: what one sees continues no track and no assessment of the other.
+        """
+        if camera != self._camera:
+            self._camera = camera
+            self._tracker.reset()
+            self._forget_probe()
         watch = self._sampler.watch()
         tracked = self._tracker.update(image, t_mono_s)
         watch.lap("detection")

@@ -16,6 +16,7 @@ from drivers.registry import build as build_driver
 from drivers.seal_tracker.events import TAMPER_KINDS
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
+from gate_agent.app.height_side import heights_of
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.speech import lane_speeches
@@ -210,6 +211,7 @@ class Agent:
             document=documents.ports(lane, self._of_class),
             monitor=faces.monitor,
             references=faces.references,
+            heights=heights_of(lane, self._of_class),
         )
 
     def _of_class(self, name: str, device_class: dc.DeviceClass) -> dc.Driver:

@@ -22,6 +22,8 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     if lane.chip_reader:
         yield dc.DeviceClass.CHIP_READER, lane.chip_reader
     yield dc.DeviceClass.CAMERA, lane.camera
+    if lane.low_camera:
+        yield dc.DeviceClass.CAMERA, lane.low_camera
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name

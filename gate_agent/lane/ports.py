@@ -155,9 +155,9 @@ class FaceMatcher(Protocol):
         ...
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, camera: int = 0
     ) -> Capture:
-        """Find the face in a camera frame and compare it with the transaction's reference."""
+        """Find the face in a camera frame and compare it with the transaction's reference; frames of one `camera` are one view."""
         ...
 
     async def forget(self, transaction_id: uuid.UUID, holder: tuple[str, str] | None = None) -> None:

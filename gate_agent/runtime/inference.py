@@ -141,14 +141,16 @@ class FaceEngine:
         return await self._encoded("picture", transaction_id, content)
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, camera: int = 0
     ) -> FaceCapture:
         """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read.
+
+        Frames of another `camera` number are of another view: nothing is followed or fused from one to the other.
 
         While a calibration record is in force, a face that was not compared under it is a fault: the reference is gone.
         """
         capture = await self._looked(
-            "probe", transaction_id, memfd, width_px=width_px, height_px=height_px, t_mono_s=t_mono_s
+            "probe", transaction_id, memfd, width_px=width_px, height_px=height_px, t_mono_s=t_mono_s, camera=camera
         )
         record_id = capture.comparison.calibration_id if capture.comparison else None
         if capture.sample.finding is FaceFinding.FOUND and record_id != self.calibration_id:

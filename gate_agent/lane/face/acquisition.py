@@ -23,6 +23,7 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.face.best_shot import KeptShots, Shot, best_and_different, best_capture
 from gate_agent.lane.face.cues import Cue, CueGuide
+from gate_agent.lane.face.heights import Heights, OneHeight, View, Wish
 from gate_agent.lane.face.presentation import Presentation, presentation_check, weigh
 from gate_agent.lane.face.questioning import MakeChallenge, Questioning, head_pose_challenge
 from gate_agent.lane.ports import Capture, FaceMatcher, LaneCamera
@@ -74,11 +75,16 @@ class FaceAcquisition:
         *,
         changed: Callable[[], None] = lambda: None,
         challenge: MakeChallenge | None = head_pose_challenge,
+        heights: Heights | None = None,
     ) -> None:
-        """Begin now. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame."""
+        """Begin now. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame.
+
+        `heights` follows the face up and down, instead of the one `camera`.
+        """
         self._settings = settings
         self._matcher = matcher
-        self._camera = camera
+        self._has_views = heights is not None
+        self._heights: Heights = heights or OneHeight(View("", camera))
         self._clock = clock
         self._changed = changed
         self._questioning = Questioning(challenge)
@@ -100,9 +106,9 @@ class FaceAcquisition:
         """End a running challenge because the traveller cannot or will not do it; False when none runs."""
         return self._questioning.skip()
 
-    def offer(self, frame: FrameCaptured, t_mono_s: float) -> None:
-        """Hand in a frame; only the newest one waits, older ones go back to the camera."""
-        if t_mono_s < self._begun_mono_s:
+    def offer(self, frame: FrameCaptured, t_mono_s: float, camera: str = "") -> None:
+        """Hand in a frame; only the newest one waits, older ones go back to the camera, and those of a camera that does not look now."""
+        if t_mono_s < self._begun_mono_s or (self._has_views and camera != self._heights.camera):
             frame.release()
             return
         if self._newest is not None:
@@ -117,13 +123,13 @@ class FaceAcquisition:
         child = age_not_covered(borrowed.document, today, self._matcher.minimum_age_years)
         if child is not None:
             return (child,)
-        self._camera.set_active(active=True)
+        self._heights.set_active(active=True)
         try:
             results = await self._acquired(borrowed)
             borrowed.is_acquired = True
             self._hand_over(borrowed, results)
         finally:
-            self._camera.set_active(active=False)
+            self._heights.set_active(active=False)
             self._drop()
             self._shots.wipe()
         return results
@@ -141,7 +147,12 @@ class FaceAcquisition:
                     frame, t_mono_s = await self._next()
                     try:
                         capture = await self._matcher.probe(
-                            borrowed.transaction_id, frame.memfd, frame.width_px, frame.height_px, t_mono_s
+                            borrowed.transaction_id,
+                            frame.memfd,
+                            frame.width_px,
+                            frame.height_px,
+                            t_mono_s,
+                            self._heights.number,
                         )
                     finally:
                         frame.release()
@@ -149,10 +160,20 @@ class FaceAcquisition:
                     results = self._judge(capture, t_mono_s, borrowed)
                     if results is not None:
                         return results
+                    self._follow(t_mono_s)
                     self._time(timer, ends_mono_s)
         except TimeoutError:
             return self._unfinished(out_of_range=self._is_out_of_range)
         return self._unfinished(out_of_range=False)
+
+    def _follow(self, t_mono_s: float) -> None:
+        """Let the hardware look for a face that is out of range; frames of the view that is over go back."""
+        guide = self._guide
+        wish = Wish.LOWER if guide.is_too_low else Wish.HIGHER if guide.is_too_high else Wish.ANYWHERE
+        if self._heights.follow(None if guide.out_of_range_since_s is None else wish, t_mono_s):
+            self._drop()
+            self._tally.non_matches = 0
+            guide.changed_view()
 
     def _time(self, timer: asyncio.Timeout, ends_mono_s: float) -> None:
         """Let the time run out earlier while nobody is within the camera's height range."""
@@ -181,9 +202,10 @@ class FaceAcquisition:
         tally.last_finding = sample.finding
         borrowed.step_ms.update({f"face_{_TIMED.get(step, step)}": took for step, took in sample.step_ms.items()})
         if capture.portrait_jpeg is not None:
-            self._shots.add(Shot(sample, t_mono_s, bytearray(capture.portrait_jpeg)))
+            self._shots.add(Shot(sample, t_mono_s, bytearray(capture.portrait_jpeg), self._heights.camera))
             borrowed.show_probe(capture.portrait_jpeg)
         before = self.cue
+        self._guide.followed = self._heights.followed
         self._guide.observe(sample, t_mono_s)
         self._questioning.observe(sample, capture.comparison, t_mono_s)
         results = self._decided(capture, t_mono_s, borrowed)
@@ -265,9 +287,13 @@ class FaceAcquisition:
             CheckName.FACE_COMPARISON,
             outcome,
             (Reason(code),) if code else (),
-            compared_values(self._tally.comparison),
+            (*compared_values(self._tally.comparison), *self._seen_by()),
             (self._clock.monotonic_s() - self._begun_mono_s) * 1000,
         )
+
+    def _seen_by(self) -> tuple[Compared, ...]:
+        """Return which camera the comparison is from, where there is more than one view."""
+        return (Compared("camera", self._heights.camera, ""),) if self._has_views else ()
 
     def _hand_over(self, borrowed: Borrowed, results: Results) -> None:
         """Leave to the guard what he has to see: all of an alarmed acquisition, the best frames of one that found no match."""

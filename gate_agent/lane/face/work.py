@@ -19,6 +19,7 @@ from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.acquisition import FaceAcquisition
 from gate_agent.lane.face.cues import Cue
+from gate_agent.lane.face.heights import Heights
 from gate_agent.lane.face.printed import compare_printed
 from gate_agent.lane.face.stays import ShortStays
 from gate_agent.lane.jobs import Job, Report
@@ -27,6 +28,9 @@ from gate_agent.lane.reference import take_reference
 from gate_agent.settings import FaceSettings
 
 log = structlog.get_logger()
+
+MakeHeights = Callable[[], Heights]
+"""Makes what follows a face up and down during one acquisition."""
 
 FORGOTTEN_WITHIN_S = 5.0
 """Promise 4: what was borrowed is gone this long after the transaction's end."""
@@ -49,6 +53,7 @@ class FaceWork:
         changed: Callable[[], None],
         monitor: FaceMonitor | None = None,
         stays: ShortStays | None = None,
+        heights: MakeHeights | None = None,
     ) -> None:
         self.settings = settings
         self._matcher = matcher
@@ -59,6 +64,7 @@ class FaceWork:
         self._changed = changed
         self._monitor = monitor
         self._stays = stays
+        self._heights = heights
         self._acquisition: FaceAcquisition | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -72,12 +78,12 @@ class FaceWork:
         """The youngest age that may be compared here."""
         return self._matcher.minimum_age_years
 
-    def offer(self, frame: FrameCaptured, t_mono_s: float) -> None:
+    def offer(self, frame: FrameCaptured, t_mono_s: float, camera: str = "") -> None:
         """Hand in a camera frame; it goes back at once while no acquisition runs."""
         if self._acquisition is None:
             frame.release()
         else:
-            self._acquisition.offer(frame, t_mono_s)
+            self._acquisition.offer(frame, t_mono_s, camera)
 
     def skip(self) -> bool:
         """End a running challenge for the traveller; False when there is none."""
@@ -93,7 +99,11 @@ class FaceWork:
 
     def start(self, borrowed: Borrowed, today: date) -> None:
         """Begin an acquisition."""
-        acquisition = FaceAcquisition(self.settings, self._matcher, self._camera, self._clock, changed=self._changed)
+        acquisition = FaceAcquisition(
+            *(self.settings, self._matcher, self._camera, self._clock),
+            changed=self._changed,
+            heights=None if self._heights is None else self._heights(),
+        )
         self._acquisition = acquisition
         self._task = self._job(self._acquire(borrowed, today, acquisition))
 
