@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import time
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gate_agent.inspection_settings import Section
 
@@ -21,6 +21,12 @@ class AccessibilitySettings(Section):
         description="Second camera below the first, for who sits or is short: a face that one does not see where it should be is"
         " looked for with the other.",
     )
+    camera_lift: str = Field(
+        "", description="Lift that carries the camera and follows a face up or down; not together with `low_camera`."
+    )
+    lift_travel_s: float = Field(
+        15.0, gt=0, le=60, description="Longest travel of the lift for one traveller, before the guard is called."
+    )
     speaker: str = Field("", description="Device that says the instructions of the traveller's screen.")
     speech: Literal["off", "on_request", "always"] = Field(
         "on_request",
@@ -34,6 +40,12 @@ class AccessibilitySettings(Section):
         "", description="Local time in which the speaker is quieter, such as `22:00-06:00`; empty: none."
     )
     speech_quiet_volume_percent: int = Field(40, ge=0, le=100, description="Volume in quiet hours; 0: silent.")
+
+    @model_validator(mode="after")
+    def _follow_in_one_way(self) -> Self:
+        if self.low_camera and self.camera_lift:
+            raise ValueError("low_camera and camera_lift: only one of the two")
+        return self
 
     @field_validator("speech_quiet_hours")
     @classmethod

@@ -253,10 +253,17 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
-        named = [
-            (role, lane.get(role))
-            for role in ("document_reader", "chip_reader", "camera", "low_camera", "barrier", "speaker")
-        ]
+        roles = (
+            "document_reader",
+            "chip_reader",
+            "camera",
+            "low_camera",
+            "camera_lift",
+            "barrier",
+            "speaker",
+            "help_point",
+        )
+        named = [(role, lane.get(role)) for role in roles]
         for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"

@@ -16,7 +16,7 @@ from drivers.registry import build as build_driver
 from drivers.seal_tracker.events import TAMPER_KINDS
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
-from gate_agent.app.height_side import heights_of
+from gate_agent.app.height_side import wire_heights
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.speech import lane_speeches
@@ -197,7 +197,7 @@ class Agent:
     def _controller(
         self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide
     ) -> LaneController:
-        return LaneController(
+        controller = LaneController(
             self._settings,
             lane,
             reader=ReaderPort(self._of_class(lane.document_reader, dc.DeviceClass.DOCUMENT_READER)),  # type: ignore[arg-type] # checked by class
@@ -211,8 +211,9 @@ class Agent:
             document=documents.ports(lane, self._of_class),
             monitor=faces.monitor,
             references=faces.references,
-            heights=heights_of(lane, self._of_class),
         )
+        wire_heights(controller, self._of_class, self._clock)
+        return controller
 
     def _of_class(self, name: str, device_class: dc.DeviceClass) -> dc.Driver:
         driver = self._drivers[name]

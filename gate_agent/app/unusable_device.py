@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from drivers import contracts as dc
-from drivers.accessibility import Utterance
+from drivers.accessibility import LiftDirection, LiftReported, Utterance
 from drivers.errors import DriverFault, NotReady
 from drivers.reporter import Reporter
 from gate_agent.settings import LaneSettings, Settings
@@ -24,6 +24,8 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.CAMERA, lane.camera
     if lane.low_camera:
         yield dc.DeviceClass.CAMERA, lane.low_camera
+    if lane.camera_lift:
+        yield dc.DeviceClass.CAMERA_LIFT, lane.camera_lift
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
@@ -79,6 +81,13 @@ class UnusableDevice:
     async def say(self, utterance: Utterance, volume_ratio: float = 1.0) -> None:  # noqa: ARG002 - as above
         """Raise `NotReady`: nothing is said."""
         self._refuse()
+
+    async def move(self, direction: LiftDirection, seconds: float) -> LiftReported:  # noqa: ARG002 - as above
+        """Raise `NotReady`: no lift moves."""
+        self._refuse()
+
+    def stop(self) -> None:
+        """Do nothing: nothing moves."""
 
     async def read(self, keys: dc.ChipKeys, report: Callable[[dc.ChipProgress], None]) -> dc.ChipEvidence:  # noqa: ARG002 - as above
         """Return evidence that holds nothing but the fault."""

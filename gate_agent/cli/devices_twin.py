@@ -15,10 +15,12 @@ from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.barrier.turnstile_twin import TurnstileTwin
 from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
+from drivers.camera_lift.twin import CameraLiftTwin
 from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.help_point.twin import HelpButtonTwin, HelpPointTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
 from drivers.rfid.llrp_twin import LlrpTwin
@@ -43,6 +45,9 @@ AnyTwin = (
     | NutTwin
     | XrayFolderTwin
     | EscposTwin
+    | CameraLiftTwin
+    | HelpPointTwin
+    | HelpButtonTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -60,6 +65,9 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "escpos_printer": lambda path, _port: EscposTwin(path),
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
+    "modbus_camera_lift": lambda _path, port: CameraLiftTwin(port=port),
+    "modbus_help_point": lambda _path, port: HelpPointTwin(port=port),
+    "hid_help_button": lambda path, _port: HelpButtonTwin(path),
 }
 
 
@@ -140,6 +148,16 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["paper"] = lambda words: twin.load_paper(*map(int, words[:1]))
         commands["cover"] = lambda words: twin.open_cover(on=words[0] == "open")
         commands["receipts"] = lambda _words: [one.lines for one in twin.receipts]
+    elif isinstance(twin, CameraLiftTwin):
+        commands["put"] = lambda words: twin.put(float(words[0]))
+        commands["stop"] = lambda words: twin.press_stop(on=words[0] == "on")
+        commands["height"] = lambda _words: round(twin.height_mm)
+    elif isinstance(twin, HelpPointTwin):
+        commands["press"] = lambda words: twin.press(on=words[0] == "on")
+        commands["speak"] = lambda words: twin.speak(on=words[0] == "on")
+        commands["calls"] = lambda _words: twin.calls
+    elif isinstance(twin, HelpButtonTwin):
+        commands["press"] = lambda _words: twin.press()
     elif isinstance(twin, TurnstileTwin):
         commands["walk-in"] = lambda _words: twin.walk(Door.ENTRANCE)
         commands["walk-out"] = lambda _words: twin.walk(Door.EXIT)

@@ -35,7 +35,7 @@ from gate_agent.lane.demands import demands_of
 from gate_agent.lane.document import inspect_reading, take_reading
 from gate_agent.lane.document_work import DocumentWork
 from gate_agent.lane.doors import Doors
-from gate_agent.lane.face import FaceWork, MakeHeights, ShortStays
+from gate_agent.lane.face import FaceWork, ShortStays
 from gate_agent.lane.intake import Intake, holds_of
 from gate_agent.lane.ports import (
     DocumentPorts,
@@ -77,7 +77,6 @@ class LaneController:
         document: DocumentPorts | None = None,
         monitor: FaceMonitor | None = None,
         references: StayReferences | None = None,
-        heights: MakeHeights | None = None,
     ) -> None:
         self.lane = lane
         holds = holds_of(lane, settings.document)
@@ -110,7 +109,6 @@ class LaneController:
             changed=changed,
             monitor=monitor,
             stays=None if references is None else ShortStays(lane.direction, references, knowledge),
-            heights=heights,
         )
         self.document = DocumentWork(
             settings,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from drivers.accessibility import LiftDirection, LiftReported
 from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
@@ -51,6 +52,18 @@ class LaneCamera(Protocol):
 
     def set_reading(self, *, active: bool) -> None:
         """Look for bar codes in the frames while active."""
+        ...
+
+
+class LaneLift(Protocol):
+    """The lift that carries the camera."""
+
+    async def move(self, direction: LiftDirection, seconds: float) -> LiftReported:
+        """Move for at most `seconds` or to the limit; returns how it stands. Raises `DeviceFault`."""
+        ...
+
+    def stop(self) -> None:
+        """End a running move at once."""
         ...
 
 

@@ -7,16 +7,22 @@ import itertools
 import uuid
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import pytest
 
-from drivers.contracts import FrameCaptured
+from drivers.accessibility import LiftDirection, LiftReported
+from drivers.camera_lift.twin import CameraLiftTwin
+from drivers.contracts import BarrierInputs, FrameCaptured
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.errors import DeviceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face import Cue, FaceAcquisition
 from gate_agent.lane.face.heights import MOST_CHANGES, Heights, TwoHeights, View
-from gate_agent.settings import FaceSettings
+from gate_agent.lane.face.lifted import Lifted
+from gate_agent.lane.lift import SafeLift
+from gate_agent.settings import FaceSettings, LaneSettings
 from models.results import ComparisonDecision, FaceFinding
 from tests.unit.test_face_acquisition import FRAME_S, NOBODY, WORK_S, FakeCapture, seen
 from tests.unit.virtual_time import VirtualClock, VirtualLoop
@@ -79,6 +85,9 @@ class World:
         in_range = abs(up) < 0.3
         return seen(decision if in_range else ComparisonDecision.UNDETERMINED, dy=round(-up * 720))
 
+    def stands_still(self) -> bool:
+        return True
+
     def heights(self, loop: VirtualLoop) -> Heights:
         upper, lower = (View(name, camera) for name, camera in self.cameras.items())
         return TwoHeights(upper, lower, lambda _name: self.is_ready)
@@ -106,6 +115,8 @@ class World:
             shooting.cancel()
             await asyncio.gather(shooting, return_exceptions=True)
         self.took_s = loop.time() - begun_s
+        await asyncio.sleep(0.2)
+        self.is_still = self.stands_still()
         assert self.offered == self.released, "every frame goes back to its camera"
         assert not any(camera.is_active for camera in self.cameras.values())
         return next(result for result in results if result.check is CheckName.FACE_COMPARISON)
@@ -207,3 +218,167 @@ def test_a_low_camera_that_is_away_leaves_things_as_they_were():
     assert set(world.seen_by) == {0}
     assert world.cues[0] is Cue.TOO_LOW, "then he is asked, as at a lane with one camera"
     assert world.took_s <= 3.0
+
+
+# a lift ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class LiftedCamera(Camera):
+    """A camera on the virtual lift: its height is the lift's."""
+
+    lift: CameraLiftTwin | None = None
+    lowest_m: float = 0.9
+
+    @property
+    def at_m(self) -> float:
+        return self.lowest_m + self.lift.height_mm / 1000
+
+
+class LiftPort:
+    """The lift's twin, driven without a wire and on virtual time."""
+
+    def __init__(self, twin: CameraLiftTwin) -> None:
+        self.twin, self.is_broken, self.ended = twin, False, asyncio.Event()
+
+    async def move(self, direction: LiftDirection, seconds: float) -> LiftReported:
+        if self.is_broken:
+            raise DeviceFault("no answer", code="DRV-MOD-001")
+        twin, loop = self.twin, asyncio.get_running_loop()
+        self.ended.clear()
+        address = 0 if direction is LiftDirection.UP else 1
+        ends_s = loop.time() + min(seconds, 3.0)
+        if not twin.inputs()[address]:
+            twin._heard_s = loop.time()
+            twin.set_register(0, 50)
+            twin.set_coil(address, on=True)
+            while loop.time() < ends_s and not twin.inputs()[address] and not self.ended.is_set():
+                twin._heard_s = loop.time()
+                await asyncio.sleep(0.03)
+            twin.set_coil(address, on=False)
+        upper, lower, stopped = twin.inputs()
+        return LiftReported(None, is_at_upper_limit=upper, is_at_lower_limit=lower, is_stopped=stopped)
+
+    def stop(self) -> None:
+        self.ended.set()
+
+
+def inputs(**given: Any) -> BarrierInputs:
+    shut = {"entrance_open": False, "exit_open": False, "occupancy": 1, "entrance_passages": 1, "exit_passages": 0}
+    return BarrierInputs(**{**shut, "fire": False, "tamper": False, **given})
+
+
+@dataclass
+class LiftedWorld(World):
+    """The same world with one camera on a lift, which stands 0.7 m above its lower end at first."""
+
+    begins_mm: float = 700.0
+    speed_mm_per_s: float = 80.0
+    broken: bool = False
+    script: dict[float, BarrierInputs] = field(default_factory=lambda: {0.0: inputs()})
+    travel_s: float = 15.0
+    heights_mm: list[tuple[float, float]] = field(default_factory=list)
+
+    def heights(self, loop: VirtualLoop) -> Heights:
+        self.twin = CameraLiftTwin(height_mm=self.begins_mm, travel_mm=1000.0, speed_mm_per_s=self.speed_mm_per_s)
+        camera = LiftedCamera(0.0, lift=self.twin)
+        self.cameras = {"camera-1": camera}
+        port = LiftPort(self.twin)
+        port.is_broken = self.broken
+        self.lift = SafeLift(port)
+        for at_s, told in self.script.items():
+            loop.call_later(at_s, self.lift.doors, told)
+        self.stands_still = lambda: not self.twin.is_moving
+        return Lifted(View("camera-1", camera), self.lift, self.travel_s, loop.time)
+
+    def _look(self, camera: Camera) -> FakeCapture:
+        self.heights_mm.append((asyncio.get_running_loop().time() - 1000.0, self.twin.height_mm))
+        camera.height_m = camera.at_m
+        return super()._look(camera)
+
+
+def lifted(face_m: float | None, **given: Any) -> LiftedWorld:
+    return LiftedWorld(face_m, {"camera-1": Camera(0.0)}, **given)
+
+
+@pytest.mark.parametrize(
+    ("face_m", "within_s"),
+    [(1.6, 0.3), (1.38, 2.0), (1.12, 6.0), (0.95, 10.0), (1.84, 2.5)],
+    ids=["standing", "short", "wheelchair", "child", "tall"],
+)
+def test_the_lift_brings_the_camera_to_the_face(face_m, within_s):
+    world = lifted(face_m)
+    result = world.run()
+    assert result.outcome is CheckOutcome.SUCCESSFUL
+    assert camera_of(result) == "camera-1"
+    assert world.took_s <= within_s
+    assert world.cues == []
+    assert world.is_still
+
+
+def test_who_is_above_all_that_it_sees_is_found_after_the_search_below():
+    world = lifted(2.05, begins_mm=600.0, travel_s=40.0)
+    result = world.run()
+    assert result.outcome is CheckOutcome.SUCCESSFUL
+    assert world.twin.moves[0] == "down"
+    assert world.twin.moves[-1] == "up"
+
+
+def test_nobody_there_calls_the_guard_within_three_seconds_of_the_end_of_the_search():
+    world = lifted(None, travel_s=60.0)
+    result = world.run()
+    assert reasons(result) == [ReasonCode.FACE_OUT_OF_RANGE]
+    assert {0.0, 1000.0} <= {mm for _, mm in world.heights_mm}, "it looked everywhere"
+    travel_s = 700 / 80 + 1000 / 80
+    assert world.took_s <= travel_s + 2.0 + 3.0
+    at_the_top_s = next(at_s for at_s, mm in world.heights_mm if mm == 1000.0)
+    assert world.took_s - at_the_top_s <= 3.2
+
+
+def test_travel_is_bounded():
+    world = lifted(None, travel_s=2.0)
+    result = world.run()
+    assert reasons(result) == [ReasonCode.FACE_OUT_OF_RANGE]
+    assert min(mm for _, mm in world.heights_mm) >= 700 - 80 * 2.3
+    assert world.took_s <= 0.5 + 2.2 + 3.0
+
+
+def test_a_lift_that_fails_leaves_things_as_they_were():
+    world = lifted(None, broken=True)
+    result = world.run()
+    assert reasons(result) == [ReasonCode.FACE_OUT_OF_RANGE]
+    assert world.took_s <= 0.6 + 3.0
+    low = lifted(1.38, broken=True)
+    assert reasons(low.run()) == [ReasonCode.FACE_OUT_OF_RANGE]
+    assert Cue.TOO_LOW in low.cues, "then he is asked, as at a lane without a lift"
+
+
+@pytest.mark.parametrize(
+    "change", [{"entrance_open": True}, {"exit_open": True}, {"fire": True}], ids=["entrance", "exit", "fire"]
+)
+def test_it_stands_still_while_a_door_moves_or_a_fire_is_told(change):
+    world = lifted(0.95, script={0.0: inputs(), 2.0: inputs(**change), 4.0: inputs()})
+    assert world.run().outcome is CheckOutcome.SUCCESSFUL
+
+    def travelled(begin_s: float, end_s: float) -> float:
+        seen_mm = [mm for at_s, mm in world.heights_mm if begin_s <= at_s <= end_s]
+        return max(seen_mm) - min(seen_mm)
+
+    assert travelled(0.7, 2.0) > 50
+    assert travelled(2.1, 4.0) == 0, "it moved while it must not"
+    assert travelled(4.0, 8.0) > 50
+
+
+def test_it_never_moves_before_the_doors_are_known_and_gives_up_on_one_that_stays_open():
+    unknown = lifted(0.95, script={})
+    assert reasons(unknown.run()) == [ReasonCode.FACE_OUT_OF_RANGE]
+    assert unknown.twin.moves == []
+    assert unknown.took_s <= 5.0 + 0.6 + 3.2
+    ajar = lifted(0.95, script={0.0: inputs(entrance_open=True)})
+    assert reasons(ajar.run()) == [ReasonCode.FACE_OUT_OF_RANGE]
+    assert ajar.twin.moves == []
+
+
+def test_one_way_to_follow_is_enough():
+    with pytest.raises(ValueError, match="only one of the two"):
+        LaneSettings(lane_id=1, document_reader="r", camera="c", barrier="b", low_camera="l", camera_lift="m")

@@ -95,6 +95,8 @@ class FaceAcquisition:
         self._newest: tuple[FrameCaptured, float] | None = None
         self._arrived = asyncio.Event()
         self._begun_mono_s = clock.monotonic_s()
+        self._timed_s = self._begun_mono_s
+        self._searched_s = self._searched_until_s = 0.0
         self._guide = CueGuide(self._begun_mono_s)
 
     @property
@@ -176,11 +178,19 @@ class FaceAcquisition:
             guide.changed_view()
 
     def _time(self, timer: asyncio.Timeout, ends_mono_s: float) -> None:
-        """Let the time run out earlier while nobody is within the camera's height range."""
+        """Let the time run out earlier while nobody is within the camera's height range, and not while a lift is under way."""
+        now_s = self._clock.monotonic_s()
+        if self._heights.is_searching:
+            self._searched_s += now_s - self._timed_s
+            self._searched_until_s = now_s
+        self._timed_s = now_s
+        ends_mono_s += self._searched_s
         since_s = self._guide.out_of_range_since_s
+        if since_s is not None:
+            since_s = max(since_s, self._searched_until_s)
         earlier_s = ends_mono_s if since_s is None else since_s + self._settings.out_of_range_timeout_s
         self._is_out_of_range = earlier_s < ends_mono_s
-        due_in_s = min(earlier_s, ends_mono_s) - self._clock.monotonic_s()
+        due_in_s = min(earlier_s, ends_mono_s) - now_s
         timer.reschedule(asyncio.get_running_loop().time() + due_in_s)
 
     async def _next(self) -> tuple[FrameCaptured, float]:

@@ -42,6 +42,11 @@ class Heights(Protocol):
         ...
 
     @property
+    def is_searching(self) -> bool:
+        """Whether the hardware is under way to a face: until it gave up, time does not run against the traveller."""
+        ...
+
+    @property
     def followed(self) -> frozenset[Cue]:
         """Cues that the traveller is spared, because the hardware can still follow."""
         ...
@@ -68,6 +73,7 @@ class OneHeight:
 
     followed: frozenset[Cue] = frozenset()
     number = 0
+    is_searching = False
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -88,6 +94,8 @@ class OneHeight:
 
 class TwoHeights:
     """A camera at the usual height and one below it; one of them looks at a time, the usual one first."""
+
+    is_searching = False  # a change takes no time worth waiting for
 
     def __init__(self, upper: View, lower: View, is_ready: Callable[[str], bool] = lambda _name: True) -> None:
         """Take the views; a camera that is not ready is not looked with."""

@@ -53,7 +53,6 @@ class FaceWork:
         changed: Callable[[], None],
         monitor: FaceMonitor | None = None,
         stays: ShortStays | None = None,
-        heights: MakeHeights | None = None,
     ) -> None:
         self.settings = settings
         self._matcher = matcher
@@ -64,7 +63,8 @@ class FaceWork:
         self._changed = changed
         self._monitor = monitor
         self._stays = stays
-        self._heights = heights
+        self.heights: MakeHeights | None = None
+        """Makes what follows a face up and down, where the lane has such hardware; set before the lane runs."""
         self._acquisition: FaceAcquisition | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -102,7 +102,7 @@ class FaceWork:
         acquisition = FaceAcquisition(
             *(self.settings, self._matcher, self._camera, self._clock),
             changed=self._changed,
-            heights=None if self._heights is None else self._heights(),
+            heights=None if self.heights is None else self.heights(),
         )
         self._acquisition = acquisition
         self._task = self._job(self._acquire(borrowed, today, acquisition))
