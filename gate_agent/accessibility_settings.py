@@ -27,6 +27,15 @@ class AccessibilitySettings(Section):
     lift_travel_s: float = Field(
         15.0, gt=0, le=60, description="Longest travel of the lift for one traveller, before the guard is called."
     )
+    help_point: str = Field(
+        "", description="Help button of the lane, with its intercom; a press is what the button on the screen is."
+    )
+    time_factor: float = Field(
+        2.0,
+        ge=1,
+        le=5,
+        description="By this factor the lane's times are longer for one who asks for more time or for help; `out_of_range_timeout_s` is not.",
+    )
     speaker: str = Field("", description="Device that says the instructions of the traveller's screen.")
     speech: Literal["off", "on_request", "always"] = Field(
         "on_request",

@@ -9,7 +9,7 @@ import structlog
 
 from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
-from drivers.accessibility import SpeakerDriver, Spoken
+from drivers.accessibility import LiftReported, SpeakerDriver, Spoken
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
@@ -17,6 +17,7 @@ from drivers.seal_tracker.events import TAMPER_KINDS
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.height_side import wire_heights
+from gate_agent.app.help_side import HelpPoint
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import DeviceStatus, GateSource
 from gate_agent.app.speech import lane_speeches
@@ -142,6 +143,7 @@ class Agent:
             self._clock,
             face_rates=lambda: faces.rates,
             trust_version=lambda: documents.trust_version,
+            help_points=self._help_points(),
         )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -225,6 +227,10 @@ class Agent:
         names = {lane.speaker for lane in self._settings.lane if lane.speaker}
         return {name: self._of_class(name, dc.DeviceClass.SPEAKER) for name in names}  # type: ignore[misc] # checked by class
 
+    def _help_points(self) -> dict[str, HelpPoint]:
+        names = {lane.help_point for lane in self._settings.lane if lane.help_point}
+        return {name: self._of_class(name, dc.DeviceClass.HELP_POINT) for name in names}  # type: ignore[misc] # as above
+
     def _changed(self) -> None:
         if self._source is not None:
             self._source.changed()
@@ -237,8 +243,10 @@ class Agent:
             status.fault, status.remedy = event.data.fault, event.data.remedy
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
             self._changed()
-        if isinstance(event.data, Spoken):
+        if isinstance(event.data, Spoken | LiftReported):
             return  # no lane waits for it
+        if self._source is not None and self._source.help_points.event(event):
+            return
         if isinstance(event.data, dc.SealReported):
             self._seal(event.data)
             return

@@ -14,6 +14,7 @@ import structlog
 from gate_agent import __version__
 from gate_agent.app import views
 from gate_agent.app.choices import Choices
+from gate_agent.app.help_side import HelpPoint, HelpPoints
 from gate_agent.app.unusable_device import lane_roles
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
@@ -92,6 +93,7 @@ class GateSource:
         clock: Clock,
         face_rates: Callable[[], list[FaceRatesView]] = list,
         trust_version: Callable[[], int | None] = lambda: None,
+        help_points: Mapping[str, HelpPoint] | None = None,
     ) -> None:
         self.link = LinkView(
             centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
@@ -105,6 +107,7 @@ class GateSource:
         self._clock = clock
         self._face_rates = face_rates
         self._trust_version = trust_version
+        self.help_points = HelpPoints(settings.lane, help_points or {}, self.help_requested, self.changed)
         self._sequence = 0
         self._languages = Choices[Language](clock.monotonic_s)
         self._speech = Choices[bool](clock.monotonic_s, SPEECH_WAITS_S)
@@ -137,7 +140,10 @@ class GateSource:
             rulebook_version=knowledge.rulebook.version,
             watchlist_version=knowledge.watchlist_version,
             trust_version=self._trust_version(),
-            lanes=[views.lane(lane, self._devices_of(lane)) for lane in self._lanes.values()],
+            lanes=[
+                views.lane(lane, self._devices_of(lane), self.help_points.intercom(lane_id))
+                for lane_id, lane in self._lanes.items()
+            ],
             alarms=[views.alarm(alarm) for lane in self._lanes.values() for alarm in lane.alarms.open.values()],
             customs_tasks=self._desk.tasks(),
             link=self.link,
@@ -195,7 +201,7 @@ class GateSource:
         lane = self._lane(lane_id)
         match pressed.kind:
             case "help":
-                self.help_requested(lane)
+                self.help_requested(lane_id)
             case "more_time":
                 lane.feed(ev.MoreTimeRequested())
             case "language" if pressed.language is not None:
@@ -213,10 +219,13 @@ class GateSource:
         self.changed()
         return True
 
-    def help_requested(self, lane: LaneController) -> None:
+    def help_requested(self, lane_id: int) -> None:
         """Call a guard for whoever asked on the screen or with a button; where speech is on request, it was asked for, too."""
+        lane = self._lane(lane_id)
         self._ask_for_speech(lane, on=True)
         lane.feed(ev.HelpRequested(lane.new_id()))
+        self.help_points.call(lane_id)
+        self.changed()
 
     def _speech_of(self, lane: LaneController) -> Literal["none", "off", "on", "always"]:
         settings = lane.lane

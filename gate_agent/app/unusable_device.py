@@ -29,6 +29,8 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
+    if lane.help_point:
+        yield dc.DeviceClass.HELP_POINT, lane.help_point
     if lane.speaker:
         yield dc.DeviceClass.SPEAKER, lane.speaker
 
@@ -88,6 +90,10 @@ class UnusableDevice:
 
     def stop(self) -> None:
         """Do nothing: nothing moves."""
+
+    async def call(self) -> None:
+        """Raise `NotReady`: nobody is called."""
+        self._refuse()
 
     async def read(self, keys: dc.ChipKeys, report: Callable[[dc.ChipProgress], None]) -> dc.ChipEvidence:  # noqa: ARG002 - as above
         """Return evidence that holds nothing but the fault."""

@@ -146,7 +146,9 @@ def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | N
     )
 
 
-def lane(controller: LaneController, devices: list[DeviceView]) -> LaneView:
+def lane(
+    controller: LaneController, devices: list[DeviceView], intercom: Literal["", "calling", "speaking"] = ""
+) -> LaneView:
     """Return one lane as a console sees it."""
     state, borrowed = controller.state, controller.borrowed
     answer = borrowed.answer if borrowed else None
@@ -164,6 +166,7 @@ def lane(controller: LaneController, devices: list[DeviceView]) -> LaneView:
         referral=referral(controller, borrowed) if borrowed else None,
         devices=devices,
         occupancy=state.occupancy,
+        intercom=intercom,
     )
 
 

@@ -207,7 +207,7 @@ class LaneController:
             case ev.ReadDocumentAgain():
                 self._job(self.document.read_again(self._here()))
             case ev.StartFaceCapture():
-                self.face.start(self._here(), self.today)
+                self.face.start(self._here(), self.today, self.timers.factor(self.state))
             case ev.StopFaceCapture():
                 self.face.stop()
             case ev.AskPolicy(referral):
@@ -222,7 +222,7 @@ class LaneController:
             case ev.OpenDoor() | ev.SecureDoors():
                 self._doors.command(effect)
             case ev.StartTimer(timer):
-                self.timers.start(timer, self.state.transaction_id)
+                self.timers.start(timer, self.state)
             case ev.StopTimer(timer):
                 self.timers.stop(timer)
             case ev.CallGuard(reasons):

@@ -146,6 +146,7 @@ class LaneView(Message):
     referral: ReferralView | None = None
     devices: list[DeviceView] = []
     occupancy: int = 0
+    intercom: Literal["", "calling", "speaking"] = Field("", description="the help point's intercom, while it is used")
 
 
 class AlarmView(Message):

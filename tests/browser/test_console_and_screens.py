@@ -952,6 +952,27 @@ def test_offline_banner_and_hostile_names(site, browser, problems, signed_in):
     assert axe(page) == []
 
 
+@pytest.mark.parametrize("language", GUARD_LANGUAGES)
+def test_a_lane_whose_intercom_is_used_says_so(site, browser, problems, signed_in, language):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, language=language)
+    catalogue = load_catalogues("guard", [language])[language]
+    lanes = list(site.gate.lanes)
+    for intercom in ("calling", "speaking"):
+        site.change(lanes=[lanes[0].model_copy(update={"intercom": intercom}), *lanes[1:]])
+        until(
+            page,
+            "t => document.querySelector('.lane-intercom').textContent === t",
+            catalogue.text(f"intercom.{intercom}"),
+        )
+        assert page.locator(".lane-intercom").first.is_visible()
+        assert max(overflows(page)) <= 0
+        shot(page, f"console-intercom-{intercom}-{language}")
+    assert axe(page) == []
+    site.change(lanes=lanes)
+    until(page, "[...document.querySelectorAll('.lane-intercom')].every(one => one.hidden)")
+
+
 def test_console_on_a_phone_and_in_the_dark(site, browser, problems, signed_in):
     page = new_page(browser, problems, PHONE)
     open_console(page, site, signed_in)

@@ -76,12 +76,14 @@ class FaceAcquisition:
         changed: Callable[[], None] = lambda: None,
         challenge: MakeChallenge | None = head_pose_challenge,
         heights: Heights | None = None,
+        time_factor: float = 1.0,
     ) -> None:
         """Begin now. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame.
 
-        `heights` follows the face up and down, instead of the one `camera`.
+        `heights` follows the face up and down, instead of the one `camera`; `time_factor` makes it last longer.
         """
         self._settings = settings
+        self._time_factor = time_factor
         self._matcher = matcher
         self._has_views = heights is not None
         self._heights: Heights = heights or OneHeight(View("", camera))
@@ -142,7 +144,7 @@ class FaceAcquisition:
             if self._is_required
             else self._settings.capture_timeout_s
         )
-        ends_mono_s = self._begun_mono_s + limit_s
+        ends_mono_s = self._begun_mono_s + limit_s * self._time_factor
         try:
             async with asyncio.timeout(ends_mono_s - self._clock.monotonic_s()) as timer:
                 while self._tally.compared < self._settings.maximum_frames:

@@ -97,11 +97,12 @@ class FaceWork:
         """Compare the printed portrait with the chip's, once that one is the reference."""
         self._job(self._printed(borrowed, borrowed.reference_round))
 
-    def start(self, borrowed: Borrowed, today: date) -> None:
-        """Begin an acquisition."""
+    def start(self, borrowed: Borrowed, today: date, time_factor: float = 1.0) -> None:
+        """Begin an acquisition; it may take longer by `time_factor`."""
         acquisition = FaceAcquisition(
             *(self.settings, self._matcher, self._camera, self._clock),
             changed=self._changed,
+            time_factor=time_factor,
             heights=None if self.heights is None else self.heights(),
         )
         self._acquisition = acquisition
