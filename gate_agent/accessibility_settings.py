@@ -16,6 +16,21 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 class AccessibilitySettings(Section):
     """What a lane offers besides its screen."""
 
+    is_wide: bool = Field(
+        default=False,
+        description="The lane has room for a wheelchair, a pram or somebody's assistant; screens of the gate's other lanes name it.",
+    )
+    is_family: bool = Field(
+        default=False,
+        description="Families with small children are served here, by staff; screens of the other lanes name it.",
+    )
+    persons_limit: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="How many may stand in the cell together: an adult with a child, or with an assistant. More than one always calls the guard; up to this"
+        " number nobody is told to leave.",
+    )
     low_camera: str = Field(
         "",
         description="Second camera below the first, for who sits or is short: a face that one does not see where it should be is"

@@ -179,6 +179,7 @@ class GateSource:
             receipt=views.receipt(lane, self._knowledge.current().rulebook),
             cue=views.cue(lane, shown),
             read_percent=views.read_percent(lane, shown),
+            other_lane=views.other_lane(lane, self._settings.lane, shown),
             speech=self._speech_of(lane),
         )
 

@@ -313,6 +313,9 @@ class ScreenState(Message):
     receipt: dict[str, str] = {}
     cue: CaptureCue | None = None
     read_percent: int | None = Field(None, ge=0, le=100, description="how much of the chip is read")
+    other_lane: int | None = Field(
+        None, description="the lane to go to, where one of this gate is meant; with room, or for families"
+    )
     speech: Literal["none", "off", "on", "always"] = Field("none", description="off and on can be switched")
 
 

@@ -101,6 +101,7 @@ class Gate:
         self.cue: m.CaptureCue | None = None
         self.read_percent: int | None = None
         self.speech = "none"
+        self.other_lane: int | None = None
         self.minimum_officers: dict[Any, int] = {}
         self._nonces: set[str] = set()
         self.verifier = AuthorisationVerifier(
@@ -264,7 +265,7 @@ class Gate:
         return m.ScreenState(
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
             language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
-            read_percent=self.read_percent, speech=self.speech,
+            read_percent=self.read_percent, speech=self.speech, other_lane=self.other_lane,
         )  # fmt: skip
 
     def image(self, transaction_id: uuid.UUID, kind: str) -> bytes | None:
@@ -426,6 +427,7 @@ def fresh(site: Site) -> None:
         cue=None,
         read_percent=None,
         speech="none",
+        other_lane=None,
     )
 
 
@@ -1301,6 +1303,26 @@ def test_the_traveller_asks_to_be_read_to_and_sees_that_he_is(site, browser, pro
         until(page, "document.getElementById('speech').hidden")
         site.change(speech="off")
         until(page, "!document.getElementById('speech').hidden")
+
+
+@pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
+@pytest.mark.parametrize("size", [DESK, PHONE, {"width": 1080, "height": 1350}], ids=["desk", "phone", "kiosk"])
+def test_the_lane_with_room_is_named(site, browser, problems, size, language):
+    page = new_page(browser, problems, size)
+    site.change(instruction=m.Instruction.PRESENT_DOCUMENT, step=1, language=language, other_lane=3, speech="off")
+    page.goto(f"{site.address}/lane/1/screen")
+    until(page, "document.getElementById('lane_hint').textContent.includes('3')")
+    assert page.locator("#lane_hint").is_visible()
+    assert max(overflows(page)) <= 0
+    assert page.locator("#help").is_visible()
+    assert axe(page) == []
+    shot(page, f"screen-hint-{language}-{size['width']}")
+    site.change(instruction=m.Instruction.FAMILY_LANE)
+    wanted = load_catalogues("traveller", [language])[language].text("ui.lane", lane="3")
+    until(page, "t => document.getElementById('lane_hint').textContent.trim() === t", wanted)
+    assert max(overflows(page)) <= 0
+    site.change(other_lane=None)
+    until(page, "document.getElementById('lane_hint').hidden")
 
 
 def test_nothing_of_attack_detection_or_scores_reaches_the_traveller(site, browser, problems):

@@ -75,6 +75,7 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "pictogram": state.instruction.value if cue is None else f"cue_{cue}",
         "title": phrase.title,
         "detail": phrase.detail,
+        "lane_hint": phrase.lane_hint,
         "layout": _FULL_SCREEN.get(state.instruction, "step"),
         "step": state.step,
         "progress": catalogue.text("ui.progress", step=str(state.step), total=str(STEPS)) if state.step else "",

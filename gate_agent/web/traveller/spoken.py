@@ -22,11 +22,14 @@ class Phrase:
     title: str
     detail: str
     language: str
+    lane_hint: str = ""
 
     @property
     def text(self) -> str:
-        """The words to say: a cue is short, because the next may follow in a second."""
-        return self.title if self.key.startswith("cue.") else f"{self.title}. {self.detail}."
+        """The words to say: a cue is short, because the next may follow in a second. A recording cannot know the lane's number."""
+        if self.key.startswith("cue."):
+            return self.title
+        return " ".join(f"{part}." for part in (self.title, self.detail, self.lane_hint) if part)
 
 
 def cue_of(state: ScreenState) -> CaptureCue | None:
@@ -46,7 +49,15 @@ def phrase_of(state: ScreenState, catalogue: Catalogue) -> Phrase:
             catalogue.language,
         )
     detail = catalogue.text(f"detail.{state.instruction}")
-    return Phrase(base, base, catalogue.text(base), detail, catalogue.language)
+    return Phrase(base, base, catalogue.text(base), detail, catalogue.language, _lane_hint(state, catalogue))
+
+
+def _lane_hint(state: ScreenState, catalogue: Catalogue) -> str:
+    """Return the line that names another lane, empty when none is meant."""
+    if state.other_lane is None:
+        return ""
+    name = "ui.lane" if state.instruction is Instruction.FAMILY_LANE else "ui.wide_lane"
+    return catalogue.text(name, lane=str(state.other_lane))
 
 
 def phrase_keys() -> Iterator[str]:

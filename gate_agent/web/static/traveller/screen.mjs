@@ -21,6 +21,8 @@ function draw() {
   setText(at("lane"), frame.lane);
   setText(at("title"), cut ? frame.ui.not_connected : frame.title);
   setText(at("detail"), cut ? frame.ui.not_connected_detail : frame.detail);
+  at("lane_hint").hidden = cut || frame.lane_hint === "";
+  setText(at("lane_hint").querySelector("span"), frame.lane_hint);
   const picture = `/static/traveller/pictograms.svg#${cut ? "lane_closed" : frame.pictogram}`;
   const use = at("pictogram").firstElementChild;
   if (use.getAttribute("href") !== picture) use.setAttribute("href", picture);
