@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tests.fuzz import (
+    access,
     around,
     children,
     chip_answers,
@@ -47,5 +48,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
         "receipt": around.receipt,
+        "recording": access.recording,
     }
 )

@@ -13,7 +13,8 @@ import pytest
 
 from drivers.accessibility import LiftDirection, LiftReported
 from drivers.camera_lift.twin import CameraLiftTwin
-from drivers.contracts import BarrierInputs, FrameCaptured
+from drivers.contracts import BarrierInputs, DeviceState, FrameCaptured
+from gate_agent.app.height_side import wire_heights
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import DeviceFault
@@ -25,7 +26,9 @@ from gate_agent.lane.lift import SafeLift
 from gate_agent.settings import FaceSettings, LaneSettings
 from models.results import ComparisonDecision, FaceFinding
 from tests.unit.test_face_acquisition import FRAME_S, NOBODY, WORK_S, FakeCapture, seen
+from tests.unit.test_lane_controller import lane as a_lane
 from tests.unit.virtual_time import VirtualClock, VirtualLoop
+from tests.unit.virtual_time import run as run_virtual
 
 TODAY = date(2026, 11, 23)
 FIELD_M = 0.6
@@ -382,3 +385,57 @@ def test_it_never_moves_before_the_doors_are_known_and_gives_up_on_one_that_stay
 def test_one_way_to_follow_is_enough():
     with pytest.raises(ValueError, match="only one of the two"):
         LaneSettings(lane_id=1, document_reader="r", camera="c", barrier="b", low_camera="l", camera_lift="m")
+
+
+# in a lane ------------------------------------------------------------------------------------------------------------
+
+
+class SlowLift:
+    """A driver of a lift that notes what it was asked."""
+
+    state = DeviceState.READY
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.ended = asyncio.Event()
+
+    async def move(self, direction: LiftDirection, seconds: float) -> LiftReported:
+        self.asked.append(direction.value)
+        self.ended.clear()
+        await self.ended.wait()
+        return LiftReported(None, is_at_upper_limit=False, is_at_lower_limit=False, is_stopped=False)
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+        self.ended.set()
+
+
+@pytest.mark.parametrize("role", ["camera_lift", "low_camera"])
+def test_a_lane_is_wired_to_what_its_settings_name(role):
+    loop = VirtualLoop()
+
+    async def main() -> None:
+        lift, low = SlowLift(), Camera(LOW_M)
+        low.state = DeviceState.READY
+        async with a_lane(around={role: "other-1"}, clock=VirtualClock(loop), capture_timeout_s=8) as walk:
+            house, controller = walk.house, walk.controller
+            house.state = DeviceState.READY
+            devices = {"camera-1": house, "other-1": lift if role == "camera_lift" else low}
+            wire_heights(controller, lambda name, _class: devices[name], walk.clock)
+            house.finding = FaceFinding.NOT_FOUND
+            await walk.present()
+            await walk.inputs(1)
+            for _ in range(8):
+                await walk.look()
+                await asyncio.sleep(0.1)
+            if role == "low_camera":
+                assert (low.is_active, house.active) == (True, False)
+                assert await walk.look() == 1, "a late frame of the upper camera goes back, and is not compared"
+                assert house.asked[-1] == "probe"
+                return
+            assert lift.asked == ["down"]
+            walk.event("barrier-1", inputs(entrance_open=True))
+            await walk.settle()
+            assert lift.asked == ["down", "stop"], "a door moves"
+
+    run_virtual(main(), loop)
