@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gate_agent.accessibility_settings import AccessibilitySettings
 from gate_agent.device_settings import DeviceSettings, FieldSettings, PostSettings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
@@ -94,7 +95,7 @@ _CHANNELS = {"camera_near_infrared": "near_infrared", "camera_depth": "depth"}
 """Roles of a lane's further cameras, and what each of them must show."""
 
 
-class LaneSettings(Section):
+class LaneSettings(AccessibilitySettings):
     """One lane and the devices that serve it, by device name."""
 
     lane_id: int = Field(ge=1, le=32, description="Number of the lane inside the gate.")
@@ -242,8 +243,17 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
-        named = [(role, lane.get(role)) for role in ("document_reader", "chip_reader", "camera", *_CHANNELS, "barrier")]
-        named.append(("printer", lane.get("printer")))
+        roles = (
+            "document_reader",
+            "chip_reader",
+            "camera",
+            *_CHANNELS,
+            "low_camera",
+            "camera_lift",
+            "barrier",
+            "printer",
+        )
+        named = [(role, lane.get(role)) for role in (*roles, "speaker", "help_point")]
         listed = [(role, name) for role in ("barcode", "tag_readers") for name in lane.get(role, ())]
         for role, name in [*named, *listed]:
             if name and name not in names:
