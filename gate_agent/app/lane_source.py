@@ -12,6 +12,7 @@ from central_sync.presence import DeviceReading
 from gate_agent import __version__
 from gate_agent.app import views
 from gate_agent.app.device_status import DeviceStatus, lane_devices
+from gate_agent.app.lockdowns import Lockdowns
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.surroundings_side import WHOLE_GATE, SurroundingsSide
 from gate_agent.clock import Clock
@@ -97,6 +98,8 @@ class GateSource:
         self._face_rates = face_rates
         self._trust_version = trust_version
         self._unlocks = unlocks
+        self._lockdowns = Lockdowns(settings.paths.state, lanes)
+        self._lockdowns.restore()
         self._of_lanes = {name for lane in settings.lane for name in lane_devices(lane)}
         self._sequence = 0
         self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
@@ -283,9 +286,9 @@ class GateSource:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
                 lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
-                lane.feed(ev.LockdownLifted())
+                await self._lockdowns.lift(order.lane_id)
             case AuthorisedAction.LOCKDOWN_LANE if lane:
-                lane.feed(ev.LockdownOrdered())
+                await self._lockdowns.order(order.lane_id)
             case AuthorisedAction.ACKNOWLEDGE_ALARM if lane or is_of_gate:
                 alarms = lane.alarms if lane else self._around
                 if not await alarms.acknowledge(subject, verified.officers[0].officer_id):
