@@ -103,7 +103,8 @@ class FactRefused(SyncError):
 class PostFault(SyncError):
     """The border post cannot be used now.
 
-    Codes: CS-PST-001 not reachable · 002 one of the two certificates was refused · 003 its answer cannot be read · 004 it refused.
+    Codes: CS-PST-001 not reachable · 002 one of the two certificates was refused · 003 its answer cannot be read · 004 it refused ·
+    005 it refused facts of this gate.
     """
 
     code = "CS-PST-001"

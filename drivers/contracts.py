@@ -35,6 +35,7 @@ class DeviceClass(StrEnum):
     XRAY_INBOX = "xray_inbox"
     PRINTER = "printer"
     ACCESS_CONTROL = "access_control"
+    ENCLOSURE = "enclosure"
 
 
 class DeviceState(StrEnum):

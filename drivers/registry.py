@@ -96,7 +96,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "opencv_camera": BuiltIn(
         "drivers.camera.driver:build",
         DeviceClass.CAMERA,
-        "V4L2, RTSP, MJPEG or file camera in a child process",
+        "V4L2, RTSP, MJPEG, file or folder camera in a child process",
         "CameraOptions",
     ),
     "seal_server": BuiltIn(
@@ -146,6 +146,12 @@ BUILT_IN: dict[str, BuiltIn] = {
         DeviceClass.PRINTER,
         "receipt printer that speaks ESC/POS on a serial port or over TCP",
         "EscposOptions",
+    ),
+    "hwmon_enclosure": BuiltIn(
+        "drivers.enclosure.driver:build",
+        DeviceClass.ENCLOSURE,
+        "temperature of an enclosure from a file of the kernel, and its heater behind Modbus TCP",
+        "HwmonEnclosureOptions",
     ),
     "page_folder": BuiltIn(
         "drivers.document_reader.page_folder:build",

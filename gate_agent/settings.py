@@ -10,14 +10,22 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gate_agent.device_settings import DeviceSettings, FieldSettings, PostSettings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
+from gate_agent.service_settings import (
+    CentreSettings,
+    ConsoleSettings,
+    PortalSettings,
+    StoreSettings,
+    SyncSettings,
+)
 from gate_agent.site_file import document_of, shared_part
 from gate_agent.surroundings_settings import SurroundingsSettings
 
@@ -166,40 +174,6 @@ class LaneSettings(Section):
         return self
 
 
-class DeviceSettings(Section):
-    """One device: its driver and the driver's own options (validated by the driver)."""
-
-    name: str = Field(pattern=r"^[a-z0-9-]{1,48}$", description="Name by which lanes refer to the device.")
-    driver: str = Field(
-        description="Driver from `egate devices list --drivers`, such as `mrz_serial` or `modbus_barrier`."
-    )
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of that driver, refused when unknown.")
-    hosted_by: Literal["agent", "field"] = Field(
-        "agent",
-        description="Process that runs the driver: the `agent`, which has no network, or `field` for a device that is reached over it.",
-    )
-
-
-_ENDPOINT = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
-EndpointText = Annotated[str, Field(pattern=_ENDPOINT)]
-
-
-class FieldSettings(Section):
-    """The process that hosts this gate's network devices (`egate field`), and how far it may go."""
-
-    socket: Path = Field(
-        Path("/run/egate-field/field.sock"), description="Unix socket on which it serves the agent, and nobody else."
-    )
-    allow: tuple[EndpointText, ...] = Field(
-        (),
-        description="Addresses that its devices may connect to, as `host:port`, each written as the device's options have it. A name is"
-        " resolved once; its address is kept until the process is started again.",
-    )
-    listen: tuple[EndpointText, ...] = Field(
-        (), description="Addresses that its devices may listen on, as `address:port`, for devices that call the gate."
-    )
-
-
 class PolicySettings(Section):
     """What this site decides where the rulebook leaves a choice."""
 
@@ -211,99 +185,6 @@ class PolicySettings(Section):
     )
     seal_unlock_stands_min: float = Field(
         10.0, gt=0, le=120, description="An opening so many minutes after an authorised unlock is by leave."
-    )
-
-
-class StoreSettings(Section):
-    """The gate's own disk."""
-
-    keep_acknowledged_days: int = Field(30, ge=1, description="How long delivered records stay on the gate.")
-    ballast_bytes: int = Field(
-        8_388_608, ge=0, description="File that is freed when the disk is full, so that deliveries can be recorded."
-    )
-
-
-class SyncSettings(Section):
-    """The one connection to the broker."""
-
-    broker_host: str = Field("127.0.0.1", description="Broker address.")
-    broker_port: int = Field(1883, ge=1, le=65535, description="Broker port.")
-    protocol: Literal["auto", "3.1.1", "5"] = Field(
-        "auto", description="MQTT version; `auto` tries 5 and falls back to 3.1.1."
-    )
-    batch_records: int = Field(50, ge=1, le=50, description="Most records in one batch.")
-    window_batches: int = Field(20, ge=1, le=100, description="Most batches without acknowledgement.")
-    ack_timeout_s: float = Field(
-        5.0, gt=0, description="Wait for an application acknowledgement before the first resend; doubles up to 60 s."
-    )
-    heartbeat_s: float = Field(10.0, gt=0, description="Presence message interval.")
-
-
-class ConsoleSettings(Section):
-    """Guard console and traveller screen."""
-
-    host: str = Field("127.0.0.1", description="Address the pages listen on.")
-    port: int = Field(8443, ge=0, le=65535, description="Port the pages listen on; 0 picks a free one.")
-    session_minutes: int = Field(480, ge=1, description="Longest login.")
-    idle_lock_minutes: int = Field(15, ge=1, description="Console locks after this time without a key or click.")
-
-
-class CentreSettings(Section):
-    """The centre: ingest, ledger, monitor."""
-
-    host: str = Field("127.0.0.1", description="Address of the monitor page.")
-    port: int = Field(8444, ge=0, le=65535, description="Port of the monitor page.")
-    database_url: str = Field(
-        "sqlite:////var/lib/egate-centre/centre.db", description="SQLAlchemy URL of the centre's database."
-    )
-    presence_grace_s: float = Field(30.0, gt=0, description="A gate silent for longer is shown as away.")
-
-
-class PortalSettings(Section):
-    """The declaration pages."""
-
-    host: str = Field("127.0.0.1", description="Address the pages listen on.")
-    port: int = Field(8445, ge=0, le=65535, description="Port the pages listen on.")
-    token_validity_h: float = Field(72.0, gt=0, description="Validity of an issued declaration token.")
-
-
-class PostSettings(Section):
-    """The border post that this gate belongs to, and `egate post` itself."""
-
-    host: str = Field("", description="Address at which the gates reach their post; empty: this gate has none.")
-    port: int = Field(8446, ge=0, le=65535, description="Port of the post; 0 picks a free one.")
-    listen: str = Field("127.0.0.1", description="Address that `egate post` listens on, on its own machine.")
-    state: Path = Field(Path("/var/lib/egate-post"), description="Folder of the post's database and of its cache.")
-    facts_kept_days: float = Field(
-        30.0,
-        gt=0,
-        le=400,
-        description="Facts that a gate has not fetched for so long are given up; it is told of the gap.",
-    )
-    seals_kept_h: float = Field(
-        24.0,
-        gt=0,
-        le=720,
-        description="Reports of seals are kept one by one for so long, then only the newest of each kind.",
-    )
-    seals_limit: int = Field(50_000, ge=100, le=1_000_000, description="Most reports of seals that are kept.")
-    blobs_upstream: str = Field(
-        "",
-        pattern=r"^(https://[^\s?#]+)?$",
-        description="Where large files come from, by https and from nowhere else; their SHA-256 is added to it. Empty: none are fetched.",
-    )
-    blobs_trust: Path | None = Field(
-        None,
-        description="Certificates (PEM) that the source of large files is believed by; the machine's own without it.",
-    )
-    blobs_limit_bytes: int = Field(20_000_000_000, ge=1, description="Most bytes of large files on the post's disk.")
-    blobs_reserve_bytes: int = Field(
-        1_000_000_000,
-        ge=0,
-        description="Bytes of the post's disk that large files leave free: facts and seals need them.",
-    )
-    device: tuple[DeviceSettings, ...] = Field(
-        (), description="Devices of the post, one `[[post.device]]` table each: servers of seal trackers."
     )
 
 

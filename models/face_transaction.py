@@ -105,7 +105,7 @@ class FaceTransaction:
         self._forget_probe()
 
     def take_frame(
-        self, image: Image, t_mono_s: float, beside: Mapping[str, NDArray[Any]] = MappingProxyType({})
+        self, image: Image, t_mono_s: float, *, beside: Mapping[str, NDArray[Any]] = MappingProxyType({})
     ) -> tuple[Look, FaceComparison | None]:
         """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none.
 

@@ -125,7 +125,7 @@ def _looked(
     transaction, descriptor = _transaction(request), descriptors[0]
     if operation == "probe":
         t_mono_s, beside = _time_s(request), beside_of(request, descriptors[1:], faces)
-        return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s, beside)
+        return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s, beside=beside)
     size_bytes = _whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES)
     held = faces.of(transaction)
     if operation == "reference":

@@ -20,6 +20,7 @@ from central_sync.post.facts import sign_fact
 from central_sync.post.messages import MAX_FACTS, MAX_SEALS, FactsSent, PostReport
 from central_sync.uplink import backoff_s
 
+FACTS_REFUSED = "CS-PST-005"
 _FIRST_RETRY_S = 0.1
 _LONGEST_RETRY_S = 2.0
 _MOST_DOUBLINGS = 6
@@ -46,6 +47,7 @@ class PostLink:
         self._report_s = report_s
         self._wait_s = wait_s
         self._jitter = jitter
+        self._fault = ""
 
     async def run(self) -> None:
         """Carry until cancelled."""
@@ -78,6 +80,9 @@ class PostLink:
             return
         wires = [sign_fact(base64.b64decode(fact.body_base64), self._key) for fact in page.facts]
         kept = await self._post.publish(wires)
+        if kept.refused:
+            _log.error("facts_refused_by_post", refused=kept.refused)
+            self._fault = FACTS_REFUSED
         await self._gate.facts_sent(FactsSent(generation=kept.generation, seqs=[fact.seq for fact in page.facts]))
 
     async def _pull_facts(self) -> None:
@@ -99,5 +104,5 @@ class PostLink:
         except PostFault as fault:
             await self._gate.report_post(PostReport(online=False, fault=fault.code))
             raise
-        await self._gate.report_post(PostReport(online=True, devices=state.devices))
+        await self._gate.report_post(PostReport(online=True, fault=self._fault, devices=state.devices))
         await asyncio.sleep(self._report_s)

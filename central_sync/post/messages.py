@@ -53,10 +53,11 @@ class FactBatch(PostMessage):
 
 
 class FactsKept(PostMessage):
-    """The facts are on the post's disk; `new` of them were not there before."""
+    """The facts are on the post's disk but `refused` ones, which this gate did not sign so; `new` of them were not there before."""
 
     generation: uuid.UUID
     new: int
+    refused: int = 0
 
 
 class FactPage(FactBatch):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import cv2
 
-from drivers.camera.frame_source import Frame, SourceFailed, as_channel
+from drivers.camera.frame_source import CaptureSource, SourceFailed
 from drivers.camera.v4l2_controls import DeviceGone, Outcome, Wanted, apply_to
 from drivers.channels import Channel
 
@@ -16,7 +16,7 @@ _WAIT_VARIABLE = "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"
 _FORMATS = {Channel.VISIBLE: "MJPG", Channel.NEAR_INFRARED: "GREY", Channel.DEPTH: "Z16 "}
 
 
-class DeviceSource:
+class DeviceSource(CaptureSource):
     """`VideoCapture` over a device path such as `/dev/v4l/by-id/…`."""
 
     def __init__(
@@ -28,14 +28,7 @@ class DeviceSource:
     ) -> None:
         """Open the device and set its `controls`, by option. Raises `SourceFailed`, also for a value that it cannot take."""
         os.environ[_WAIT_VARIABLE] = "2"  # seconds that the library waits for a frame; ten by itself
-        self._channel = channel
-        self.arrived = 0
-        self.stream_s: float | None = None
-        self.size_px: tuple[int, int] | None = None
-        self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise SourceFailed("refused", "device cannot be opened as a camera")
+        super().__init__(cv2.VideoCapture(path, cv2.CAP_V4L2), channel, "device cannot be opened as a camera")
         if channel is Channel.DEPTH:
             self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*_FORMATS[channel]))
@@ -64,12 +57,3 @@ class DeviceSource:
             raise SourceFailed("ended", "device gives no more frames")
         self.arrived += 1
         return True
-
-    def decode(self) -> Frame | None:
-        """Return the frame last grabbed, as its channel has it. Raises `SourceFailed`."""
-        is_read, frame = self._capture.retrieve()
-        return as_channel(frame, self._channel) if is_read else None
-
-    def close(self) -> None:
-        """Let go of the device."""
-        self._capture.release()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from drivers.camera.frame_source import Frame, SourceFailed
+from drivers.camera.frame_source import Frame, FrameSource, Pace, SourceFailed
 from drivers.camera.picture_decoding import decoded
 from drivers.channels import Channel
 
@@ -14,14 +13,10 @@ PICTURE_LIMIT_BYTES = 32 << 20
 _ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
-class FolderSource:
+class FolderSource(FrameSource):
     """The pictures of a folder; depth is PNG of 16 bits, in millimetres."""
 
     def __init__(self, folder: Path, channel: Channel, limits_px: tuple[int, int]) -> None:
-        self.arrived = 0
-        self.stream_s: float | None = None
-        self.notes: tuple[str, ...] = ()
-        self.size_px: tuple[int, int] | None = None
         self._channel = channel
         self._limits_px = limits_px
         try:
@@ -30,17 +25,13 @@ class FolderSource:
             raise SourceFailed("refused", "folder cannot be read") from error
         if not self._paths:
             raise SourceFailed("refused", "folder holds no pictures")
-        self._due_s = time.monotonic()
+        self._pace = Pace(FPS)
 
     def grab(self, wait_s: float) -> bool:
         """Wait for the next picture; False when none is due in time."""
-        early_s = self._due_s - time.monotonic()
-        time.sleep(min(max(early_s, 0.0), wait_s))
-        if early_s > wait_s:
-            return False
-        self._due_s = max(self._due_s + 1 / FPS, time.monotonic() - 1 / FPS)
-        self.arrived += 1
-        return True
+        is_due = self._pace.wait(wait_s)
+        self.arrived += is_due
+        return is_due
 
     def decode(self) -> Frame | None:
         """Return the picture whose turn it is; None when it is none. Raises `SourceFailed` when it is gone."""

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from drivers.camera.frame_source import Frame, SourceFailed
-from drivers.camera.mjpeg import MjpegStream, StreamRefused
+from drivers.camera.frame_source import Frame, FrameSource, SourceFailed
+from drivers.camera.mjpeg import CredentialsRefused, MjpegStream, StreamRefused
 from drivers.camera.picture_decoding import decoded
 from drivers.channels import Channel
 
 
-class MjpegSource:
+class MjpegSource(FrameSource):
     """Newest picture of an HTTP stream: JPEG, and PNG of 16 bits where depth is sent."""
 
     def __init__(self, url: str, timeout_s: float, channel: Channel, limits_px: tuple[int, int]) -> None:
         self._channel = channel
         self._limits = limits_px
         self._picture = b""
-        self.arrived = 0
-        self.stream_s: float | None = None
-        self.notes: tuple[str, ...] = ()
-        self.size_px: tuple[int, int] | None = None
         try:
             self._stream = MjpegStream(url, timeout_s)
+        except CredentialsRefused as error:
+            raise SourceFailed("credentials", str(error)) from error
         except StreamRefused as error:
             raise SourceFailed("refused", str(error)) from error
         except TimeoutError as error:

@@ -85,6 +85,11 @@ class NetworkCameraTwin(TcpTwin):
         """Send one byte per second from now on, in the middle of whatever is sent."""
         self._is_crawling = on
 
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The address a camera driver is given as `source`, without credentials."""
+
     @abstractmethod
     def packed(self, picture: bytes) -> bytes:
         """Return the bytes on the wire that carry a JPEG file."""

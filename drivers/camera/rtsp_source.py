@@ -11,7 +11,7 @@ import time
 
 import cv2
 
-from drivers.camera.frame_source import Frame, SourceFailed, as_channel
+from drivers.camera.frame_source import CaptureSource, SourceFailed
 from drivers.camera.rtsp_preflight import StreamNotOffered, check_offer
 from drivers.channels import Channel
 
@@ -28,15 +28,10 @@ _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _FAILURES_IN_A_ROW = 5  # a damaged frame fails like the end of the stream does
 
 
-class RtspSource:
+class RtspSource(CaptureSource):
     """`VideoCapture` over an rtsp address."""
 
     def __init__(self, url: str, timeout_s: float, channel: Channel) -> None:
-        self._channel = channel
-        self.arrived = 0
-        self.stream_s: float | None = None
-        self.notes: tuple[str, ...] = ()
-        self.size_px: tuple[int, int] | None = None
         self._failures = 0
         self._timeout_s = timeout_s
         try:
@@ -50,10 +45,7 @@ class RtspSource:
             *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms),
             *(cv2.CAP_PROP_N_THREADS, 1),  # frames are not kept back for other threads
         ]
-        self._capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise SourceFailed("refused", "the stream cannot be played")
+        super().__init__(cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits), channel, "the stream cannot be played")
 
     def grab(self, wait_s: float) -> bool:
         """Wait for the next frame, up to the read limit; `wait_s` is not looked at. Raises `SourceFailed`."""
@@ -70,12 +62,3 @@ class RtspSource:
         if self._failures > _FAILURES_IN_A_ROW:
             raise SourceFailed("ended", "source gives no more frames")
         return False
-
-    def decode(self) -> Frame | None:
-        """Return the frame last grabbed, as its channel has it. Raises `SourceFailed`."""
-        is_read, frame = self._capture.retrieve()
-        return as_channel(frame, self._channel) if is_read else None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._capture.release()

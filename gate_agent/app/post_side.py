@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import timedelta
 from pathlib import Path
@@ -47,11 +48,13 @@ LONGEST_PAGE_BYTES = 1_000_000
 
 _SILENT_S = 10.0
 _LOOK_S = 1.0
+_SETTLED_S = 10.0
 _FORGET_S = 300.0
 _REMEDIES = {
     SILENT: "Look at the post's machine and its network, and at egate-sync here; crossings go on, and facts wait on this gate's disk.",
     GAP: "This gate was away for longer than the post keeps facts; the centre's bundle of stays brings what is missing.",
     FOREIGN_FACTS: "Compare post_directory.json of this gate with that of the post: a fact came that no listed gate signed.",
+    "CS-PST-005": "Compare the gate's id and gate.key with post_directory.json of the post; what was refused reaches no other gate.",
     "CS-PST-002": "Compare post_directory.json, gate.crt and both clocks at gate and post; a certificate that is not listed is refused.",
 }
 _SEAL_REPORT = TypeAdapter(dc.SealReported)
@@ -88,7 +91,8 @@ class PostSide:
         self._clock = clock
         self._report = report
         self._changed = changed
-        self._seals: tuple[uuid.UUID | None, int] = (None, 0)
+        self._seals: tuple[uuid.UUID | None, int] | None = None
+        self._settling: deque[tuple[float, uuid.UUID, int]] = deque()
         self._heard_s = clock.monotonic_s()
         self._numbers: dict[str, int] = {}
         self._lasting = ""
@@ -101,13 +105,22 @@ class PostSide:
             now_s = self._clock.monotonic_s()
             if now_s - self._heard_s > _SILENT_S:
                 self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.FAULT, SILENT)
-            if now_s >= forget_s:
-                forget_s = now_s + _FORGET_S
-                try:
+            try:
+                await self._settle(now_s)
+                if now_s >= forget_s:
+                    forget_s = now_s + _FORGET_S
                     await self._exchange.forget_expired()
-                except StoreFault as fault:
-                    log.error("facts_not_forgotten", code=fault.code)
+            except StoreFault as fault:
+                log.error("post_place_not_kept", code=fault.code)
             await asyncio.sleep(_LOOK_S)
+
+    async def _settle(self, now_s: float) -> None:
+        """Keep a place among the seals once what was read up to it has had time to become durable: rather heard twice than never."""
+        settled = None
+        while self._settling and now_s - self._settling[0][0] >= _SETTLED_S:
+            settled = self._settling.popleft()
+        if settled is not None:
+            await self._exchange.keep_seal_place(settled[1], settled[2])
 
     async def own_facts(self, limit: int, wait_s: float) -> OwnFacts:
         """Return facts that the post has not got."""
@@ -118,14 +131,20 @@ class PostSide:
         await self._exchange.facts_sent(sent)
 
     async def place(self) -> PostPlace:
-        """Return where this gate stands; the place among the seals dies with the agent, as what it knew of them does."""
+        """Return where this gate stands."""
         generation, after = await self._exchange.place()
+        seals_generation, seals_after = await self._seal_place()
         return PostPlace(
             facts_generation=generation,
             facts_after=after,
-            seals_generation=self._seals[0],
-            seals_after=self._seals[1],
+            seals_generation=seals_generation,
+            seals_after=seals_after,
         )
+
+    async def _seal_place(self) -> tuple[uuid.UUID | None, int]:
+        if self._seals is None:
+            self._seals = await self._exchange.place("seals")
+        return self._seals
 
     async def take_facts(self, page: FactPage) -> FactsTaken:
         """Put facts of the other gates into effect; a token that was used here and there raises an alarm on either side."""
@@ -153,12 +172,15 @@ class PostSide:
             page = SealPage.model_validate(strict_json.load_object(content, max_bytes=LONGEST_PAGE_BYTES))
         except (StrictJsonError, ValidationError) as error:
             raise PostFault("reports of seals that cannot be read", code="CS-PST-003") from error
-        is_next = page.after == (self._seals[1] if page.generation == self._seals[0] else 0)
+        generation, after = await self._seal_place()
+        is_next = page.after == (after if page.generation == generation else 0)
         if is_next:
             if page.gap:
                 log.warning("seal_reports_thinned", after=page.after)
             for notice in page.notices:
                 self._take_seal(notice)
+            if (page.generation, page.through) != (generation, after):
+                self._settling.append((self._clock.monotonic_s(), page.generation, page.through))
             self._seals = (page.generation, page.through)
         return await self.place()
 
@@ -169,7 +191,7 @@ class PostSide:
             code = report.fault if report.fault in _REMEDIES else SILENT
             self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.FAULT, code)
             return
-        self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.READY, self._lasting)
+        self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.READY, report.fault or self._lasting)
         for device in report.devices:
             name = f"{DEVICE}/{device.name}"
             self._set(name, device.device_class, device.state, device.fault, device.remedy)

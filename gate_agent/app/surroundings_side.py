@@ -78,6 +78,8 @@ class SurroundingsSide:
             case ds.UavReported() as aircraft:
                 self._figures[event.device] = _aircraft(aircraft)
                 return True  # told with the device's next news: positions come every second
+            case ds.EnclosureReported() as enclosure:
+                self._figures[event.device] = _enclosure(enclosure)
             case ds.UavText() | ds.PrinterReported():
                 return True
             case _:
@@ -169,6 +171,11 @@ def _supply(told: ds.UpsReported | ds.UpsBatteryLow) -> dict[str, str]:
     if told.runtime_s is not None:
         figures["minutes"] = f"{told.runtime_s / 60:.0f}"
     return figures
+
+
+def _enclosure(told: ds.EnclosureReported) -> dict[str, str]:
+    kind = "heated" if told.is_heating else "enclosure"
+    return {"kind": kind, "temperature": f"{told.temperature_c:.1f}"}
 
 
 def _aircraft(told: ds.UavReported) -> dict[str, str]:

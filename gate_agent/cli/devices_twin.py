@@ -25,6 +25,7 @@ from drivers.document_reader.page_folder_twin import PageFolderTwin
 from drivers.document_reader.page_http_twin import PageHttpTwin
 from drivers.document_reader.scanimage_twin import ScanimageTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.enclosure.twin import TemperatureTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
 from drivers.rfid.llrp_twin import LlrpTwin
@@ -51,6 +52,7 @@ AnyTwin = (
     | NutTwin
     | XrayFolderTwin
     | EscposTwin
+    | TemperatureTwin
     | PageTwin
     | XrayHttpTwin
     | OsdpReaderTwin
@@ -71,6 +73,7 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "escpos_printer": lambda path, _port: EscposTwin(path),
     "modbus_rtu_barrier": lambda path, _port: ModbusRtuBarrierTwin(path),
     "turnstile_serial": lambda path, _port: TurnstileTwin(path),
+    "hwmon_enclosure": lambda path, _port: TemperatureTwin(path),
     "page_folder": lambda path, _port: PageFolderTwin(path),
     "page_http": lambda _path, port: PageHttpTwin(port=port),
     "sane_scanner": lambda path, _port: ScanimageTwin(path),
@@ -162,6 +165,8 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
     elif isinstance(twin, NutTwin):
         commands["mains"] = lambda words: twin.mains(*map(int, words[:1]))
         commands["outage"] = lambda words: twin.outage(*map(int, words[:1]))
+    elif isinstance(twin, TemperatureTwin):
+        commands["feel"] = lambda words: twin.feel(float(words[0]))
     elif isinstance(twin, XrayFolderTwin | XrayHttpTwin):
         commands["screen"] = lambda words: twin.screen(XrayDecision(words[0]), *words[1:2])
     elif isinstance(twin, EscposTwin):

@@ -1,4 +1,4 @@
-"""The twins around the demo's gate: a tag reader, an aircraft, a power supply, an X-ray inbox and a receipt printer; and what they play.
+"""The twins around the demo's gate: tag reader, aircraft, power supply, X-ray inbox, receipt printer, a sensor in its enclosure; and their scenes.
 
 Each scene sets one of them off and returns once the gate told of it on its lane API, so that what a guard would see is what is checked.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from drivers.enclosure.twin import TemperatureTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin, Receipt
 from drivers.rfid.llrp_twin import LlrpTwin
@@ -22,7 +23,7 @@ from gate_agent.demo.gate_view import GateView
 from gate_agent.web.device_messages import DeviceView
 from gate_agent.web.lane_api_messages import CustomsTaskView, GateSnapshot
 
-TAGS, AIRCRAFT, SUPPLY, XRAY, PRINTER = "tags", "aircraft", "supply", "xray", "printer"
+TAGS, AIRCRAFT, SUPPLY, XRAY, PRINTER, ENCLOSURE = "tags", "aircraft", "supply", "xray", "printer", "enclosure"
 _TOLD_S = 20.0
 _EPC_BYTES = 12
 _LOOK_S = 0.05
@@ -37,7 +38,10 @@ class AroundTwins:
         self.supply = NutTwin()
         self.xray = XrayFolderTwin(folder / "xray")
         self.printer = EscposTwin(folder / "printer")
-        self._twins: tuple[Twin, ...] = (self.tags, self.aircraft, self.supply, self.xray, self.printer)
+        self.enclosure = TemperatureTwin(folder / "temperature")
+        self._twins: tuple[Twin, ...] = (
+            self.tags, self.aircraft, self.supply, self.xray, self.printer, self.enclosure
+        )  # fmt: skip
 
     async def __aenter__(self) -> Self:
         for twin in self._twins:
@@ -57,6 +61,7 @@ class AroundTwins:
             (SUPPLY, "nut_ups", {"host": local, "port": self.supply.port, "poll_s": 1}),
             (XRAY, "xray_folder", {"path": str(self.xray.path)}),
             (PRINTER, "escpos_printer", {"path": str(self.printer.path), "poll_s": 1}),
+            (ENCLOSURE, "hwmon_enclosure", {"path": str(self.enclosure.path)}),
         ]
 
     async def seal_comes_near(self, view: GateView, seal_id: str) -> None:

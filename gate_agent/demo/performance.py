@@ -29,7 +29,7 @@ from gate_agent.demo.travellers import TRAVELLERS
 from gate_agent.demo.twins import TwinSet
 from gate_agent.errors import EgateError
 
-PROCESSES = ("centre", "field", "agent", "sync", "console", "portal")
+PROCESSES = ("centre", "post", "field", "agent", "sync", "console", "portal")
 _SYNC_TIMEOUT_S = 60.0
 _ATTEMPTS = 4
 
@@ -127,7 +127,7 @@ async def running(
     async with AsyncExitStack() as stack:
         if not kept:
             stack.callback(shutil.rmtree, home, ignore_errors=True)
-        ports = DemoPorts(*free_ports(7))
+        ports = DemoPorts(*free_ports(8))
         twins = TwinSet(home / "devices", ports.seal, ports.chips, clock, cache / "portraits")
         await stack.enter_async_context(twins)
         tables = twins.device_tables()
@@ -165,7 +165,7 @@ async def running(
         run = DemoRun(site, stage, processes, Cast(stage, site.today), has_agent_network=not before.get("agent"))
         stack.callback(_remove_pids, home)
         try:
-            await asyncio.gather(stage.ready(1), stage.ready(2), portal.ready())
+            await asyncio.gather(stage.ready(1), stage.ready(2), stage.post_ready(), portal.ready())
             _write_pids(home, processes)
         except NotReached as error:
             tails = "\n".join(f"--- {name}\n{process.log_tail()}" for name, process in processes.items())

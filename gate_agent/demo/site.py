@@ -43,6 +43,7 @@ class DemoPorts:
     seal: int
     chip_entry: int
     chip_exit: int
+    post: int
 
     @property
     def chips(self) -> dict[int, int]:
@@ -205,4 +206,9 @@ database_url = "sqlite:///{provisioned.folder / "centre.db"}"
 
 [portal]
 port = {ports.portal}
+
+[post]
+host = "127.0.0.1"
+port = {ports.post}
+state = "post"
 {lanes}"""

@@ -12,6 +12,7 @@ import numpy as np
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.camera.rtsp_twin import RtspCameraTwin
 from drivers.camera.twin import CameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.document_reader.twin import MrzReaderTwin
@@ -24,6 +25,8 @@ from gate_agent.demo.travellers import SEAL_ID
 from gate_agent.errors import SettingsFault
 
 LANES = (1, 2)
+CAMERAS = {1: CameraTwin, 2: RtspCameraTwin}
+"""One lane's camera sends MJPEG over HTTP, the other one's RTSP."""
 LIVE = ("obama2", "obama3", "biden")
 REFERENCES = ("obama", "biden")
 _REFERENCE_HEIGHT_PX = 600
@@ -44,7 +47,7 @@ class TwinSet:
                 MrzReaderTwin(folder / f"reader-{lane_id}"),
                 ChipTwin(chip_ports[lane_id], seed=lane_id),
                 BarcodeReaderTwin(folder / f"barcode-{lane_id}"),
-                CameraTwin(fps=10.0, seed=lane_id),
+                CAMERAS[lane_id](fps=10.0, seed=lane_id),
                 ModbusBarrierTwin(),
             )
             for lane_id in LANES
@@ -76,8 +79,8 @@ class TwinSet:
             await lane.barrier.stop()
 
     def device_tables(self) -> str:
-        """Return the `[[device]]` tables that lead an agent to these twins."""
-        tables = [_table("seals", "seal_server", port=self._seal_port)]
+        """Return the tables that lead an agent and its post to these twins."""
+        tables = [_post_table("seals", "seal_server", port=self._seal_port)]
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),
@@ -94,6 +97,10 @@ def _table(name: str, driver: str, **options: str | int) -> str:
     lines = "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in options.items())
     host = "field" if endpoints_of(driver, options) else "agent"  # the demo's agent has no network
     return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\nhosted_by = "{host}"\n[device.options]\n{lines}'
+
+
+def _post_table(name: str, driver: str, *, port: int) -> str:
+    return f'\n[[post.device]]\nname = "{name}"\ndriver = "{driver}"\noptions = {{ port = {port} }}\n'
 
 
 def _read(portraits: Path, name: str) -> bytes:

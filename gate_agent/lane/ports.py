@@ -174,6 +174,7 @@ class FaceMatcher(Protocol):
         width_px: int,
         height_px: int,
         t_mono_s: float,
+        *,
         beside: Sequence[FrameCaptured] = (),
     ) -> Capture:
         """Find the face in a camera frame and compare it with the transaction's reference.

@@ -150,6 +150,7 @@ class FaceEngine:
         width_px: int,
         height_px: int,
         t_mono_s: float,
+        *,
         beside: Sequence[FrameCaptured] = (),
     ) -> FaceCapture:
         """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read.

@@ -85,12 +85,18 @@ def create_post_api(
         gate = request.state.gate
         received: list[ReceivedFact] = []
         try:
-            for wire in batch.wires():
-                fact = open_fact(wire, {gate: gates[gate]})
-                received.append((fact.fact_id, wire, fact.expires_at))
+            wires = batch.wires()
         except ValueError as error:
             raise FactRefused("the facts are not base64") from error
-        return await ledger.keep(gate, received)
+        for wire in wires:
+            try:
+                fact = open_fact(wire, {gate: gates[gate]})
+            except FactRefused as refusal:  # one that nobody can use keeps no other back
+                _log.error("fact_refused", gate=gate, code=refusal.code)
+            else:
+                received.append((fact.fact_id, wire, fact.expires_at))
+        kept = await ledger.keep(gate, received)
+        return kept.model_copy(update={"refused": len(wires) - len(received)})
 
     @app.get("/v1/facts")
     async def facts(

@@ -76,9 +76,15 @@ class FactExchange:
         """Note what the post keeps."""
         await self._database.write(lambda connection: facts.mark_sent(connection, sent), is_urgent=False)
 
-    async def place(self) -> tuple[uuid.UUID | None, int]:
-        """Return up to where the facts of the other gates were read."""
-        return await self._database.write(facts.place, is_urgent=False)
+    async def place(self, what: str = "facts") -> tuple[uuid.UUID | None, int]:
+        """Return up to where the facts of the other gates, or the reports of `seals`, were read."""
+        return await self._database.write(lambda connection: facts.place(connection, what), is_urgent=False)
+
+    async def keep_seal_place(self, generation: uuid.UUID, through: int) -> None:
+        """Note up to where the reports of seals were read, and what they changed is durable."""
+        await self._database.write(
+            lambda connection: facts.keep_place(connection, generation, through, "seals"), is_urgent=False
+        )
 
     async def take_page(self, page: FactPage) -> facts.Taken | None:
         """Put facts of the other gates into effect, each once; None when the page does not begin where this gate stands."""

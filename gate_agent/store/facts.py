@@ -28,8 +28,8 @@ CREATE TABLE IF NOT EXISTS facts_out (
 CREATE INDEX IF NOT EXISTS facts_out_waiting ON facts_out (seq) WHERE sent_generation IS NULL;
 CREATE TABLE IF NOT EXISTS facts_in (fact_id TEXT PRIMARY KEY, expires_at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS post_place (
-  only INTEGER PRIMARY KEY CHECK (only = 1), generation TEXT, through INTEGER NOT NULL DEFAULT 0
-);
+  what TEXT PRIMARY KEY, generation TEXT NOT NULL, through INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 # A token is refused for its age 10 minutes after its end at the latest (clock skew); then nobody asks any more whether it was used.
@@ -81,10 +81,15 @@ def mark_sent(connection: sqlite3.Connection, sent: FactsSent) -> None:
     )
 
 
-def place(connection: sqlite3.Connection) -> tuple[uuid.UUID | None, int]:
-    """Return up to where this gate has read the facts of the others, and in which life of the post."""
-    row = connection.execute("SELECT generation, through FROM post_place").fetchone()
+def place(connection: sqlite3.Connection, what: str = "facts") -> tuple[uuid.UUID | None, int]:
+    """Return up to where this gate has read `facts` or `seals`, and in which life of the post."""
+    row = connection.execute("SELECT generation, through FROM post_place WHERE what = ?", (what,)).fetchone()
     return (uuid.UUID(row["generation"]), row["through"]) if row else (None, 0)
+
+
+def keep_place(connection: sqlite3.Connection, generation: uuid.UUID, through: int, what: str = "facts") -> None:
+    """Note up to where this gate has read."""
+    connection.execute("INSERT OR REPLACE INTO post_place VALUES (?, ?, ?)", (what, str(generation), through))
 
 
 def take_page(
@@ -113,11 +118,7 @@ def take_page(
         new += 1
         if _apply(connection, fact, holders, source):
             conflicts.append((fact.fact_id, fact.source))
-    connection.execute(
-        "INSERT INTO post_place (only, generation, through) VALUES (1, ?, ?)"
-        " ON CONFLICT (only) DO UPDATE SET generation = excluded.generation, through = excluded.through",
-        (str(page.generation), page.through),
-    )
+    keep_place(connection, page.generation, page.through)
     return Taken(new, refused, tuple(conflicts))
 
 

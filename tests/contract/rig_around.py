@@ -6,9 +6,10 @@ import socket
 from itertools import count, cycle
 from pathlib import Path
 
+from drivers.enclosure.twin import TemperatureTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
-from drivers.surroundings import PrinterReported, UavReported, UpsReported, XrayReported
+from drivers.surroundings import EnclosureReported, PrinterReported, UavReported, UpsReported, XrayReported
 from drivers.twin import TcpTwin
 from drivers.uav.twin import MavlinkTwin, MavlinkUdpTwin
 from drivers.xray_inbox.twin import XrayFolderTwin
@@ -86,4 +87,20 @@ async def printer(folder: Path) -> Rig:
     )
 
 
-RIGS = {"escpos_printer": printer, "mavlink_uav": uav, "mavlink_uav_udp": uav_udp, "nut_ups": ups, "xray_folder": xray}
+async def enclosure(folder: Path) -> Rig:
+    twin = TemperatureTwin(folder / "hwmon3" / "temp1_input")
+    warmer = count(10)
+    options = {"path": str(folder / "hwmon*" / "temp1_input"), "poll_s": 0.02, "dead_s": 1.0}
+    return Rig(
+        "hwmon_enclosure", twin, lambda: options, lambda: twin.feel(next(warmer) % 50), EnclosureReported, twin.unplug
+    )
+
+
+RIGS = {
+    "hwmon_enclosure": enclosure,
+    "escpos_printer": printer,
+    "mavlink_uav": uav,
+    "mavlink_uav_udp": uav_udp,
+    "nut_ups": ups,
+    "xray_folder": xray,
+}

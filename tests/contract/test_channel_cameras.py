@@ -142,7 +142,7 @@ async def test_a_sheet_before_the_depth_camera_accuses_and_a_head_clears() -> No
     async def looked_at(*beside: FrameCaptured) -> FaceSample:
         transaction_id = uuid.uuid4()
         await engine.reference(transaction_id, content)
-        capture = await engine.probe(transaction_id, visible, 1280, 720, 100.0, beside)
+        capture = await engine.probe(transaction_id, visible, 1280, 720, 100.0, beside=beside)
         assert capture.sample.finding is FaceFinding.FOUND
         return capture.sample
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from drivers.camera.http_authentication import Credentials, answer_to
-from drivers.camera.mjpeg import PICTURE_LIMIT_BYTES, MultipartParser, StreamRefused
+from drivers.camera.mjpeg import PICTURE_LIMIT_BYTES, MultipartParser, StreamRefused, boundary_of, parse_head
 from drivers.camera.rtsp_messages import BODY_LIMIT_BYTES, Interleaved, RtspMalformed, RtspMessage, RtspParser
 from drivers.camera.rtsp_preflight import judge_answer
-from tests.fuzz.target import Target
+from tests.fuzz.target import Target, layers
 
 _DESCRIPTION = b"v=0\r\nm=video 0 RTP/AVP 26\r\n"
 
@@ -41,13 +41,23 @@ def rtsp_answer() -> Target:
 
 
 def mjpeg_stream() -> Target:
-    """A multipart stream: the same parts however it is cut."""
+    """A multipart stream: the same parts however it is cut; and the head of the answer before it: a boundary or a refusal."""
     seeds = (
         b"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: 4\r\n\r\n\xff\xd8\xff\xd9\r\n--cut\r\n\r\nabc\r\n--cut",
         b"--cut\r\nContent-Length: 99999999\r\n\r\n",
     )
 
-    def check(content: bytes) -> bool:
+    def head(content: bytes) -> bool:
+        answer = parse_head(content)
+        try:
+            boundary = boundary_of(answer)
+        except StreamRefused:
+            return False
+        assert answer.status == 200
+        assert b"\n" not in boundary
+        return True
+
+    def stream(content: bytes) -> bool:
         whole, parts = MultipartParser(b"cut"), MultipartParser(b"cut")
         try:
             bodies = whole.feed(content)
@@ -57,4 +67,8 @@ def mjpeg_stream() -> Target:
         assert all(len(body) <= PICTURE_LIMIT_BYTES for body in bodies)
         return bool(bodies)
 
-    return Target(seeds, check, 2048)
+    heads = (
+        b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=cut",
+        b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic",
+    )
+    return layers((stream, seeds), (head, heads), limit_bytes=2048)

@@ -59,6 +59,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "power_supply": around.power_supply,
         "xray_result": around.xray_result,
         "receipt": around.receipt,
+        "temperature": around.temperature,
         "seal_frames": seal_trackers.seal_frames,
         "hosted_messages": hosts.hosted_messages,
         "page_answer": pages.page_answer,

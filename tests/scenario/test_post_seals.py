@@ -15,7 +15,7 @@ from tests.scenario.border_post import Gate, PostProcess, running_post, two_gate
 class SealPost(PostProcess):
     def __init__(self, folder: Path, keys: Path) -> None:
         (self.seal_port,) = free_ports(1)
-        device = f'[[post.device]]\nname = "seals"\ndriver = "jointech_seal"\noptions = {{ port = {self.seal_port} }}\n'
+        device = f'[[post.device]]\nname = "seals"\ndriver = "seal_server"\noptions = {{ port = {self.seal_port} }}\n'
         super().__init__(folder, keys, device)
 
     def tracker(self, seal_id: str = "9900000001") -> JointechSealTwin:

@@ -137,7 +137,7 @@ class House:
         return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), comparison=comparison)
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, beside=()
+        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, *, beside=()
     ) -> FakeCapture:
         self.asked.append("probe")
         assert transaction_id in self.kept, "a probe without its reference"

@@ -22,7 +22,7 @@ host = "127.0.0.1"
 port = {port}
 state = "post-state"
 """
-SEALS = '[[post.device]]\nname = "seals"\ndriver = "jointech_seal"\noptions = {{ port = 0, {more} }}\n'
+SEALS = '[[post.device]]\nname = "seals"\ndriver = "seal_server"\noptions = {{ port = 0, {more} }}\n'
 
 
 class LaterClock(SystemClock):

@@ -33,12 +33,16 @@ class Exchange:
     def __init__(self) -> None:
         self.taken: Taken | None = Taken()
         self.forgotten = 0
+        self.seal_place = (None, 0)
 
     async def take_page(self, _page) -> Taken | None:
         return self.taken
 
-    async def place(self):
-        return None, 0
+    async def place(self, what="facts"):
+        return self.seal_place if what == "seals" else (None, 0)
+
+    async def keep_seal_place(self, generation, through):
+        self.seal_place = (generation, through)
 
     async def forget_expired(self) -> int:
         self.forgotten += 1
@@ -135,12 +139,33 @@ async def test_a_silent_post_is_a_fault_until_it_speaks(scene, monkeypatch):
     assert scene.exchange.forgotten  # a disk that refuses does not end the watch
 
 
+async def test_an_agent_that_starts_again_goes_on_where_its_knowledge_was_durable(scene, monkeypatch):
+    monkeypatch.setattr(post_side, "_LOOK_S", 0.001)
+    watching = asyncio.create_task(scene.side.run())
+    await scene.side.take_seals(page(0, REPORT, REPORT))
+    scene.clock.turn(seconds=9)
+    await scene.side.take_seals(page(2, REPORT))
+    scene.clock.turn(seconds=2)
+    async with asyncio.timeout(30):
+        while scene.exchange.seal_place == (None, 0):
+            await asyncio.sleep(0.001)
+    watching.cancel()
+    assert scene.exchange.seal_place == (LIFE, 2)  # the third is too young
+    again = Scene()
+    again.exchange.seal_place = scene.exchange.seal_place
+    assert (await again.side.place()).seals_after == 2
+    await again.side.take_seals(page(2, REPORT))
+    assert len(again.events) == 1
+
+
 async def test_why_the_post_is_away_is_said(scene):
     await scene.side.report_post(PostReport(online=False, fault="CS-PST-002"))
     assert (scene.post.state, scene.post.fault) == ("fault", "CS-PST-002")
     assert "certificate" in scene.post.remedy
     await scene.side.report_post(PostReport(online=False, fault="CS-PST-001"))
     assert scene.post.fault == "EG-PST-001"
+    await scene.side.report_post(PostReport(online=True, fault="CS-PST-005"))
+    assert (scene.post.state, scene.post.fault, bool(scene.post.remedy)) == ("ready", "CS-PST-005", True)
 
 
 async def test_conflicts_alarm_the_first_lane_and_foreign_facts_stay_visible(scene):

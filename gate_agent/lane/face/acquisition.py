@@ -149,7 +149,12 @@ class FaceAcquisition:
                     beside = self._beside.take(t_mono_s)
                     try:
                         capture = await self._matcher.probe(
-                            borrowed.transaction_id, frame.memfd, frame.width_px, frame.height_px, t_mono_s, beside
+                            borrowed.transaction_id,
+                            frame.memfd,
+                            frame.width_px,
+                            frame.height_px,
+                            t_mono_s,
+                            beside=beside,
                         )
                     finally:
                         for used in (frame, *beside):
