@@ -15,6 +15,7 @@ from gate_agent.app import views
 from gate_agent.app.choices import Choices
 from gate_agent.app.device_status import DeviceStatus, lane_devices
 from gate_agent.app.help_side import HelpPoint, HelpPoints
+from gate_agent.app.lockdowns import Lockdowns
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.surroundings_side import WHOLE_GATE, SurroundingsSide
 from gate_agent.clock import Clock
@@ -103,6 +104,8 @@ class GateSource:
         self._face_rates = face_rates
         self._trust_version = trust_version
         self._unlocks = unlocks
+        self._lockdowns = Lockdowns(settings.paths.state, lanes)
+        self._lockdowns.restore()
         self._of_lanes = {name for lane in settings.lane for name in lane_devices(lane)}
         self.help_points = HelpPoints(settings.lane, help_points or {}, self.help_requested, self.changed)
         self._sequence = 0
@@ -319,9 +322,9 @@ class GateSource:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
                 lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
-                lane.feed(ev.LockdownLifted())
+                await self._lockdowns.lift(order.lane_id)
             case AuthorisedAction.LOCKDOWN_LANE if lane:
-                lane.feed(ev.LockdownOrdered())
+                await self._lockdowns.order(order.lane_id)
             case AuthorisedAction.ACKNOWLEDGE_ALARM if lane or is_of_gate:
                 alarms = lane.alarms if lane else self._around
                 if not await alarms.acknowledge(subject, verified.officers[0].officer_id):
