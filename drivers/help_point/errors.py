@@ -24,7 +24,7 @@ class ButtonStuck(HelpPointFault):
     """The button's contact has been closed for so long that nobody presses it: no further press would be noticed."""
 
     code = "DRV-HLP-001"
-    remedy = "Look at the button: is something leaning on it, or is its contact stuck?"
+    remedy = "Look whether something leans on the button, and whether its contact is stuck."
 
 
 class CallNotMade(HelpPointFault):

@@ -94,6 +94,9 @@ class LaneSpeech:
         except DriverFault as fault:
             log.warning("speech_failed", lane_id=self._lane.lane_id, code=fault.code, language=phrase.language)
             return
+        except Exception as error:  # noqa: BLE001 - a speaker of another maker may raise anything; the screen and the next words go on
+            log.error("speech_failed_unexpectedly", lane_id=self._lane.lane_id, error=type(error).__name__)
+            return
         if phrase.key == phrase.base:
             self._said = (phrase.base, phrase.language)
 

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -44,6 +45,7 @@ class Voice:
     """A speaker that takes two seconds for everything, and notes when each began and how it ended."""
 
     missing: frozenset[str] = frozenset()
+    broken_for: int = 0
     said: list[tuple[float, str, str, float]] = field(default_factory=list)
     speaking: int = 0
 
@@ -51,6 +53,9 @@ class Voice:
         if utterance.language in self.missing:
             raise VoiceMissing("none")
         assert self.speaking == 0, "two things at once"
+        if self.broken_for:
+            self.broken_for -= 1
+            raise ZeroDivisionError("third party")
         self.speaking += 1
         begun_s, ended = asyncio.get_running_loop().time(), "cut"
         try:
@@ -156,6 +161,13 @@ def test_a_language_that_cannot_be_said_is_silence_and_the_next_is_said():
     script = [(0, shows(LOOK, language="uz-Latn")), (30, shows(OFFICER, language="en"))]
     voice = play(script, 33, Voice(missing=frozenset({"uz-Latn"})))
     assert heard(voice) == [(30.0, "see_officer", "whole")]
+
+
+def test_a_speaker_that_raises_what_nobody_foresaw_is_logged_and_speaks_again():
+    with structlog.testing.capture_logs() as logs:
+        voice = play([(0, shows(LOOK))], 11, Voice(broken_for=1), speech_repeat_s=8)
+    assert heard(voice) == [(8.0, "look_at_camera", "whole")]
+    assert [(one["event"], one["error"]) for one in logs] == [("speech_failed_unexpectedly", "ZeroDivisionError")]
 
 
 @given(
