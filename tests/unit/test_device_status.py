@@ -1,12 +1,16 @@
 """What the agent keeps of a device for people: kinds and times, the last fault with its remedy, a bounded history; never content."""
 
+import importlib
+import pkgutil
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
 
+import drivers
 from drivers import contracts as dc
 from drivers import surroundings as ds
+from drivers.errors import DriverFault
 from gate_agent.app.device_status import HISTORY_CHANGES, DeviceStatus, event_kind
 from gate_agent.web import i18n
 
@@ -76,3 +80,18 @@ def test_every_kind_has_words(catalogue: i18n.Catalogue) -> None:
     named |= {event_kind(object.__new__(one)) for one in payloads - {ds.XrayReported, ds.UpsReported}}
     assert {kind for kind in named if f"device_event.{kind}" not in catalogue.texts} == set()
     assert set(catalogue.section("device_event")) == named
+
+
+def test_english_remedies_are_the_drivers_own() -> None:
+    """A remedy that a driver changes is changed in the catalogue, too; one that no driver has is gone."""
+    english = i18n.load_catalogue("guard", "en").section("remedy")
+    for module in pkgutil.walk_packages(drivers.__path__, "drivers."):
+        if module.name.endswith("errors"):
+            importlib.import_module(module.name)
+    told: dict[str, str] = {}
+    waiting: list[type[DriverFault]] = [DriverFault]
+    while waiting:
+        kind = waiting.pop()
+        told[kind.code] = kind.remedy
+        waiting += kind.__subclasses__()
+    assert {code: text for code, text in english.items() if told.get(code) != text} == {}
