@@ -76,8 +76,9 @@ class PowerWatch:
             if supply.reported is None or supply.reported.is_on_battery is not payload.is_on_battery:
                 supply.since = now
             supply.reported = payload
-            # A supply that says nothing of the mains, or that was told to shut down, is no reason to go on.
-            if payload.is_on_battery is False and _ORDERED_STOP not in payload.flags:
+            if _ORDERED_STOP in payload.flags:
+                supply.is_ending = True
+            elif payload.is_on_battery is False:  # one that says nothing of the mains is no reason to go on
                 supply.is_ending = False
         if self._stops:
             self._hold(on=self.is_ending)

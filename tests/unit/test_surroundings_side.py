@@ -192,6 +192,7 @@ def test_a_supply_that_falls_silent_or_orders_a_shutdown_is_no_reason_to_go_on(t
     lane = Lane()
     watch = PowerWatch({1: lane}, tmp_path, Noon())
     watch.take("ups", replace(MAINS, flags=("OL", "FSD")))
+    assert lane.state.holds, "an ordered shutdown is enough, as when an agent starts into it"
     watch.take("ups", LOW)
     for told in (replace(MAINS, flags=("OL", "FSD"), charge_ratio=0.9), ds.UpsReported(None, False, None, None, ())):
         watch.take("ups", told)
