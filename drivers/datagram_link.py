@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from drivers.errors import LinkAbsent, LinkLost, LinkRefused, LinkStalled
 from drivers.link import Link, Tap
+from drivers.reach import REACH
 
 WAITING_DATAGRAMS = 256
 HEARD_WITHIN_S = 0.5
@@ -33,8 +34,12 @@ class DatagramListener:
         self.dropped_datagrams = 0
 
     async def open(self, tap: Tap | None = None) -> Link:
-        """Wait a moment for a first datagram. Raises `LinkRefused` when the port cannot be opened, `LinkAbsent` when nobody sends."""
+        """Wait a moment for a first datagram.
+
+        Raises `LinkRefused` when the port cannot be opened, `LinkForbidden` where it may not be, `LinkAbsent` when nobody sends.
+        """
         if self._transport is None:
+            REACH.get().may_listen(self._host, self.port)
             try:
                 self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
                     lambda: _Receiver(self), local_addr=(self._host, self.port)

@@ -1,7 +1,7 @@
 """Which endpoints a device's options name: for who checks a site file before any driver runs.
 
 A driver connects to `host` with `port` or `tcp_port`, or to the address in `source`. One that listens says so with `listens = True` on its
-options' model, and `host` is where, else this machine. Options of other makers that say it otherwise are not seen here, but by the reach.
+options, and `host` is where, else this machine. One that also connects elsewhere has its options name that in `further`. Options of other makers that say it otherwise are not seen here, but by the reach.
 """
 
 from __future__ import annotations
@@ -40,10 +40,13 @@ def endpoints_of(driver: str, options: Mapping[str, object]) -> Endpoints:
     host = getattr(read, "host", "")
     port = getattr(read, "tcp_port", getattr(read, "port", None))
     port = port if isinstance(port, int) else None
-    if getattr(model, "listens", False):
+    if getattr(read, "listens", False):
         return Endpoints(listens=(Endpoint(host or _LOOPBACK, port),)) if port is not None else Endpoints()
     if host and port is not None:
         return Endpoints(connects=(Endpoint(host, port),))
+    further = getattr(read, "further", ())
+    if further:
+        return Endpoints(connects=tuple(Endpoint(*one) for one in further))
     source = getattr(read, "source", "")
     endpoint = endpoint_of_source(source) if isinstance(source, str) else None
     return Endpoints(connects=(endpoint,)) if endpoint is not None else Endpoints()

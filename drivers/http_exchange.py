@@ -50,7 +50,7 @@ class Exchange:
     """One connection: bytes go in, requests come out one by one, each answered before the next. Holds no stream and no clock."""
 
     def __init__(self, body_limit_bytes: int) -> None:
-        self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT_BYTES)
+        self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=2 * HEAD_LIMIT_BYTES)
         self._body_limit_bytes = body_limit_bytes
         self._head: h11.Request | None = None
         self._body = bytearray()
@@ -122,6 +122,9 @@ class Exchange:
     def _begin(self, head: h11.Request) -> None:
         self._head = head
         self._body.clear()
+        # h11's own limit is for a head that is still incomplete.
+        if sum(len(name) + len(value) for name, value in head.headers) + len(head.target) > HEAD_LIMIT_BYTES:
+            raise RequestRefused(431, f"a head of more than {HEAD_LIMIT_BYTES} bytes")
         for name, value in head.headers:
             if name == b"content-length" and int(value) > self._body_limit_bytes:
                 raise RequestRefused(413, f"more than {self._body_limit_bytes} bytes")

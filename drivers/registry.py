@@ -96,7 +96,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "opencv_camera": BuiltIn(
         "drivers.camera.driver:build",
         DeviceClass.CAMERA,
-        "V4L2, RTSP, MJPEG or file camera in a child process",
+        "V4L2, RTSP, MJPEG, file or folder camera in a child process",
         "CameraOptions",
     ),
     "seal_server": BuiltIn(
@@ -182,6 +182,36 @@ BUILT_IN: dict[str, BuiltIn] = {
         DeviceClass.ACCESS_CONTROL,
         "badge reader, keypad and lock of a staff door over OSDP with a secure channel (extra `osdp`)",
         "OsdpReaderOptions",
+    ),
+    "espeak_speaker": BuiltIn(
+        "drivers.speech.espeak:build",
+        DeviceClass.SPEAKER,
+        "loudspeaker with words made by the program eSpeak NG",
+        "EspeakOptions",
+    ),
+    "recorded_speaker": BuiltIn(
+        "drivers.speech.recorded:build",
+        DeviceClass.SPEAKER,
+        "loudspeaker with recorded instructions",
+        "RecordedOptions",
+    ),
+    "modbus_camera_lift": BuiltIn(
+        "drivers.camera_lift.driver:build",
+        DeviceClass.CAMERA_LIFT,
+        "lift that carries the camera, behind outputs and limit switches of a Modbus box",
+        "LiftOptions",
+    ),
+    "modbus_help_point": BuiltIn(
+        "drivers.help_point.driver:build",
+        DeviceClass.HELP_POINT,
+        "help button and intercom on contacts of a Modbus box",
+        "HelpPointOptions",
+    ),
+    "hid_help_button": BuiltIn(
+        "drivers.help_point.button:build",
+        DeviceClass.HELP_POINT,
+        "help button on USB that types a key, as a grabbed input device",
+        "HelpButtonOptions",
     ),
 }
 

@@ -80,6 +80,7 @@ class FaceTransaction:
         self._attacks, self._alarm_score = attacks.detection(sampler.chain), attacks.alarm_score
         self._morphs = MorphSlot(sampler.chain.morph_model)
         self._track_id = 0
+        self._camera = 0
         self._frames: list[_Frame] = []
         self._statistics: CohortStatistics | None = None
         self.reference_features: Features | None = None
@@ -105,12 +106,22 @@ class FaceTransaction:
         self._forget_probe()
 
     def take_frame(
-        self, image: Image, t_mono_s: float, *, beside: Mapping[str, NDArray[Any]] = MappingProxyType({})
+        self,
+        image: Image,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside: Mapping[str, NDArray[Any]] = MappingProxyType({}),
     ) -> tuple[Look, FaceComparison | None]:
         """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none.
 
-        `beside`: what attack detection sees of the same view, `infrared` (grey, 8 bits) and `depth` (millimetres).
+        With a frame of another `camera` all begins anew: what one sees continues no track and no assessment of the other. `beside`: what
+        attack detection sees of the same view, `infrared` (grey, 8 bits) and `depth` (millimetres).
         """
+        if camera != self._camera:
+            self._camera = camera
+            self._tracker.reset()
+            self._forget_probe()
         watch = self._sampler.watch()
         tracked = self._tracker.update(image, t_mono_s)
         watch.lap("detection")

@@ -50,6 +50,7 @@ from models.worker_messages import (
 
 _CHANNELS = 3
 _LONGEST_NAME = 64
+_CAMERAS = 8
 _OUT_OF_MEMORY = "MD-WRK-004"
 
 
@@ -73,6 +74,13 @@ def _time_s(request: Mapping[str, Any]) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e12:
         raise WorkerFault("t_mono_s must be a time in seconds", code="MD-WRK-003")
     return float(value)
+
+
+def _camera(request: Mapping[str, Any]) -> int:
+    number = request.get("camera", 0)
+    if type(number) is not int or not 0 <= number < _CAMERAS:
+        raise WorkerFault(f"camera must be a number below {_CAMERAS}", code="MD-WRK-003")
+    return number
 
 
 def _transaction(request: Mapping[str, Any]) -> str:
@@ -125,7 +133,8 @@ def _looked(
     transaction, descriptor = _transaction(request), descriptors[0]
     if operation == "probe":
         t_mono_s, beside = _time_s(request), beside_of(request, descriptors[1:], faces)
-        return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s, beside=beside)
+        camera = _camera(request)
+        return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s, camera, beside=beside)
     size_bytes = _whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES)
     held = faces.of(transaction)
     if operation == "reference":

@@ -116,6 +116,9 @@ OBSTACLES: dict[str, Callable[[], str]] = {
         or _missing_program("tesseract")
     ),
     "gstreamer": _missing_gstreamer,
+    "espeak": lambda: (
+        _missing_program("espeak-ng", "/usr/bin/espeak-ng") or _missing_program("aplay", "/usr/bin/aplay")
+    ),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
     "namespaces": _missing_namespaces,
     "osdp": lambda: _missing_modules("osdp_sys", lock="requirements-osdp.lock, `make osdp-environment`"),

@@ -64,6 +64,7 @@ def load_library() -> Any:
         import osdp_sys  # an optional extra: only a site with such a reader has it
     except ImportError as error:
         raise OsdpSupportAbsent("the library libosdp is not installed") from error
+    osdp_sys.set_loglevel(osdp_sys.LOG_CRIT)  # it writes to standard output, where a command's lines stand
     return osdp_sys
 
 
@@ -112,7 +113,6 @@ class ReaderPanel:
 
     def __init__(self, address: int, key: bytes, tell: Callable[[Told], None]) -> None:
         self._library = library = load_library()
-        library.set_loglevel(library.LOG_CRIT)
         self._tell = tell
         self._channel = ByteChannel(lambda content: tell(Outgoing(content)))
         self._reader = peripheral(address, self._channel, key, library.FLAG_ENFORCE_SECURE)

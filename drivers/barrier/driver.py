@@ -73,6 +73,7 @@ class ModbusBarrier(SupervisedDriver):
         self._shown = GateSignal.CLOSED
         self._has_shown = not has_lights
         self._showing = asyncio.Lock()
+        self._lit: dict[int, tuple[int, ...]] = {}  # what was written since the board was reached
         self._plan = poll_plan(self._signals)
         self._client = ModbusClient(options.unit, options.reply_timeout_s, wire, self._watch.asked)
         self._image = ProcessImage(self._signals)
@@ -92,6 +93,7 @@ class ModbusBarrier(SupervisedDriver):
     def opened(self) -> None:
         """Forget what the last connection knew; the inputs are reported anew."""
         self._is_fit.clear()
+        self._lit.clear()
         self._client.reset()
         self._image.clear()
         self._watch.opened()
@@ -236,7 +238,9 @@ class ModbusBarrier(SupervisedDriver):
         async with self._showing:  # two at once would mix up their lights
             shown = self._shown
             for request in light_requests(self._signals, shown):
-                await self._ask(request)
+                if self._lit.get(request.address) != request.values:
+                    await self._ask(request)
+                    self._lit[request.address] = request.values
             self._has_shown = self._shown is shown
 
     async def read_inputs(self) -> BarrierInputs:

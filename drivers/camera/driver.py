@@ -1,7 +1,7 @@
-"""Driver `opencv_camera`: V4L2 device, RTSP, MJPEG over HTTP or a file, read in a child process and watched here.
+"""Driver `opencv_camera`: V4L2 device, RTSP, MJPEG over HTTP, a file or a folder, read in a child process and watched here.
 
-Faults stand in `drivers.camera.errors`; they are raised and cleared. Stale, frozen and ended sources are reopened with growing pauses;
-black and slow ones stay open until they recover. A picture equal to the one before is never reported as a new frame.
+Faults stand in `drivers.camera.errors`; they are raised and cleared. Stale, frozen, resized, set-back and ended sources are reopened with
+growing pauses; black, white and slow ones stay open until they recover. A picture equal to the one before is never reported as a new frame.
 """
 
 from __future__ import annotations

@@ -30,7 +30,11 @@ def parameters_of(value: str) -> Mapping[str, str]:
 def answer_to(
     challenges: Sequence[str], credentials: Credentials, method: str, uri: str, client_nonce: str
 ) -> str | None:
-    """Return the value of an Authorization header for the best of some challenges; None when none of them is spoken here."""
+    """Return the value of an Authorization header for the best of some challenges; None when none of them is spoken here.
+
+    A challenge with a line break or another control character is none: its words come back in our header.
+    """
+    challenges = [challenge for challenge in challenges if challenge.isprintable()]
     for challenge in challenges:
         scheme, _, _ = challenge.partition(" ")
         asked = parameters_of(challenge)

@@ -54,6 +54,11 @@ class Growing:
     since_s: float = 0.0
 
     @property
+    def largest_bytes(self) -> int:
+        """Size of its largest file."""
+        return max(size for _, _, size, _ in self.signature)
+
+    @property
     def written_ns(self) -> int:
         """When it was written last, by the clock of its disk."""
         return max(time_ns for *_, time_ns in self.signature)
@@ -86,7 +91,9 @@ class PageFiles:
             is_taken = False  # one at a time, so that many at once do not fill the memory
             for document, seen in sorted(found.items(), key=lambda one: one[1].written_ns):
                 before = self._growing.setdefault(document, seen)
-                if before is seen or before.signature != seen.signature:
+                if seen.largest_bytes > self._rules.picture_limit_bytes:  # it may grow for ever
+                    parts += self._taken(fd, document, seen)
+                elif before is seen or before.signature != seen.signature:
                     seen.since_s = now_s
                     self._growing[document] = seen
                 elif (missing := self._missing(seen)) is None:

@@ -54,6 +54,11 @@ class HwmonEnclosureOptions(TimingOptions):
     quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: reading is the sign of life.")
     dead_s: float = Field(60.0, ge=0, le=3600, description="Silence after which the sensor is opened again; 0: never.")
 
+    @property
+    def further(self) -> tuple[tuple[str, int], ...]:
+        """The heater's board, where there is one (`drivers.endpoints`)."""
+        return ((self.heater_host, self.heater_port),) if self.heater_host else ()
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.low_c + 2 * self.hysteresis_k >= self.high_c:

@@ -6,11 +6,21 @@ import asyncio
 from contextlib import suppress
 
 from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
-from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink, GateSignal
+from drivers.contracts import BarrierInputs, Clock, Door, Driver, EventSink, GateSignal, Unsupported
 from drivers.errors import DriverFault
+from drivers.hosted.channel import Channel
 from drivers.hosted.device_client import HostedDevice
 from drivers.hosted.host_link import CommandLost, HostLink
-from drivers.hosted.messages import EndReleases, LiftLockdown, LockDown, ReadInputs, ReleaseDoor, ShowSignal, Told
+from drivers.hosted.messages import (
+    Command,
+    EndReleases,
+    LiftLockdown,
+    LockDown,
+    ReadInputs,
+    ReleaseDoor,
+    ShowSignal,
+    Told,
+)
 
 CONFIRM_S = 3.0
 _LOOK_S = 0.05
@@ -25,6 +35,21 @@ class HostedBarrier(HostedDevice):
         super().__init__(pattern, host, sink, clock)
         self._inputs: BarrierInputs | None = None
         self._is_locked_down = False
+        self._shown: GateSignal | None = None
+        self._aligning: asyncio.Task[None] | None = None
+
+    def connected(self, channel: Channel) -> None:
+        """Tell the host this agent's lockdown, or that there is none, and its signal: it may be another host, or keep an earlier agent's."""
+        super().connected(channel)
+        self._aligning = asyncio.create_task(self._align(), name=f"{self.name} told how it is")
+
+    async def _align(self) -> None:
+        commands: list[Command] = [LockDown() if self._is_locked_down else LiftLockdown()]
+        if self._shown is not None:
+            commands.append(ShowSignal(self._shown))
+        for command in commands:
+            with suppress(CommandLost, DriverFault, Unsupported):  # told again with the next connection
+                await self.host.ask(self.name, command)
 
     def told(self, message: Told) -> None:
         """Remember the inputs."""
@@ -68,7 +93,8 @@ class HostedBarrier(HostedDevice):
             await self.host.ask(self.name, LiftLockdown())
 
     async def signal(self, signal: GateSignal) -> None:
-        """Have lights and sounder tell this from now on. Raises `Unsupported`, or a fault."""
+        """Have lights and sounder tell this from now on, another host, too. Raises `Unsupported`, or a fault."""
+        self._shown = signal
         await self.ask(ShowSignal(signal))
 
     async def read_inputs(self) -> BarrierInputs:
@@ -93,8 +119,8 @@ class HostedBarrier(HostedDevice):
 
 
 def _shows(door: Door, before: BarrierInputs, now: BarrierInputs) -> bool:
-    """Tell whether a door opened or was passed since. A fire or a forced door opens it, too, and proves nothing."""
-    if now.fire or now.tamper:
+    """Tell whether a door opened or was passed since. A fire opens it, too, and what no release explains proves nothing."""
+    if now.fire or now.tamper or now.irregularities:
         return False
     if door is Door.ENTRANCE:
         return now.entrance_passages != before.entrance_passages or (now.entrance_open and not before.entrance_open)

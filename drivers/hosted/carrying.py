@@ -12,6 +12,7 @@ from drivers.barrier.errors import ReleaseNotMade
 from drivers.contracts import ChipProgress, Clock, Driver, Unsupported
 from drivers.errors import DriverFault, UnexpectedFailure
 from drivers.hosted.messages import (
+    CallStation,
     Command,
     Done,
     EndReleases,
@@ -19,6 +20,7 @@ from drivers.hosted.messages import (
     FailureKind,
     LiftLockdown,
     LockDown,
+    MoveLift,
     PrintReceipt,
     ReadChip,
     ReadDocumentAgain,
@@ -42,6 +44,8 @@ _METHODS: dict[type, str] = {
     ReadChip: "read",
     PrintReceipt: "print_receipt",
     UnlockSeal: "unlock",
+    MoveLift: "move",
+    CallStation: "call",
 }
 
 
@@ -93,6 +97,10 @@ class Carrier:
                 await self._driver.print_receipt(command.lines, command.qr)
             case UnlockSeal():
                 result = SealAnswered(await self._driver.unlock(command.seal_id))
+            case MoveLift():
+                result = await self._driver.move(command.direction, command.duration_s)
+            case CallStation():
+                await self._driver.call()
             case _:
                 assert_never(command)
         return result

@@ -24,6 +24,7 @@ from drivers.contracts import (
     FrameCaptured,
 )
 from drivers.errors import DriverFault
+from drivers.hosted.accessibility_clients import HostedHelpPoint, HostedLift
 from drivers.hosted.barrier_client import HostedBarrier
 from drivers.hosted.channel import Channel
 from drivers.hosted.device_client import HostedDevice
@@ -192,5 +193,7 @@ def client_of(pattern: Driver, host: HostLink, sink: EventSink, clock: Clock) ->
         DeviceClass.DOCUMENT_READER: HostedReader,
         DeviceClass.PRINTER: HostedPrinter,
         DeviceClass.SEAL_TRACKER: HostedSealServer,
+        DeviceClass.CAMERA_LIFT: HostedLift,
+        DeviceClass.HELP_POINT: HostedHelpPoint,
     }
     return kinds.get(pattern.device_class, HostedDevice)(pattern, host, sink, clock)

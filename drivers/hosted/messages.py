@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from drivers.access import AccessPayload
+from drivers.accessibility import Accessibility, LiftDirection, LiftReported
 from drivers.channels import Channel, PixelFormat
 from drivers.contracts import (
     BarcodeRead,
@@ -58,6 +59,7 @@ ToldPayload = (
     | ChipRemoved
     | Surroundings
     | AccessPayload
+    | Accessibility
 )
 """Every payload of the contract but `FrameCaptured`, which has a message of its own; a test compares the two."""
 
@@ -131,7 +133,7 @@ class SealAnswered:
     outcome: UnlockOutcome
 
 
-Result = BarrierInputs | ChipEvidence | SealAnswered
+Result = BarrierInputs | ChipEvidence | SealAnswered | LiftReported
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,19 @@ class UnlockSeal:
     seal_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class MoveLift:
+    """Move a lift for at most so long; called off, it stops."""
+
+    direction: LiftDirection
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallStation:
+    """Make the intercom of a help point call the guards' station."""
+
+
 Command = (
     ReleaseDoor
     | EndReleases
@@ -238,6 +253,8 @@ Command = (
     | ReadChip
     | PrintReceipt
     | UnlockSeal
+    | MoveLift
+    | CallStation
 )
 
 

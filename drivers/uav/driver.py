@@ -51,6 +51,11 @@ class MavlinkUavOptions(TimingOptions):
     quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: aircraft are never asked.")
     dead_s: float = Field(15.0, ge=0, le=3600, description="Silence after which the link is opened again; 0: never.")
 
+    @property
+    def listens(self) -> bool:
+        """Whether `host` and `port` are where the gate listens (`drivers.endpoints`)."""
+        return self.transport == "udp"
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.senders and self.transport != "udp":

@@ -12,6 +12,7 @@ import structlog
 from central_sync.identity import read_sealing_key, read_verification_key
 from central_sync.post.directory import FILE_NAME, read_directory
 from drivers import contracts as dc
+from drivers.accessibility import LiftReported, SpeakerDriver, Spoken
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
@@ -21,14 +22,17 @@ from gate_agent.app.device_status import DeviceStatus
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
 from gate_agent.app.field_devices import DeviceHosts
+from gate_agent.app.height_side import wire_heights
+from gate_agent.app.help_side import HelpPoint
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.app.lane_source import GateSource
 from gate_agent.app.post_side import LONGEST_PAGE_BYTES, PostSide, read_post
 from gate_agent.app.receipts import Receipts
 from gate_agent.app.seal_unlocks import SealUnlocks
+from gate_agent.app.speech import lane_speeches
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.surroundings_side import SurroundingsSide
-from gate_agent.app.unusable_device import UnusableDevice, role_of
+from gate_agent.app.unusable_device import UnusableDevice, lane_roles, role_of
 from gate_agent.clock import Clock
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
 from gate_agent.lane.alarms import LaneAlarms
@@ -178,6 +182,7 @@ class Agent:
                 store,
                 timedelta(minutes=settings.policy.seal_unlock_stands_min),
             ),
+            help_points=self._help_points(),
         )
         alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
         sync_api = create_sync_api(store, source.device_readings)
@@ -203,6 +208,9 @@ class Agent:
             seal_alarms = alarms[first] if first is not None else None
             tasks.append(group.create_task(self._knowledge.seal_watch.run(store, seal_alarms, self._changed)))
             tasks += [group.create_task(post.run())] if post is not None else []
+            speakers = self._speakers()
+            voices = lane_speeches(settings, speakers, source.screen, source.changes, self._clock)
+            tasks += [group.create_task(voice.run()) for voice in voices]
             for task in tasks:
                 task.add_done_callback(
                     lambda _ended: stop.set()
@@ -239,7 +247,7 @@ class Agent:
     def _controller(
         self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide
     ) -> LaneController:
-        return LaneController(
+        controller = LaneController(
             self._settings,
             lane,
             reader=ReaderPort(self._of_class(lane.document_reader, dc.DeviceClass.DOCUMENT_READER)),  # type: ignore[arg-type] # checked by class
@@ -256,12 +264,22 @@ class Agent:
             monitor=faces.monitor,
             references=faces.references,
         )
+        wire_heights(controller, self._of_class, self._clock)
+        return controller
 
     def _of_class(self, name: str, device_class: dc.DeviceClass) -> dc.Driver:
         driver = self._drivers[name]
         if driver.device_class is not device_class:
             raise SettingsFault(f"device {name!r} is a {driver.device_class}, the lane needs a {device_class}")
         return driver
+
+    def _speakers(self) -> dict[str, SpeakerDriver]:
+        names = {lane.speaker for lane in self._settings.lane if lane.speaker}
+        return {name: self._of_class(name, dc.DeviceClass.SPEAKER) for name in names}  # type: ignore[misc] # checked by class
+
+    def _help_points(self) -> dict[str, HelpPoint]:
+        names = {lane.help_point for lane in self._settings.lane if lane.help_point}
+        return {name: self._of_class(name, dc.DeviceClass.HELP_POINT) for name in names}  # type: ignore[misc] # as above
 
     def _changed(self) -> None:
         if self._source is not None:
@@ -276,6 +294,10 @@ class Agent:
         status = self._statuses.get(event.device)
         if status is not None and status.note(event):  # a device of the post is known once the post has named it
             self._changed()
+        if isinstance(event.data, Spoken | LiftReported):
+            return  # no lane waits for it
+        if self._source is not None and self._source.help_points.event(event):
+            return
         if isinstance(event.data, dc.SealReported):
             if self._knowledge.seal_watch.reported(event.data, event.t_wall):
                 self._changed()
@@ -285,10 +307,7 @@ class Agent:
         taken = False
         for controller in self._lanes.values():
             lane = controller.lane
-            if event.device in {
-                *(lane.document_reader, lane.chip_reader, lane.camera, lane.barrier),
-                *(*lane.channel_cameras, *lane.barcode),
-            }:
+            if event.device in {name for _, name in lane_roles(lane)}:
                 controller.device_event(event)
                 taken = True
         if not taken and isinstance(event.data, dc.FrameCaptured):

@@ -41,7 +41,11 @@ def lane_devices(lane: LaneSettings) -> tuple[str, ...]:
         *lane.barcode,
         lane.camera,
         *lane.channel_cameras,
+        lane.low_camera,
+        lane.camera_lift,
         lane.barrier,
+        lane.help_point,
+        lane.speaker,
         *lane.tag_readers,
         lane.printer,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
@@ -11,7 +12,10 @@ import structlog
 from central_sync.presence import DeviceReading
 from gate_agent import __version__
 from gate_agent.app import views
+from gate_agent.app.choices import Choices
 from gate_agent.app.device_status import DeviceStatus, lane_devices
+from gate_agent.app.help_side import HelpPoint, HelpPoints
+from gate_agent.app.lockdowns import Lockdowns
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.surroundings_side import WHOLE_GATE, SurroundingsSide
 from gate_agent.clock import Clock
@@ -49,6 +53,8 @@ _NOT_POSSIBLE_NOW = "EG-LAN-002"
 _NO_SUCH_SUBJECT = "EG-LAN-003"
 _DIGITS_WRONG = "EG-LAN-004"
 _OF_NO_LANE = {AuthorisedAction.CLOSE_CUSTOMS_TASK, AuthorisedAction.UNLOCK_SEAL}
+SPEECH_WAITS_S = 60.0
+"""A voice that was asked for before a document lies there falls silent after this time."""
 _RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
 
 Language = Literal["uz-Latn", "ru", "en"]
@@ -82,6 +88,7 @@ class GateSource:
         face_rates: Callable[[], list[FaceRatesView]] = list,
         trust_version: Callable[[], int | None] = lambda: None,
         unlocks: SealUnlocks | None = None,
+        help_points: Mapping[str, HelpPoint] | None = None,
     ) -> None:
         self.link = LinkView(
             centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
@@ -97,9 +104,13 @@ class GateSource:
         self._face_rates = face_rates
         self._trust_version = trust_version
         self._unlocks = unlocks
+        self._lockdowns = Lockdowns(settings.paths.state, lanes)
+        self._lockdowns.restore()
         self._of_lanes = {name for lane in settings.lane for name in lane_devices(lane)}
+        self.help_points = HelpPoints(settings.lane, help_points or {}, self.help_requested, self.changed)
         self._sequence = 0
-        self._chosen: dict[int, tuple[uuid.UUID | None, Language]] = {}
+        self._languages = Choices[Language](clock.monotonic_s)
+        self._speech = Choices[bool](clock.monotonic_s, SPEECH_WAITS_S)
         self._changes: Broadcaster[int] = Broadcaster()
 
     @property
@@ -151,7 +162,7 @@ class GateSource:
         return [status.view(name, self._around.figures(name)) for name, status in found if status is not None]
 
     def _lane_view(self, lane: LaneController) -> LaneView:
-        shown = views.lane(lane, self._views_of(lane_devices(lane.lane)))
+        shown = views.lane(lane, self._views_of(lane_devices(lane.lane)), self.help_points.intercom(lane.lane.lane_id))
         if shown.referral is None:
             return shown
         seals = self._around.seals_of(shown.referral.transaction_id)
@@ -197,16 +208,15 @@ class GateSource:
             cue=views.cue(lane, shown),
             read_percent=views.read_percent(lane, shown),
             printing=self._around.receipts.printing(lane_id, shown),
+            other_lane=views.other_lane(lane, self._settings.lane, shown),
+            speech=self._speech_of(lane),
         )
 
     def _language(self, lane: LaneController) -> Language:
         """Return what the traveller chose, else the document's language; the next traveller starts afresh."""
-        lane_id, transaction_id = lane.lane.lane_id, lane.state.transaction_id
-        chosen = self._chosen.get(lane_id)
-        if chosen is not None and chosen[0] is None and transaction_id is not None:
-            chosen = self._chosen[lane_id] = (transaction_id, chosen[1])
-        if chosen is not None and chosen[0] == transaction_id:
-            return chosen[1]
+        chosen = self._languages.of(lane.lane.lane_id, lane.state.transaction_id)
+        if chosen is not None:
+            return chosen
         document = lane.borrowed.document if lane.borrowed else None
         if document is None or document.issuing_state == "UZB":
             return "uz-Latn"
@@ -221,11 +231,14 @@ class GateSource:
         lane = self._lane(lane_id)
         match pressed.kind:
             case "help":
-                lane.feed(ev.HelpRequested(lane.new_id()))
+                self.help_requested(lane_id)
             case "more_time":
                 lane.feed(ev.MoreTimeRequested())
             case "language" if pressed.language is not None:
-                self._chosen[lane_id] = (lane.state.transaction_id, pressed.language)
+                self._languages.choose(lane_id, lane.state.transaction_id, pressed.language)
+            case "speech":
+                if not self._ask_for_speech(lane, on=self._speech_of(lane) != "on"):
+                    return False
             case "skip":
                 if not lane.face.skip():
                     return False
@@ -237,6 +250,32 @@ class GateSource:
             case _:
                 return False
         self.changed()
+        return True
+
+    def help_requested(self, lane_id: int) -> None:
+        """Call a guard for whoever asked on the screen or with a button; where speech is on request, it was asked for, too."""
+        lane = self._lane(lane_id)
+        self._ask_for_speech(lane, on=True)
+        lane.feed(ev.HelpRequested(lane.new_id()))
+        self.help_points.call(lane_id)
+        self.changed()
+
+    def _speech_of(self, lane: LaneController) -> Literal["none", "off", "on", "always"]:
+        settings = lane.lane
+        if not settings.speaker or settings.speech == "off":
+            return "none"
+        if settings.speech == "always":
+            return "always"
+        return "on" if self._speech.of(settings.lane_id, lane.state.transaction_id) else "off"
+
+    def _ask_for_speech(self, lane: LaneController, *, on: bool) -> bool:
+        """Switch the voice for one traveller; False where there is nothing to switch."""
+        settings = lane.lane
+        if not settings.speaker or settings.speech != "on_request":
+            return False
+        self._speech.choose(settings.lane_id, lane.state.transaction_id, on)
+        if lane.state.transaction_id is None:  # whoever asked may go away again
+            asyncio.get_running_loop().call_later(SPEECH_WAITS_S + 1.0, self.changed)
         return True
 
     async def act(self, signed: SignedAuthorisation) -> ActionAnswer:
@@ -283,9 +322,9 @@ class GateSource:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
                 lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
-                lane.feed(ev.LockdownLifted())
+                await self._lockdowns.lift(order.lane_id)
             case AuthorisedAction.LOCKDOWN_LANE if lane:
-                lane.feed(ev.LockdownOrdered())
+                await self._lockdowns.order(order.lane_id)
             case AuthorisedAction.ACKNOWLEDGE_ALARM if lane or is_of_gate:
                 alarms = lane.alarms if lane else self._around
                 if not await alarms.acknowledge(subject, verified.officers[0].officer_id):

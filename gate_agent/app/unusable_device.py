@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from drivers import contracts as dc
+from drivers.accessibility import LiftDirection, LiftReported, Utterance
 from drivers.errors import DriverFault, NotReady
 from drivers.reporter import Reporter
 from gate_agent.settings import LaneSettings, Settings
@@ -22,6 +23,10 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
         yield dc.DeviceClass.CHIP_READER, lane.chip_reader
     for name in (lane.camera, *lane.channel_cameras):
         yield dc.DeviceClass.CAMERA, name
+    if lane.low_camera:
+        yield dc.DeviceClass.CAMERA, lane.low_camera
+    if lane.camera_lift:
+        yield dc.DeviceClass.CAMERA_LIFT, lane.camera_lift
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
@@ -29,6 +34,10 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
         yield dc.DeviceClass.PRINTER, lane.printer
     for name in lane.tag_readers:
         yield dc.DeviceClass.RFID_READER, name
+    if lane.help_point:
+        yield dc.DeviceClass.HELP_POINT, lane.help_point
+    if lane.speaker:
+        yield dc.DeviceClass.SPEAKER, lane.speaker
 
 
 def role_of(settings: Settings, name: str) -> dc.DeviceClass | None:
@@ -86,6 +95,21 @@ class UnusableDevice:
 
     async def read_inputs(self) -> dc.BarrierInputs:
         """Raise `NotReady`."""
+        self._refuse()
+
+    async def say(self, utterance: Utterance, volume_ratio: float = 1.0) -> None:  # noqa: ARG002 - as above
+        """Raise `NotReady`: nothing is said."""
+        self._refuse()
+
+    async def move(self, direction: LiftDirection, seconds: float) -> LiftReported:  # noqa: ARG002 - as above
+        """Raise `NotReady`: no lift moves."""
+        self._refuse()
+
+    def stop(self) -> None:
+        """Do nothing: nothing moves."""
+
+    async def call(self) -> None:
+        """Raise `NotReady`: nobody is called."""
         self._refuse()
 
     async def read(self, keys: dc.ChipKeys, report: Callable[[dc.ChipProgress], None]) -> dc.ChipEvidence:  # noqa: ARG002 - as above

@@ -21,7 +21,7 @@ from gate_agent.lane.summary import TransactionSummary
 from gate_agent.policy.registration import RegistrationDeadline, registration_deadline
 from gate_agent.policy.rulebook import Rule, Rulebook
 from gate_agent.policy.stay_rules import is_unlimited, last_day, stay_rule
-from gate_agent.settings import AttackDetection, FaceSettings
+from gate_agent.settings import AttackDetection, FaceSettings, LaneSettings
 from gate_agent.web.device_messages import DeviceView
 from gate_agent.web.lane_api_messages import (
     AlarmView,
@@ -146,7 +146,9 @@ def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | N
     )
 
 
-def lane(controller: LaneController, devices: list[DeviceView]) -> LaneView:
+def lane(
+    controller: LaneController, devices: list[DeviceView], intercom: Literal["", "calling", "speaking"] = ""
+) -> LaneView:
     """Return one lane as a console sees it."""
     state, borrowed = controller.state, controller.borrowed
     answer = borrowed.answer if borrowed else None
@@ -164,6 +166,7 @@ def lane(controller: LaneController, devices: list[DeviceView]) -> LaneView:
         referral=referral(controller, borrowed) if borrowed else None,
         devices=devices,
         occupancy=state.occupancy,
+        intercom=intercom,
     )
 
 
@@ -210,7 +213,7 @@ def instruction(controller: LaneController) -> Instruction:
         case Phase.INSPECTING:
             return _inspecting(controller)
         case Phase.REFERRED | Phase.FAULTED | Phase.HANDED_OVER | Phase.NOT_PASSED:
-            return _referred(state.referral)
+            return _referred(controller)
         case Phase.RELEASED if not state.entered:
             return Instruction.ENTER
         case Phase.RELEASED | Phase.PASSAGE_OPEN | Phase.PASSED:
@@ -239,8 +242,9 @@ def _inspecting(controller: LaneController) -> Instruction:
     return Instruction.PRESENT_DOCUMENT
 
 
-def _referred(referral_reasons: tuple[Reason, ...]) -> Instruction:
-    codes = {reason.code for reason in referral_reasons}
+def _referred(controller: LaneController) -> Instruction:
+    state = controller.state
+    codes = {reason.code for reason in state.referral}
     if codes == {ReasonCode.FAMILY_WITH_SMALL_CHILDREN}:
         return Instruction.FAMILY_LANE
     if codes and codes <= {ReasonCode.ISSUER_NOT_COVERED, ReasonCode.TRUST_BUNDLE_MISSING}:
@@ -248,7 +252,10 @@ def _referred(referral_reasons: tuple[Reason, ...]) -> Instruction:
     if codes == {ReasonCode.HELP_REQUESTED}:
         return Instruction.HELP_IS_COMING
     if codes == {ReasonCode.SECOND_PERSON}:
-        return Instruction.ONE_PERSON
+        is_a_party = (
+            state.occupancy <= controller.lane.persons_limit
+        )  # the guard comes, and nobody is sent away from whom he helps
+        return Instruction.HELP_IS_COMING if is_a_party else Instruction.ONE_PERSON
     return Instruction.SEE_OFFICER
 
 
@@ -256,6 +263,21 @@ def cue(controller: LaneController, shown: Instruction) -> CaptureCue | None:
     """Return what the traveller should change for the camera; nothing of it tells how the comparison stands."""
     now = controller.face.cue
     return CaptureCue(now.value) if now is not None and shown is Instruction.LOOK_AT_CAMERA else None
+
+
+def other_lane(controller: LaneController, lanes: Iterable[LaneSettings], shown: Instruction) -> int | None:
+    """Return the lane that the screen names beside its instruction: one for families, or with room for whoever needs it; None for none.
+
+    An empty lane without room says where there is some, before anybody lays down a document.
+    """
+    if shown not in {Instruction.FAMILY_LANE, Instruction.PRESENT_DOCUMENT}:
+        return None
+    here = controller.lane
+    others = [lane for lane in lanes if lane.lane_id != here.lane_id and lane.direction is here.direction]
+    wide = next((lane.lane_id for lane in others if lane.is_wide), None)
+    if shown is Instruction.FAMILY_LANE:
+        return next((lane.lane_id for lane in others if lane.is_family), wide)
+    return None if here.is_wide or controller.state.transaction_id is not None else wide
 
 
 def read_percent(controller: LaneController, shown: Instruction) -> int | None:

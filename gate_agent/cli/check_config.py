@@ -24,6 +24,7 @@ from gate_agent.cli.field_findings import hosting_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.post_looks import gate_post_findings, post_device_findings
 from gate_agent.cli.site_lines import line_in_text, with_line
+from gate_agent.cli.speech_findings import speech_findings
 from gate_agent.clock import SystemClock
 from gate_agent.domain.specimens import UTOPIA
 from gate_agent.errors import SettingsFault
@@ -124,6 +125,7 @@ def _examined(
     findings += gate_post_findings(settings, SystemClock())
     findings += address_findings(settings)
     findings += place_findings(settings)
+    findings += speech_findings(settings)
     return list(origins_of(settings, read.document, environment)), findings
 
 

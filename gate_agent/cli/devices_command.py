@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
+from drivers.accessibility import LiftDirection, Utterance
 from drivers.contracts import DeviceState, Driver, Unsupported
 from drivers.errors import NotReady
 from gate_agent.errors import DeviceFault, SettingsFault
 
+_LONGEST_MOVE_S = 30
 COMMAND_USAGE = (
     "trigger on|off · beep [N] · light on|off · enable on|off · menu COMMAND · parameters [N…] · set-parameter N VALUE · "
-    "attributes N… · read-again · print TEXT"
+    "attributes N… · read-again · print TEXT · say LANGUAGE TEXT · move up|down SECONDS · call"
 )
 
 
@@ -54,6 +56,12 @@ def command_of(words: list[str]) -> Sending:
             return Sending("read_again")
         case ["print", _, *_]:
             return Sending("print_receipt", ((" ".join(words[1:]),),))
+        case ["say", language, _, *_]:
+            return Sending("say", (Utterance("by-hand", " ".join(words[2:]), language),))
+        case ["move", "up" | "down" as way, seconds]:
+            return Sending("move", (LiftDirection(way), float(_numbers([seconds], _LONGEST_MOVE_S)[0])))
+        case ["call"]:
+            return Sending("call")
     raise SettingsFault(f"{' '.join(words)!r} is no command; there are: {COMMAND_USAGE}")
 
 
@@ -91,6 +99,8 @@ async def carry_out(driver: Driver, sending: Sending, *, wait_s: float) -> objec
 def _plain(answer: object) -> object:
     if isinstance(answer, Mapping):
         return {str(key): _plain(value) for key, value in answer.items()}
+    if is_dataclass(answer) and not isinstance(answer, type):
+        return asdict(answer)
     if isinstance(answer, tuple):
         return list(answer)
     return answer.hex() if isinstance(answer, bytes) else answer

@@ -18,6 +18,7 @@ from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barcode.wedge_twin import HidWedgeTwin
 from drivers.barrier.turnstile_twin import TurnstileTwin
 from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
+from drivers.camera_lift.twin import CameraLiftTwin
 from drivers.contracts import Door
 from drivers.document_reader.codec import IMAGE_ROLES
 from drivers.document_reader.elyctis_twin import ElyctisTwin
@@ -26,6 +27,7 @@ from drivers.document_reader.page_http_twin import PageHttpTwin
 from drivers.document_reader.scanimage_twin import ScanimageTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.enclosure.twin import TemperatureTwin
+from drivers.help_point.twin import HelpButtonTwin, HelpPointTwin
 from drivers.power.twin import NutTwin
 from drivers.printer.twin import EscposTwin
 from drivers.rfid.llrp_twin import LlrpTwin
@@ -56,6 +58,9 @@ AnyTwin = (
     | PageTwin
     | XrayHttpTwin
     | OsdpReaderTwin
+    | CameraLiftTwin
+    | HelpPointTwin
+    | HelpButtonTwin
 )
 
 TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
@@ -79,6 +84,9 @@ TWINS: dict[str, Callable[[Path, int], AnyTwin]] = {
     "sane_scanner": lambda path, _port: ScanimageTwin(path),
     "xray_http": lambda _path, port: XrayHttpTwin(port=port),
     "osdp_reader": lambda path, _port: _osdp_reader(path),
+    "modbus_camera_lift": lambda _path, port: CameraLiftTwin(port=port),
+    "modbus_help_point": lambda _path, port: HelpPointTwin(port=port),
+    "hid_help_button": lambda path, _port: HelpButtonTwin(path),
 }
 
 
@@ -178,6 +186,16 @@ def commands_of(twin: AnyTwin) -> dict[str, Callable[[list[str]], object]]:
         commands["press"] = lambda words: twin.press(words[0].encode())
         commands["tamper"] = lambda words: twin.tamper(words[0] == "on")
         commands["released"] = lambda _words: twin.is_released
+    elif isinstance(twin, CameraLiftTwin):
+        commands["put"] = lambda words: twin.put(float(words[0]))
+        commands["stop"] = lambda words: twin.press_stop(on=words[0] == "on")
+        commands["height"] = lambda _words: round(twin.height_mm)
+    elif isinstance(twin, HelpPointTwin):
+        commands["press"] = lambda words: twin.press(on=words[0] == "on")
+        commands["speak"] = lambda words: twin.speak(on=words[0] == "on")
+        commands["calls"] = lambda _words: twin.calls
+    elif isinstance(twin, HelpButtonTwin):
+        commands["press"] = lambda _words: twin.press()
     elif isinstance(twin, TurnstileTwin):
         commands["walk-in"] = lambda _words: twin.walk(Door.ENTRANCE)
         commands["walk-out"] = lambda _words: twin.walk(Door.EXIT)

@@ -30,6 +30,7 @@ from gate_agent.cli.field_findings import field_socket_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.kernel_routes import KernelNetwork, Network
 from gate_agent.cli.post_looks import answer_findings, gate_post_findings, own_post_findings, post_device_findings
+from gate_agent.cli.speech_findings import speech_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
 from gate_agent.clock import Clock, SystemClock
 from gate_agent.inspection.trust_ceremony import TrustRefused
@@ -107,6 +108,7 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock, probe_
         ("bundles", lambda given: bundle_findings(given, clock)),
         ("trust", lambda given: trust_findings(given, clock)),
         ("readers", reader_findings),
+        ("speech", speech_findings),
         ("disk", disk_findings),
         ("sockets", socket_findings),
     )

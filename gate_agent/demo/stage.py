@@ -23,7 +23,8 @@ from gate_agent.demo.guard import DemoGuard
 from gate_agent.demo.passports import PassportOffice
 from gate_agent.demo.portal_client import PortalClient
 from gate_agent.demo.specimens import Specimen
-from gate_agent.web.lane_api_messages import GuardAction, LaneView, ReferralView
+from gate_agent.domain.reasons import ReasonCode
+from gate_agent.web.lane_api_messages import AlarmView, GateSnapshot, GuardAction, LaneView, ReasonView, ReferralView
 
 ENTRY, EXIT = 1, 2
 _LOOK_S = 0.01
@@ -230,6 +231,17 @@ class Stage:
         referral = await self.view.referral(lane_id)
         await self.guard.decide(lane_id, referral, GuardAction.HAND_OVER, reason_code)
         await self.clear(lane_id)
+
+    async def acknowledge(self, reason: ReasonCode, parameters: dict[str, str]) -> None:
+        """Let the guard acknowledge an alarm of the whole gate, and see it go."""
+
+        def alarm(snapshot: GateSnapshot) -> AlarmView | None:
+            said = ReasonView(code=reason.value, parameters=parameters)
+            return next((one for one in snapshot.alarms if one.lane_id == 0 and one.reason == said), None)
+
+        raised = await self.view.until(alarm, _STEP_TIMEOUT_S, f"the alarm {reason}")
+        await self.guard.act(GuardAction.ACKNOWLEDGE_ALARM, 0, "seen_and_acting", subject_id=str(raised.alarm_id))
+        await self.view.until(lambda snapshot: None if alarm(snapshot) else True, _STEP_TIMEOUT_S, "the alarm's end")
 
     async def clear(self, lane_id: int) -> None:
         """Everybody leaves the lane the way a guard leads them."""

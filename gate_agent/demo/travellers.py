@@ -13,6 +13,7 @@ from gate_agent.demo.chip_travellers import CHIP_TRAVELLERS
 from gate_agent.demo.gate_view import NotReached
 from gate_agent.demo.specimens import Specimen
 from gate_agent.demo.stage import ENTRY, EXIT, Observed
+from gate_agent.domain.reasons import ReasonCode
 from gate_agent.web.lane_api_messages import GuardAction, TravellerInput
 
 SEAL_ID = "9900000001"
@@ -60,6 +61,7 @@ async def _cash(cast: Cast) -> Observed:
     await cast.stage.around.baggage_alarms(cast.stage.view, scan_id)
     observed = await cast.stage.cross(person, token=token)
     await cast.stage.around.scan_at_customs_desk(cast.stage.view, scan_id)
+    await cast.stage.acknowledge(ReasonCode.XRAY_ALARM, {"scan": scan_id})
     return _seen(observed, "xray_inbox")
 
 

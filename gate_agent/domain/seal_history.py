@@ -8,9 +8,9 @@ years, so a device time is believed only like this. The *difference* is our time
 believed when the message came live by the tracker's own mark, when it agrees with the believed one or with one heard at least `APART`
 earlier, and, while none is believed, when it is within `STEADY` of nought. A message whose difference is believed came live: it happened when it was received. Any other
 is placed only by a later message, when the clock still shows the believed difference: told as it happened after all, if its own difference
-was that one; *before the sealing*, if the clock has been steady since the sealing and puts it earlier, which is not held against anybody;
-*after the sealing*, only if the clock was known to be steady from before the sealing on. Until then, and where none of this holds, it is
-undated, which is a doubt and no accusation.
+was that one; *before the sealing*, if there was only one, the clock has been steady since and puts it earlier, which is not held against
+anybody; anywhere else, only if the clock was known to be steady from before the first sealing on. Until then, and where none of this holds,
+it is undated, which is a doubt and no accusation.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ STEADY = timedelta(minutes=2)
 """Differences of a clock within this are the same difference; moments within it are not told apart."""
 
 APART = timedelta(minutes=10)
+ONE_FRAME = timedelta(seconds=5)
+HANDED_OVER = timedelta(seconds=30)
+"""The same words received within this are the same report: a post tells the time of receipt by its age."""
+
 MARKS_LIMIT = 64
 
 
@@ -138,7 +142,7 @@ def heard(history: SealHistory, message: SealMessage) -> SealHistory:
     if happening is None:
         happening = happening_of(message.kind, message.closure)
         message = replace(message, kind=_STATES.get(happening, message.kind))
-    if happening is None or _is_known(history, message, happening):
+    if happening is None or _is_known(history, message, happening, is_live=is_live):
         return _remembered(history)
     mark = SealMark(
         happening=happening,
@@ -230,13 +234,13 @@ def _read(history: SealHistory, journey: SealJourney | None) -> tuple[_Tamper | 
     forgotten = history.forgotten_until
     if forgotten is not None and journey is not None and forgotten > journey.since:
         doubt = (SealDoubt.UNDATED, "history_cut")
-    for mark in sorted(history.marks, key=_moment):  # stable: in the order of receipt where moments are the same
+    for mark in sorted(history.marks, key=_order):  # stable: in the order of receipt where moments are the same
         before, phase = phase, _phase_after(phase, mark)
         if mark.happening is Happening.SEALED and mark.happened_at is not None:
             before_sealing = None
         if settled_at is not None and mark.received_at <= settled_at:
             continue
-        if not _counts(history, journey, mark):
+        if not _counts(history, journey, mark, before):
             continue
         if mark.happened_at is None:
             doubt = doubt or (SealDoubt.UNDATED, mark.kind)
@@ -263,49 +267,83 @@ def _phase_after(phase: Happening | None, mark: SealMark) -> Happening | None:
     return phase
 
 
-def _counts(history: SealHistory, journey: SealJourney | None, mark: SealMark) -> bool:
-    """Return whether a fact can speak against the seal: an attack always, an opening while its journey is underway, none by leave."""
-    if mark.happening not in _BREACHES or _is_excused(history, mark):
+def _counts(history: SealHistory, journey: SealJourney | None, mark: SealMark, before: Happening | None) -> bool:
+    """Return whether a fact can speak against the seal: an attack always, an opening while its journey is underway, none by leave.
+
+    What was told late from before a sealing counts only if the seal had been sealed before and the journey was underway: sealing
+    again between the deed and its telling wipes nothing.
+    """
+    if mark.happening not in _BREACHES or _is_by_leave(history, mark):
         return False
-    return mark.happening is Happening.ATTACKED or (
-        journey is not None and journey.since < _moment(mark) <= journey.until
-    )
+    is_underway = journey is not None and journey.since < _moment(mark) <= journey.until
+    if _is_before_a_sealing(history, mark):
+        return is_underway and before is Happening.SEALED
+    return is_underway or mark.happening is Happening.ATTACKED
 
 
 _BREACHES = frozenset({Happening.OPENED, Happening.FOUND_OPEN, Happening.ATTACKED})
+
+
+def _order(mark: SealMark) -> datetime:
+    """Return where a fact stands among others: a state that says open comes after the event of the same frame that explains it."""
+    return _moment(mark) + ONE_FRAME if mark.happening is Happening.FOUND_OPEN else _moment(mark)
 
 
 def _moment(mark: SealMark) -> datetime:
     return mark.happened_at or mark.received_at
 
 
-def _is_excused(history: SealHistory, mark: SealMark) -> bool:
-    """Return whether it happened before a sealing that was heard first, or by an officer's leave."""
+def _is_before_a_sealing(history: SealHistory, mark: SealMark) -> bool:
+    """Return whether it was told late and happened before a sealing that was heard first."""
     at = mark.happened_at
-    if at is None:
+    return at is not None and any(
+        other.happened_at is not None and at < other.happened_at and other.received_at < mark.received_at
+        for other in history.marks
+        if other.happening is Happening.SEALED
+    )
+
+
+def _is_by_leave(history: SealHistory, mark: SealMark) -> bool:
+    """Return whether an authorised unlock explains it."""
+    at = mark.happened_at
+    if at is None or not is_excused_by_unlock(mark.happening, mark.kind):
         return False
-    for other in history.marks:
-        sealed_at = other.happened_at if other.happening is Happening.SEALED else None
-        if sealed_at is not None and at < sealed_at and other.received_at < mark.received_at:
+    return any(
+        other.received_at - STEADY <= at <= (other.until or other.received_at) + STEADY
+        for other in history.marks
+        if other.happening is Happening.UNLOCK_AUTHORISED
+    )
+
+
+def _is_known(history: SealHistory, message: SealMessage, happening: Happening, *, is_live: bool) -> bool:
+    """Return whether this fact is there already: told again from memory, or a state that did not change.
+
+    A clock that stands still gives different events the same time: what came live is news unless it was received then already (a post
+    hands its reports over again), and anything else is the same event only if the believed clock puts it where that event was, or nobody
+    knows where either of them was.
+    """
+    for mark in history.marks:
+        if (mark.kind, mark.device_time, mark.index) != (message.kind, message.device_time, message.index):
+            continue
+        if abs(mark.received_at - message.received_at) <= HANDED_OVER or (
+            not is_live and _is_told_again(history, mark, message)
+        ):
             return True
-        if other.happening is Happening.UNLOCK_AUTHORISED and is_excused_by_unlock(mark.happening, mark.kind):
-            until = other.until or other.received_at
-            if other.received_at - STEADY <= at <= until + STEADY:
-                return True
-    return False
-
-
-def _is_known(history: SealHistory, message: SealMessage, happening: Happening) -> bool:
-    """Return whether this fact is there already: told again from memory, or a state that did not change."""
-    if message.device_time is not None and any(
-        (mark.kind, mark.device_time, mark.index) == (message.kind, message.device_time, message.index)
-        for mark in history.marks
-    ):
-        return True
     if message.kind not in _STATES.values():
         return False
-    standing = [mark for mark in history.marks if mark.happening in _STANDING]
-    return bool(standing) and (standing[-1].happening is happening or message.told is Told.FROM_MEMORY)
+    standing = [one for one in history.marks if one.happening in _STANDING and _moment(one) <= message.received_at]
+    last = max(standing, key=_moment, default=None)
+    return last is not None and (last.happening is happening or message.told is Told.FROM_MEMORY)
+
+
+def _is_told_again(history: SealHistory, mark: SealMark, message: SealMessage) -> bool:
+    told = message.device_time
+    if told is None:
+        return False
+    if mark.happened_at is None:
+        return True
+    difference = history.clock.difference
+    return difference is not None and abs(told + difference - mark.happened_at) <= STEADY
 
 
 _STATES: dict[Happening | None, str] = {
@@ -331,15 +369,17 @@ def _placed(history: SealHistory, number: int) -> SealMark:
         return mark
     if mark.told is not Told.FROM_MEMORY and clock.shows(mark.received_at - mark.device_time):
         return replace(mark, happened_at=mark.received_at)
-    sealing = next((one for one in reversed(history.marks[:number]) if one.happening is Happening.SEALED), None)
-    if sealing is None or sealing.happened_at != sealing.received_at or clock.since > sealing.received_at:
+    sealings = [one for one in history.marks[:number] if one.happening is Happening.SEALED]
+    if not sealings or any(one.happened_at != one.received_at for one in sealings):
         return mark
-    moment = mark.device_time + clock.difference
-    is_before = moment < sealing.received_at - STEADY
-    is_after = sealing.received_at + STEADY < moment <= mark.received_at + STEADY
-    if is_before or (is_after and clock.since < sealing.received_at):
-        return replace(mark, happened_at=moment)
-    return mark
+    moment, last = mark.device_time + clock.difference, sealings[-1].received_at
+    if moment > mark.received_at + STEADY or any(abs(moment - one.received_at) <= STEADY for one in sealings):
+        return mark
+    # Before the last sealing, and there was no other: a clock that is steady since then is enough. Any other place among sealings may
+    # accuse somebody, so the clock has to be steady from before the first of them on.
+    is_steady = clock.since < sealings[0].received_at
+    is_before_the_only_one = moment < last and len(sealings) == 1 and clock.since <= last
+    return replace(mark, happened_at=moment) if is_steady or is_before_the_only_one else mark
 
 
 def _marked(history: SealHistory, mark: SealMark) -> SealHistory:

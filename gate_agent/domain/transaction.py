@@ -21,6 +21,7 @@ from dataclasses import replace
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Outcome, PassageOutcome, PolicyAnswer
+from gate_agent.domain.door_effects import DoorName
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_inspection import Inspection
@@ -71,6 +72,8 @@ class _Stepper(Inspection, Passage):
             case ev.TimerExpired(timer, transaction_id):
                 if transaction_id is not None and transaction_id == self.state.transaction_id:
                     self.timer_expired(timer)
+            case ev.MoreTimeRequested():
+                self.more_time()
             case ev.HelpRequested(transaction_id):
                 self.help(transaction_id)
             case ev.DocumentPresented(transaction_id) | ev.TokenPresented(transaction_id):
@@ -160,6 +163,30 @@ class _Stepper(Inspection, Passage):
             self.ask((reason,))
         else:
             self.emit(ev.RaiseAlarm(reason))
+            self.more_time()
+
+    def more_time(self) -> None:
+        """Start the traveller's time anew, longer from now on; a chip that is being read has its own, and guards and disks are not hurried."""
+        state = self.state
+        if state.transaction_id is None:
+            return
+        self.set(wants_more_time=True)
+        timer: Timer | None = None
+        match state.phase:
+            case Phase.INSPECTING if not state.asked and state.permit is Permit.USED:
+                timer = Timer.INSPECTION
+            case Phase.INSPECTING if not state.asked and state.permit is Permit.GRANTED and state.door is not None:
+                timer = Timer.ENTRY
+            case Phase.INSPECTING if not state.asked and state.permit is Permit.NONE:
+                timer = None if state.chip is ChipRead.RUNNING else Timer.IDLE
+            case Phase.RELEASED if state.door is DoorName.ENTRANCE:
+                timer = Timer.ENTRY
+            case Phase.RELEASED | Phase.PASSAGE_OPEN:
+                timer = Timer.PASSAGE
+            case _:
+                pass
+        if timer is not None:
+            self.emit(ev.StartTimer(timer))
 
     def timer_expired(self, timer: Timer) -> None:
         state = self.state

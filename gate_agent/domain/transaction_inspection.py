@@ -68,18 +68,9 @@ class Inspection(DocumentInspection):
             case ev.StepAborted(aborted_step, reason):
                 self.aborted(aborted_step, reason)
                 return
-            case ev.MoreTimeRequested():
-                self.more_time()
             case _:
                 return
         self.progress()
-
-    def more_time(self) -> None:
-        """Start the traveller's time anew; a chip that is being read has its own."""
-        if self.state.permit is Permit.USED:
-            self.emit(ev.StartTimer(Timer.INSPECTION))
-        elif self.state.permit is Permit.NONE and self.state.chip is not ChipRead.RUNNING:
-            self.emit(ev.StartTimer(Timer.IDLE))
 
     def mrz(self, reading_key: str, result: CheckResult) -> None:
         """Count a wrong check digit only after a second read agrees; three different reads stay undetermined."""

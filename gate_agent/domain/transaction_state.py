@@ -72,6 +72,7 @@ class TransactionState:
     entered: bool = False
     face_running: bool = False
     asked: bool = False
+    wants_more_time: bool = False  # asked for it, or for help: this traveller's times are longer
     referral: tuple[Reason, ...] = ()
     answer: PolicyAnswer | None = None
     decided_by: DecidedBy = DecidedBy.MACHINE

@@ -142,7 +142,7 @@ class LaneController:
     def device_event(self, event: dc.DeviceEvent) -> None:
         """Take an event of one of this lane's devices."""
         if isinstance(event.data, dc.FrameCaptured):
-            self.face.offer(event.data, event.t_mono_s)
+            self.face.offer(event.data, event.t_mono_s, event.device)
             return
         self._inbox.put_nowait(event)
 
@@ -208,7 +208,7 @@ class LaneController:
             case ev.ReadDocumentAgain():
                 self._job(self.document.read_again(self._here()))
             case ev.StartFaceCapture():
-                self.face.start(self._here(), self.today)
+                self.face.start(self._here(), self.today, self.timers.factor(self.state))
             case ev.StopFaceCapture():
                 self.face.stop()
             case ev.AskPolicy(referral):
@@ -223,7 +223,7 @@ class LaneController:
             case dr.OpenDoor() | dr.SecureDoors() | dr.LockDown() | dr.LiftLockdown():
                 self._doors.command(effect)
             case ev.StartTimer(timer):
-                self.timers.start(timer, self.state.transaction_id)
+                self.timers.start(timer, self.state)
             case ev.StopTimer(timer):
                 self.timers.stop(timer)
             case ev.CallGuard(reasons):

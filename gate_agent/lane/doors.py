@@ -57,6 +57,7 @@ class Doors:
                     await self._try("end_releases", self._barrier.end_releases())
                 else:
                     self._report(await self._release(effect))
+                self._commands.task_done()
 
     async def _work_lockdown(self) -> None:
         """Tell the barrier of a lockdown, and of its end; it is told again after a fault only by the next order."""
@@ -69,9 +70,11 @@ class Doors:
                 await self._try("lift_lockdown", self._barrier.lift_lockdown())
 
     async def _work_signals(self) -> None:
-        """Tell lights and sounder the newest signal; the driver tells it again to a gate that comes back."""
+        """Tell lights and sounder the newest signal, after the doors; the driver tells it again to a gate that comes back."""
         while True:
             await self._signal_changed.wait()
+            await asyncio.sleep(0)  # the command to the door comes from the same step
+            await self._commands.join()
             self._signal_changed.clear()
             await self._try("signal", self._barrier.signal(self._signal))
 

@@ -45,6 +45,8 @@ class Intake:
 
     def __init__(self, lane: LaneSettings, holds: Mapping[str, ReasonCode], new_id: Callable[[], uuid.UUID]) -> None:
         self.document_on_reader = False
+        self.watchers: list[Callable[[dc.BarrierInputs], None]] = []
+        """Told of every report of the barrier, before the machine is; set before the lane runs."""
         self._roles = {
             getattr(lane, role): role for role in (*_ABORTED_STEPS, *_CHANNELS, "barrier") if getattr(lane, role)
         }
@@ -89,6 +91,8 @@ class Intake:
 
     def moved(self, inputs: dc.BarrierInputs) -> tuple[ev.Event, ...]:
         """Take the barrier's inputs."""
+        for watcher in self.watchers:
+            watcher(inputs)
         return (
             ev.BarrierChanged(
                 self._new_id(),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from drivers.accessibility import LiftDirection, LiftReported
 from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door, FrameCaptured, GateSignal
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
@@ -64,6 +65,18 @@ class LaneCamera(Protocol):
 
     def set_reading(self, *, active: bool) -> None:
         """Look for bar codes in the frames while active."""
+        ...
+
+
+class LaneLift(Protocol):
+    """The lift that carries the camera."""
+
+    async def move(self, direction: LiftDirection, seconds: float) -> LiftReported:
+        """Move for at most `seconds` or to the limit; returns how it stands. Raises `DeviceFault`."""
+        ...
+
+    def stop(self) -> None:
+        """End a running move at once."""
         ...
 
 
@@ -174,10 +187,11 @@ class FaceMatcher(Protocol):
         width_px: int,
         height_px: int,
         t_mono_s: float,
+        camera: int = 0,
         *,
         beside: Sequence[FrameCaptured] = (),
     ) -> Capture:
-        """Find the face in a camera frame and compare it with the transaction's reference.
+        """Find the face in a camera frame and compare it with the transaction's reference; frames of one `camera` are one view.
 
         `beside`: frames of the same moment and view in other channels, for attack detection.
         """

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable
 
 from gate_agent.domain import events as ev
 from gate_agent.domain.events import Timer
+from gate_agent.domain.transaction_state import TransactionState
 from gate_agent.settings import DocumentSettings, LaneSettings
 
 _CHIP_ALLOWANCE_S = 5.0
@@ -29,13 +29,20 @@ class LaneTimers:
             Timer.LEAVE: max(lane.passage_timeout_s, lane.release_ttl_s),
         }
         self._report = report
+        self._time_factor = lane.time_factor
         self._running: dict[Timer, asyncio.TimerHandle] = {}
 
-    def start(self, timer: Timer, transaction_id: uuid.UUID | None) -> None:
-        """(Re)start a timer for a transaction."""
+    def factor(self, state: TransactionState) -> float:
+        """Return by how much the times of this traveller are longer."""
+        return self._time_factor if state.wants_more_time else 1.0
+
+    def start(self, timer: Timer, state: TransactionState) -> None:
+        """(Re)start a timer for the transaction of `state`; longer for a traveller who asked, where it runs against him."""
         self.stop(timer)
+        transaction_id = state.transaction_id
+        seconds = self._seconds[timer] * (self.factor(state) if timer in _TRAVELLERS else 1.0)
         expired = ev.TimerExpired(timer, transaction_id)
-        self._running[timer] = asyncio.get_running_loop().call_later(self._seconds[timer], self._report, expired)
+        self._running[timer] = asyncio.get_running_loop().call_later(seconds, self._report, expired)
 
     def remaining_s(self) -> float | None:
         """Return how long the traveller still has for what is asked of him, None while nothing is timed."""

@@ -150,19 +150,29 @@ class FaceEngine:
         width_px: int,
         height_px: int,
         t_mono_s: float,
+        camera: int = 0,
         *,
         beside: Sequence[FrameCaptured] = (),
     ) -> FaceCapture:
         """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read.
 
         So do those `beside` it: the same moment and view in near infrared and in depth, at most one of each.
+        Frames of another `camera` number are of another view: nothing is followed or fused from one to the other.
+
         While a calibration record is in force, a face that was not compared under it is a fault: the reference is gone.
         """
         named = {name: frame for name, channel in _BESIDE.items() for frame in beside if frame.channel is channel}
         sizes = {name: [frame.width_px, frame.height_px] for name, frame in named.items()}
         files = [memfd, *(frame.memfd for frame in named.values())]
         capture = await self._looked(
-            "probe", transaction_id, files, width_px=width_px, height_px=height_px, t_mono_s=t_mono_s, **sizes
+            "probe",
+            transaction_id,
+            files,
+            width_px=width_px,
+            height_px=height_px,
+            t_mono_s=t_mono_s,
+            camera=camera,
+            **sizes,
         )
         record_id = capture.comparison.calibration_id if capture.comparison else None
         if capture.sample.finding is FaceFinding.FOUND and record_id != self.calibration_id:

@@ -139,6 +139,7 @@ class LaneView(Message):
     referral: ReferralView | None = None
     devices: list[DeviceView] = []
     occupancy: int = 0
+    intercom: Literal["", "calling", "speaking"] = Field("", description="the help point's intercom, while it is used")
 
 
 class AlarmView(Message):
@@ -312,12 +313,16 @@ class ScreenState(Message):
     cue: CaptureCue | None = None
     read_percent: int | None = Field(None, ge=0, le=100, description="how much of the chip is read")
     printing: Literal["", "offered", "printing", "printed", "unavailable"] = ""
+    other_lane: int | None = Field(
+        None, description="the lane to go to, where one of this gate is meant; with room, or for families"
+    )
+    speech: Literal["none", "off", "on", "always"] = Field("none", description="off and on can be switched")
 
 
 class TravellerInput(Message):
     """What the traveller pressed on the screen."""
 
-    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip", "print"]
+    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip", "print", "speech"]
     language: Literal["uz-Latn", "ru", "en"] | None = None
 
 

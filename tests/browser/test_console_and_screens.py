@@ -101,6 +101,8 @@ class Gate:
         self.receipt: dict[str, str] = {}
         self.cue: m.CaptureCue | None = None
         self.read_percent: int | None = None
+        self.speech = "none"
+        self.other_lane: int | None = None
         self.minimum_officers: dict[Any, int] = {}
         self._nonces: set[str] = set()
         self.verifier = AuthorisationVerifier(
@@ -274,6 +276,7 @@ class Gate:
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
             language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
             read_percent=self.read_percent, printing=self.printing,
+            speech=self.speech, other_lane=self.other_lane,
         )  # fmt: skip
 
     def device_history(self, name: str) -> DeviceHistory | None:
@@ -312,6 +315,8 @@ class Gate:
         self.inputs.append(pressed)
         if pressed.kind == "language" and pressed.language is not None:
             self.language = pressed.language
+        if pressed.kind == "speech":
+            self.speech = "on" if self.speech == "off" else "off"
         if pressed.kind == "help":
             self.instruction = m.Instruction.HELP_IS_COMING
         self.changed()
@@ -436,6 +441,8 @@ def fresh(site: Site) -> None:
         receipt={},
         cue=None,
         read_percent=None,
+        speech="none",
+        other_lane=None,
     )
 
 
@@ -982,6 +989,27 @@ def test_offline_banner_and_hostile_names(site, browser, problems, signed_in):
     assert axe(page) == []
 
 
+@pytest.mark.parametrize("language", GUARD_LANGUAGES)
+def test_a_lane_whose_intercom_is_used_says_so(site, browser, problems, signed_in, language):
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, language=language)
+    catalogue = load_catalogues("guard", [language])[language]
+    lanes = list(site.gate.lanes)
+    for intercom in ("calling", "speaking"):
+        site.change(lanes=[lanes[0].model_copy(update={"intercom": intercom}), *lanes[1:]])
+        until(
+            page,
+            "t => document.querySelector('.lane-intercom').textContent === t",
+            catalogue.text(f"intercom.{intercom}"),
+        )
+        assert page.locator(".lane-intercom").first.is_visible()
+        assert max(overflows(page)) <= 0
+        shot(page, f"console-intercom-{intercom}-{language}")
+    assert axe(page) == []
+    site.change(lanes=lanes)
+    until(page, "[...document.querySelectorAll('.lane-intercom')].every(one => one.hidden)")
+
+
 def test_console_on_a_phone_and_in_the_dark(site, browser, problems, signed_in):
     page = new_page(browser, problems, PHONE)
     open_console(page, site, signed_in)
@@ -1216,7 +1244,8 @@ def test_every_instruction_has_its_own_pictogram():
     symbols = ET.parse(sprite).getroot()
     drawn = [symbol.get("id") for symbol in symbols]
     assert len({ET.tostring(symbol) for symbol in symbols}) == len(drawn)
-    assert set(drawn) == {*(one.value for one in m.Instruction), *(f"cue_{one}" for one in m.CaptureCue), "help"}
+    others = {"help", "speech", "lane_hint"}
+    assert set(drawn) == {*(one.value for one in m.Instruction), *(f"cue_{one}" for one in m.CaptureCue)} | others
 
 
 @pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
@@ -1286,6 +1315,50 @@ def test_the_traveller_says_that_he_cannot_do_it(site, browser, problems):
         assert time.monotonic() < deadline
         page.wait_for_timeout(30)
     assert [one.kind for one in site.gate.inputs] == ["skip"]
+
+
+@pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_traveller_asks_to_be_read_to_and_sees_that_he_is(site, browser, problems, size, language):
+    page = new_page(browser, problems, size)
+    site.change(instruction=m.Instruction.LOOK_AT_CAMERA, step=3, language=language, speech="off")
+    page.goto(f"{site.address}/lane/1/screen")
+    button = page.get_by_role("button", name=load_catalogues("traveller", [language])[language].text("ui.speech"))
+    button.wait_for()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert max(overflows(page)) <= 0
+    assert axe(page) == []
+    shot(page, f"screen-speech-off-{language}-{size['width']}")
+    button.click()
+    until(page, "document.querySelector('#speech button').getAttribute('aria-pressed') === 'true'")
+    assert [one.kind for one in site.gate.inputs] == ["speech"]
+    assert axe(page) == []
+    shot(page, f"screen-speech-on-{language}-{size['width']}")
+    for nothing_to_switch in ("always", "none"):
+        site.change(speech=nothing_to_switch)
+        until(page, "document.getElementById('speech').hidden")
+        site.change(speech="off")
+        until(page, "!document.getElementById('speech').hidden")
+
+
+@pytest.mark.parametrize("language", TRAVELLER_LANGUAGES)
+@pytest.mark.parametrize("size", [DESK, PHONE, {"width": 1080, "height": 1350}], ids=["desk", "phone", "kiosk"])
+def test_the_lane_with_room_is_named(site, browser, problems, size, language):
+    page = new_page(browser, problems, size)
+    site.change(instruction=m.Instruction.PRESENT_DOCUMENT, step=1, language=language, other_lane=3, speech="off")
+    page.goto(f"{site.address}/lane/1/screen")
+    until(page, "document.getElementById('lane_hint').textContent.includes('3')")
+    assert page.locator("#lane_hint").is_visible()
+    assert max(overflows(page)) <= 0
+    assert page.locator("#help").is_visible()
+    assert axe(page) == []
+    shot(page, f"screen-hint-{language}-{size['width']}")
+    site.change(instruction=m.Instruction.FAMILY_LANE)
+    wanted = load_catalogues("traveller", [language])[language].text("ui.lane", lane="3")
+    until(page, "t => document.getElementById('lane_hint').textContent.trim() === t", wanted)
+    assert max(overflows(page)) <= 0
+    site.change(other_lane=None)
+    until(page, "document.getElementById('lane_hint').hidden")
 
 
 def test_nothing_of_attack_detection_or_scores_reaches_the_traveller(site, browser, problems):

@@ -126,6 +126,19 @@ async def test_a_file_that_grows_byte_by_byte_is_taken_when_it_stands_still(benc
     assert len(bench.pictures()) == 1
 
 
+async def test_a_file_that_never_stops_growing_is_refused_when_it_is_too_large(benches: Benches) -> None:
+    bench = await benches(
+        pictures={"white": "{document}.jpg"}, settle_s=5.0, incomplete_s=60.0, picture_limit_bytes=4096
+    )
+    with (bench.path / "1.jpg").open("wb", buffering=0) as growing:
+        async with asyncio.timeout(15):
+            while not bench.refused():
+                growing.write(bytes(200))
+                await asyncio.sleep(0.01)
+    assert bench.refused() == ["white is larger than 4096 bytes"]
+    await bench.until(lambda: bench.names() == [])
+
+
 async def test_a_mark_says_that_a_document_is_whole(benches: Benches) -> None:
     bench = await benches(
         pictures={"white": "{document}/white.jpg", "infrared": "{document}/ir.jpg"}, complete="{document}/done"

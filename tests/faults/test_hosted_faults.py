@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.camera.twin import CameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
@@ -50,7 +50,7 @@ from drivers.hosted.device_client import HostedDevice
 from drivers.hosted.host_device import MISSED_LIMIT
 from drivers.hosted.host_link import HostLink
 from drivers.hosted.listener import inherited, listen
-from drivers.hosted.messages import FRAMES_LIMIT, FrameTold, FromHost, ReadInputs, Welcome
+from drivers.hosted.messages import FRAMES_LIMIT, FrameTold, FromHost, ReadInputs, ReleaseDoor, Welcome
 from drivers.hosted.packets import decode
 from drivers.hosted.server import DeviceTable, HostedDevices
 from drivers.printer.errors import ReceiptUndetermined
@@ -260,6 +260,27 @@ async def test_an_agent_that_goes_leaves_no_door_released(path: Path, barrier: M
     await until(lambda: again.told(BarrierInputs))  # what stands is told, though nothing changed
     await again.end()
     running.host.kill()
+
+
+async def test_a_lockdown_is_the_agents_own_on_whichever_host(
+    path: Path, barrier: ModbusBarrierTwin, pair: Pair
+) -> None:
+    await pair.guest.device.lockdown()
+    pair.host.kill()
+    await pair.guest.until_state(DeviceState.ABSENT)
+    pair.host.start()
+    await pair.guest.until_state(DeviceState.READY)
+    with pytest.raises(LockedDown):
+        await pair.guest.device.release(Door.EXIT, 1, 5.0)
+    with pytest.raises(LockedDown):  # the new host knows of it, too: nothing else asks it
+        await pair.guest.device.host.ask("barrier-1", ReleaseDoor(Door.EXIT, 1, CLOCK.monotonic_s() + 5))
+    await pair.guest.end()
+    again = Guest(path, "barrier-1", "modbus_barrier", options_of(barrier))
+    await again.until_state(DeviceState.READY)
+    await asyncio.wait({again.device._aligning})
+    await again.device.release(Door.EXIT, 1, 5.0)  # an agent that starts again knows of no lockdown
+    assert len(barrier.released_log) == 1
+    await again.end()
 
 
 # ---- in this process: what a host does to its own memory and descriptors

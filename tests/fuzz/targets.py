@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tests.fuzz import (
+    access,
     around,
     cameras,
     children,
@@ -69,5 +70,6 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "post_fact": post_wires.fact,
         "modbus": gates.modbus,
         "turnstile": gates.turnstile,
+        "recording": access.recording,
     }
 )

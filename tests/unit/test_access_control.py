@@ -119,7 +119,6 @@ def test_events_that_are_not_what_their_kind_says_mean_nothing() -> None:
 def answers_of_a_reader(frame: bytes) -> list[bytes]:
     """What the library's reader with the published address answers to bytes on its line."""
     library = panel.load_library()
-    library.set_loglevel(library.LOG_CRIT)
     answers: list[bytes] = []
     channel = ByteChannel(answers.append)
     info = peripheral(0x65, channel, KEY, library.FLAG_ENFORCE_SECURE)

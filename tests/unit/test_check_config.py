@@ -7,10 +7,13 @@ import pytest
 
 from drivers import registry
 from drivers.contracts import DeviceClass
+from drivers.speech.sound import Sound
 from gate_agent import cli
 from gate_agent.cli import check_config
 from gate_agent.clock import SystemClock
 from gate_agent.provisioning import provision
+from gate_agent.web.i18n import TRAVELLER_LANGUAGES
+from gate_agent.web.traveller.spoken import phrase_keys
 
 SITE = """
 [gate]
@@ -366,3 +369,33 @@ def test_an_address_that_the_field_service_may_not_use_is_named(site: Path) -> N
 def test_what_is_no_address_with_a_port_is_refused(site: Path, entry: str) -> None:
     (site / "gate.toml").write_text(SITE.replace("127.0.0.1:502", entry))
     assert "pattern" in findings(site / "gate.toml")["field.allow.0"]
+
+
+SPEAKER = 'name = "speaker-1"\ndriver = "{driver}"\noptions = {{ recordings = "{folder}"{more} }}'
+
+
+@pytest.mark.usefixtures("chips")
+def test_recordings_are_compared_with_all_that_the_screen_can_show(site: Path, tmp_path: Path) -> None:
+    def found(driver: str, folder: Path | str, more: str = "") -> list[str]:
+        speaker = SPEAKER.format(driver=driver, folder=folder, more=more)
+        lane = LANE_WITH_CHIP + 'speaker = "speaker-1"\n'
+        file = site_with(site, READER, BARRIER, CAMERA, CHIP, speaker, lanes=lane)
+        return [one.finding for one in check_config.examine(file, {})[1] if one.where == "device speaker-1"]
+
+    folder = tmp_path / "recordings"
+    keys = list(phrase_keys())
+    assert len(found("recorded_speaker", folder)) == 6, "five by name, the rest as a number"
+    assert f"{3 * len(keys) - 5} more recordings" in found("recorded_speaker", folder)[-1]
+    for language in TRAVELLER_LANGUAGES:
+        (folder / language).mkdir(parents=True)
+        for key in keys:
+            (folder / language / f"{key}.wav").write_bytes(Sound(16_000, 1, bytes(640)).wav())
+    assert found("recorded_speaker", folder) == []
+    (folder / "ru" / "cue.nod.wav").unlink()
+    (folder / "uz-Latn" / "instruction.enter.wav").write_bytes(b"ID3")
+    one, other = found("recorded_speaker", folder)
+    assert "uz-Latn/instruction.enter.wav: this is no WAV file" in one
+    assert "ru/cue.nod.wav cannot be read" in other
+    assert found("espeak_speaker", "") == []
+    assert "silent" in found("espeak_speaker", "", ', voices = { en = "en-gb" }')[0]
+    assert len(found("espeak_speaker", folder, ', voices = { en = "en-gb", ru = "ru" }')) == 1

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from drivers.contracts import DeviceEvent, DeviceState, StateChanged
 from drivers.datagram_link import WAITING_DATAGRAMS, DatagramListener
-from drivers.errors import LinkAbsent, LinkRefused, LinkStalled, OptionsRefused
+from drivers.endpoints import Endpoints, endpoints_of
+from drivers.errors import LinkAbsent, LinkForbidden, LinkRefused, LinkStalled, OptionsRefused
+from drivers.reach import REACH, AllowList, Endpoint
 from drivers.surroundings import UavReported
 from drivers.uav.driver import MavlinkUav, build
 from drivers.uav.mavlink import MessageId
@@ -179,3 +181,17 @@ async def test_a_hostile_neighbour_does_not_displace_the_aircraft() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await twin.unplug()
+
+
+async def test_where_the_field_service_may_not_listen_no_port_is_opened() -> None:
+    port = free_port()
+    here = {"transport": "udp", "host": "127.0.0.1", "port": port}
+    assert endpoints_of("mavlink_uav", here) == Endpoints(listens=(Endpoint("127.0.0.1", port),))
+    called = {"host": "127.0.0.1", "port": port}
+    assert endpoints_of("mavlink_uav", called) == Endpoints(connects=(Endpoint("127.0.0.1", port),))
+    before = REACH.set(AllowList(connect=[Endpoint("127.0.0.1", port)]))
+    try:
+        with pytest.raises(LinkForbidden):
+            await DatagramListener("127.0.0.1", port).open()
+    finally:
+        REACH.reset(before)

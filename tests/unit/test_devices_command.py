@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.accessibility import LiftDirection, Utterance
 from drivers.contracts import DeviceState
 from drivers.errors import NotReady
 from gate_agent.cli import main
@@ -27,6 +28,9 @@ from tests.unit.device_processes import start_devices
         ("attributes 533 534", Sending("attributes", (533, 534))),
         ("read-again", Sending("read_again")),
         ("print one line", Sending("print_receipt", (("one line",),))),
+        ("say uz-Latn Eshikdan kiring", Sending("say", (Utterance("by-hand", "Eshikdan kiring", "uz-Latn"),))),
+        ("move down 2", Sending("move", (LiftDirection.DOWN, 2.0))),
+        ("call", Sending("call")),
     ],
 )
 def test_words_mean_commands(words: str, sending: Sending) -> None:
@@ -34,7 +38,20 @@ def test_words_mean_commands(words: str, sending: Sending) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["fly", "print", "trigger", "trigger up", "beep 256", "beep x", "attributes", "menu a b"]
+    "words",
+    [
+        "fly",
+        "print",
+        "trigger",
+        "trigger up",
+        "beep 256",
+        "beep x",
+        "attributes",
+        "menu a b",
+        "say ru",
+        "move left 1",
+        "move up 99",
+    ],
 )
 def test_other_words_are_refused_with_what_there_is(words: str) -> None:
     with pytest.raises(SettingsFault, match=r"there are|numbers"):

@@ -236,6 +236,7 @@ def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[
         "bundles",
         "trust",
         "readers",
+        "speech",
         "disk",
         "flush",
         "clock",

@@ -17,8 +17,10 @@ from drivers.enclosure.driver import HwmonEnclosure, build
 from drivers.enclosure.heater import HeaterBoard, Thermostat
 from drivers.enclosure.temperature_file import celsius
 from drivers.enclosure.twin import HeaterBoardTwin, TemperatureTwin
+from drivers.endpoints import endpoints_of
 from drivers.errors import FrameDamaged, OptionsRefused
 from drivers.link import TcpPeer
+from drivers.reach import Endpoint
 from drivers.surroundings import EnclosureReported
 from gate_agent.clock import SystemClock
 
@@ -66,6 +68,13 @@ def test_a_thermostat_follows_its_two_limits_and_nothing_between_them_switches(f
 def test_options_that_contradict_each_other_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionsRefused):
         build("box", {"path": "/x", **options}, [].append, SystemClock())
+
+
+def test_the_heater_s_board_is_told_to_who_checks_where_devices_go() -> None:
+    sensor = {"path": "/sys/x"}
+    assert not endpoints_of("hwmon_enclosure", sensor)
+    heated = {**sensor, "heat_below_c": 5.0, "heater_host": "10.0.0.9", "heater_port": 502}
+    assert endpoints_of("hwmon_enclosure", heated).connects == (Endpoint("10.0.0.9", 502),)
 
 
 class Box:

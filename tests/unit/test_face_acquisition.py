@@ -124,7 +124,15 @@ class Lane:
     on_frame: Callable[[Lane, int], None] = lambda _lane, _number: None
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, *, beside=()
+        self,
+        transaction_id: uuid.UUID,
+        memfd: int,
+        width_px: int,
+        height_px: int,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside=(),
     ) -> FakeCapture:
         assert transaction_id == self.borrowed.transaction_id
         assert t_mono_s <= asyncio.get_running_loop().time()

@@ -123,13 +123,13 @@ class Frames:
     """Hands frames to a transaction, a tenth of a second apart."""
 
     def __init__(self, scene, transaction):
-        self.scene, self.transaction, self.t_s = scene, transaction, 0.0
+        self.scene, self.transaction, self.t_s, self.camera = scene, transaction, 0.0, 0
 
     def next(self, **shown):
         for name, value in shown.items():
             setattr(self.scene, name, value)
         self.t_s += 0.1
-        look, comparison = self.transaction.take_frame(IMAGE, self.t_s)
+        look, comparison = self.transaction.take_frame(IMAGE, self.t_s, self.camera)
         return look.sample, comparison
 
 
@@ -322,3 +322,18 @@ def test_what_a_look_carries_is_not_what_the_transaction_keeps(frames, transacti
     sample, _ = frames.next()
     sample.features.fill(7)
     assert transaction.probe() == pytest.approx(person(0), abs=1e-6)
+
+
+def test_frames_of_another_camera_begin_anew_and_the_reference_stays(frames, transaction, scene):
+    """Two cameras see one face in two places: neither its place nor what the attack detection saw continues."""
+    for _ in range(2):
+        frames.next(features=person(0))
+    assert transaction.probe_frames == 2
+    assessed = scene.resets["attacks"]
+    frames.camera = 1
+    assert frames.next(features=person(0, 0.1))[1].frames == 1
+    assert scene.resets["attacks"] > assessed
+    assert frames.next(features=person(0, 0.1))[1].frames == 2
+    frames.camera = 0
+    assert frames.next(features=person(0))[1].frames == 1
+    assert transaction.reference_features is not None

@@ -43,6 +43,7 @@ GUARD_SECTIONS = {
     "direction": Direction,
     "device_class": DeviceClass,
     "device_state": DeviceState,
+    "intercom": ("calling", "speaking"),
     "priority": AlarmPriority,
     "role": OfficerRole,
     "action": GuardAction,

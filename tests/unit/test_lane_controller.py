@@ -137,7 +137,15 @@ class House:
         return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), comparison=comparison)
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, *, beside=()
+        self,
+        transaction_id: uuid.UUID,
+        memfd: int,
+        width_px: int,
+        height_px: int,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside=(),
     ) -> FakeCapture:
         self.asked.append("probe")
         assert transaction_id in self.kept, "a probe without its reference"
@@ -247,10 +255,18 @@ class Lane:
 async def lane(
     *, direction: str = "entry", monitor: FaceMonitor | None = None, references: StayReferences | None = None,
     ports: DocumentPorts | None = None, document: dict[str, object] | None = None, clock: Clock | None = None,
-    page_pictures: tuple[str, ...] = (), zone_from_pictures: bool = False, **face: object,
+    page_pictures: tuple[str, ...] = (), zone_from_pictures: bool = False, around: dict[str, str] | None = None,
+    lane_times: dict[str, object] | None = None, **face: object,
 ) -> AsyncIterator[Lane]:  # fmt: skip
     clock = clock or SystemClock()
-    names = ["reader-1", "camera-1", "barrier-1", *(["chip-1"] if ports and ports.chip_reader else [])]
+    around = around or {}  # devices for accessibility, by their role
+    names = [
+        *around.values(),
+        "reader-1",
+        "camera-1",
+        "barrier-1",
+        *(["chip-1"] if ports and ports.chip_reader else []),
+    ]
     settings = Settings(
         device=[{"name": n, "driver": "x"} for n in names],
         lane=[
@@ -263,6 +279,8 @@ async def lane(
                 "chip_reader": "chip-1" if "chip-1" in names else "",
                 "page_pictures": page_pictures,
                 "zone_from_pictures": zone_from_pictures,
+                **around,
+                **(lane_times or {}),
             }
         ],
         document={"accept_specimens": True} | (document or {}),

@@ -98,6 +98,7 @@ def test_basic_is_spoken_where_digest_is_not_and_nothing_else_is() -> None:
     assert answer_to(('Basic realm="x"',), somebody, "GET", "/", "") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
     assert answer_to(('Digest realm="x", nonce="n", algorithm=SHA-256',), somebody, "GET", "/", "") is None
     assert answer_to(("Negotiate",), somebody, "GET", "/", "") is None
+    assert answer_to(('Digest realm="a\nX: y", nonce="n"',), somebody, "GET", "/", "") is None  # the fuzzer's
 
 
 def jpeg(width_px: int = 64, height_px: int = 48, *parameters: int) -> bytes:

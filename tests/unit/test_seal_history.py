@@ -257,6 +257,27 @@ class TestToldLate:
         assert brief(known(closed(history, at(60), "inspector-1"))) == INTACT
 
 
+@pytest.mark.parametrize("kind", ["unsealed", "rope_cut"])
+@pytest.mark.parametrize(
+    ("happened", "steady_since", "answer"),
+    [
+        (20, 1, TAMPERED),  # between the sealings, on the way
+        (20, 10, SealDoubt.UNDATED),  # the clock is known since the first sealing only
+        (20, None, SealDoubt.UNDATED),  # and since the second only
+        (5, 1, SealState.INTACT),  # before both
+        (45, 1, TAMPERED),  # after both
+    ],
+)
+def test_sealing_again_before_a_deed_is_told_wipes_nothing(
+    kind: str, happened: float, steady_since: float | None, answer: object
+) -> None:
+    clocked = [] if steady_since is None else [wrong("position", steady_since)]
+    first = wrong("sealed", 10) if steady_since is not None else SealMessage("sealed", at(10), at(10), Told.LIVE)
+    messages = [*clocked, first, wrong("sealed", 40), wrong(kind, 50, happened=happened, told=STORED)]
+    report = known(told_of(*messages, wrong("position", 55)))
+    assert (report.doubt or report.state) == answer
+
+
 def test_an_unmarked_alarm_of_a_right_clock_counts_at_once() -> None:
     alarm = SealMessage("rope_cut", at(5), at(4.9))
     assert brief(known(told_of(alarm, journey=None))) == CUT
@@ -295,6 +316,40 @@ def test_what_is_told_again_does_not_double() -> None:
     again = heard(once, replace(live("unsealed", 5, index="8"), received_at=at(90), told=STORED))
     assert again.marks == once.marks
     assert brief(known(again)) == BREACH
+
+
+@pytest.mark.parametrize("opening", ["unsealed_by_platform", "shackle_opened"])
+def test_the_event_of_a_frame_explains_the_state_that_comes_before_it(opening: str) -> None:
+    frame = [live("position", 30, "open"), live(opening, 30.001, "open")]
+    assert brief(known(told_of(live("sealed", 1), *frame))) == BREACH
+    assert brief(known(told_of(live("sealed", -30), live("position", -20, "sealed"), *frame))) == BREACH
+
+
+@pytest.mark.parametrize("told", list(Told))
+def test_reports_that_a_post_hands_over_again_change_nothing(told: Told) -> None:
+    messages = [live("sealed", 1), live("position", 2, "sealed"), SealMessage("unsealed", at(9), at(9), told)]
+    once = told_of(*messages)
+    late = timedelta(seconds=2)
+    again = once
+    for message in messages:
+        again = heard(again, replace(message, received_at=message.received_at + late))
+    assert again.marks == once.marks
+    settled = closed(once, at(20), "inspector-1")
+    for message in messages:
+        settled = heard(settled, replace(message, received_at=message.received_at + late))
+    assert known(settled).state is not SealState.TAMPERED
+
+
+def test_a_clock_that_stands_still_hides_no_second_opening() -> None:
+    stopped = datetime(2000, 1, 1, tzinfo=UTC)
+
+    def told(kind: str, minutes: float, how: Told) -> SealMessage:
+        return SealMessage(kind, at(minutes), stopped, how)
+
+    before = told_of(told("sealed", -90, Told.LIVE), told("unsealed", -60, Told.LIVE), told("sealed", -30, Told.LIVE))
+    assert brief(known(heard(before, told("unsealed", 30, Told.LIVE)))) == BREACH
+    for how in (Told.UNKNOWN, Told.FROM_MEMORY):
+        assert brief(known(heard(before, told("unsealed", 30, how)))) is SealDoubt.UNDATED
 
 
 def test_a_state_that_does_not_change_is_no_new_fact() -> None:

@@ -6,12 +6,17 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from drivers.contracts import SealReported
+from drivers.seal_tracker import eseal
+from drivers.seal_tracker.jointech import encode_lock_frame
+from drivers.seal_tracker.protocols import protocol_named
+from drivers.seal_tracker.reading import Reading
 from gate_agent.app import seal_watch
 from gate_agent.app.seal_watch import SealWatch
 from gate_agent.domain import events as ev
@@ -23,6 +28,7 @@ from gate_agent.errors import StoreFault
 from gate_agent.lane.commits import Commits
 from gate_agent.settings import LaneSettings
 from gate_agent.store.crossings import NO_RECORD
+from tests.bench.seal_load import frame_of
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 SILENT = timedelta(hours=24)
@@ -243,3 +249,47 @@ async def test_sealed_goods_arrive_when_the_traveller_passed_out_of_the_country(
     await commits.crossing(borrowed, ev.CommitCrossing(passage), NOON.date())
     is_out = direction is Direction.EXIT and passage is PassageOutcome.PASSED
     assert lane.arrived == ([declaration] if is_out else [])
+
+
+def frames_of_an_opening(protocol: str, now: datetime) -> tuple[bytes, bytes]:
+    """Return a frame that says sealed and one that says opened, with the tracker's right time."""
+    if protocol == "eseal":
+        place = Reading(is_valid=False)
+        return (
+            eseal.encode("1000898", "Event-Lock", 1, now, place),
+            eseal.encode("1000898", "Event-Door", 2, now + timedelta(minutes=5), place, "Open"),
+        )
+    sealed = frame_of(7, 1)
+    sealed = replace(sealed, fix=replace(sealed.fix, device_time=now), status=0x20C0)
+    opened = (
+        f"({sealed.seal_id},P45,{now + timedelta(minutes=5):%d%m%y,%H%M%S},41.3,N,69.2,E,A,0,0,1,1,0012260888,0,0,2)"
+    )
+    return encode_lock_frame(sealed), opened.encode()
+
+
+@pytest.mark.parametrize("protocol", ["eseal", "jt600"])
+def test_what_a_tracker_calls_no_alarm_is_a_breach_on_the_way(protocol: str) -> None:
+    clock = Clock()
+    watch = SealWatch(clock, SILENT)
+    codec = protocol_named(protocol).new_codec()
+    seal_id = ""
+    for number, frame in enumerate(frames_of_an_opening(protocol, NOON)):
+        clock.time = NOON + timedelta(minutes=5 * number)
+        for heard in codec.feed(frame + (b"" if frame.endswith(b"\n") else b"\r\n")):
+            seal_id = heard.decoded.seal_id
+            for one in heard.decoded.events:
+                assert not one.is_alarm
+                report = SealReported(
+                    seal_id,
+                    one.kind,
+                    one.is_alarm,
+                    one.device_time,
+                    one.latitude_deg,
+                    one.longitude_deg,
+                    one.attributes,
+                )
+                watch.reported(report, clock.now())
+        declaration = replace(declared(seal_id), issued_at=NOON - timedelta(hours=1))
+        (known,) = watch.reports(declaration)
+        expected = (SealState.INTACT, "") if number == 0 else (SealState.TAMPERED, "opened_while_sealed")
+        assert (known.state, known.event) == expected

@@ -24,7 +24,7 @@ from central_sync.acks import Ack, sign_ack
 from central_sync.commands import Command, sign_command
 from central_sync.errors import AckRefused, CommandRefused
 from central_sync.handover import LinkReport
-from central_sync.messages import CorrectionV1, chain_hash, first_prev_hash, read_record
+from central_sync.messages import CorrectionV1, ScreeningPart, chain_hash, first_prev_hash, read_record
 from gate_agent.domain.alarm import Alarm, AlarmPriority
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.crossing import (
@@ -266,6 +266,17 @@ async def test_customs_work_is_closed_once_and_recorded(store):
     assert await store.customs_tasks() == []
     inspection = read_record((await rows_of(store))[-1].body)
     assert (inspection.kind, inspection.data["officer_id"]) == ("inspection", "officer-1")
+
+
+async def test_a_scan_that_stood_at_the_task_is_recorded_with_the_inspection(store):
+    decision = decided(corridor=Corridor.RED)
+    await store.commit_decision(decision)
+    await store.commit_crossing(crossed(decision))
+    (task,) = await store.customs_tasks()
+    scan = ScreeningPart(scan_id="D-1", decision="alarm", reported_at=NOW, file_reference="images/D-1.dcs")
+    assert await store.close_customs_task(task.task_id, "officer-1", [scan])
+    inspection = read_record((await rows_of(store))[-1].body)
+    assert inspection.content().screening == [scan]
 
 
 async def test_a_release_without_a_crossing_is_found_after_a_restart(tmp_path):

@@ -3,6 +3,6 @@
 from gate_agent.lane.face.acquisition import FaceAcquisition
 from gate_agent.lane.face.cues import Cue
 from gate_agent.lane.face.stays import ShortStays
-from gate_agent.lane.face.work import FaceWork
+from gate_agent.lane.face.work import FaceWork, MakeHeights
 
-__all__ = ["Cue", "FaceAcquisition", "FaceWork", "ShortStays"]
+__all__ = ["Cue", "FaceAcquisition", "FaceWork", "MakeHeights", "ShortStays"]

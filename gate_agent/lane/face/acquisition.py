@@ -25,6 +25,7 @@ from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.face.best_shot import KeptShots, Shot, best_and_different, best_capture
 from gate_agent.lane.face.channels import ChannelFrames
 from gate_agent.lane.face.cues import Cue, CueGuide
+from gate_agent.lane.face.heights import Heights, OneHeight, View, Wish
 from gate_agent.lane.face.presentation import Presentation, presentation_check, weigh
 from gate_agent.lane.face.questioning import MakeChallenge, Questioning, head_pose_challenge
 from gate_agent.lane.ports import Capture, FaceMatcher, LaneCamera
@@ -77,11 +78,19 @@ class FaceAcquisition:
         skew_s: float = 0.15,
         changed: Callable[[], None] = lambda: None,
         challenge: MakeChallenge | None = head_pose_challenge,
+        heights: Heights | None = None,
+        time_factor: float = 1.0,
     ) -> None:
-        """Begin now. Frames of other channels go with one of visible light within `skew_s`. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame."""
+        """Begin now. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame.
+
+        Frames of other channels go with one of visible light within `skew_s`. `heights` follows the face up and down, instead of the one
+        `camera`; `time_factor` makes it last longer.
+        """
         self._settings = settings
+        self._time_factor = time_factor
         self._matcher = matcher
-        self._camera = camera
+        self._has_views = heights is not None
+        self._heights: Heights = heights or OneHeight(View("", camera))
         self._clock = clock
         self._changed = changed
         self._questioning = Questioning(challenge)
@@ -93,6 +102,8 @@ class FaceAcquisition:
         self._beside = ChannelFrames(skew_s)
         self._arrived = asyncio.Event()
         self._begun_mono_s = clock.monotonic_s()
+        self._timed_s = self._begun_mono_s
+        self._searched_s = self._searched_until_s = 0.0
         self._guide = CueGuide(self._begun_mono_s)
 
     @property
@@ -104,9 +115,9 @@ class FaceAcquisition:
         """End a running challenge because the traveller cannot or will not do it; False when none runs."""
         return self._questioning.skip()
 
-    def offer(self, frame: FrameCaptured, t_mono_s: float) -> None:
-        """Hand in a frame; only the newest one waits, older ones go back to the camera."""
-        if t_mono_s < self._begun_mono_s:
+    def offer(self, frame: FrameCaptured, t_mono_s: float, camera: str = "") -> None:
+        """Hand in a frame; only the newest one waits, older ones go back to the camera, and those of a camera that does not look now."""
+        if t_mono_s < self._begun_mono_s or (self._has_views and camera != self._heights.camera):
             frame.release()
             return
         if frame.channel is not Channel.VISIBLE:
@@ -124,13 +135,13 @@ class FaceAcquisition:
         child = age_not_covered(borrowed.document, today, self._matcher.minimum_age_years)
         if child is not None:
             return (child,)
-        self._camera.set_active(active=True)
+        self._heights.set_active(active=True)
         try:
             results = await self._acquired(borrowed)
             borrowed.is_acquired = True
             self._hand_over(borrowed, results)
         finally:
-            self._camera.set_active(active=False)
+            self._heights.set_active(active=False)
             self._drop()
             self._shots.wipe()
         return results
@@ -141,7 +152,7 @@ class FaceAcquisition:
             if self._is_required
             else self._settings.capture_timeout_s
         )
-        ends_mono_s = self._begun_mono_s + limit_s
+        ends_mono_s = self._begun_mono_s + limit_s * self._time_factor
         try:
             async with asyncio.timeout(ends_mono_s - self._clock.monotonic_s()) as timer:
                 while self._tally.compared < self._settings.maximum_frames:
@@ -154,6 +165,7 @@ class FaceAcquisition:
                             frame.width_px,
                             frame.height_px,
                             t_mono_s,
+                            self._heights.number,
                             beside=beside,
                         )
                     finally:
@@ -163,17 +175,35 @@ class FaceAcquisition:
                     results = self._judge(capture, t_mono_s, borrowed)
                     if results is not None:
                         return results
+                    self._follow(t_mono_s)
                     self._time(timer, ends_mono_s)
         except TimeoutError:
             return self._unfinished(out_of_range=self._is_out_of_range)
         return self._unfinished(out_of_range=False)
 
+    def _follow(self, t_mono_s: float) -> None:
+        """Let the hardware look for a face that is out of range; frames of the view that is over go back."""
+        guide = self._guide
+        wish = Wish.LOWER if guide.is_too_low else Wish.HIGHER if guide.is_too_high else Wish.ANYWHERE
+        if self._heights.follow(None if guide.out_of_range_since_s is None else wish, t_mono_s):
+            self._drop()
+            self._tally.non_matches = 0
+            guide.changed_view()
+
     def _time(self, timer: asyncio.Timeout, ends_mono_s: float) -> None:
-        """Let the time run out earlier while nobody is within the camera's height range."""
+        """Let the time run out earlier while nobody is within the camera's height range, and not while a lift is under way."""
+        now_s = self._clock.monotonic_s()
+        if self._heights.is_searching:
+            self._searched_s += now_s - self._timed_s
+            self._searched_until_s = now_s
+        self._timed_s = now_s
+        ends_mono_s += self._searched_s
         since_s = self._guide.out_of_range_since_s
+        if since_s is not None:
+            since_s = max(since_s, self._searched_until_s)
         earlier_s = ends_mono_s if since_s is None else since_s + self._settings.out_of_range_timeout_s
         self._is_out_of_range = earlier_s < ends_mono_s
-        due_in_s = min(earlier_s, ends_mono_s) - self._clock.monotonic_s()
+        due_in_s = min(earlier_s, ends_mono_s) - now_s
         timer.reschedule(asyncio.get_running_loop().time() + due_in_s)
 
     async def _next(self) -> tuple[FrameCaptured, float]:
@@ -196,9 +226,10 @@ class FaceAcquisition:
         tally.last_finding = sample.finding
         borrowed.step_ms.update({f"face_{_TIMED.get(step, step)}": took for step, took in sample.step_ms.items()})
         if capture.portrait_jpeg is not None:
-            self._shots.add(Shot(sample, t_mono_s, bytearray(capture.portrait_jpeg)))
+            self._shots.add(Shot(sample, t_mono_s, bytearray(capture.portrait_jpeg), self._heights.camera))
             borrowed.show_probe(capture.portrait_jpeg)
         before = self.cue
+        self._guide.followed = self._heights.followed
         self._guide.observe(sample, t_mono_s)
         self._questioning.observe(sample, capture.comparison, t_mono_s)
         results = self._decided(capture, t_mono_s, borrowed)
@@ -280,9 +311,13 @@ class FaceAcquisition:
             CheckName.FACE_COMPARISON,
             outcome,
             (Reason(code),) if code else (),
-            compared_values(self._tally.comparison),
+            (*compared_values(self._tally.comparison), *self._seen_by()),
             (self._clock.monotonic_s() - self._begun_mono_s) * 1000,
         )
+
+    def _seen_by(self) -> tuple[Compared, ...]:
+        """Return which camera the comparison is from, where there is more than one view."""
+        return (Compared("camera", self._heights.camera, ""),) if self._has_views else ()
 
     def _hand_over(self, borrowed: Borrowed, results: Results) -> None:
         """Leave to the guard what he has to see: all of an alarmed acquisition, the best frames of one that found no match."""

@@ -45,11 +45,12 @@ _MISSED_CRITERIA = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """One frame of an acquisition with its time and the face's portrait."""
+    """One frame of an acquisition with its time, the face's portrait, and the camera that saw it where there are two."""
 
     sample: FaceSample
     t_mono_s: float
     portrait_jpeg: bytearray
+    camera: str = ""
 
 
 def _component(sample: FaceSample, name: str) -> bool:

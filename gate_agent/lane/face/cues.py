@@ -108,6 +108,8 @@ class CueGuide:
         self._motion = Motion()
         self._seen_s: float | None = None
         self._begun_s = begun_s
+        self.followed: frozenset[Cue] = frozenset()
+        """Cues that are not shown now, because a camera or a lift follows by itself."""
         self.is_still_and_frontal = False
         """Whether the newest face is known to stand still and to face the camera, by this frame alone.
 
@@ -140,6 +142,23 @@ class CueGuide:
         self._show(t_mono_s)
         return self.shown
 
+    @property
+    def is_too_low(self) -> bool:
+        """Whether the face was last seen below the camera's range."""
+        return Cue.TOO_LOW in self._due
+
+    @property
+    def is_too_high(self) -> bool:
+        """Whether the face was last seen above the camera's range."""
+        return Cue.TOO_HIGH in self._due
+
+    def changed_view(self) -> None:
+        """Forget where the face was and how it moved: the next frame is seen from elsewhere. How long nobody was in range counts on."""
+        self._due.clear()
+        self._motion = Motion()
+        self._seen_s = None
+        self.is_still_and_frontal = False
+
     def _weigh(self, cue: Cue, value: float | None) -> None:
         limits = LIMITS[cue]
         if value is None or value < limits.leave:
@@ -148,7 +167,7 @@ class CueGuide:
             self._due.add(cue)
 
     def _show(self, t_mono_s: float) -> None:
-        wanted = next((cue for cue in LIMITS if cue in self._due), None)
+        wanted = next((cue for cue in LIMITS if cue in self._due - self.followed), None)
         if wanted is self.shown:
             return
         if self.shown is None or t_mono_s - self._shown_since_s >= MINIMUM_SHOWN_S:

@@ -19,6 +19,7 @@ from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.acquisition import FaceAcquisition
 from gate_agent.lane.face.cues import Cue
+from gate_agent.lane.face.heights import Heights
 from gate_agent.lane.face.printed import compare_printed
 from gate_agent.lane.face.stays import ShortStays
 from gate_agent.lane.jobs import Job, Report
@@ -27,6 +28,9 @@ from gate_agent.lane.reference import take_reference
 from gate_agent.settings import FaceSettings
 
 log = structlog.get_logger()
+
+MakeHeights = Callable[[], Heights]
+"""Makes what follows a face up and down during one acquisition."""
 
 FORGOTTEN_WITHIN_S = 5.0
 """Promise 4: what was borrowed is gone this long after the transaction's end."""
@@ -61,6 +65,8 @@ class FaceWork:
         self._monitor = monitor
         self._stays = stays
         self._skew_s = skew_s
+        self.heights: MakeHeights | None = None
+        """Makes what follows a face up and down, where the lane has such hardware; set before the lane runs."""
         self._acquisition: FaceAcquisition | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -74,12 +80,12 @@ class FaceWork:
         """The youngest age that may be compared here."""
         return self._matcher.minimum_age_years
 
-    def offer(self, frame: FrameCaptured, t_mono_s: float) -> None:
+    def offer(self, frame: FrameCaptured, t_mono_s: float, camera: str = "") -> None:
         """Hand in a camera frame; it goes back at once while no acquisition runs."""
         if self._acquisition is None:
             frame.release()
         else:
-            self._acquisition.offer(frame, t_mono_s)
+            self._acquisition.offer(frame, t_mono_s, camera)
 
     def skip(self) -> bool:
         """End a running challenge for the traveller; False when there is none."""
@@ -93,10 +99,14 @@ class FaceWork:
         """Compare the printed portrait with the chip's, once that one is the reference."""
         self._job(self._printed(borrowed, borrowed.reference_round))
 
-    def start(self, borrowed: Borrowed, today: date) -> None:
-        """Begin an acquisition."""
+    def start(self, borrowed: Borrowed, today: date, time_factor: float = 1.0) -> None:
+        """Begin an acquisition; it may take longer by `time_factor`."""
         acquisition = FaceAcquisition(
-            self.settings, self._matcher, self._camera, self._clock, skew_s=self._skew_s, changed=self._changed
+            *(self.settings, self._matcher, self._camera, self._clock),
+            skew_s=self._skew_s,
+            changed=self._changed,
+            time_factor=time_factor,
+            heights=None if self.heights is None else self.heights(),
         )
         self._acquisition = acquisition
         self._task = self._job(self._acquire(borrowed, today, acquisition))

@@ -162,6 +162,8 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "since": lane.state_since.isoformat(),
         "occupancy": lane.occupancy,
         "occupancy_text": catalogue.text("ui.occupancy", count=str(lane.occupancy)),
+        "intercom": lane.intercom,
+        "intercom_text": catalogue.text(f"intercom.{lane.intercom}") if lane.intercom else "",
         "devices": [device(one, catalogue) for one in lane.devices],
         "corridor": None if hidden else _corridor(lane.corridor, catalogue),
         "referral": None if lane.referral is None else str(lane.referral.transaction_id),

@@ -2,7 +2,7 @@
 
     GET  /lane/{id}/screen   the page; without script it loads itself again every three seconds
     GET  /lane/{id}/events   server-sent events of ready texts; `beat` while the agent lives
-    POST /lane/{id}/input    kind=help | nothing_to_declare | more_time | skip | print | language (+ language=…)
+    POST /lane/{id}/input    kind=help | nothing_to_declare | more_time | skip | print | speech | language (+ language=…)
 
 While the camera looks, the one cue that is due (step back, more to the left, …) takes the place of the instruction. Sides are the
 traveller's own and the drawings show him as in a mirror.
@@ -29,6 +29,7 @@ from gate_agent.web.guard.lane_link import LaneLinkDown
 from gate_agent.web.i18n import LANGUAGE_NAMES, Catalogue, Catalogues
 from gate_agent.web.lane_api_messages import CHALLENGE_CUES, Instruction, ScreenState, TravellerInput
 from gate_agent.web.pages import page_templates
+from gate_agent.web.traveller.spoken import cue_of, phrase_of
 
 STEPS = 4
 
@@ -67,14 +68,15 @@ class TravellerScreens:
 def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
     """Return one frame of the screen with ready texts."""
     seconds = "" if state.remaining_s is None else str(max(0, round(state.remaining_s)))
-    cue = state.cue if state.instruction is Instruction.LOOK_AT_CAMERA else None
+    cue, phrase = cue_of(state), phrase_of(state, catalogue)
     return {
         "sequence": state.sequence,
         "instruction": state.instruction.value,
         "cue": None if cue is None else cue.value,
         "pictogram": state.instruction.value if cue is None else f"cue_{cue}",
-        "title": catalogue.text(f"instruction.{state.instruction}" if cue is None else f"cue.{cue}"),
-        "detail": catalogue.text(f"detail.{state.instruction}" if cue is None else f"cue_detail.{cue}"),
+        "title": phrase.title,
+        "detail": phrase.detail,
+        "lane_hint": phrase.lane_hint,
         "layout": _FULL_SCREEN.get(state.instruction, "step"),
         "step": state.step,
         "progress": catalogue.text("ui.progress", step=str(state.step), total=str(STEPS)) if state.step else "",
@@ -87,6 +89,7 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "skip": cue in CHALLENGE_CUES,
         "print": state.printing == "offered",
         "paper": catalogue.text(f"ui.{state.printing}") if state.printing in _ON_PAPER else "",
+        "speech": state.speech,
         "read_percent": state.read_percent if state.instruction is Instruction.READING_CHIP else None,
         "receipt": [
             {"name": catalogue.text(f"receipt.{name}"), "value": _written(value, catalogue.language)}
@@ -103,6 +106,7 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
                 "more_time",
                 "skip",
                 "print",
+                "speech",
                 "not_connected",
                 "not_connected_detail",
             )

@@ -29,6 +29,7 @@ function create(open, watch, act) {
     occupancy: element("span", { class: "count-words" }),
     corridor: corridorMark(),
     marks: groupMarks(),
+    intercom: element("p", { class: "lane-row lane-intercom", hidden: true }),
     deviceGlyph: glyph("ready"),
     devices: element("span"),
     open: element("button", { type: "button", class: "small lane-act", text: ui.open, onclick: () => open(node.lane.referral) }),
@@ -44,6 +45,7 @@ function create(open, watch, act) {
       element("p", { class: "lane-state" }, parts.stateGlyph, parts.state),
       element("p", { class: "lane-row lane-where" }, element("span", {}, parts.arrow, parts.direction), element("span", {}, parts.person, parts.count, parts.occupancy)),
       element("div", { class: "lane-corridor" }, parts.corridor, parts.marks),
+      parts.intercom,
       parts.deviceRow,
       element("div", { class: "lane-acts" }, parts.open, parts.watch, parts.act),
     ),
@@ -64,6 +66,8 @@ function update(node, lane, watched) {
   parts.person.classList.toggle("nobody", lane.occupancy === 0);
   setText(parts.count, String(lane.occupancy));
   setText(parts.occupancy, lane.occupancy_text);
+  parts.intercom.hidden = lane.intercom === "";
+  setText(parts.intercom, lane.intercom_text);
   showCorridor(parts.corridor, lane.corridor);
   showGroupMarks(parts.marks, lane.corridor === null ? lane.inspection : null);
   parts.watch.hidden = lane.inspection === null;

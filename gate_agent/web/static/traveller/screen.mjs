@@ -21,6 +21,8 @@ function draw() {
   setText(at("lane"), frame.lane);
   setText(at("title"), cut ? frame.ui.not_connected : frame.title);
   setText(at("detail"), cut ? frame.ui.not_connected_detail : frame.detail);
+  at("lane_hint").hidden = cut || frame.lane_hint === "";
+  setText(at("lane_hint").querySelector("span"), frame.lane_hint);
   const picture = `/static/traveller/pictograms.svg#${cut ? "lane_closed" : frame.pictogram}`;
   const use = at("pictogram").firstElementChild;
   if (use.getAttribute("href") !== picture) use.setAttribute("href", picture);
@@ -40,6 +42,9 @@ function draw() {
   setText(at("paper"), frame.paper);
   setText(at("print").querySelector("button"), frame.ui.print);
   at("skip").hidden = cut || !frame.skip;
+  at("speech").hidden = cut || (frame.speech !== "off" && frame.speech !== "on");
+  at("speech").querySelector("button").setAttribute("aria-pressed", String(frame.speech === "on"));
+  setText(at("speech").querySelector("span"), frame.ui.speech);
   setText(at("nothing").querySelector("button"), frame.ui.nothing_to_declare);
   setText(at("more").querySelector("span"), frame.ui.more_time);
   setText(at("skip").querySelector("button"), frame.ui.skip);

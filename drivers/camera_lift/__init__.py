@@ -1,0 +1,1 @@
+"""A camera that travels up and down."""

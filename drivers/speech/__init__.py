@@ -1,0 +1,1 @@
+"""Spoken instructions: words from a synthesiser or from recordings, to a sound card."""

@@ -1,0 +1,130 @@
+"""A real agent with a voice, a low camera and a help point: who sits is matched by the low camera, is told what to do, and is helped."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from drivers.camera.twin import CameraTwin
+from drivers.contracts import Door
+from drivers.help_point.twin import POINTS, HelpPointTwin
+from drivers.speech.sound import parse_wav
+from gate_agent.clock import SystemClock
+from gate_agent.demo.gate_view import GateView
+from gate_agent.demo.passports import PassportOffice
+from gate_agent.demo.processes import KeptProcess
+from gate_agent.demo.site import DemoPorts, free_ports, local_day, prepare
+from gate_agent.demo.specimens import specimen
+from gate_agent.demo.stage import ENTRY, Stage
+from gate_agent.demo.twins import TwinSet
+from tests.conftest import CACHE
+
+pytestmark = [pytest.mark.portraits, pytest.mark.weights, pytest.mark.espeak]
+
+LANE = 'barrier = "barrier-1"\n'
+ACCESSIBLE = LANE + 'low_camera = "camera-low"\nhelp_point = "help-1"\nspeaker = "speaker-1"\nspeech = "always"\n'
+
+
+class Access:
+    """A stage whose traveller of lane 1 is seen by the low camera only."""
+
+    def __init__(self, stage: Stage, help_point: HelpPointTwin, heard: Path) -> None:
+        self.stage, self.help_point, self.heard_in = stage, help_point, heard
+
+    def heard(self) -> list[tuple[str, str, str]]:
+        """Language, key and whether it was said whole, in order."""
+        names = sorted(path.name for path in self.heard_in.iterdir() if path.suffix in {".wav", ".part"})
+        found = [re.fullmatch(r"\d+-(uz-Latn|ru|en)-(\w+\.\w+)\.(wav|part)", name) for name in names]
+        return [one.groups() for one in found if one is not None]
+
+    async def until(self, is_met: Callable[[], object], seconds: float = 30.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not is_met():
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def access(tmp_path: Path) -> AsyncIterator[Access]:
+    clock = SystemClock()
+    heard = tmp_path / "heard"
+    heard.mkdir()
+    async with AsyncExitStack() as stack:
+        ports = DemoPorts(*free_ports(7))
+        twins = TwinSet(tmp_path / "devices", ports.seal, ports.chips, clock, CACHE / "portraits")
+        await stack.enter_async_context(twins)
+        low, help_point = CameraTwin(fps=10.0, seed=9), HelpPointTwin()
+        await low.start()
+        stack.push_async_callback(low.stop)
+        await asyncio.to_thread(low.show_empty)
+        await help_point.plug()
+        stack.push_async_callback(help_point.unplug)
+        wired = "\n".join(
+            f"{name} = {{ function = {one['function']}, address = {one['address']} }}" for name, one in POINTS.items()
+        )
+        tables = twins.device_tables() + (
+            f'\n[[device]]\nname = "camera-low"\ndriver = "opencv_camera"\noptions = {{ source = "{low.url}" }}\n'
+            f'\n[[device]]\nname = "speaker-1"\ndriver = "espeak_speaker"\noptions = {{ output = "folder:{heard}", check_s = 0.2 }}\n'
+            f'\n[[device]]\nname = "help-1"\ndriver = "modbus_help_point"\n'
+            f'[device.options]\nhost = "127.0.0.1"\ntcp_port = {help_point.port}\n[device.options.points]\n{wired}\n'
+        )
+        upper = twins.lanes[ENTRY].camera
+        stack.push_async_callback(upper.stop)
+        twins.lanes[
+            ENTRY
+        ].camera = low  # the traveller steps before this one; the upper one goes on seeing an empty cell
+        site = await asyncio.to_thread(prepare, tmp_path, CACHE / "models", clock, tables, ports)
+        text = site.site_file.read_text(encoding="utf-8")
+        assert text.count(LANE) == 1
+        site.site_file.write_text(text.replace(LANE, ACCESSIBLE), encoding="utf-8")
+        agent = KeptProcess("agent", site.site_file, tmp_path)
+        await agent.start()
+        stack.push_async_callback(agent.stop)
+        view = GateView(tmp_path / "run" / "lane.sock")
+        await view.start()
+        stack.push_async_callback(view.stop)
+        stage = Stage(
+            twins.lanes, twins.seal, view, None, None, None, twins.portraits, twins.references,
+            PassportOffice(site.today), random.Random(1),
+        )  # fmt: skip
+        try:
+            await stage.ready(ENTRY)
+        except Exception as error:
+            raise AssertionError(agent.log_tail(40)) from error
+        yield Access(stage, help_point, heard)
+
+
+async def test_a_traveller_who_sits_is_told_what_to_do_is_matched_and_gets_help(access: Access) -> None:
+    stage, heard = access.stage, access.heard
+    invitation = ("uz-Latn", "instruction.present_document", "wav")
+    await access.until(lambda: invitation in heard())
+    await access.until(lambda: all(device.state == "ready" for device in stage.view.lane(ENTRY).devices))
+    observed = await stage.cross(specimen(5, local_day(SystemClock().now())))
+    assert observed.outcome == "released", observed
+    keys = [key for _, key, _ in heard()]
+    assert "instruction.look_at_camera" in keys
+    assert keys.index("instruction.enter") < keys.index("instruction.look_at_camera")
+    assert not any(key.startswith("cue.too_") for key in keys), "nobody was asked to stand up"
+    for path in access.heard_in.glob("*.wav"):
+        assert parse_wav(path.read_bytes()).level() > 0.01, path.name
+    await stage.ready(ENTRY)
+    access.help_point.press()
+    pressed_s = time.monotonic()
+    referral = await stage.view.referral(ENTRY)
+    assert time.monotonic() - pressed_s < 10.0
+    assert [reason.code for reason in referral.reasons] == ["help_requested"]
+    access.help_point.press(on=False)
+    await access.until(lambda: access.help_point.calls == 1)
+    access.help_point.speak()
+    await stage.view.until(
+        lambda gate: next((one for one in gate.lanes if one.intercom == "speaking"), None), 20.0, "the intercom"
+    )
+    await access.until(lambda: "instruction.help_is_coming" in [key for _, key, _ in heard()])
+    assert {device.name for device in stage.view.lane(ENTRY).devices} >= {"camera-low", "speaker-1", "help-1"}
+    assert not stage.twins(ENTRY).barrier.is_released(Door.EXIT)
