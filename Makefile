@@ -23,11 +23,13 @@ SOURCES := gate_agent drivers models central_sync emrtd
 INSTALL := $(BIN)/python tools/install_locked.py
 # pyscard has to be compiled: done where everything for that is there, done without elsewhere.
 PCSC := $(shell $(PYTHON) tools/pyscard_needs.py > /dev/null 2>&1 && echo pcsc-environment)
+# libosdp comes as a wheel for these machines; elsewhere it would have to be compiled.
+OSDP := $(shell $(PYTHON) -c 'import platform, sys; sys.exit(platform.machine() not in ("x86_64", "aarch64"))' && echo osdp-environment)
 # The peers that read machine readable zones are of no use without Debian's tesseract.
 MRZ_PEER := $(shell command -v tesseract > /dev/null 2>&1 && echo mrz-peer)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check fuzz bench pictures pcsc train-mrz lock clean environment test-environment fuzz-environment pcsc-environment mrz-peer portraits models
+.PHONY: help demo test tests check fuzz bench pictures pcsc train-mrz lock clean environment test-environment fuzz-environment pcsc-environment osdp-environment mrz-peer portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -39,7 +41,7 @@ demo: environment portraits models
 
 test: check tests
 
-tests: test-environment $(PCSC) $(MRZ_PEER) portraits models
+tests: test-environment $(PCSC) $(OSDP) $(MRZ_PEER) portraits models
 	$(BIN)/pytest -n 2 $(ARGS)
 
 check: test-environment
@@ -67,6 +69,7 @@ pcsc: test-environment pcsc-environment
 environment: $(STAMPS)/egate
 test-environment: $(STAMPS)/egate $(STAMPS)/test
 pcsc-environment: $(STAMPS)/pcsc
+osdp-environment: $(STAMPS)/osdp
 fuzz-environment: test-environment $(STAMPS)/fuzz
 portraits: $(PORTRAITS)/.complete
 models: $(MODELS)/.complete
@@ -98,6 +101,10 @@ $(STAMPS)/test: requirements-test.lock requirements-peer.lock $(STAMPS)/run
 $(STAMPS)/pcsc: requirements-pcsc.lock $(STAMPS)/run
 	@$(BIN)/python tools/pyscard_needs.py
 	$(INSTALL) requirements-pcsc.lock --no-deps
+	@touch $@
+
+$(STAMPS)/osdp: requirements-osdp.lock $(STAMPS)/run
+	$(INSTALL) requirements-osdp.lock --no-deps
 	@touch $@
 
 $(STAMPS)/fuzz: requirements-fuzz.lock $(STAMPS)/run
@@ -142,6 +149,7 @@ lock:
 	$(COMPILE) --group fuzz --only-binary :all: --emit-build-options --output-file requirements-fuzz.lock
 	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
 	printf 'pyscard==2.3.1\n' | $(COMPILE) --no-deps - --output-file requirements-pcsc.lock
+	$(COMPILE) --no-deps requirements-osdp.in --output-file requirements-osdp.lock
 	$(COMPILE) --no-deps requirements-mrz-peer.in --constraints requirements.lock --output-file requirements-mrz-peer.lock
 	@! grep -nE '(https?|file)://' requirements*.lock || { echo "a lock names an index"; exit 1; }
 

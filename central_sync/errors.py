@@ -8,6 +8,9 @@ SyncError
 ├── RecordRefused      CS-REC-…  one record that does not follow the record schema
 ├── AckRefused         CS-ACK-…  an acknowledgement that is not the centre's or not about our chain
 ├── CommandRefused     CS-CMD-…  a command that is not the centre's, not for us or expired
+├── FactRefused        CS-FCT-…  a fact that no gate of this post signed
+├── PostFault          CS-PST-…  the border post does not answer, or not as it must
+├── BlobRefused        CS-BLB-…  a large file that is not what was asked for, or cannot be had
 ├── SealFault          CS-SEA-…  sealed personal fields that cannot be opened
 ├── TransportFault     CS-TRA-…  the broker is not there or refuses
 └── LedgerFault        CS-LED-…  the centre's database refused
@@ -50,7 +53,10 @@ class BundleRefused(SyncError):
 
 
 class IdentityFault(SyncError):
-    """A key file is missing, malformed or of another algorithm. Codes: CS-IDN-001 key · 002 directory · 003 gate unknown."""
+    """A key file is missing, malformed or of another algorithm.
+
+    Codes: CS-IDN-001 key · 002 directory · 003 gate unknown · 004 certificate.
+    """
 
     code = "CS-IDN-001"
 
@@ -86,6 +92,34 @@ class CommandRefused(SyncError):
     """
 
     code = "CS-CMD-001"
+
+
+class FactRefused(SyncError):
+    """A fact must not be used. Codes: CS-FCT-001 malformed · 002 signature wrong · 003 signed under another gate's name."""
+
+    code = "CS-FCT-001"
+
+
+class PostFault(SyncError):
+    """The border post cannot be used now.
+
+    Codes: CS-PST-001 not reachable · 002 one of the two certificates was refused · 003 its answer cannot be read · 004 it refused ·
+    005 it refused facts of this gate.
+    """
+
+    code = "CS-PST-001"
+    retryable = True
+
+
+class BlobRefused(SyncError):
+    """A large file cannot be had.
+
+    Codes: CS-BLB-001 not there · 002 its content is another · 003 it is larger than allowed · 004 no room on the disk · 005 its source
+    does not answer, or it is still on its way.
+    """
+
+    code = "CS-BLB-001"
+    retryable = True
 
 
 class SealFault(SyncError):

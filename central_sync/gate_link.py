@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from central_sync.downlink import BundleShelf, Downlink
 from central_sync.errors import TransportFault
 from central_sync.handover import LinkReport, RecordSource
-from central_sync.presence import Birth, CentreState, ChainPosition, State, sign_announcement
+from central_sync.presence import (
+    MOST_DEVICES,
+    Birth,
+    CentreState,
+    ChainPosition,
+    DeviceReading,
+    State,
+    Telemetry,
+    sign_announcement,
+)
 from central_sync.topics import GateAddress, gate_subscriptions
 from central_sync.transports import Publication, Transport
 from central_sync.uplink import Uplink, UplinkSettings, backoff_s
@@ -47,6 +56,7 @@ class GateLink:
         heartbeat_s: float = 10.0,
         shelf: BundleShelf | None = None,
         software_version: str = "",
+        telemetry: Callable[[], Awaitable[list[DeviceReading]]] | None = None,
     ) -> None:
         self._address = address
         self._source = source
@@ -57,6 +67,7 @@ class GateLink:
         self._heartbeat_s = heartbeat_s
         self._shelf = shelf
         self._software_version = software_version
+        self._telemetry = telemetry
         self._session = uuid.uuid4()
         self._centre_session: uuid.UUID | None = None
         self._birth_due = asyncio.Event()
@@ -123,6 +134,8 @@ class GateLink:
             if now_s >= beats_until_s:
                 beats_until_s = now_s + self._heartbeat_s
                 await self._publish_state(await self._source.position())
+                if self._telemetry is not None:
+                    await self._publish_telemetry(await self._telemetry())
             await asyncio.sleep(min(1.0, self._heartbeat_s))
 
     async def _give_birth_when_due(self, uplink: Uplink) -> None:
@@ -161,6 +174,14 @@ class GateLink:
         )
         wire = sign_announcement(state, self._keys.gate)
         await self._transport.publish(Publication(self._address.topic("up/state"), wire, retain=True))
+
+    async def _publish_telemetry(self, devices: list[DeviceReading]) -> None:
+        worst_first = sorted(devices, key=lambda device: (device.state == "ready" and not device.fault, device.name))
+        told = Telemetry(
+            source=self._address.source, session=self._session, sent_at=self._now(), devices=worst_first[:MOST_DEVICES]
+        )
+        wire = sign_announcement(told, self._keys.gate)
+        await self._transport.publish(Publication(self._address.topic("up/tel"), wire, qos=0))
 
     def _will(self) -> Publication:
         state = State(source=self._address.source, session=self._session, online=False, sent_at=self._now())

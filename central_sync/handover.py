@@ -3,6 +3,7 @@
 GET  /v1/batch?lane=live&limit=50&after_seq=0&wait_s=0 -> BatchPage
 POST /v1/ack    wire bytes of an acknowledgement       -> AckApplied   (409 with Refusal when it was not accepted)
 GET  /v1/birth                                          -> ChainPosition
+GET  /v1/telemetry                                      -> list of DeviceReading
 POST /v1/link   LinkReport                              -> 204
 GET  /v1/link                                           -> LinkState
 POST /v1/command wire bytes of a command                -> CommandResult (409 with Refusal)

@@ -174,6 +174,15 @@ class StayV1(Part):
     sealed: Sealed
 
 
+class ScreeningPart(Part):
+    """The result of X-ray screening of a declaration's goods; the file itself is passed on unopened, by other ways."""
+
+    scan_id: str = Field(min_length=1, max_length=128)
+    decision: Literal["clear", "alarm", "undetermined"]
+    reported_at: AwareDatetime
+    file_reference: str = Field("", max_length=512)
+
+
 class InspectionV1(Part):
     """The customs desk finished a task."""
 
@@ -185,16 +194,18 @@ class InspectionV1(Part):
     closed_at: AwareDatetime
     officer_id: str = Field(max_length=64)
     declaration_reference: str = Field("", max_length=64)
+    screening: list[ScreeningPart] = []
 
 
 class SealV1(Part):
-    """What an electronic seal on declared goods reported."""
+    """What an electronic seal on declared goods reported, or what an officer had done to it (`officer_id`, events `unlock_…`)."""
 
     kind: ClassVar[str] = "seal"
     seal_id: str = Field(min_length=1, max_length=64)
     state: Literal["intact", "tampered", "unknown"]
     event: str = Field("", max_length=64)
     received_at: AwareDatetime
+    officer_id: str = Field("", max_length=64)
 
 
 class AlarmV1(Part):

@@ -17,6 +17,7 @@ from central_sync import signed, strict_json
 from central_sync.errors import EnvelopeRefused, StrictJsonError
 from central_sync.messages import HashHex
 
+MOST_DEVICES = 40
 _LIMIT_BYTES = 16_384
 
 
@@ -64,16 +65,39 @@ class CentreState(BaseModel):
     sent_at: AwareDatetime
 
 
-Announcement = TypeVar("Announcement", Birth, State, CentreState)
+class DeviceReading(BaseModel):
+    """How one device of a gate is: its state, the fault that stands, and figures that it told (an aircraft's place, a battery's charge)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str = Field(max_length=64)
+    device_class: str = Field(max_length=32)
+    state: str = Field(max_length=16)
+    fault: str = Field("", max_length=32)
+    since: AwareDatetime
+    figures: dict[str, str] = {}
+
+
+class Telemetry(BaseModel):
+    """Told with each heartbeat, QoS 0: what is lost is told again, and nothing hangs on it. Faulty devices come first when not all fit."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    source: str
+    session: uuid.UUID
+    sent_at: AwareDatetime
+    devices: list[DeviceReading] = Field([], max_length=MOST_DEVICES)
+
+
+Announcement = TypeVar("Announcement", Birth, State, CentreState, Telemetry)
 
 _PURPOSES: dict[type[BaseModel], str] = {
     Birth: "egate-birth-1",
     State: "egate-state-1",
     CentreState: "egate-centre-state-1",
+    Telemetry: "egate-telemetry-1",
 }
 
 
-def sign_announcement(announcement: Birth | State | CentreState, key: Ed25519PrivateKey) -> bytes:
+def sign_announcement(announcement: Birth | State | CentreState | Telemetry, key: Ed25519PrivateKey) -> bytes:
     """Return the wire bytes of an announcement."""
     content = strict_json.dumps(announcement.model_dump(mode="json"))
     return signed.sign(_PURPOSES[type(announcement)], content, key)

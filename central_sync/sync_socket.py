@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from central_sync.acks import AckApplied
 from central_sync.commands import CommandResult
 from central_sync.envelope import Lane
 from central_sync.errors import AckRefused, CommandRefused, TransportFault
 from central_sync.handover import BatchPage, LinkReport, Refusal
-from central_sync.presence import ChainPosition
+from central_sync.presence import ChainPosition, DeviceReading
 
 AGENT_AWAY = "CS-TRA-010"
+_READINGS = TypeAdapter(list[DeviceReading])
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -37,27 +38,35 @@ class SyncSocket:
             "wait_s": wait_s,
         }
         response = await self._call("GET", "/v1/batch", params=parameters, timeout_s=self._timeout_s + wait_s)
-        return _read(BatchPage, response)
+        return read_answer(BatchPage, response)
 
     async def apply_ack(self, wire: bytes) -> AckApplied:
         """Hand over an acknowledgement. Raises `AckRefused` as the agent judged."""
         response = await self._call("POST", "/v1/ack", content=wire)
         if response.status_code == httpx.codes.CONFLICT:
-            refusal = _read(Refusal, response)
+            refusal = read_answer(Refusal, response)
             raise AckRefused(refusal.message, code=refusal.code)
-        return _read(AckApplied, response)
+        return read_answer(AckApplied, response)
 
     async def apply_command(self, wire: bytes) -> CommandResult:
         """Hand over a command. Raises `CommandRefused` as the agent judged."""
         response = await self._call("POST", "/v1/command", content=wire)
         if response.status_code == httpx.codes.CONFLICT:
-            refusal = _read(Refusal, response)
+            refusal = read_answer(Refusal, response)
             raise CommandRefused(refusal.message, code=refusal.code)
-        return _read(CommandResult, response)
+        return read_answer(CommandResult, response)
 
     async def position(self) -> ChainPosition:
         """Return where the chain stands."""
-        return _read(ChainPosition, await self._call("GET", "/v1/birth"))
+        return read_answer(ChainPosition, await self._call("GET", "/v1/birth"))
+
+    async def telemetry(self) -> list[DeviceReading]:
+        """Return how the gate's devices are."""
+        response = await self._call("GET", "/v1/telemetry")
+        try:
+            return _READINGS.validate_json(response.content)
+        except ValidationError as error:
+            raise TransportFault("the agent's answer cannot be read", code=AGENT_AWAY) from error
 
     async def report_link(self, report: LinkReport) -> None:
         """Tell whether the centre is online."""
@@ -92,7 +101,8 @@ class SyncSocket:
         return response
 
 
-def _read(model: type[Answer], response: httpx.Response) -> Answer:
+def read_answer(model: type[Answer], response: httpx.Response) -> Answer:
+    """Return the agent's answer. Raises `TransportFault` when it cannot be read."""
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:

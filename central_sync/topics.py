@@ -59,7 +59,7 @@ def gate_subscriptions(address: GateAddress) -> list[str]:
 
 def centre_subscriptions(country: str) -> list[str]:
     """Return what the centre listens on."""
-    return [f"{ROOT}/{country}/+/+/{channel}" for channel in ("up/rec", "up/old", "up/birth", "up/state")]
+    return [f"{ROOT}/{country}/+/+/{channel}" for channel in ("up/rec", "up/old", "up/birth", "up/state", "up/tel")]
 
 
 def centre_state(country: str) -> str:

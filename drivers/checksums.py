@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import binascii
+import functools
+import struct
+from array import array
 
+_WORDS = struct.Struct("<H")
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -32,15 +36,28 @@ def _table(polynomial: int, *, bits: int, reflected: bool) -> tuple[int, ...]:
     return tuple(table)
 
 
-_CRC16_ARC = _table(0xA001, bits=16, reflected=True)
+@functools.cache
+def _crc16_arc_words() -> array[int]:
+    """Return the table for two bytes at once: they and the sixteen bits of the register make one index."""
+    table = _table(0xA001, bits=16, reflected=True)
+    words = array("H", bytes(2 << 16))
+    for word in range(1 << 16):
+        half = word >> 8 ^ table[word & 0xFF]
+        words[word] = half >> 8 ^ table[half & 0xFF]
+    return words
+
+
 _CRC8_EGTS = _table(0x31, bits=8, reflected=False)
 
 
 def crc16_arc(content: bytes, start: int = 0) -> int:
     """Return CRC-16/ARC (also IBM): polynomial A001 reflected, start 0; with start FFFF it is CRC-16/MODBUS."""
-    value = start
-    for byte in content:
-        value = value >> 8 ^ _CRC16_ARC[(value ^ byte) & 0xFF]
+    words, value = _crc16_arc_words(), start
+    size = len(content)
+    for (word,) in _WORDS.iter_unpack(content if not size & 1 else content[:-1]):
+        value = words[value ^ word]
+    if size & 1:  # one byte alone: shifted to the upper half of a word, its table entry is the one-byte step
+        value = value >> 8 ^ words[((value ^ content[-1]) & 0xFF) << 8]
     return value
 
 

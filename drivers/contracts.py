@@ -5,13 +5,26 @@ Drivers report; they never decide. A payload says what was on the wire, in the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.access import AccessPayload
 from drivers.accessibility import Accessibility
+from drivers.channels import Channel, PixelFormat
+from drivers.chip_evidence import ChipAccess as ChipAccess  # noqa: PLC0414 - part of this vocabulary
+from drivers.chip_evidence import ChipEvidence as ChipEvidence  # noqa: PLC0414 - as above
+from drivers.chip_evidence import ChipFileRead as ChipFileRead  # noqa: PLC0414 - as above
+from drivers.chip_evidence import ChipKeys as ChipKeys  # noqa: PLC0414 - as above
+from drivers.chip_evidence import ChipOpened as ChipOpened  # noqa: PLC0414 - as above
+from drivers.chip_evidence import ChipProgress as ChipProgress  # noqa: PLC0414 - as above
+from drivers.chip_evidence import ProtocolOutcome as ProtocolOutcome  # noqa: PLC0414 - as above
+from drivers.gate_hardware import BarrierInputs as BarrierInputs  # noqa: PLC0414 - part of this vocabulary
+from drivers.gate_hardware import Door as Door  # noqa: PLC0414 - as above
+from drivers.gate_hardware import GateSignal as GateSignal  # noqa: PLC0414 - as above
+from drivers.gate_hardware import Irregularity as Irregularity  # noqa: PLC0414 - as above
 from drivers.surroundings import Surroundings
 
 
@@ -29,6 +42,8 @@ class DeviceClass(StrEnum):
     POWER = "power"
     XRAY_INBOX = "xray_inbox"
     PRINTER = "printer"
+    ACCESS_CONTROL = "access_control"
+    ENCLOSURE = "enclosure"
     SPEAKER = "speaker"
     HELP_POINT = "help_point"
     CAMERA_LIFT = "camera_lift"
@@ -116,7 +131,7 @@ class BarcodeRefused:
 
 @dataclass(frozen=True, slots=True)
 class FrameCaptured:
-    """A newest frame lies in shared memory: BGR uint8, `height_px` x `width_px` x 3, in the file behind descriptor `memfd`.
+    """A newest frame lies in shared memory: `height_px` rows of `width_px` pixels in the file behind descriptor `memfd`.
 
     The descriptor belongs to the driver; `release()` must be called once the frame was used or dropped.
     """
@@ -126,29 +141,8 @@ class FrameCaptured:
     height_px: int
     frame_number: int
     release: Callable[[], None]
-
-
-class Door(StrEnum):
-    """The two doors of a mantrap; a lane with one barrier has only EXIT."""
-
-    ENTRANCE = "entrance"
-    EXIT = "exit"
-
-
-@dataclass(frozen=True, slots=True)
-class BarrierInputs:
-    """All inputs of the gate hardware at one moment. Counters only grow (modulo 65536).
-
-    `tamper`: the contact, or a door that opened without a release of ours.
-    """
-
-    entrance_open: bool
-    exit_open: bool
-    occupancy: int
-    entrance_passages: int
-    exit_passages: int
-    fire: bool
-    tamper: bool
+    channel: Channel = Channel.VISIBLE
+    pixel_format: PixelFormat = PixelFormat.BGR8
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +200,7 @@ Payload = (
     | ChipPresented
     | ChipRemoved
     | Surroundings
+    | AccessPayload
     | Accessibility
 )
 
@@ -232,84 +227,6 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Seconds that only grow, the base of `time.monotonic`."""
         ...
-
-
-class ChipAccess(StrEnum):
-    """How the chip was opened; NONE: it was not, or it is an open chip."""
-
-    PACE = "PACE"
-    BAC = "BAC"
-    NONE = "none"
-
-
-class ProtocolOutcome(StrEnum):
-    """What became of one protocol with the chip. ABORTED says nothing about the chip; FAILED: it ran to its end and did not hold."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    NOT_OFFERED = "not_offered"
-    NOT_TRIED = "not_tried"
-    ABORTED = "aborted"
-
-
-@dataclass(frozen=True, slots=True)
-class ChipKeys:
-    """What opens a chip. `mrz_information`: document number, birth and expiry, each with its check digit (ICAO 9303-11 §4.3.2)."""
-
-    mrz_information: str = ""
-    card_access_number: str = ""
-    alternative_mrz_information: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ChipOpened:
-    """The chip lets itself be read."""
-
-    access: ChipAccess
-
-
-@dataclass(frozen=True, slots=True)
-class ChipFileRead:
-    """One file is there whole: `EF.SOD`, `DG1`, … with its raw bytes, as read."""
-
-    name: str
-    content: bytes
-
-
-ChipProgress = ChipOpened | ChipFileRead
-
-
-@dataclass(frozen=True, slots=True)
-class ChipEvidence:
-    """Everything one presentation of a chip gave; nothing in it is judged, and after a fault it holds what was read until then.
-
-    `files`: raw bytes by name (`EF.CardAccess`, `EF.CardSecurity`, `EF.SOD`, `DG1` …). `unreadable`: a listed file that the chip did
-    not give, with its status word in hex. `chip_authentication_key`: the key (its raw SubjectPublicKeyInfo, from DG14 or CardSecurity)
-    that chip authentication or PACE-CAM was run with: worth something only once that file is proven. `challenge`, `response`: active
-    authentication as it went over the air. `fault`: a `DRV-…` code when the read was aborted. `terminal_ms`: cryptography of this side.
-    """
-
-    access: ChipAccess = ChipAccess.NONE
-    pace: ProtocolOutcome = ProtocolOutcome.NOT_TRIED
-    basic_access: ProtocolOutcome = ProtocolOutcome.NOT_TRIED
-    chip_authentication: ProtocolOutcome = ProtocolOutcome.NOT_TRIED
-    chip_authentication_mapping: ProtocolOutcome = ProtocolOutcome.NOT_TRIED
-    active_authentication: ProtocolOutcome = ProtocolOutcome.NOT_TRIED
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    unreadable: Mapping[str, str] = field(default_factory=dict)
-    used_card_access_number: bool = False
-    pace_protocol: str = ""
-    pace_parameter_id: int | None = None
-    chip_authentication_key: bytes = b""
-    challenge: bytes = b""
-    response: bytes = b""
-    fault: str = ""
-    fault_text: str = ""
-    apdus: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-    duration_ms: float = 0.0
-    terminal_ms: float = 0.0
 
 
 EventSink = Callable[[DeviceEvent], None]
@@ -341,14 +258,34 @@ class Driver(Protocol):
 
 
 class BarrierDriver(Driver, Protocol):
-    """A barrier: releases with a time to live, never a command to hold closed."""
+    """A barrier: releases that are counted and timed, and a lockdown that ends them; never a command to hold closed."""
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Unlock one door for one passage within `ttl_s`; returns when the hardware confirmed it. Raises `drivers.errors.DriverFault`."""
+    async def release(self, direction: Door, count: int, ttl_s: float) -> None:
+        """Unlock one door for `count` passages within `ttl_s`, whichever is over first; returns when the hardware confirmed it.
+
+        `count` is 1 for a traveller and n for a family. A new release of the same door takes the place of the one that runs. Raises
+        `drivers.errors.DriverFault`; during a lockdown `drivers.barrier.errors.LockedDown`.
+        """
         ...
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End every running release at once (the doors close by their own means)."""
+        ...
+
+    async def lockdown(self) -> None:
+        """End every running release and refuse new ones until `lift_lockdown`.
+
+        The refusal holds from the call on, even when a fault is raised because the hardware could not be told. Ways of escape are the
+        hardware's: nothing here holds a door closed.
+        """
+        ...
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again; nothing is released by it."""
+        ...
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this from now on; raises `Unsupported` without the capability `signal`."""
         ...
 
     async def read_inputs(self) -> BarrierInputs:

@@ -5,7 +5,8 @@ DriverFault
 │   ├── LinkAbsent        DRV-LNK-001  path or host not there
 │   ├── LinkRefused       DRV-LNK-002  there, but it cannot be opened
 │   ├── LinkLost          DRV-LNK-003  end of file, hang-up or input/output error
-│   └── LinkStalled       DRV-LNK-004  bytes cannot be written
+│   ├── LinkStalled       DRV-LNK-004  bytes cannot be written
+│   └── LinkForbidden     DRV-LNK-005  the site file does not allow this address
 ├── DeviceSilent          DRV-DEV-001  open, nothing heard
 ├── DeviceUnintelligible  DRV-DEV-002  open, bytes come, none makes sense
 ├── DeviceRefused         DRV-DEV-003  the device answered that it will not
@@ -94,6 +95,15 @@ class LinkStalled(LinkFault):
 
     code = "DRV-LNK-004"
     remedy = "Check flow control and power of the device."
+
+
+class LinkForbidden(LinkFault):
+    """The process that hosts the device may not connect to this address, or listen there."""
+
+    code = "DRV-LNK-005"
+    remedy = (
+        "Add the address and port to `allow` or `listen` of the site file's [field] table, or correct the device's."
+    )
 
 
 class DeviceSilent(DriverFault):

@@ -20,6 +20,7 @@ from typing import Literal
 import serial
 
 from drivers.errors import LinkAbsent, LinkFault, LinkLost, LinkRefused, LinkStalled
+from drivers.reach import REACH
 
 Direction = Literal["rx", "tx", "open"]
 Tap = Callable[[Direction, bytes], None]
@@ -255,9 +256,10 @@ class TcpPeer:
     port: int
 
     async def open(self, tap: Tap | None = None) -> Link:
-        """Connect. Raises `LinkAbsent` or `LinkRefused`; the caller limits the time."""
+        """Connect. Raises `LinkAbsent` or `LinkForbidden`; the caller limits the time."""
+        address = await REACH.get().address_of(self.host, self.port)
         try:
-            reader, writer = await asyncio.open_connection(self.host, self.port, limit=READ_BYTES)
+            reader, writer = await asyncio.open_connection(address, self.port, limit=READ_BYTES)
         except OSError as error:
             raise LinkAbsent(f"{self.host} port {self.port} does not answer: {error.strerror or error}") from error
         return TcpLink(reader, writer, f"{self.host}:{self.port}", tap)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drivers.errors import LinkRefused
 from drivers.link import READ_BYTES, Link, Tap, TcpLink, opening_fault
+from drivers.reach import REACH
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class TcpListener:
         self._newest: asyncio.StreamWriter | None = None
 
     async def open(self, tap: Tap | None = None) -> Link:
-        """Wait for a call. Raises `LinkRefused` when the port cannot be opened; the caller limits the time."""
+        """Wait for a call. Raises `LinkForbidden` or `LinkRefused` when the port cannot be opened; the caller limits the time."""
         if self._server is None:
+            REACH.get().may_listen(self._host, self.port)
             try:
                 self._server = await asyncio.start_server(
                     self._called, self._host, self.port, limit=READ_BYTES, reuse_address=True

@@ -96,13 +96,13 @@ BUILT_IN: dict[str, BuiltIn] = {
     "opencv_camera": BuiltIn(
         "drivers.camera.driver:build",
         DeviceClass.CAMERA,
-        "V4L2, RTSP, MJPEG or file camera in a child process",
+        "V4L2, RTSP, MJPEG, file or folder camera in a child process",
         "CameraOptions",
     ),
-    "jointech_seal": BuiltIn(
+    "seal_server": BuiltIn(
         "drivers.seal_tracker.driver:build",
         DeviceClass.SEAL_TRACKER,
-        "server for seal trackers, Jointech by default",
+        "server that seal trackers of one protocol call, Jointech by default",
         "SealServerOptions",
     ),
     "llrp_rfid": BuiltIn(
@@ -126,7 +126,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "mavlink_uav": BuiltIn(
         "drivers.uav.driver:build",
         DeviceClass.UAV,
-        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP), listened to only",
+        "telemetry of unmanned aircraft (MAVLink 1 and 2 over TCP or UDP), listened to only",
         "MavlinkUavOptions",
     ),
     "nut_ups": BuiltIn(
@@ -146,6 +146,42 @@ BUILT_IN: dict[str, BuiltIn] = {
         DeviceClass.PRINTER,
         "receipt printer that speaks ESC/POS on a serial port or over TCP",
         "EscposOptions",
+    ),
+    "hwmon_enclosure": BuiltIn(
+        "drivers.enclosure.driver:build",
+        DeviceClass.ENCLOSURE,
+        "temperature of an enclosure from a file of the kernel, and its heater behind Modbus TCP",
+        "HwmonEnclosureOptions",
+    ),
+    "page_folder": BuiltIn(
+        "drivers.document_reader.page_folder:build",
+        DeviceClass.DOCUMENT_READER,
+        "full-page reader whose program leaves pictures in a watched folder",
+        "PageFolderOptions",
+    ),
+    "page_http": BuiltIn(
+        "drivers.document_reader.page_http:build",
+        DeviceClass.DOCUMENT_READER,
+        "full-page reader behind its maker's service on HTTP",
+        "PageHttpOptions",
+    ),
+    "sane_scanner": BuiltIn(
+        "drivers.document_reader.sane_scanner:build",
+        DeviceClass.DOCUMENT_READER,
+        "flatbed scanner through the program scanimage, as a reader of white pictures",
+        "SaneScannerOptions",
+    ),
+    "xray_http": BuiltIn(
+        "drivers.xray_inbox.http_driver:build",
+        DeviceClass.XRAY_INBOX,
+        "results of X-ray screening that its machine posts over HTTP",
+        "XrayHttpOptions",
+    ),
+    "osdp_reader": BuiltIn(
+        "drivers.access_control.driver:build",
+        DeviceClass.ACCESS_CONTROL,
+        "badge reader, keypad and lock of a staff door over OSDP with a secure channel (extra `osdp`)",
+        "OsdpReaderOptions",
     ),
     "espeak_speaker": BuiltIn(
         "drivers.speech.espeak:build",

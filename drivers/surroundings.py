@@ -84,4 +84,12 @@ class PrinterReported:
     has_error: bool
 
 
-Surroundings = UavReported | UavText | UpsReported | UpsBatteryLow | XrayReported | PrinterReported
+@dataclass(frozen=True, slots=True)
+class EnclosureReported:
+    """How warm an enclosure is inside, and whether its heater is ordered to heat."""
+
+    temperature_c: float
+    is_heating: bool = False
+
+
+Surroundings = UavReported | UavText | UpsReported | UpsBatteryLow | XrayReported | PrinterReported | EnclosureReported

@@ -1,7 +1,8 @@
 """Making the keys and first bundles of a site: what a gate, a centre and a portal need before they can trust each other.
 
-    keys/            gate, centre, rulebook, token_issuer (Ed25519) · centre_seal (X25519): `.key` PKCS #8, 0600 · `.pub`
+    keys/            gate, centre, post, rulebook, token_issuer (Ed25519) · centre_seal (X25519): `.key` PKCS #8, 0600 · `.pub`
     keys/            face_reference.key: the site key of short-term references, used only where they are switched on
+    keys/            what a border post needs besides: `gate_agent.post_keys`
     keys/officers/   <officer id>.json, the officer's key under a password
     bundles/         rulebook, officers, watchlist, stays: signed, ready for `central_sync.downlink`
     directory.json   the gates that the centre takes records from
@@ -34,12 +35,13 @@ from central_sync.strict_json import JSON
 from gate_agent.clock import Clock
 from gate_agent.errors import EgateError
 from gate_agent.lane.authorisation import OfficerRole
-from gate_agent.policy.rulebook import packaged_rulebook_bytes
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes
+from gate_agent.post_keys import folder_of_gate, make_post_keys
 from gate_agent.store.reference_keys import FILE_NAME as REFERENCE_KEY
 from gate_agent.store.reference_keys import make_site_key
 from gate_agent.web.officer_keys import create_officer_key
 
-SIGNING_KEYS = ("gate", "centre", "rulebook", "token_issuer", "models")
+SIGNING_KEYS = ("centre", "post", "rulebook", "token_issuer", "models")
 SEALING_KEY = "centre_seal"
 DEVELOPMENT_OFFICERS: Mapping[str, str] = {
     "guard-1": OfficerRole.GUARD,
@@ -103,11 +105,15 @@ def provision(
     keys, bundles = folder / "keys", folder / "bundles"
     for path in (keys, keys / "officers", bundles):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = (country, site, gate_id)
+    own = folder_of_gate(keys, folder / "directory.json", place)
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _signing_key(own, "gate", force=force)
     signing = {name: _signing_key(keys, name, force=force) for name in SIGNING_KEYS}
     _sealing_key(keys, force=force)
     if force:
-        (keys / REFERENCE_KEY).unlink(missing_ok=True)  # whatever was kept under the old one is given up
-    make_site_key(keys)
+        (own / REFERENCE_KEY).unlink(missing_ok=True)  # whatever was kept under the old one is given up
+    make_site_key(own)
 
     passwords = {officer_id: _password() for officer_id in officers}
     roll = dict(existing)
@@ -134,7 +140,8 @@ def provision(
         key = signing["rulebook" if kind == "rulebook" else "centre"]
         signed = sign_bundle(kind, _next_version(path, body), now, now + _VALIDITY[kind], body, key)
         _write(path, signed, 0o644)
-    directory = _add_to_directory(folder / "directory.json", country, site, gate_id, keys / "gate.pub")
+    directory = _add_to_directory(folder / "directory.json", country, site, gate_id, own / "gate.pub")
+    make_post_keys(keys, own, place, now, _write, force=force)
     return Provisioned(folder, keys, bundles, directory, passwords)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +16,19 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gate_agent.accessibility_settings import AccessibilitySettings
+from gate_agent.device_settings import DeviceSettings, FieldSettings, PostSettings
 from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
-from gate_agent.site_file import document_of
+from gate_agent.service_settings import (
+    CentreSettings,
+    ConsoleSettings,
+    PortalSettings,
+    StoreSettings,
+    SyncSettings,
+)
+from gate_agent.site_file import document_of, shared_part
+from gate_agent.surroundings_settings import SurroundingsSettings
 
 __all__ = [
     "GATE_VARIABLE",
@@ -30,18 +39,22 @@ __all__ = [
     "DeviceSettings",
     "DocumentSettings",
     "FaceSettings",
+    "FieldSettings",
     "GateSettings",
     "LaneSettings",
     "PageSettings",
     "PathSettings",
     "PolicySettings",
     "PortalSettings",
+    "PostSettings",
     "Section",
     "Settings",
     "StoreSettings",
+    "SurroundingsSettings",
     "SyncSettings",
     "disagreements",
     "load",
+    "load_post",
 ]
 
 SITE_FILE = Path("/etc/egate/gate.toml")
@@ -77,6 +90,11 @@ class PathSettings(Section):
     run: Path = Field(Path("/run/egate"), description="Folder of the Unix sockets `lane.sock` and `sync.sock`.")
 
 
+_VISIBLE = "visible"
+_CHANNELS = {"camera_near_infrared": "near_infrared", "camera_depth": "depth"}
+"""Roles of a lane's further cameras, and what each of them must show."""
+
+
 class LaneSettings(AccessibilitySettings):
     """One lane and the devices that serve it, by device name."""
 
@@ -99,7 +117,25 @@ class LaneSettings(AccessibilitySettings):
     )
     barcode: tuple[str, ...] = Field((), description="Devices that read declaration tokens.")
     camera: str = Field(description="Device that sees the traveller inside.")
+    camera_near_infrared: str = Field(
+        "",
+        description="Camera of the same view in near infrared, for attack detection; its `channel` is `near_infrared`.",
+    )
+    camera_depth: str = Field(
+        "", description="Camera of the same view in depth, for attack detection; its `channel` is `depth`."
+    )
+    channel_skew_s: float = Field(
+        0.15,
+        gt=0,
+        le=1,
+        description="Most time between a frame and those of the other channels that are looked at with it.",
+    )
     barrier: str = Field(description="Device that moves the doors.")
+    printer: str = Field("", description="Device that prints receipts; without one they are on the screen only.")
+    print_receipt: Literal["asked", "always"] = Field(
+        "asked", description="Print each receipt, or only for a traveller who asks for it on the screen."
+    )
+    tag_readers: tuple[str, ...] = Field((), description="Devices that see radio tags of seals near this lane.")
     read_barcode_from_camera: bool = Field(
         default=False, description="Also look for declaration codes in the camera's frames while a traveller is served."
     )
@@ -116,6 +152,11 @@ class LaneSettings(AccessibilitySettings):
     idle_timeout_s: float = Field(
         20.0, gt=0, le=300, description="A transaction nobody continues is abandoned after this time."
     )
+
+    @property
+    def channel_cameras(self) -> tuple[str, ...]:
+        """The cameras beside the one of visible light."""
+        return tuple(name for name in (self.camera_near_infrared, self.camera_depth) if name)
 
     @field_validator("mode", mode="before")
     @classmethod
@@ -134,74 +175,18 @@ class LaneSettings(AccessibilitySettings):
         return self
 
 
-class DeviceSettings(Section):
-    """One device: its driver and the driver's own options (validated by the driver)."""
-
-    name: str = Field(pattern=r"^[a-z0-9-]{1,48}$", description="Name by which lanes refer to the device.")
-    driver: str = Field(
-        description="Driver from `egate devices list --drivers`, such as `mrz_serial` or `modbus_barrier`."
-    )
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of that driver, refused when unknown.")
-
-
 class PolicySettings(Section):
     """What this site decides where the rulebook leaves a choice."""
 
     watchlist_age_limit_h: float = Field(72.0, gt=0, description="Older lists release nobody.")
-    seal_silent_h: float = Field(24.0, gt=0, description="A seal not heard for longer is not known to be whole.")
-
-
-class StoreSettings(Section):
-    """The gate's own disk."""
-
-    keep_acknowledged_days: int = Field(30, ge=1, description="How long delivered records stay on the gate.")
-    ballast_bytes: int = Field(
-        8_388_608, ge=0, description="File that is freed when the disk is full, so that deliveries can be recorded."
+    seal_silent_h: float = Field(
+        24.0,
+        gt=0,
+        description="A seal not heard for longer is not known to be whole: yellow, with a reason of its own.",
     )
-
-
-class SyncSettings(Section):
-    """The one connection to the broker."""
-
-    broker_host: str = Field("127.0.0.1", description="Broker address.")
-    broker_port: int = Field(1883, ge=1, le=65535, description="Broker port.")
-    protocol: Literal["auto", "3.1.1", "5"] = Field(
-        "auto", description="MQTT version; `auto` tries 5 and falls back to 3.1.1."
+    seal_unlock_stands_min: float = Field(
+        10.0, gt=0, le=120, description="An opening so many minutes after an authorised unlock is by leave."
     )
-    batch_records: int = Field(50, ge=1, le=50, description="Most records in one batch.")
-    window_batches: int = Field(20, ge=1, le=100, description="Most batches without acknowledgement.")
-    ack_timeout_s: float = Field(
-        5.0, gt=0, description="Wait for an application acknowledgement before the first resend; doubles up to 60 s."
-    )
-    heartbeat_s: float = Field(10.0, gt=0, description="Presence message interval.")
-
-
-class ConsoleSettings(Section):
-    """Guard console and traveller screen."""
-
-    host: str = Field("127.0.0.1", description="Address the pages listen on.")
-    port: int = Field(8443, ge=0, le=65535, description="Port the pages listen on; 0 picks a free one.")
-    session_minutes: int = Field(480, ge=1, description="Longest login.")
-    idle_lock_minutes: int = Field(15, ge=1, description="Console locks after this time without a key or click.")
-
-
-class CentreSettings(Section):
-    """The centre: ingest, ledger, monitor."""
-
-    host: str = Field("127.0.0.1", description="Address of the monitor page.")
-    port: int = Field(8444, ge=0, le=65535, description="Port of the monitor page.")
-    database_url: str = Field(
-        "sqlite:////var/lib/egate-centre/centre.db", description="SQLAlchemy URL of the centre's database."
-    )
-    presence_grace_s: float = Field(30.0, gt=0, description="A gate silent for longer is shown as away.")
-
-
-class PortalSettings(Section):
-    """The declaration pages."""
-
-    host: str = Field("127.0.0.1", description="Address the pages listen on.")
-    port: int = Field(8445, ge=0, le=65535, description="Port the pages listen on.")
-    token_validity_h: float = Field(72.0, gt=0, description="Validity of an issued declaration token.")
 
 
 class Settings(BaseSettings):
@@ -220,6 +205,11 @@ class Settings(BaseSettings):
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="Console pages.")
     centre: CentreSettings = Field(default_factory=CentreSettings, description="Centre.")
     portal: PortalSettings = Field(default_factory=PortalSettings, description="Portal.")
+    field: FieldSettings = Field(default_factory=FieldSettings, description="Host of the network devices.")
+    surroundings: SurroundingsSettings = Field(
+        default_factory=SurroundingsSettings, description="What stands around the gate."
+    )
+    post: PostSettings = Field(default_factory=PostSettings, description="Border post.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
 
@@ -257,18 +247,36 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
             "document_reader",
             "chip_reader",
             "camera",
+            *_CHANNELS,
             "low_camera",
             "camera_lift",
             "barrier",
-            "speaker",
-            "help_point",
+            "printer",
         )
-        named = [(role, lane.get(role)) for role in roles]
-        for role, name in [*named, *(("barcode", name) for name in lane.get("barcode", ()))]:
+        named = [(role, lane.get(role)) for role in (*roles, "speaker", "help_point")]
+        listed = [(role, name) for role in ("barcode", "tag_readers") for name in lane.get(role, ())]
+        for role, name in [*named, *listed]:
             if name and name not in names:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"
                 found.append((f"lane {lane.get('lane_id')}.{role}", text))
+        found += _wrong_channels(lane, document.get("device", ()))
     return found
+
+
+def _wrong_channels(lane: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield where a lane's camera is said to show something else than the lane wants of it."""
+    shown = {
+        one.get("name"): one.get("options", {}).get("channel", _VISIBLE)
+        for one in devices
+        if one.get("driver") == "opencv_camera"
+    }
+    for role, wanted in {"camera": _VISIBLE, **_CHANNELS}.items():
+        name = lane.get(role)
+        if name and shown.get(name, wanted) != wanted:
+            text = (
+                f"lane {lane.get('lane_id')} wants channel {wanted!r} of the device {name!r}, which has {shown[name]!r}"
+            )
+            yield f"lane {lane.get('lane_id')}.{role}", text
 
 
 def load(path: Path, gate_id: str | None = None) -> Settings:
@@ -277,8 +285,20 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     Raises `SettingsFault` naming the key and what is wrong with it.
     """
     chosen = gate_id or next((value for name, value in os.environ.items() if name.upper() == GATE_VARIABLE), None)
+    settings = _settings(path, lambda written: document_of(written, chosen).document)
+    if gate_id is not None and settings.gate.gate_id != gate_id:
+        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
+    return settings
+
+
+def load_post(path: Path) -> Settings:
+    """Read what a site file says to `egate post`: the part that its gates share, whichever gates it names. Raises `SettingsFault`."""
+    return _settings(path, shared_part)
+
+
+def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]]) -> Settings:
     try:
-        document = document_of(tomllib.loads(path.read_text(encoding="utf-8")), chosen).document
+        document = document_in(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:  # no TOML and no text are ValueErrors, too
         raise SettingsFault(f"{path}: {error}") from error
     try:
@@ -286,12 +306,14 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
         raise SettingsFault(f"{path}: " + "; ".join(lines)) from error
-    if gate_id is not None and settings.gate.gate_id != gate_id:
-        raise SettingsFault(f"{path}: this is the file of {settings.gate.gate_id}, not of {gate_id}")
     base = path.resolve().parent
     paths = settings.paths.model_copy(
         update={name: base / getattr(settings.paths, name) for name in PathSettings.model_fields}
     )
+    field = settings.field.model_copy(update={"socket": base / settings.field.socket})
+    post = settings.post
+    trust = base / post.blobs_trust if post.blobs_trust is not None else None
+    post = post.model_copy(update={"state": base / post.state, "blobs_trust": trust})
     face = settings.face
     if face.operator_models is not None or face.attack_evaluation is not None:
         keys = face.trusted_keys or (paths.keys / "models.pub",)
@@ -300,4 +322,4 @@ def load(path: Path, gate_id: str | None = None) -> Settings:
             if getattr(face, name) is not None:
                 update[name] = base / getattr(face, name)
         face = face.model_copy(update=update)
-    return settings.model_copy(update={"paths": paths, "face": face})
+    return settings.model_copy(update={"paths": paths, "face": face, "field": field, "post": post})

@@ -44,10 +44,16 @@ def gate_ids(document: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(gates)
 
 
+def shared_part(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is written for all gates of a file. Raises `ValueError`."""
+    gate_ids(document)
+    return {key: value for key, value in document.items() if key != GATES}
+
+
 def document_of(document: Mapping[str, Any], gate_id: str | None) -> GateDocument:
     """Return what one gate of a file reads. Raises `ValueError` when it must be said which gate, or the file does not hold it."""
     gates = gate_ids(document)
-    shared = {key: value for key, value in document.items() if key != GATES}
+    shared = shared_part(document)
     sources: dict[Place, Place] = {}
     _note(shared, (), (), sources)
     if not gates:

@@ -1,6 +1,6 @@
 """All transactions that a worker holds now: found by id, bounded in number and age, wiped when they end.
 
-What a request leaves behind is overwritten too: the buffer that frames are copied into, and what was freed (`models.freed_memory`).
+What a request leaves behind is overwritten too: the buffers that frames are copied into, and what was freed (`models.freed_memory`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class BorrowedFaces:
         self._comparer = comparer
         self._now_s = now_s
         self._held: OrderedDict[str, tuple[FaceTransaction, float]] = OrderedDict()
-        self._buffer: NDArray[np.uint8] = np.zeros(0, dtype=np.uint8)
+        self._buffers: dict[str, NDArray[np.uint8]] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -61,12 +61,14 @@ class BorrowedFaces:
         held = self._held.get(transaction)
         return held[0] if held else None
 
-    def frame_buffer(self, size_bytes: int) -> NDArray[np.uint8]:
-        """Return the one buffer that frames are copied into, `size_bytes` long."""
-        if len(self._buffer) < size_bytes:
-            self._buffer.fill(0)
-            self._buffer = np.zeros(size_bytes, dtype=np.uint8)
-        return self._buffer[:size_bytes]
+    def frame_buffer(self, size_bytes: int, channel: str = "") -> NDArray[np.uint8]:
+        """Return the one buffer that frames of a channel are copied into, `size_bytes` long."""
+        held = self._buffers.get(channel)
+        if held is None or len(held) < size_bytes:
+            if held is not None:
+                held.fill(0)
+            held = self._buffers[channel] = np.zeros(size_bytes, dtype=np.uint8)
+        return held[:size_bytes]
 
     def forget(self, transaction: str, holder: str = "") -> bool:
         """Wipe a transaction; False when it is not held. `holder` names its document's holder opaquely, for a cohort of the site."""
@@ -86,6 +88,7 @@ class BorrowedFaces:
             self.forget(name)
 
     def scrub(self) -> None:
-        """Overwrite what the last face went through: the frame buffer, and the blocks that the array library keeps back."""
-        self._buffer.fill(0)
+        """Overwrite what the last face went through: the frame buffers, and the blocks that the array library keeps back."""
+        for buffer in self._buffers.values():
+            buffer.fill(0)
         wipe_freed()

@@ -8,9 +8,13 @@ covers every frame that was compared: it is the worst of theirs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.attack_detector import ALARM_FROM, AttackDetection
 from models.face_chain import FaceChain
@@ -101,10 +105,18 @@ class FaceTransaction:
         self._morphs.forget()
         self._forget_probe()
 
-    def take_frame(self, image: Image, t_mono_s: float, camera: int = 0) -> tuple[Look, FaceComparison | None]:
+    def take_frame(
+        self,
+        image: Image,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    ) -> tuple[Look, FaceComparison | None]:
         """Return the look at the next camera frame and the comparison over the frames fused so far; None while there is none.
 
-        With a frame of another `camera` all begins anew: what one sees continues no track and no assessment of the other.
+        With a frame of another `camera` all begins anew: what one sees continues no track and no assessment of the other. `beside`: what
+        attack detection sees of the same view, `infrared` (grey, 8 bits) and `depth` (millimetres).
         """
         if camera != self._camera:
             self._camera = camera
@@ -123,7 +135,7 @@ class FaceTransaction:
             self._track_id = track_id
         elif self._frames and self._is_somebody_else(look.sample.features):
             self._forget_probe()  # before attack detection: nobody is judged by the frames of another
-        attack = self._attacks.observe(image, look.sample.box, look.points, t_mono_s)
+        attack = self._attacks.observe(image, look.sample.box, look.points, t_mono_s, **beside)
         attack = self._with_morph(attack, look)
         watch.lap("attack_detection")
         comparison = self._compared(look.sample, attack)

@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from models.attack_detector import ALARM_FROM, DOUBTFUL_FROM
 from models.borrowed_faces import BorrowedFaces
@@ -36,6 +38,7 @@ from models.results import FaceComparison, FaceFinding, FaceSample, Image
 from models.site_cohort import SiteCohort
 from models.worker_evaluation import WorkerEvaluation, add_arguments
 from models.worker_messages import (
+    BESIDE,
     LARGEST_REQUEST_BYTES,
     Done,
     Faulted,
@@ -87,28 +90,51 @@ def _transaction(request: Mapping[str, Any]) -> str:
     return name
 
 
+def _copied(
+    descriptor: int, width_px: int, height_px: int, pixel_bytes: int, faces: BorrowedFaces, channel: str = ""
+) -> NDArray[np.uint8]:
+    """Return the bytes of a frame, copied into the channel's buffer. Raises `WorkerFault` when they are not there."""
+    if width_px * height_px > 4 * MAXIMUM_PIXELS:
+        raise WorkerFault(f"a frame of {width_px} x {height_px} pixels", code="MD-WRK-003")
+    size_bytes = width_px * height_px * pixel_bytes
+    if os.fstat(descriptor).st_size < size_bytes:
+        raise WorkerFault(f"the memory file holds fewer than {size_bytes} bytes", code="MD-WRK-003")
+    buffer = faces.frame_buffer(size_bytes, channel)
+    if os.preadv(descriptor, [buffer.data], 0) != size_bytes:
+        raise WorkerFault("the memory file could not be read whole", code="MD-WRK-003")
+    return buffer
+
+
 def frame_of(request: Mapping[str, Any], descriptor: int, faces: BorrowedFaces) -> Image:
     """Return the BGR frame that a request describes. Raises `WorkerFault` when its size is not plausible."""
     width, height = _whole(request, "width_px", 16384), _whole(request, "height_px", 16384)
-    if width * height > 4 * MAXIMUM_PIXELS:
-        raise WorkerFault(f"a frame of {width} x {height} pixels", code="MD-WRK-003")
-    size_bytes = width * height * _CHANNELS
-    if os.fstat(descriptor).st_size < size_bytes:
-        raise WorkerFault(f"the memory file holds fewer than {size_bytes} bytes", code="MD-WRK-003")
-    buffer = faces.frame_buffer(size_bytes)
-    if os.preadv(descriptor, [buffer.data], 0) != size_bytes:
-        raise WorkerFault("the memory file could not be read whole", code="MD-WRK-003")
-    return buffer.reshape(height, width, _CHANNELS)
+    return _copied(descriptor, width, height, _CHANNELS, faces).reshape(height, width, _CHANNELS)
+
+
+def beside_of(request: Mapping[str, Any], descriptors: Sequence[int], faces: BorrowedFaces) -> dict[str, NDArray[Any]]:
+    """Return the frames of other channels that come with a request, by name, one descriptor each. Raises `WorkerFault`."""
+    named = [name for name in BESIDE if name in request]
+    if len(named) != len(descriptors):
+        raise WorkerFault("a descriptor for each channel that is named, and no other", code="MD-WRK-003")
+    found: dict[str, NDArray[Any]] = {}
+    for name, descriptor in zip(named, descriptors, strict=True):
+        size, pixel = request[name], np.dtype(BESIDE[name])
+        if not isinstance(size, list) or len(size) != 2:
+            raise WorkerFault(f"{name} must be a width and a height", code="MD-WRK-003")
+        width, height = (_whole({name: side}, name, 16384) for side in size)
+        copied = _copied(descriptor, width, height, pixel.itemsize, faces, name)
+        found[name] = copied.view(pixel).reshape(height, width)
+    return found
 
 
 def _looked(
-    faces: BorrowedFaces, operation: str, request: Mapping[str, Any], descriptor: int
+    faces: BorrowedFaces, operation: str, request: Mapping[str, Any], descriptors: Sequence[int]
 ) -> tuple[Look, FaceComparison | None]:
-    transaction = _transaction(request)
+    transaction, descriptor = _transaction(request), descriptors[0]
     if operation == "probe":
-        t_mono_s = _time_s(request)
+        t_mono_s, beside = _time_s(request), beside_of(request, descriptors[1:], faces)
         camera = _camera(request)
-        return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s, camera)
+        return faces.of(transaction).take_frame(frame_of(request, descriptor, faces), t_mono_s, camera, beside=beside)
     size_bytes = _whole(request, "size_bytes", MAXIMUM_CONTENT_BYTES)
     held = faces.of(transaction)
     if operation == "reference":
@@ -141,12 +167,12 @@ def _answer(
             return Done(request_id, evaluation.answer(faces, _transaction(request), request))
         if operation not in {"reference", "picture", "probe", "sums"}:
             raise WorkerFault(f"there is no operation {operation!r}")
-        if len(descriptors) != 1:
+        if not descriptors or (len(descriptors) != 1 and operation != "probe"):
             raise WorkerFault("this request needs exactly one descriptor", code="MD-WRK-003")
         if operation == "sums":
             content = b"" if faces.site_cohort is None else faces.site_cohort.taken()
             return Done(request_id, {"sums_bytes": os.pwrite(descriptors[0], content, 0)})
-        look, comparison = _looked(faces, operation, request, descriptors[0])
+        look, comparison = _looked(faces, operation, request, descriptors)
         return Sampled(request_id, replace(look.sample, features=None), look.portrait_jpeg, comparison)
     except ModelsError as error:
         return Faulted(request_id, error.code, str(error))

@@ -1,7 +1,7 @@
 """What the agent and a worker say to each other over a SOCK_SEQPACKET pair, one message per packet.
 
 Request: JSON with `id`, `op`, `transaction`; for images one descriptor by SCM_RIGHTS: a memory file with an encoded image
-(`reference`, `picture`: size_bytes) or with BGR uint8 pixels (`probe`: width_px, height_px, t_mono_s, camera). `evaluate` (own_key, groups)
+(`reference`, `picture`: size_bytes) or with BGR uint8 pixels (`probe`: width_px, height_px, t_mono_s, camera; a further one for each channel of `BESIDE` that comes with it). `evaluate` (own_key, groups)
 and `forget` come without. `sums` comes with an empty memory file: the worker writes the sums of its site cohort there once they are due.
 Answer: length of the JSON (4 bytes, big-endian), the JSON, then the portrait JPEG. No feature of a face ever crosses.
 """
@@ -27,6 +27,8 @@ from models.results import (
 )
 
 LARGEST_REQUEST_BYTES = 4096
+BESIDE = {"infrared": "uint8", "depth": "uint16"}
+"""What may come with a probe, in this order: `[width_px, height_px]` in the request, and pixels of this kind in a file of their own."""
 LARGEST_ANSWER_BYTES = 163_840  # below the default send buffer of a Unix socket (212 992)
 _LENGTH = struct.Struct(">I")
 _LONGEST_DETAIL = 500

@@ -80,6 +80,27 @@ def _missing_pcsc() -> str:
     return next(filter(None, missing), "")
 
 
+def _missing_namespaces() -> str:
+    if os.geteuid() != 0:
+        return "only root may make a network namespace"
+    missing = [
+        _missing_program("unshare"),
+        _missing_program("ip", "/usr/sbin/ip"),
+        "" if _may_make_namespaces() else "this machine gives nobody a network of their own (CAP_SYS_ADMIN)",
+    ]
+    return next(filter(None, missing), "")
+
+
+def _missing_gstreamer() -> str:
+    looks = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst; Gst.init(None)"
+    looks += "; raise SystemExit(not all(map(Gst.ElementFactory.find, ('openh264enc', 'rtph264pay', 'multipartmux'))))"
+    python = Path("/usr/bin/python3")
+    is_there = (
+        python.exists() and not subprocess.run([python, "-c", looks], check=False, capture_output=True).returncode
+    )
+    return "" if is_there else "GStreamer with its RTSP server and its bindings for Debian's python3 is not installed"
+
+
 # The reason why a marked test cannot run here; empty when it can.
 OBSTACLES: dict[str, Callable[[], str]] = {
     "chromium": lambda: _missing_program("chromium", "/usr/bin/chromium"),
@@ -94,10 +115,13 @@ OBSTACLES: dict[str, Callable[[], str]] = {
         _missing_files(Path(sys.prefix) / "mrz-peer" / "bin", "python", remedy="`make mrz-peer` installs the peers")
         or _missing_program("tesseract")
     ),
+    "gstreamer": _missing_gstreamer,
     "espeak": lambda: (
         _missing_program("espeak-ng", "/usr/bin/espeak-ng") or _missing_program("aplay", "/usr/bin/aplay")
     ),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
+    "namespaces": _missing_namespaces,
+    "osdp": lambda: _missing_modules("osdp_sys", lock="requirements-osdp.lock, `make osdp-environment`"),
     "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),
 }
 

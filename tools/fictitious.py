@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from central_sync.centre.queries import AlarmRow, CentreQueries, GateStatus, RecordRow
+from central_sync.centre.telemetry import GateDevices
+from central_sync.presence import DeviceReading
+from gate_agent.web.device_messages import DeviceHistory, DeviceView
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
@@ -23,7 +26,6 @@ from gate_agent.web.lane_api_messages import (
     ComparedView,
     ComparisonView,
     CustomsTaskView,
-    DeviceView,
     DocumentView,
     GateSnapshot,
     ImageKind,
@@ -265,6 +267,22 @@ class FictitiousCentre(CentreQueries):
             for number, (name, online, backlog, stored) in enumerate(states)
         ]
 
+    def devices(self) -> dict[str, GateDevices]:
+        """Return the devices of one gate, its printer out of paper."""
+        kinds = ("document_reader", "chip_reader", "camera", "barrier", "power", "printer")
+        readings = [
+            DeviceReading(
+                name=kind.replace("_", "-"),
+                device_class=kind,
+                state="ready",
+                fault="DRV-PRN-001" if kind == "printer" else "",
+                since=self.moment - timedelta(hours=2),
+            )
+            for kind in kinds
+        ]
+        gate = "UTO/north-bridge/gate-1"
+        return {gate: GateDevices(gate, self.moment, readings)}
+
     def recent_records(self, limit: int = 50) -> list[RecordRow]:
         """Return six records."""
         rows = (
@@ -325,6 +343,10 @@ class FictitiousGate:
             remaining_s=25,
             cue=self._cue,
         )
+
+    def device_history(self, name: str) -> DeviceHistory | None:
+        """Return a device that was always well."""
+        return DeviceHistory(name=name, changes=[])
 
     def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
         """Return a drawn face."""

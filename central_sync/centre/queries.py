@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from central_sync import strict_json
 from central_sync.centre.presence import count_held
 from central_sync.centre.schema import ALARMS, LEDGER, PRESENCE, QUARANTINE, RECORDS
+from central_sync.centre.telemetry import GateDevices, newest
 from central_sync.topics import address_of
 
 
@@ -84,6 +85,10 @@ class CentreQueries:
                 self._status(connection, row)
                 for row in connection.execute(sa.select(PRESENCE).order_by(PRESENCE.c.gate)).all()
             ]
+
+    def devices(self) -> dict[str, GateDevices]:
+        """Return how each gate's devices are by the gate's name, as far as it told."""
+        return newest(self._engine)
 
     def recent_records(self, limit: int = 50) -> list[RecordRow]:
         """Return the records stored last, newest first."""

@@ -83,6 +83,15 @@ PRESENCE = sa.Table(
 )
 
 
+TELEMETRY = sa.Table(
+    "telemetry",
+    METADATA,
+    sa.Column("gate", sa.String(80), primary_key=True),
+    sa.Column("heard_at", sa.String(40), nullable=False),
+    sa.Column("devices", sa.Text, nullable=False),
+)
+
+
 def open_engine(database_url: str) -> sa.Engine:
     """Return an engine whose commits are durable, its tables made. SQLite gets WAL and `synchronous=FULL`."""
     engine = sa.create_engine(database_url)

@@ -13,6 +13,7 @@ import structlog
 
 from central_sync import topics
 from central_sync.bundles import KINDS, file_name
+from central_sync.centre import telemetry
 from central_sync.centre.directory import GateDirectory
 from central_sync.centre.ingest import Ingest
 from central_sync.centre.ledger import Ledger
@@ -22,7 +23,7 @@ from central_sync.centre.schema import open_engine
 from central_sync.commands import Command, sign_command
 from central_sync.errors import EnvelopeRefused, IdentityFault, LedgerFault, TransportFault
 from central_sync.identity import read_signing_key
-from central_sync.presence import Birth, CentreState, State, open_announcement, sign_announcement
+from central_sync.presence import Birth, CentreState, State, Telemetry, open_announcement, sign_announcement
 from central_sync.topics import GateAddress
 from central_sync.transports import Incoming, Publication, Transport
 from central_sync.transports.mqtt import MqttTransport, MqttVersion
@@ -154,6 +155,10 @@ class CentreService:
             state = open_announcement(State, message.payload, self._directory.key(address))
             _refuse_other(address, state.source)
             await asyncio.to_thread(self._presence.heard, state, self._now())
+        elif channel == "up/tel":
+            told = open_announcement(Telemetry, message.payload, self._directory.key(address))
+            _refuse_other(address, told.source)
+            await asyncio.to_thread(telemetry.note, self.engine, told, self._now())
 
     async def _born(self, address: GateAddress, wire: bytes) -> None:
         birth = open_announcement(Birth, wire, self._directory.key(address))

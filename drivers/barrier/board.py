@@ -5,9 +5,11 @@ from __future__ import annotations
 from drivers.barrier.doors import SimulatedDoors
 from drivers.barrier.errors import ModbusRefused
 from drivers.barrier.modbus import Function, Request, exception_pdu, parse_request, response_pdu
+from drivers.barrier.signals import LIGHTS
 from drivers.contracts import Door
 
 _DOORS = (Door.ENTRANCE, Door.EXIT)
+_ALARM_COIL, _ENABLED_COIL, _FIRST_LIGHT_COIL = 2, 3, 4
 HEARTBEAT_ADDRESS = 2
 WATCHDOG_ADDRESS = 3
 WATCHDOG_UNIT_S = 0.1
@@ -28,6 +30,7 @@ class DoorBoard:
         """
         self._gate = SimulatedDoors(transit_s=transit_s, open_s=open_s, watchdog_s=watchdog_s, takes_ttl=takes_ttl)
         self._heartbeat = 0
+        self._keeps_alarm = False
         self._lost_replies = 0
         self._lost_requests = 0
 
@@ -51,6 +54,11 @@ class DoorBoard:
         """Persons in the cell."""
         return self._gate.occupancy
 
+    @property
+    def lights(self) -> frozenset[str]:
+        """The lights that are on, and the sounder."""
+        return frozenset(name for name, is_on in self._gate.lights.items() if is_on)
+
     def is_released(self, door: Door) -> bool:
         """Tell whether the door is unlocked now."""
         return self._gate.doors[door].is_released
@@ -63,6 +71,14 @@ class DoorBoard:
         """Let people leave the cell through the exit; False when it is locked."""
         return self._gate.walk(Door.EXIT, persons)
 
+    def walk_back(self, door: Door) -> None:
+        """Pass against the direction, as somebody does who comes in through the exit while it is open."""
+        self._gate.doors[door].back_passages += 1
+
+    def slip_through(self, door: Door, persons: int = 1) -> None:
+        """Pass behind somebody, or over the door: it counts, and moves no contact."""
+        self._gate.passed(door, persons)
+
     def set_occupancy(self, persons: int) -> None:
         """Set what the occupancy sensor sees."""
         self._gate.occupancy = persons
@@ -71,9 +87,26 @@ class DoorBoard:
         """Close or open the fire contact; the hardware opens both doors by itself."""
         self._gate.fire(on=on)
 
+    def emergency_stop(self, on: bool = True) -> None:
+        """Press or let go the emergency stop: the drives lose their power, and every release ends."""
+        self._gate.emergency_stop(on=on)
+
     def tamper(self, on: bool = True) -> None:
         """Close or open the tamper contact."""
         self._gate.is_tampered = on
+
+    def keeps_open(self, on: bool = True) -> None:
+        """Stay unlocked after a passage until the time to live is over, as some boards do."""
+        self._gate.keeps_open = on
+
+    def watchdog_off(self) -> None:
+        """Go on without anybody who commands, as a board whose watchdog was never enabled."""
+        self._gate.has_watchdog = False
+
+    def fire_watchdog(self, keeps_alarm: bool = False) -> None:
+        """Go into the safe state as if nobody had spoken; `keeps_alarm`: nobody can clear the alarm over the wire."""
+        self._keeps_alarm = keeps_alarm
+        self._gate.safe_state()
 
     def lose_replies(self, count: int) -> None:
         """Carry out the next release commands without answering them."""
@@ -96,7 +129,8 @@ class DoorBoard:
         self._gate.client_spoke()
         try:
             request = parse_request(pdu)
-            is_pulse = request.function is Function.WRITE_COIL and request.values[0] == 1
+            is_release = request.function is Function.WRITE_COIL and request.address < len(_DOORS)
+            is_pulse = is_release and request.values[0] == 1
             if is_pulse and self._lost_requests:
                 self._lost_requests -= 1
                 return None
@@ -111,16 +145,20 @@ class DoorBoard:
     def _execute(self, request: Request) -> tuple[int, ...]:
         function = request.function
         if function in {Function.WRITE_COIL, Function.WRITE_COILS}:
-            self._addresses(request, len(_DOORS))
+            self._addresses(request, _FIRST_LIGHT_COIL + len(LIGHTS))
             for offset, value in enumerate(request.values):
-                self._write_coil(request, _DOORS[request.address + offset], value)
+                self._write_coil(request, request.address + offset, value)
             return ()
         if function in {Function.WRITE_REGISTER, Function.WRITE_REGISTERS}:
             self._addresses(request, WATCHDOG_ADDRESS + 1)
             for offset, value in enumerate(request.values):
                 self._write_register(request.address + offset, value)
             return ()
-        table = self._table(function)
+        return self.read(request)
+
+    def read(self, request: Request) -> tuple[int, ...]:
+        """Return what a read finds. Raises `ModbusRefused` for an address that is not there."""
+        table = self._table(request.function)
         self._addresses(request, len(table))
         return table[request.address : request.address + request.count]
 
@@ -129,10 +167,16 @@ class DoorBoard:
         if request.address + max(request.count, len(request.values)) > size:
             raise ModbusRefused(request.function, 2)
 
-    def _write_coil(self, request: Request, door: Door, value: int) -> None:
-        if not value:
-            self._gate.end_release(door)
-        elif not self._gate.release(door):
+    def _write_coil(self, request: Request, address: int, value: int) -> None:
+        if address >= _FIRST_LIGHT_COIL:
+            self._gate.lights[LIGHTS[address - _FIRST_LIGHT_COIL]] = bool(value)
+        elif address == _ENABLED_COIL:
+            raise ModbusRefused(request.function, 2)
+        elif address == _ALARM_COIL:
+            self._gate.has_fired = self._gate.has_fired and (bool(value) or self._keeps_alarm)
+        elif not value:
+            self._gate.end_release(_DOORS[address])
+        elif not self._gate.release(_DOORS[address]):
             raise ModbusRefused(request.function, 3)
 
     def _write_register(self, address: int, value: int) -> None:
@@ -146,9 +190,16 @@ class DoorBoard:
     def _table(self, function: Function) -> tuple[int, ...]:
         entrance, exit_door = (self._gate.doors[door] for door in _DOORS)
         if function is Function.READ_COILS:
-            return (int(entrance.is_released), int(exit_door.is_released))
+            coils = (entrance.is_released, exit_door.is_released, self._gate.has_fired, self._gate.has_watchdog)
+            return tuple(int(coil) for coil in (*coils, *self._gate.lights.values()))
         if function is Function.READ_DISCRETE_INPUTS:
-            flags = (entrance.is_open, exit_door.is_open, self._gate.is_fire, self._gate.is_tampered)
+            flags = (
+                entrance.is_open,
+                exit_door.is_open,
+                self._gate.is_fire,
+                self._gate.is_tampered,
+                self._gate.is_stopped,
+            )
             return tuple(int(flag) for flag in flags)
         if function is Function.READ_HOLDING_REGISTERS:
             watchdog = round(self._gate.watchdog_s / WATCHDOG_UNIT_S)
@@ -159,4 +210,6 @@ class DoorBoard:
             exit_door.passages,
             entrance.releases,
             exit_door.releases,
+            entrance.back_passages,
+            exit_door.back_passages,
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from drivers.barrier.signals import LIGHTS
 from drivers.contracts import Door
 
 
@@ -17,6 +18,7 @@ class DoorState:
     is_released: bool = False
     is_open: bool = False
     passages: int = 0
+    back_passages: int = 0
     releases: int = 0
     timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
@@ -31,10 +33,15 @@ class SimulatedDoors:
         self._open_s = open_s
         self.watchdog_s = watchdog_s
         self._watchdog: asyncio.TimerHandle | None = None
+        self.has_watchdog = True
+        self.has_fired = False
+        self.lights: dict[str, bool] = dict.fromkeys(LIGHTS, False)
+        self.keeps_open = False
         self.doors = {Door.ENTRANCE: DoorState(), Door.EXIT: DoorState()}
         self.occupancy = 0
         self.is_fire = False
         self.is_tampered = False
+        self.is_stopped = False
         self.is_safe = True
         self.released_log: list[tuple[Door, float]] = []
 
@@ -46,8 +53,11 @@ class SimulatedDoors:
         self._watchdog = asyncio.get_running_loop().call_later(self.watchdog_s, self.safe_state)
 
     def safe_state(self) -> None:
-        """End every release: nobody commands the gate any more."""
-        self.is_safe = True
+        """End every release: nobody commands the gate any more. Nothing without a watchdog."""
+        if not self.has_watchdog:
+            return
+        self.is_safe = self.has_fired = True
+        self.lights = dict.fromkeys(LIGHTS, False)
         for door in self.doors:
             self.end_release(door)
 
@@ -74,12 +84,12 @@ class SimulatedDoors:
     def walk(self, door: Door, persons: int) -> bool:
         """Let people pass; False when the door is locked. It opens at once, counts after the transit and closes by itself."""
         state = self.doors[door]
-        if not (state.is_released or self.is_fire):
+        if not (state.is_released or self.is_fire) or self.is_stopped:
             return False
         state.is_open = True
-        if self._takes_ttl:
+        if self._takes_ttl and not self.keeps_open:
             self.end_release(door)
-        self._timer(state, "transit", self._transit_s, lambda: self._passed(door, persons))
+        self._timer(state, "transit", self._transit_s, lambda: self.passed(door, persons))
         self._timer(state, "open", max(self._open_s, self._transit_s), lambda: self._close(door))
         return True
 
@@ -95,6 +105,13 @@ class SimulatedDoors:
         for state in self.doors.values():
             state.is_open = on
 
+    def emergency_stop(self, *, on: bool) -> None:
+        """Stop the drives: no door is released while the button is pressed."""
+        self.is_stopped = on
+        if on:
+            for door in self.doors:
+                self.end_release(door)
+
     def stop(self) -> None:
         """Cancel every timer."""
         for state in self.doors.values():
@@ -104,7 +121,8 @@ class SimulatedDoors:
         if self._watchdog is not None:
             self._watchdog.cancel()
 
-    def _passed(self, door: Door, persons: int) -> None:
+    def passed(self, door: Door, persons: int) -> None:
+        """Count people who passed."""
         state = self.doors[door]
         state.passages = (state.passages + persons) % 0x10000
         inwards = persons if door is Door.ENTRANCE else -persons

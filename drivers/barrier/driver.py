@@ -1,7 +1,7 @@
 """`modbus_barrier`, `modbus_rtu_barrier`: doors behind a Modbus box.
 
-A release has a time to live that the box itself ends, or, on a box of plain outputs, the software, and the box's watchdog when the software
-is gone; there is no command to hold closed. A lost reply is not a lost release: after one, outputs and counters are read back, and a second
+A release is good for a number of passages and has a time to live, which the box itself ends, or, on a box of plain outputs, the software,
+and the box's watchdog when the software is gone; there is no command to hold closed. A lost reply is not a lost release: after one, outputs and counters are read back, and a second
 pulse is sent only when they prove that the first was never made.
 """
 
@@ -11,112 +11,39 @@ import asyncio
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Self
 
 import structlog
-from pydantic import Field, PrivateAttr, model_validator
 
-from drivers.barrier.board_maps import GENERIC, read_map
+from drivers.barrier.board_health import BoardHealth
+from drivers.barrier.box_options import BoxOptions, ModbusBarrierOptions, ModbusRtuBarrierOptions
 from drivers.barrier.door_watch import DoorWatch
 from drivers.barrier.errors import (
+    LockedDown,
     ModbusFault,
     ModbusNoReply,
     ModbusRefused,
     ReleaseNotMade,
     ReleaseUndetermined,
-    WatchdogNotSet,
 )
+from drivers.barrier.lights import light_requests
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
-from drivers.barrier.modbus_rtu import UNIT_LIMIT
-from drivers.barrier.release_ends import ReleaseEnds
+from drivers.barrier.permits import COUNT_LIMIT, Due, Permits
 from drivers.barrier.signals import (
-    TTL_UNIT_S,
     DoorPoints,
     Point,
     ProcessImage,
-    SignalTable,
     door_points,
     poll_plan,
 )
 from drivers.bus import shared_bus
-from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
+from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, GateSignal, Unsupported
 from drivers.errors import DriverFault, LinkFault, NotReady
 from drivers.link import TcpPeer
-from drivers.options import SerialOptions, TimingOptions
 from drivers.supervisor import LinkSource, SupervisedDriver
 
 LOG = structlog.get_logger()
 RETRY_PAUSE_S = 0.02
-
-
-class BoxOptions(TimingOptions):
-    """What every Modbus box of doors has, whatever line leads to it."""
-
-    unit: int = Field(1, ge=0, le=255, description="Modbus unit behind that address.")
-    is_shared: bool = Field(
-        default=False, description="Other devices of this process use the same address: one connection, one lock."
-    )
-    poll_ms: int = Field(30, ge=5, le=1000, description="Pause between the starts of two polls of the inputs.")
-    reply_timeout_s: float = Field(0.25, gt=0, le=5, description="Longest wait for one reply.")
-    confirm_timeout_s: float = Field(
-        1.5, gt=0, le=10, description="Longest time to read back a release whose reply was lost."
-    )
-    heartbeat_s: float = Field(
-        1.0, gt=0, le=60, description="Interval of the heartbeat that keeps the box's watchdog content."
-    )
-    quiet_s: float = Field(0.0, ge=0, le=3600, description="Not used: polling is the sign of life.")
-    dead_s: float = Field(1.0, gt=0, le=60, description="Silence after which the box counts as dead.")
-    reconnect_limit_s: float = Field(2.0, gt=0, le=60, description="Longest pause between two attempts to connect.")
-    map: str = Field(
-        GENERIC,
-        description="Map of the board: `generic`, `moxa_iologik_e1200`, `advantech_adam_6000`, or the path of a TOML file.",
-    )
-    table: SignalTable | None = Field(
-        None, description="Instead of a map: signals by name (function, address, bit, invert), as such a file has them."
-    )
-    board_watchdog_s: float | None = Field(
-        None,
-        gt=0,
-        le=60,
-        description="Silence after which the board drops its outputs, as set on the board. Needed when its map has neither `exit_ttl` nor a watchdog register.",
-    )
-    _signals: SignalTable = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _has_signals(self) -> Self:
-        if self.table is not None and self.map != GENERIC:
-            raise ValueError("map and table: only one of the two")
-        self._signals = self.table or read_map(self.map)
-        if not self._signals.takes_ttl and self._signals.watchdog is None and self.board_watchdog_s is None:
-            raise ValueError(
-                "the board takes no time to live, so its own watchdog must end a release when the software is gone: set it on the"
-                " board and tell its time as board_watchdog_s"
-            )
-        return self
-
-    def signals(self) -> SignalTable:
-        """Return the signals of the map or the table."""
-        return self._signals
-
-
-class ModbusBarrierOptions(BoxOptions):
-    """Options of `modbus_barrier`."""
-
-    host: str = Field(min_length=1, description="Address of the box.")
-    port: int = Field(502, ge=1, le=65_535, description="TCP port of the box.")
-
-
-class ModbusRtuBarrierOptions(BoxOptions, SerialOptions):
-    """Options of `modbus_rtu_barrier`. Devices that share a line have the same line settings."""
-
-    unit: int = Field(1, ge=1, le=UNIT_LIMIT, description="Modbus unit on the line.")
-    baud: int = Field(19_200, ge=300, le=4_000_000, description="Bits per second.")
-    parity: str = Field(
-        "E",
-        pattern="^[NEOMS]$",
-        description="Parity: N, E, O, M or S. Boxes leave the factory with E or N; a pty takes N only.",
-    )
 
 
 class ModbusBarrier(SupervisedDriver):
@@ -139,14 +66,22 @@ class ModbusBarrier(SupervisedDriver):
         self._options = options
         self._signals = options.signals()
         self._doors = door_points(self._signals)
-        self._ends = ReleaseEnds(self._doors)
+        self._permits = Permits(self._doors)
         self._watch = DoorWatch(self._doors)
-        self.capabilities = frozenset(door.value for door in self._doors)
+        has_lights = bool(light_requests(self._signals, GateSignal.CLOSED))
+        self.capabilities = frozenset({*(door.value for door in self._doors), *(("signal",) if has_lights else ())})
+        self._shown = GateSignal.CLOSED
+        self._has_shown = not has_lights
+        self._showing = asyncio.Lock()
+        self._lit: dict[int, tuple[int, ...]] = {}  # what was written since the board was reached
         self._plan = poll_plan(self._signals)
         self._client = ModbusClient(options.unit, options.reply_timeout_s, wire, self._watch.asked)
         self._image = ProcessImage(self._signals)
+        self._health = BoardHealth(name, self._signals, self._image, self._ask)
         self._reported: BarrierInputs | None = None
+        self._is_fit = asyncio.Event()  # the board was looked at since it was reached
         self._releasing = asyncio.Lock()
+        self._is_locked_down = False
         self._bus = shared_bus(address, peer) if options.is_shared else None
         self._source: LinkSource = self._bus.seat() if self._bus is not None else peer
 
@@ -157,10 +92,17 @@ class ModbusBarrier(SupervisedDriver):
 
     def opened(self) -> None:
         """Forget what the last connection knew; the inputs are reported anew."""
+        self._is_fit.clear()
+        self._lit.clear()
         self._client.reset()
         self._image.clear()
         self._watch.opened()
         self._reported = None
+
+    def declare_ready(self) -> None:
+        """Report READY once the board was found fit to be released; on a tape, which was, with the first answer."""
+        if self._link is None or self._is_fit.is_set():
+            super().declare_ready()
 
     def sent(self, chunk: bytes) -> None:
         """Learn the questions of a tape."""
@@ -181,53 +123,74 @@ class ModbusBarrier(SupervisedDriver):
         return bool(answers)
 
     def _judged(self, t_mono_s: float) -> BarrierInputs | None:
-        """Return the inputs; a door that nobody released counts as tampering with the barrier."""
+        """Return the inputs with what no release of ours explains."""
         inputs = self._image.inputs()
         if inputs is None:
             return None
-        before = self._watch.forced
-        for door in self._watch.judge(inputs, t_mono_s) - before:
-            LOG.warning("door_opened_without_release", device=self.name, door=door.value)
-        return replace(inputs, tamper=True) if self._watch.forced else inputs
+        before = self._watch.at(t_mono_s)
+        irregularities = self._watch.judge(inputs, t_mono_s)
+        for kind in irregularities:
+            if kind not in before:
+                LOG.warning("gate_irregularity", device=self.name, kind=kind.value)
+        return replace(inputs, irregularities=irregularities)
 
     async def converse(self) -> None:
         """Poll without overlap and keep the watchdog content. A box that refuses ends the connection; silence is the supervisor's."""
         loop = asyncio.get_running_loop()
-        next_poll_s = next_beat_s = loop.time()
+        next_poll_s = next_beat_s = next_look_s = loop.time()
         beats = 0
         heartbeat = self._signals.points.get("heartbeat")
-        await self._set_watchdog()
-        self._ends.connected()
+        await self._health.begin()
+        self._is_fit.set()
+        self._has_shown = "signal" not in self.capabilities  # the board may have come up dark
+        self._permits.connected()
         while True:
             with suppress(ModbusNoReply):
-                await self._end_due()
+                await self._serve_permits()
                 if heartbeat is not None and loop.time() >= next_beat_s:
                     next_beat_s = loop.time() + self._options.heartbeat_s
                     beats = (beats + 1) % 0x10000
                     await self._write(heartbeat, beats)
+                if loop.time() >= next_look_s:
+                    next_look_s = loop.time() + self._options.heartbeat_s
+                    await self._health.look()
                 await self._poll()
+                if not self._has_shown:
+                    await self._show()
             next_poll_s = max(next_poll_s + self._options.poll_ms / 1000, loop.time())
             await asyncio.sleep(next_poll_s - loop.time())
 
     # ---- commands
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Unlock one door for one passage within `ttl_s`, rounded down to 100 ms; returns when the box confirmed it.
+    async def release(self, direction: Door, count: int, ttl_s: float) -> None:
+        """Unlock one door for `count` passages within `ttl_s`, rounded down to the board's unit; returns when the box confirmed it.
 
-        Raises `Unsupported` (no such door), `ReleaseNotMade` (certainly not released) or `ReleaseUndetermined`.
+        Raises `Unsupported` (no such door), `ReleaseNotMade` (certainly not released; `LockedDown` in a lockdown) or
+        `ReleaseUndetermined`.
         """
-        points = self._doors.get(door)
+        points = self._doors.get(direction)
         if points is None:
-            raise Unsupported(f"{self.name} has no {door.value} door")
-        ttl_units = int(ttl_s / TTL_UNIT_S + 1e-6)
+            raise Unsupported(f"{self.name} has no {direction.value} door")
+        ttl_units = int(ttl_s / points.ttl_unit_s + 1e-6)
         if not 1 <= ttl_units <= 0xFFFF:
             raise ReleaseNotMade(f"a time to live of {ttl_s} s cannot be set")
+        if not 1 <= count <= COUNT_LIMIT:
+            raise ReleaseNotMade(f"a release for {count} passages cannot be made")
+        if count > 1 and points.passages is None:
+            raise ReleaseNotMade(f"{self.name} cannot count passages through the {direction.value}")
         async with self._releasing:  # two releases at once would mix up their times to live
-            if not (await self._pulse(door, points, ttl_units) or await self._pulse(door, points, ttl_units)):
-                raise ReleaseNotMade(f"{self.name} did not take the release of the {door.value}, twice")
+            self._refuse_in_lockdown()
+            await self._wait_until_fit()
+            pulse = (direction, points, ttl_units, count)
+            if not (await self._pulse(*pulse) or await self._pulse(*pulse)):
+                raise ReleaseNotMade(f"{self.name} did not take the release of the {direction.value}, twice")
+            if self._is_locked_down:  # ordered while the pulse was on its way
+                await self.end_releases()
+                self._refuse_in_lockdown()
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End every running release at once. Both doors are tried, twice each; raises the first fault that remains."""
+        self._permits.revoke()  # what fails here is tried again with every poll
         faults: list[DriverFault] = []
         for points in self._doors.values():
             off = points.release.invert
@@ -241,13 +204,52 @@ class ModbusBarrier(SupervisedDriver):
         if faults:
             raise faults[0]
 
+    async def lockdown(self) -> None:
+        """End every running release and refuse new ones until `lift_lockdown`; raises what `end_releases` does, and refuses all the same."""
+        self._is_locked_down = True
+        await self.end_releases()
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
+        self._is_locked_down = False
+
+    async def _wait_until_fit(self) -> None:
+        """Let a board that was just reached be looked at first."""
+        if self._link is None:
+            return  # the release says so itself
+        try:
+            async with asyncio.timeout(self._options.confirm_timeout_s):
+                await self._is_fit.wait()
+        except TimeoutError:
+            raise ReleaseNotMade(f"{self.name} was not found fit in time") from None
+
+    def _refuse_in_lockdown(self) -> None:
+        if self._is_locked_down:
+            raise LockedDown(f"{self.name}: a lockdown is in force")
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this; what cannot be told now is told as soon as the box is there. Raises `Unsupported` without any."""
+        if "signal" not in self.capabilities:
+            raise Unsupported(f"{self.name} has neither lights nor sounder")
+        self._shown, self._has_shown = signal, False
+        await self._show()
+
+    async def _show(self) -> None:
+        async with self._showing:  # two at once would mix up their lights
+            shown = self._shown
+            for request in light_requests(self._signals, shown):
+                if self._lit.get(request.address) != request.values:
+                    await self._ask(request)
+                    self._lit[request.address] = request.values
+            self._has_shown = self._shown is shown
+
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they are now. Raises `NotReady`, `ModbusFault` or a link fault."""
         await self._poll()
         inputs = self._image.inputs()
         if inputs is None:
             raise NotReady(f"{self.name} did not give all inputs")
-        return replace(inputs, tamper=True) if self._watch.forced else inputs
+        return replace(inputs, irregularities=self._watch.at(self.clock.monotonic_s()))
 
     # ---- exchanges
 
@@ -257,23 +259,25 @@ class ModbusBarrier(SupervisedDriver):
     async def _write(self, point: Point, value: int) -> None:
         await self._ask(Request(point.function, point.address, values=(value,)))
 
-    async def _set_watchdog(self) -> None:
-        """Write the watchdog register where the map names one, and read it back. Raises `WatchdogNotSet`."""
-        register = self._signals.watchdog
-        if register is None:
-            return
-        with suppress(ModbusNoReply):  # what it holds decides
-            await self._ask(Request(Function.WRITE_REGISTER, register.address, values=(register.value,)))
-        (held,) = await self._ask(Request(Function.READ_HOLDING_REGISTERS, register.address))
-        if held != register.value:
-            raise WatchdogNotSet(f"{self.name}: register {register.address} holds {held} instead of {register.value}")
-
-    async def _end_due(self) -> None:
-        """End the releases that are over, on a board that does not."""
-        for door, end in self._ends.due(asyncio.get_running_loop().time(), self._passages):
-            release = self._doors[door].release
-            await self._write(release, int(release.invert))
-            self._ends.ended(door, end)
+    async def _serve_permits(self) -> None:
+        """End the releases that are over, and release the next passage of those that are good for several."""
+        loop = asyncio.get_running_loop()
+        for door, due, permit in self._permits.due(loop.time(), self._passages):
+            async with self._releasing:
+                if not self._permits.is_running(door, permit):
+                    continue  # a later release took its place meanwhile
+                points = self._doors[door]
+                if due is Due.END:
+                    await self._write(points.release, int(points.release.invert))
+                    self._permits.ended(door, permit)
+                    continue
+                ttl_units = int(self._permits.left_s(permit, loop.time()) / points.ttl_unit_s)
+                if ttl_units < 1:
+                    continue
+                try:
+                    await self._pulse(door, points, ttl_units)
+                except (ReleaseNotMade, ReleaseUndetermined) as fault:
+                    LOG.warning("passage_not_released", device=self.name, door=door.value, code=fault.code)
 
     def _passages(self, door: Door) -> int | None:
         point = self._doors[door].passages
@@ -283,11 +287,15 @@ class ModbusBarrier(SupervisedDriver):
         for request in self._plan:
             await self._ask(request)
 
-    async def _pulse(self, door: Door, points: DoorPoints, ttl_units: int) -> bool:
-        """Release once; False when it is proven that the door was not released and may be tried again."""
+    async def _pulse(self, door: Door, points: DoorPoints, ttl_units: int, count: int = 0) -> bool:
+        """Release once; False when it is proven that the door was not released and may be tried again.
+
+        `count` begins a release for so many passages; 0 goes on with the one that runs.
+        """
         before = await self._prepare(points, ttl_units)
-        expires_s = asyncio.get_running_loop().time() + ttl_units * TTL_UNIT_S
-        self._ends.begin(door, expires_s, before[0] if points.passages is not None else None)
+        expires_s = asyncio.get_running_loop().time() + ttl_units * points.ttl_unit_s
+        if count:
+            self._permits.begin(door, count, expires_s, before[0] if points.passages is not None else None)
         try:
             await self._write(points.release, 1 ^ points.release.invert)
         except NotReady as fault:

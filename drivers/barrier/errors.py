@@ -7,7 +7,10 @@ DriverFault
 │   └── ModbusMismatch     DRV-MOD-003  the answer does not fit the question
 ├── ReleaseNotMade         DRV-BAR-001  the door was certainly not released
 ├── ReleaseUndetermined    DRV-BAR-002  nobody knows whether the door was released
-└── WatchdogNotSet         DRV-BAR-003  the board's watchdog does not hold what was written
+├── WatchdogNotSet         DRV-BAR-003  the board's watchdog does not hold what was written
+├── LockedDown             DRV-BAR-004  a lockdown is in force
+├── WatchdogFired          DRV-BAR-005  the board's watchdog holds its outputs in their safe state
+└── WatchdogOff            DRV-BAR-006  the board's watchdog is not enabled
 """
 
 from __future__ import annotations
@@ -79,3 +82,24 @@ class WatchdogNotSet(DriverFault):
 
     code = "DRV-BAR-003"
     remedy = "Check the watchdog register of the map against the board's manual."
+
+
+class LockedDown(ReleaseNotMade):
+    """A lockdown is in force: nothing was released, and nothing will be until it is lifted."""
+
+    code = "DRV-BAR-004"
+    remedy = "A supervisor ends the lockdown by resuming the lane."
+
+
+class WatchdogFired(DriverFault):
+    """The board says that its watchdog has fired, or that its outputs are in their safe state: it would not obey a release."""
+
+    code = "DRV-BAR-005"
+    remedy = "Look at the line between gate and board; clear the watchdog's alarm on the board when it does not go by itself."
+
+
+class WatchdogOff(DriverFault):
+    """The board says that its watchdog is not enabled: nothing would end a release when the software is gone, so none is made."""
+
+    code = "DRV-BAR-006"
+    remedy = "Enable the board's watchdog with its tool, with the outputs off as the safe state."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,10 +12,19 @@ from drivers.barrier.modbus import BITS_LIMIT, REGISTERS_LIMIT, Function, Reques
 from drivers.contracts import BarrierInputs, Door
 from drivers.options import Options
 
-TTL_UNIT_S = 0.1  # of the registers that take a time to live
-FLAGS = ("entrance_open", "exit_open", "fire", "tamper")
-NUMBERS = ("occupancy", "entrance_passages", "exit_passages", "entrance_releases", "exit_releases")
-OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat")
+FLAGS = ("entrance_open", "exit_open", "fire", "tamper", "emergency_stop")
+HEALTH = ("watchdog_alarm", "watchdog_enabled", "entrance_safe", "exit_safe")
+NUMBERS = (
+    "occupancy",
+    "entrance_passages",
+    "exit_passages",
+    "entrance_back_passages",
+    "exit_back_passages",
+    "entrance_releases",
+    "exit_releases",
+)
+LIGHTS = ("entrance_green", "entrance_red", "exit_green", "exit_red", "sounder")
+OUTPUTS = ("entrance_release", "exit_release", "entrance_ttl", "exit_ttl", "heartbeat", *LIGHTS)
 _CONTACTS = {Function.READ_COILS, Function.READ_DISCRETE_INPUTS}
 NEEDED = ("exit_release", "exit_open", "exit_passages")
 
@@ -24,6 +33,7 @@ SignalName = Literal[
     "exit_open",
     "fire",
     "tamper",
+    "emergency_stop",
     "occupancy",
     "entrance_passages",
     "exit_passages",
@@ -34,6 +44,17 @@ SignalName = Literal[
     "entrance_ttl",
     "exit_ttl",
     "heartbeat",
+    "watchdog_alarm",
+    "watchdog_enabled",
+    "entrance_safe",
+    "exit_safe",
+    "entrance_back_passages",
+    "exit_back_passages",
+    "entrance_green",
+    "entrance_red",
+    "exit_green",
+    "exit_red",
+    "sounder",
 ]
 
 
@@ -61,6 +82,12 @@ class SignalTable(Options):
     board: str = Field("", description="Name of the board.")
     source: str = Field("", description="Where the addresses are from.")
     watchdog: WatchdogRegister | None = Field(None, description="Register of the board's watchdog.")
+    ttl_unit_ms: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        description="Unit of the registers that take a time to live, such as the width of a board's pulse outputs.",
+    )
     points: dict[SignalName, Point] = Field(description="Signals by name.")
 
     @property
@@ -83,8 +110,8 @@ class SignalTable(Options):
 
 
 def _check_point(name: SignalName, point: Point) -> None:
-    writes = {Function.WRITE_COIL} if name.endswith("_release") else {Function.WRITE_REGISTER}
-    reads = {Function(number) for number in ((1, 2, 3, 4) if name in (*FLAGS, "occupancy") else (3, 4))}
+    writes = {Function.WRITE_COIL} if name.endswith("_release") or name in LIGHTS else {Function.WRITE_REGISTER}
+    reads = {Function(number) for number in ((1, 2, 3, 4) if name in (*FLAGS, *HEALTH, "occupancy") else (3, 4))}
     allowed = writes if name in OUTPUTS else reads
     if point.function not in allowed:
         raise ValueError(f"{name} uses one of the functions {sorted(int(function) for function in allowed)}")
@@ -92,7 +119,7 @@ def _check_point(name: SignalName, point: Point) -> None:
     if name == "occupancy":  # a number of persons, or a contact that says somebody is there
         is_wrong = point.bit is not None and not is_register
     else:
-        is_wrong = (name in FLAGS and is_register) is (point.bit is None)
+        is_wrong = (name in {*FLAGS, *HEALTH} and is_register) is (point.bit is None)
     if is_wrong:
         raise ValueError(f"{name}: a flag inside a register needs its bit, everything else has none")
 
@@ -105,6 +132,7 @@ class DoorPoints:
     ttl: Point | None
     passages: Point | None
     releases: Point | None
+    ttl_unit_s: float = 0.1
 
 
 def door_points(table: SignalTable) -> Mapping[Door, DoorPoints]:
@@ -115,7 +143,9 @@ def door_points(table: SignalTable) -> Mapping[Door, DoorPoints]:
         (Door.EXIT, "exit_release", "exit_ttl", "exit_passages", "exit_releases"),
     )
     return {
-        door: DoorPoints(points[release], points.get(ttl), points.get(passages), points.get(releases))
+        door: DoorPoints(
+            points[release], points.get(ttl), points.get(passages), points.get(releases), table.ttl_unit_ms / 1000
+        )
         for door, release, ttl, passages, releases in names
         if release in points
     }
@@ -123,6 +153,15 @@ def door_points(table: SignalTable) -> Mapping[Door, DoorPoints]:
 
 def poll_plan(table: SignalTable) -> tuple[Request, ...]:
     """Return the reads that cover all inputs, neighbouring addresses in one block, always in the same order."""
+    return _reads(table, {name for name in table.points if name not in {*OUTPUTS, *HEALTH}})
+
+
+def health_plan(table: SignalTable) -> tuple[Request, ...]:
+    """Return the reads that tell how the board itself is; empty when the map names nothing of that."""
+    return _reads(table, {name for name in table.points if name in HEALTH})
+
+
+def _reads(table: SignalTable, names: Collection[SignalName]) -> tuple[Request, ...]:
     requests = []
     for function in (
         Function.READ_COILS,
@@ -131,11 +170,7 @@ def poll_plan(table: SignalTable) -> tuple[Request, ...]:
         Function.READ_INPUT_REGISTERS,
     ):
         addresses = sorted(
-            {
-                point.address
-                for name, point in table.points.items()
-                if name not in OUTPUTS and point.function is function
-            }
+            {point.address for name, point in table.points.items() if name in names and point.function is function}
         )
         requests += _blocks(function, addresses)
     return tuple(requests)
@@ -172,17 +207,23 @@ class ProcessImage:
         """Return a value, None when it was not read yet."""
         return self._values.get((point.function, point.address))
 
+    def flag(self, name: SignalName) -> bool | None:
+        """Return a flag, None when the map does not name it or it was not read yet."""
+        point = self._points.get(name)
+        value = None if point is None else self.number(point)
+        return None if point is None or value is None else bool(_flag(point, value))
+
     def inputs(self) -> BarrierInputs | None:
         """Return all inputs; signals that the table does not wire are false or zero. None until everything wired was read."""
         read: dict[str, int] = dict.fromkeys((*FLAGS, *NUMBERS), 0)
         for name, point in self._points.items():
-            if name in OUTPUTS:
+            if name in OUTPUTS or name in HEALTH:
                 continue
             value = self.number(point)
             if value is None:
                 return None
             if name in FLAGS or point.bit is not None or point.function in _CONTACTS:
-                value = value >> (point.bit or 0) & 1 ^ point.invert
+                value = _flag(point, value)
             read[name] = value
         return BarrierInputs(
             entrance_open=bool(read["entrance_open"]),
@@ -192,4 +233,11 @@ class ProcessImage:
             exit_passages=read["exit_passages"],
             fire=bool(read["fire"]),
             tamper=bool(read["tamper"]),
+            emergency_stop=bool(read["emergency_stop"]),
+            entrance_back_passages=read["entrance_back_passages"],
+            exit_back_passages=read["exit_back_passages"],
         )
+
+
+def _flag(point: Point, value: int) -> int:
+    return value >> (point.bit or 0) & 1 ^ point.invert

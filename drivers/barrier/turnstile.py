@@ -1,7 +1,8 @@
 """`turnstile_serial`: a turnstile on a serial line. It ends every release by itself, after one passage or its own waiting time.
 
 Only the frame and one command are published (`turnstile_codec`). What else the turnstile understands and tells is a site's to write down from the
-manual: without a confirmation, a passage, a sign of life and a command that locks, the options are refused. A release is never sent twice.
+manual: without a confirmation, a passage, a sign of life and a command that locks, the options are refused. A release is never sent twice;
+one that is good for several passages is sent again after each passage.
 """
 
 from __future__ import annotations
@@ -15,10 +16,21 @@ import structlog
 from pydantic import Field, model_validator
 
 from drivers.barrier.door_watch import SLACK_S
-from drivers.barrier.errors import ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
+from drivers.barrier.irregularities import Irregularities
+from drivers.barrier.permits import COUNT_LIMIT
 from drivers.barrier.turnstile_codec import COMMAND_LIMIT_BYTES, Command, TurnstileCodec
 from drivers.codec import BadFrame
-from drivers.contracts import BarrierInputs, Clock, DeviceClass, Door, EventSink, Unsupported
+from drivers.contracts import (
+    BarrierInputs,
+    Clock,
+    DeviceClass,
+    Door,
+    EventSink,
+    GateSignal,
+    Irregularity,
+    Unsupported,
+)
 from drivers.dialogue import Dialogue
 from drivers.errors import DeviceRefused, DeviceSilent, DriverFault, LinkFault, NotReady
 from drivers.framed_driver import FramedDriver
@@ -36,10 +48,14 @@ Signal = Literal[
     "exit_open",
     "exit_closed",
     "exit_passed",
+    "entrance_back",
+    "exit_back",
     "fire_on",
     "fire_off",
     "tamper_on",
     "tamper_off",
+    "emergency_stop_on",
+    "emergency_stop_off",
 ]
 _COUNTER_SIZE = 0x10000
 _NOTHING = BarrierInputs(
@@ -70,6 +86,10 @@ class TurnstileOptions(SerialOptions):
     )
     told: dict[str, Signal] = Field(
         description="What the turnstile tells: command in hex, and what it means. `taken`, `alive` and `exit_passed` are needed."
+    )
+    shows: dict[GateSignal, HexBytes] = Field(
+        {},
+        description="Commands for its lights and sounder, by what they tell: `closed`, `enter`, `leave`, `alarm`, `evacuate`.",
     )
     wait_s: float = Field(
         gt=0, le=120, description="Time after which the turnstile itself ends a release, as set on the turnstile."
@@ -112,15 +132,22 @@ class TurnstileSerial(FramedDriver[Command]):
         self._signals = options.signals()
         commands = {Door.ENTRANCE: options.entrance_release, Door.EXIT: options.exit_release}
         self._releases = {door: Command(content) for door, content in commands.items() if content is not None}
-        self.capabilities = frozenset(door.value for door in self._releases)
+        lights = ("signal",) if options.shows else ()
+        self.capabilities = frozenset({*(door.value for door in self._releases), *lights})
         self._dialogue: Dialogue[Signal] = Dialogue(name, options.reply_timeout_s)
         self._asking = asyncio.Lock()
         self._sent_codec = TurnstileCodec()
         self._inputs = _NOTHING
         self._reported: BarrierInputs | None = None
-        self._is_tampered = self._is_forced = False
+        self._irregularities = Irregularities()
         self._sent: set[Door] = set()
         self._may_pass_until_s: dict[Door, float] = {}
+        self._passed_until_s: dict[
+            Door, float
+        ] = {}  # somebody passed on a release; until when another one is a tailgater
+        self._passages_left: dict[Door, tuple[int, float]] = {}  # of a running release, and until when
+        self._next: set[asyncio.Task[None]] = set()
+        self._is_locked_down = False
 
     @property
     def source(self) -> LinkSource:
@@ -156,6 +183,7 @@ class TurnstileSerial(FramedDriver[Command]):
             self._may_pass_until_s[door] = t_mono_s + self._options.wait_s + SLACK_S
         self._sent.clear()
         self._apply(signal, t_mono_s)
+        self._set("irregularities", self._irregularities.at(t_mono_s))
         if self._inputs != self._reported:
             self._reported = self._inputs
             self.reporter.emit(self._inputs, t_mono_s, message.content)
@@ -163,63 +191,121 @@ class TurnstileSerial(FramedDriver[Command]):
         return True
 
     def _apply(self, signal: Signal, t_mono_s: float) -> None:
-        place, _, what = signal.partition("_")
-        if place == "fire":
-            self._set("fire", what == "on")
-        elif place == "tamper":
-            self._is_tampered = what == "on"
-        elif what == "closed":
-            self._set(f"{place}_open", False)
-        elif what in {"open", "passed"}:
-            door = Door(place)
-            if what == "open":
-                self._set(f"{place}_open", True)
-            else:
-                counter = f"{place}_passages"
-                self._set(counter, (getattr(self._inputs, counter) + 1) % _COUNTER_SIZE)
-            if not self._inputs.fire and t_mono_s > self._may_pass_until_s.get(door, float("-inf")):
-                LOG.warning("door_opened_without_release", device=self.name, door=door.value)
-                self._is_forced = True
-            if what == "passed":
-                self._may_pass_until_s.pop(door, None)  # one release, one passage
-        elif signal == "taken":
-            self._is_forced = False  # somebody looked after it, or it goes on as usual
-        self._set("tamper", self._is_tampered or self._is_forced)
+        place, _, what = signal.rpartition("_")
+        if place in {"fire", "emergency_stop", "tamper"}:
+            self._set(place, what == "on")
+        elif what in {"open", "closed"}:
+            self._set(f"{place}_open", what == "open")
+            if what == "open" and not self._may_pass(Door(place), t_mono_s):
+                self._note(Irregularity.DOOR_FORCED, t_mono_s)
+        elif what == "back":
+            self._count(f"{place}_back_passages")
+            if place == Door.EXIT or not self._may_pass(Door(place), t_mono_s):
+                self._note(Irregularity.WRONG_WAY, t_mono_s)
+        elif what == "passed":
+            self._count(f"{place}_passages")
+            self._passed(Door(place), t_mono_s)
 
-    def _set(self, field: str, value: bool | int) -> None:
+    def _passed(self, door: Door, t_mono_s: float) -> None:
+        """One release, one passage."""
+        if self._may_pass(door, t_mono_s):
+            self._passed_until_s[door] = self._may_pass_until_s.pop(door, t_mono_s)
+            self._release_next(door)
+        elif t_mono_s <= self._passed_until_s.get(door, float("-inf")):
+            self._note(Irregularity.TAILGATING, t_mono_s)
+        else:
+            self._note(Irregularity.PASSAGE_WITHOUT_RELEASE, t_mono_s)
+
+    def _may_pass(self, door: Door, t_mono_s: float) -> bool:
+        return self._inputs.fire or t_mono_s <= self._may_pass_until_s.get(door, float("-inf"))
+
+    def _note(self, kind: Irregularity, t_mono_s: float) -> None:
+        if self._irregularities.note(kind, t_mono_s):
+            LOG.warning("gate_irregularity", device=self.name, kind=kind.value)
+
+    def _count(self, counter: str) -> None:
+        self._set(counter, (getattr(self._inputs, counter) + 1) % _COUNTER_SIZE)
+
+    def _set(self, field: str, value: object) -> None:
         changes: dict[str, Any] = {field: value}
         self._inputs = replace(self._inputs, **changes)
 
     # ---- commands
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Release one direction for one passage; returns when the turnstile confirmed it.
+    async def release(self, direction: Door, count: int, ttl_s: float) -> None:
+        """Release one direction for `count` passages, one after another; returns when the turnstile confirmed the first.
 
-        Raises `Unsupported` (no such direction), `ReleaseNotMade` (also when the turnstile would wait longer than `ttl_s`) or
-        `ReleaseUndetermined`.
+        Raises `Unsupported` (no such direction), `ReleaseNotMade` (also when the turnstile would wait longer than `ttl_s`; `LockedDown`
+        in a lockdown) or `ReleaseUndetermined`.
         """
-        command = self._releases.get(door)
+        command = self._releases.get(direction)
         if command is None:
-            raise Unsupported(f"{self.name} has no {door.value} direction")
+            raise Unsupported(f"{self.name} has no {direction.value} direction")
+        if not 1 <= count <= COUNT_LIMIT:
+            raise ReleaseNotMade(f"a release for {count} passages cannot be made")
         if ttl_s < self._options.wait_s:
             raise ReleaseNotMade(
                 f"{self.name} would hold the release for {self._options.wait_s} s, longer than {ttl_s} s"
             )
+        self._passages_left[direction] = (count - 1, asyncio.get_running_loop().time() + ttl_s)
         try:
-            await self._ask(command)
-        except (NotReady, DeviceRefused) as fault:
-            raise ReleaseNotMade(f"{self.name} did not release the {door.value}: {fault}") from fault
-        except (DeviceSilent, LinkFault) as fault:
-            raise ReleaseUndetermined(
-                f"{self.name} did not confirm the release of the {door.value}: {fault}"
-            ) from fault
+            await self._release_once(direction, command)
+        except DriverFault:
+            self._passages_left.pop(direction, None)
+            raise
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End every running release. Tried twice; raises the fault that remains."""
+        self._passages_left.clear()
         try:
             await self._ask(Command(self._options.lock))
         except DeviceSilent:
             await self._ask(Command(self._options.lock))  # locking twice does no harm
+
+    async def lockdown(self) -> None:
+        """End every running release and refuse new ones until `lift_lockdown`; raises what `end_releases` does, and refuses all the same."""
+        self._is_locked_down = True
+        await self.end_releases()
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
+        self._is_locked_down = False
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this; nothing when the site's options have no command for it. Raises `Unsupported` without any."""
+        if not self._options.shows:
+            raise Unsupported(f"{self.name} has neither lights nor sounder")
+        if (content := self._options.shows.get(signal)) is not None:
+            await self._ask(Command(content))
+
+    async def _release_once(self, direction: Door, command: Command) -> None:
+        try:
+            await self._ask(command)
+        except (NotReady, DeviceRefused) as fault:
+            raise ReleaseNotMade(f"{self.name} did not release the {direction.value}: {fault}") from fault
+        except (DeviceSilent, LinkFault) as fault:
+            raise ReleaseUndetermined(
+                f"{self.name} did not confirm the release of the {direction.value}: {fault}"
+            ) from fault
+
+    def _release_next(self, door: Door) -> None:
+        """Release the next passage of a release that is good for several, while its time lasts. Nothing on a tape: there nobody waits."""
+        left, until_s = self._passages_left.pop(door, (0, 0.0))
+        if not left or self._link is None:
+            return
+        loop = asyncio.get_running_loop()
+        if until_s - loop.time() >= self._options.wait_s:
+            self._passages_left[door] = (left - 1, until_s)
+            task = loop.create_task(self._release_again(door), name=f"{self.name} next passage")
+            self._next.add(task)
+            task.add_done_callback(self._next.discard)
+
+    async def _release_again(self, door: Door) -> None:
+        try:
+            await self._release_once(door, self._releases[door])
+        except (ReleaseNotMade, ReleaseUndetermined) as fault:
+            self._passages_left.pop(door, None)
+            LOG.warning("passage_not_released", device=self.name, door=door.value, code=fault.code)
 
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they were last told. Raises `NotReady` when the turnstile is away."""
@@ -230,6 +316,8 @@ class TurnstileSerial(FramedDriver[Command]):
     async def _ask(self, command: Command) -> None:
         """Send a command once and wait for its confirmation."""
         async with self._asking:
+            if self._is_locked_down and command in self._releases.values():
+                raise LockedDown(f"{self.name}: a lockdown is in force")
             frame = self.codec.encode(command)
             link = self.link
             self.sent(frame)

@@ -12,6 +12,7 @@ from drivers.twin import PtyTwin
 
 RELEASES = {b"H": Door.EXIT, b"I": Door.ENTRANCE}
 LOCK, STATUS = b"L", b"S"
+SHOWS = {"closed": b"R", "enter": b"G", "leave": b"W", "alarm": b"A"}
 WORDS: dict[str, str] = {
     "06": "taken",
     "15": "refused",
@@ -19,12 +20,14 @@ WORDS: dict[str, str] = {
     **{
         f"{ord(letter):02x}{number}": f"{door.value}_{what}"
         for letter, door in (("E", Door.ENTRANCE), ("X", Door.EXIT))
-        for number, what in (("01", "open"), ("00", "closed"), ("02", "passed"))
+        for number, what in (("01", "open"), ("00", "closed"), ("02", "passed"), ("03", "back"))
     },
     "4601": "fire_on",
     "4600": "fire_off",
     "5401": "tamper_on",
     "5400": "tamper_off",
+    "4e01": "emergency_stop_on",
+    "4e00": "emergency_stop_off",
 }
 _CONTENT = {signal: bytes.fromhex(content) for content, signal in WORDS.items()}
 
@@ -41,6 +44,7 @@ class TurnstileTwin(PtyTwin):
         self._ends: dict[Door, asyncio.TimerHandle] = {}
         self._silent_for = 0
         self.refuses = False
+        self.shown = b""
         self.released_log: list[Door] = []
 
     def plugged(self) -> None:
@@ -56,6 +60,9 @@ class TurnstileTwin(PtyTwin):
                 self.tell("alive")
             elif message.content == LOCK:
                 self.stop_timers()
+                self.tell("taken")
+            elif message.content in SHOWS.values():
+                self.shown = message.content
                 self.tell("taken")
             elif (door := RELEASES.get(message.content)) is not None:
                 self._release(door)

@@ -6,24 +6,26 @@ From the child: `ring` (with the descriptors of the slots), `opened`, `frame`, `
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
 import cv2
 import numpy as np
 
 from drivers.barcode.frame_stream import FrameReader
+from drivers.camera.frame_marks import marks_of
 from drivers.camera.frame_ring import RingWriter
-from drivers.camera.sources import Frame, SourceFailed, open_source
+from drivers.camera.frame_source import Frame, SourceFailed
+from drivers.camera.sources import SourceOrders, open_source
+from drivers.channels import Channel
 from drivers.child_process import ParentGone, confine
 
 MESSAGE_LIMIT_BYTES = 1 << 16
 GRAB_WAIT_S = 0.1
-SAMPLE_ROWS = 48
 
 
 class Capture:
@@ -37,6 +39,7 @@ class Capture:
         self._reading_period_s = 1 / float(orders["reading_fps"])
         self._is_active = bool(orders["active"])
         self._is_reading = bool(orders["reading"])
+        channel = Channel(orders["channel"])
         self._number = 0
         self._digest = ""
         self._reader = FrameReader()
@@ -44,10 +47,11 @@ class Capture:
         slot_bytes = self._width_limit_px * self._height_limit_px * 3
         self._ring = RingWriter(int(orders["slots"]), slot_bytes)
         self._say({"say": "ring", "slot_bytes": slot_bytes}, self._ring.descriptors)
+        limits_px = (self._width_limit_px, self._height_limit_px)
         self._source = open_source(
-            str(orders["source"]), float(orders["timeout_s"]), self._width_limit_px, self._height_limit_px
+            SourceOrders(str(orders["source"]), float(orders["timeout_s"]), channel, limits_px, orders["controls"])
         )
-        self._say({"say": "opened"})
+        self._say({"say": "opened", "notes": self._source.notes})
 
     def run(self) -> None:
         """Work until the parent goes. Raises `SourceFailed` and `ParentGone`."""
@@ -63,8 +67,9 @@ class Capture:
             if frame is None:
                 continue
             self._decoded_s = arrived_s
+            source_px = self._source.size_px or (frame.shape[1], frame.shape[0])
             frame = self._within_limits(frame)
-            self._announce(frame, arrived_s)
+            self._announce(frame, source_px, arrived_s)
             if is_reading_due:
                 self._read_s = arrived_s
                 self._read(frame, arrived_s)
@@ -88,13 +93,13 @@ class Capture:
         if scale >= 1:
             return frame
         size = (max(1, int(width_px * scale)), max(1, int(height_px * scale)))
-        return cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        is_depth = frame.dtype != np.uint8
+        scaled = cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST if is_depth else cv2.INTER_AREA)
+        return np.asarray(scaled, dtype=frame.dtype)  # depths are never mixed: between two of them there is nothing
 
-    def _announce(self, frame: Frame, arrived_s: float) -> None:
-        step = max(1, frame.shape[0] // SAMPLE_ROWS)
-        sample = np.ascontiguousarray(frame[::step, ::step])
-        digest = hashlib.blake2b(sample.tobytes(), digest_size=8).hexdigest()
-        is_new, self._digest = digest != self._digest, digest
+    def _announce(self, frame: Frame, source_px: tuple[int, int], arrived_s: float) -> None:
+        marks = marks_of(frame)
+        is_new, self._digest = marks.digest != self._digest, marks.digest
         self._number += 1
         self._say(
             {
@@ -102,12 +107,12 @@ class Capture:
                 "number": self._number,
                 "arrived": self._source.arrived,
                 "t_mono_s": arrived_s,
+                "stream_s": self._source.stream_s,
+                "source_px": source_px,
                 "width_px": frame.shape[1],
                 "height_px": frame.shape[0],
                 "slot": self._ring.write(frame) if self._is_active and is_new else -1,
-                "digest": digest,
-                "luma": round(float(sample.mean()), 2),
-                "spread": round(float(sample.std()), 2),
+                **asdict(marks),
             }
         )
 

@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +34,14 @@ class RingWriter:
             self._views.append(mmap.mmap(descriptor, slot_bytes))
             self._free.append(slot)
 
-    def write(self, frame: NDArray[np.uint8]) -> int:
+    def write(self, frame: NDArray[Any]) -> int:
         """Copy a frame into a free slot and return its number; -1 when the agent holds all of them."""
         if not self._free:
             return -1
         slot = self._free.pop(0)
-        target = np.frombuffer(self._views[slot], np.uint8, frame.size).reshape(frame.shape)
+        target = np.frombuffer(self._views[slot], frame.dtype, frame.size).reshape(frame.shape)
         np.copyto(target, frame)
-        self._used_bytes[slot] = max(self._used_bytes[slot], frame.size)
+        self._used_bytes[slot] = max(self._used_bytes[slot], frame.nbytes)
         return slot
 
     def take_back(self, slot: int) -> None:

@@ -5,11 +5,14 @@ OpenCV's own reader decodes every picture and keeps a queue; a gate wants the ne
 
 from __future__ import annotations
 
-import base64
+import secrets
 import select
 import socket
 import time
 import urllib.parse
+from dataclasses import dataclass
+
+from drivers.camera.http_authentication import Credentials, answer_to
 
 PICTURE_LIMIT_BYTES = 8 << 20
 HEADER_LIMIT_BYTES = 8192
@@ -19,6 +22,10 @@ _DRAIN_READS = 512  # most reads in one call: a source that never pauses cannot 
 
 class StreamRefused(Exception):
     """The peer is no MJPEG source, or broke its own framing."""
+
+
+class CredentialsRefused(StreamRefused):
+    """The peer does not let us in, with the credentials of the address or without any."""
 
 
 class MultipartParser:
@@ -81,47 +88,98 @@ class MultipartParser:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """The head of an HTTP answer: its status, 0 when it is no HTTP, and its headers with names in lower case."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header, its name in lower case."""
+        return tuple(value for key, value in self.headers if key == name)
+
+
+def parse_head(content: bytes) -> AnswerHead:
+    """Return what the bytes before the empty line say."""
+    first, *lines = content.decode("latin-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    is_http = version.startswith("HTTP/1.") and rest[:3].isascii() and rest[:3].isdigit()
+    headers = tuple((name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+    return AnswerHead(int(rest[:3]) if is_http else 0, headers)
+
+
+def boundary_of(answer: AnswerHead) -> bytes:
+    """Return what parts the pictures of an answer. Raises `StreamRefused` saying why it brings none that we take."""
+    if answer.status in {401, 403}:
+        raise CredentialsRefused("the camera does not let this user in")
+    if 300 <= answer.status < 400:
+        raise StreamRefused("the camera sends us to another address, and redirects are not followed")
+    if answer.status != 200:
+        raise StreamRefused(f"the camera answered status {answer.status}" if answer.status else "answer is no HTTP")
+    if any(value.lower() != "identity" for value in answer.all("content-encoding")):
+        raise StreamRefused("the stream is compressed, and that is not spoken here")
+    if any(value.lower() != "identity" for value in answer.all("transfer-encoding")):
+        raise StreamRefused("the stream is in chunks, which nobody may send to a request of HTTP 1.0")
+    kind = next(iter(answer.all("content-type")), "")
+    boundary = kind.partition("boundary=")[2].split(";")[0].strip().strip('"')
+    if "multipart/x-mixed-replace" not in kind.lower() or not boundary:
+        raise StreamRefused("answer is not multipart/x-mixed-replace with a boundary")
+    return boundary.removeprefix("--").encode("latin-1")
+
+
 class MjpegStream:
     """One HTTP connection to a source. `newest` waits at most the time given and drops older pictures."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        parts = urllib.parse.urlsplit(url)
+        """Ask for the stream within the time, once more with credentials when they are wanted. Raises `StreamRefused`, `OSError`."""
+        try:
+            parts = urllib.parse.urlsplit(url)
+            port = parts.port or 80
+        except ValueError as error:
+            raise StreamRefused("not an http address") from error
         if parts.scheme != "http" or not parts.hostname:
             raise StreamRefused("not an http address")
         self.arrived = 0
         self._first: list[bytes] = []
-        self._socket = socket.create_connection((parts.hostname, parts.port or 80), timeout_s)
+        deadline_s = time.monotonic() + timeout_s
+        answer = self._asked(parts, port, "", deadline_s)
+        if answer.status == 401 and parts.username is not None:
+            self._socket.close()
+            answer = self._asked(parts, port, _authorization(parts, answer), deadline_s)
         try:
-            self._parser = self._request(parts)
+            self._parser = MultipartParser(boundary_of(answer))
+            self._first = self._parser.feed(self._rest)
+        except StreamRefused:
+            self._socket.close()
+            raise
+
+    def _asked(self, parts: urllib.parse.SplitResult, port: int, authorization: str, deadline_s: float) -> AnswerHead:
+        """Connect and ask; return the head of the answer, and leave what came behind it in `_rest`."""
+        lines = [f"GET {_path(parts)} HTTP/1.0", f"Host: {parts.hostname}", "Accept: multipart/x-mixed-replace"]
+        if authorization:
+            lines.append(f"Authorization: {authorization}")
+        request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        self._socket = socket.create_connection((parts.hostname, port), _left_s(deadline_s))
+        try:
+            self._socket.sendall(request)
+            return self._answered(deadline_s)
         except BaseException:
             self._socket.close()
             raise
 
-    def _request(self, parts: urllib.parse.SplitResult) -> MultipartParser:
-        path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        lines = [f"GET {path} HTTP/1.0", f"Host: {parts.hostname}", "Accept: multipart/x-mixed-replace"]
-        if parts.username is not None:
-            pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            lines.append(f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
-        self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
+    def _answered(self, deadline_s: float) -> AnswerHead:
         received = b""
         while (end := received.find(b"\r\n\r\n")) < 0:
             if len(received) > HEADER_LIMIT_BYTES:
                 raise StreamRefused("answer header is too long")
+            self._socket.settimeout(_left_s(deadline_s))
             chunk = self._socket.recv(_READ_BYTES)
             if not chunk:
                 raise StreamRefused("connection closed before an answer")
             received += chunk
-        status, *headers = received[:end].decode("latin-1").split("\r\n")
-        if status.split(" ")[1:2] != ["200"]:
-            raise StreamRefused(f"camera answered {status[:40]!r}")
-        kinds = [line.split(":", 1)[1] for line in headers if line.lower().startswith("content-type:")]
-        boundary = kinds[0].partition("boundary=")[2].split(";")[0].strip().strip('"') if kinds else ""
-        if not kinds or "multipart/x-mixed-replace" not in kinds[0].lower() or not boundary:
-            raise StreamRefused("answer is not multipart/x-mixed-replace with a boundary")
-        parser = MultipartParser(boundary.removeprefix("--").encode("latin-1"))
-        self._first = parser.feed(received[end + 4 :])
-        return parser
+        self._rest = received[end + 4 :]
+        return parse_head(received[:end])
 
     def newest(self, wait_s: float) -> bytes | None:
         """Return the newest whole picture, None when none came in time. Raises `StreamRefused` and `OSError`."""
@@ -141,3 +199,24 @@ class MjpegStream:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+
+def _path(parts: urllib.parse.SplitResult) -> str:
+    return urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+
+
+def _authorization(parts: urllib.parse.SplitResult, answer: AnswerHead) -> str:
+    """Return the answer to a challenge. Raises `CredentialsRefused` for one that is not spoken here."""
+    credentials = Credentials(urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or ""))
+    proof = answer_to(answer.all("www-authenticate"), credentials, "GET", _path(parts), secrets.token_hex(8))
+    if proof is None:
+        raise CredentialsRefused("the camera asks for a kind of proof that is not spoken here")
+    return proof
+
+
+def _left_s(deadline_s: float) -> float:
+    """Return how long may still be waited. Raises `TimeoutError` when it is over."""
+    left_s = deadline_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s

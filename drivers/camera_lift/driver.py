@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from drivers.accessibility import LiftDirection, LiftReported
 from drivers.barrier.modbus import Function
-from drivers.barrier.signals import TTL_UNIT_S, Point
+from drivers.barrier.signals import Point
 from drivers.camera_lift.errors import LiftNotStopped, LiftStopped, LimitsWrong
 from drivers.contacts.box import ContactBox, ContactOptions, check_points
 from drivers.contracts import Clock, DeviceClass, EventSink
@@ -25,6 +25,7 @@ LiftSignal = Literal["up", "down", "upper_limit", "lower_limit", "stop", "ttl"]
 _NEEDED: tuple[LiftSignal, ...] = ("up", "down", "upper_limit", "lower_limit")
 _INPUTS: tuple[LiftSignal, ...] = ("upper_limit", "lower_limit", "stop")
 _ENDING_S = 2.0
+TTL_UNIT_S = 0.1  # of the box's register that takes how long a move lasts
 
 
 class LiftOptions(ContactOptions):

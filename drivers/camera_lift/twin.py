@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from drivers.barrier.signals import TTL_UNIT_S
+from drivers.camera_lift.driver import TTL_UNIT_S
 from drivers.contacts.twin import ContactBoxTwin
 
 POINTS = {

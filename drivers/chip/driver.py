@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import structlog
 from pydantic import Field
@@ -42,8 +42,9 @@ from drivers.contracts import (
     DeviceState,
     EventSink,
 )
-from drivers.errors import DriverFault, NotReady, UnexpectedFailure
+from drivers.errors import DriverFault, LinkForbidden, NotReady, UnexpectedFailure
 from drivers.options import Options
+from drivers.reach import REACH
 from drivers.reporter import Reporter
 from drivers.supervisor import Backoff
 
@@ -83,6 +84,7 @@ class PcscOptions(ChipReaderOptions):
 class SocketOptions(ChipReaderOptions):
     """Options of a `socket_chip` device."""
 
+    listens: ClassVar[bool] = True
     port: int = Field(
         ge=0, le=65_535, description="Port on 127.0.0.1 that virtual chips connect to; 0 picks a free one."
     )
@@ -174,6 +176,11 @@ class ChipReader:
         """Run one process to its end; return why it ended."""
         self._failure = None
         self._has_heard = False
+        if self._place["kind"] == "socket":
+            try:
+                REACH.get().may_listen("127.0.0.1", int(str(self._place["port"])))
+            except LinkForbidden as forbidden:
+                return forbidden
         child = self._child = ReaderProcess(self._hear)
         started_s = self._clock.monotonic_s()
         fault: DriverFault = ReaderChildEnded("the reading process ended")

@@ -24,20 +24,14 @@ from functools import reduce
 from operator import xor
 
 from drivers.codec import EXCERPT_BYTES, BadFrame, first_mark
+from drivers.document_reader.picture_file import IMAGE_LIMIT_BYTES, media_type_of
 
 SOH = b"\x01"
 HEADER = struct.Struct(">ccIBI")  # after SOH
-IMAGE_LIMIT_BYTES = 2 * 1024 * 1024
 LINE_LENGTHS = range(7, 45)
 LINES_LIMIT = 3
 IMAGE_ROLES = {b"p": "portrait", b"w": "white", b"i": "infrared", b"u": "ultraviolet"}
 _ROLE_BYTES = {role: byte for byte, role in IMAGE_ROLES.items()}
-_MEDIA_TYPES = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x00\x00\x00\x0cjP  ", "image/jp2"),
-    (b"\xff\x4f\xff\x51", "image/j2c"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +146,8 @@ class DocumentReaderCodec:
             ending.append(self._finished(bytes(self._buffer)))
         elif self._is_inside or self._buffer:
             length = len(self._buffer) + self._overrun_bytes
-            ending.append(BadFrame("frame torn by silence", length, bytes(self._buffer[:EXCERPT_BYTES])))
+            excerpt = self._excerpt or bytes(self._buffer[:EXCERPT_BYTES])
+            ending.append(BadFrame("frame torn by silence", length, excerpt))
         self.reset()
         return ending
 
@@ -173,9 +168,10 @@ class DocumentReaderCodec:
         """Take one step; False when more bytes are needed."""
         if self._header is not None:
             return self._packet_body(messages)
-        if not self._is_inside and not self._profile.start and self._buffer and self._buffer[:1] != SOH:
+        packet_mark = SOH if self._profile.has_packets else b""
+        if not self._is_inside and not self._profile.start and self._buffer and self._buffer[:1] != packet_mark:
             self._is_inside = True
-        marks = {"start": self._profile.start, "packet": SOH if self._profile.has_packets else b""}
+        marks = {"start": self._profile.start, "packet": packet_mark}
         if self._is_inside:
             marks["end"] = self._profile.end
         found = first_mark(self._buffer, marks)
@@ -184,6 +180,9 @@ class DocumentReaderCodec:
             return False
         after, at, name = found
         if name == "packet" and len(self._buffer) - at < 1 + HEADER.size:
+            if not self._is_inside:  # noise before it is gone, as it is when it comes alone
+                self.dropped_bytes += at
+                del self._buffer[:at]
             return False
         body = bytes(self._buffer[:at])
         del self._buffer[:after]
@@ -259,7 +258,7 @@ class DocumentReaderCodec:
 
 def _meaning(kind: bytes, role: bytes, body: bytes) -> Message | BadFrame:
     if kind == b"I" and role in IMAGE_ROLES:
-        media_type = next((name for magic, name in _MEDIA_TYPES if body.startswith(magic)), "")
+        media_type = media_type_of(body)
         if not media_type:
             return BadFrame("image of no known type", len(body), body[:EXCERPT_BYTES])
         return ImageSent(IMAGE_ROLES[role], media_type, body)
@@ -290,7 +289,7 @@ def packet(kind: bytes, role: bytes, body: bytes) -> bytes:
 
 def image_of(role: str, content: bytes) -> ImageSent:
     """Return an image message with the media type that its first bytes say. Raises ValueError for a type no reader sends."""
-    media_type = next((name for magic, name in _MEDIA_TYPES if content.startswith(magic)), "")
+    media_type = media_type_of(content)
     if not media_type:
         raise ValueError("the image is no JPEG, JPEG 2000 or PNG file")
     return ImageSent(role, media_type, content)

@@ -20,7 +20,6 @@ from drivers.contracts import (
     Unsupported,
 )
 from drivers.document_reader.codec import (
-    IMAGE_LIMIT_BYTES,
     DocumentReaderCodec,
     ImageSent,
     Message,
@@ -31,6 +30,7 @@ from drivers.document_reader.codec import (
     Status,
     StatusQuery,
 )
+from drivers.document_reader.picture_file import IMAGE_LIMIT_BYTES
 from drivers.options import HexBytes, SerialOptions
 from drivers.supervisor import LinkSource, SupervisedDriver, Timing
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from drivers.codec import EXCERPT_BYTES, BadFrame
 from drivers.seal_tracker.errors import SealFrameRejected
@@ -106,18 +106,61 @@ class Heard(NamedTuple):
     decoded: DecodedFrame
 
 
+class ConnectionMemory(Protocol):
+    """What a connection remembers: messages that come in parts, and how its seals are spoken to."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether parts are missing."""
+        ...
+
+    def at(self, now_s: float) -> None:
+        """Say what time it is."""
+        ...
+
+    def overdue(self) -> list[DecodedFrame]:
+        """Return what is owed for parts that did not come."""
+        ...
+
+    def unlock(self, seal_id: str, serial: int) -> bytes | None:
+        """Return the command that unlocks a seal heard on this connection; None: its model has none that is known."""
+        ...
+
+
 class SealCodec:
     """The codec of one connection. `feed` never raises on received bytes: what cannot be used comes out as `BadFrame`."""
 
-    def __init__(self, stream: FrameStream, decode: Callable[[bytes], DecodedFrame]) -> None:
+    def __init__(
+        self, stream: FrameStream, decode: Callable[[bytes], DecodedFrame], memory: ConnectionMemory | None = None
+    ) -> None:
+        """`memory`: what the connection remembers that has to do with time, where its protocol has such."""
         self.dropped_bytes = 0
+        self._memory = memory
         self._stream = stream
         self._decode = decode
         self._identity = ""
         self._has_login = False
 
-    def feed(self, received: bytes) -> list[Heard | BadFrame]:
-        """Return what is complete after these bytes, in order."""
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is unfinished, so that `overdue` has to be asked now and then."""
+        return self._memory is not None and self._memory.is_waiting
+
+    def overdue(self, now_s: float) -> list[Heard]:
+        """Return what is owed for parts that did not come: frames to send, and events of what was given up."""
+        if self._memory is None:
+            return []
+        self._memory.at(now_s)
+        return [Heard(b"", decoded) for decoded in self._memory.overdue()]
+
+    def unlock(self, seal_id: str, serial: int) -> bytes | None:
+        """Return the command that unlocks a seal; None where no document shows one."""
+        return self._memory.unlock(seal_id, serial) if self._memory is not None else None
+
+    def feed(self, received: bytes, now_s: float = 0.0) -> list[Heard | BadFrame]:
+        """Return what is complete after these bytes, in order. `now_s` only grows; it matters where messages come in parts."""
+        if self._memory is not None:
+            self._memory.at(now_s)
         heard: list[Heard | BadFrame] = []
         before = self._stream.dropped_bytes
         for item in self._stream.feed(received):

@@ -83,6 +83,10 @@ def encode_part(kind: int, content: bytes) -> bytes:
     return struct.pack("<BH", kind, len(content)) + content
 
 
+_RECORD_ANSWER = struct.Struct("<BHHB")  # kind, size, number of the record, result
+_RECORD_HEAD = struct.Struct("<HHB")  # size, number, flags
+
+
 def _records(packet_id: int, payload: bytes) -> DecodedFrame:
     body = Cursor(payload, order="little")
     told_by: list[tuple[str, tuple[SealEvent, ...]]] = []
@@ -90,14 +94,14 @@ def _records(packet_id: int, payload: bytes) -> DecodedFrame:
     answers: dict[int, bytes] = {}
     number = 0
     while body.left:
-        size, number, flags = body.u16(), body.u16(), body.u8()
+        size, number, flags = _RECORD_HEAD.unpack(body.take(_RECORD_HEAD.size))
         object_id = str(body.u32()) if flags & 1 else ""
         body.skip(4 * ((flags >> 1 & 1) + (flags >> 2 & 1)))
         service = body.u8()
         body.skip(1)
         record = body.sub(size)
         last_object = object_id if object_id.strip("0") else last_object
-        answers[service] = answers.get(service, b"") + encode_part(RECORD_RESPONSE, struct.pack("<HB", number, 0))
+        answers[service] = answers.get(service, b"") + _RECORD_ANSWER.pack(RECORD_RESPONSE, 3, number, 0)
         told = _parts(record)
         identity = told.identity or identity
         if told.reading is not None and service == TELEDATA_SERVICE:
@@ -152,11 +156,14 @@ def _identity(part: Cursor) -> str:
     return imei or imsi or str(terminal)
 
 
+_POSITION = struct.Struct("<IIIBHB3sBB")  # time, latitude, longitude, flags, speed, course, odometer, inputs, source
+
+
 def _position(part: Cursor) -> tuple[Reading, Attributes]:
-    moment: datetime | None = from_epoch(EPOCH_2010_S + part.u32())
-    latitude, longitude, flags = part.u32(), part.u32(), part.u8()
-    speed, course = part.u16(), part.u8()
-    odometer, inputs, source = part.unsigned(3), part.u8(), part.u8()
+    seconds, latitude, longitude, flags, speed, course, odometer, inputs, source = _POSITION.unpack(
+        part.take(_POSITION.size)
+    )
+    moment: datetime | None = from_epoch(EPOCH_2010_S + seconds)
     reading = Reading(
         device_time=moment,
         is_valid=bool(flags & 1),
@@ -166,4 +173,8 @@ def _position(part: Cursor) -> tuple[Reading, Attributes]:
         speed_knots=(speed & 0x3FFF) / 10 * KNOTS_PER_KMH,
         course_deg=course + (0x100 if speed & 0x8000 else 0),
     )
-    return reading, (("odometer_m", str(odometer * 100)), ("inputs", f"{inputs:02x}"), ("source", str(source)))
+    return reading, (
+        ("odometer_m", str(int.from_bytes(odometer, "little") * 100)),
+        ("inputs", f"{inputs:02x}"),
+        ("source", str(source)),
+    )

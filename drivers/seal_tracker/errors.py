@@ -7,13 +7,14 @@ DriverFault
 ├── PortNotOpened           DRV-SEA-010  the server's port cannot be opened
 ├── TrackersSilent          DRV-SEA-011  connected, nothing said for `silent_s`
 ├── OnlyNoise               DRV-SEA-012  bytes come, too many of them make no frame
-└── NoTracker               DRV-SEA-013  no tracker is connected any more
+├── NoTracker               DRV-SEA-013  no tracker is connected any more
+└── TooManyTrackers         DRV-SEA-014  a tracker was turned away
 """
 
 from __future__ import annotations
 
 from drivers.contracts import DeviceState
-from drivers.errors import DriverFault, FrameFault
+from drivers.errors import DriverFault, FrameFault, Severity
 
 
 class SealFrameRejected(FrameFault):
@@ -58,3 +59,11 @@ class NoTracker(DriverFault):
     code = "DRV-SEA-013"
     state = DeviceState.ABSENT
     remedy = "Check the tracker's server address and its mobile network."
+
+
+class TooManyTrackers(DriverFault):
+    """As many trackers are connected as are allowed; one more was turned away."""
+
+    code = "DRV-SEA-014"
+    severity = Severity.WARNING
+    remedy = "Raise `connections_limit`, or let a second port serve some of the trackers."

@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 
 from drivers.seal_tracker.errors import SealFrameRejected
-from drivers.seal_tracker.events import DecodedFrame
+from drivers.seal_tracker.events import OPEN, SHUT, DecodedFrame
 from drivers.seal_tracker.fields import shown, structured
 from drivers.seal_tracker.reading import KNOTS_PER_KMH, Attributes, Reading, reading_events, utc
 
@@ -103,6 +103,7 @@ def _report(fields: list[str]) -> tuple[Reading, Attributes]:
     )
     return reading, (
         ("door", door.lower()),
+        SHUT if door == "Close" else OPEN,
         ("acceleration_g", acceleration),
         ("card", shown(card)),
         ("battery_v", volts),

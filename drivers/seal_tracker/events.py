@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from drivers.seal_commands import UnlockOutcome
+
 
 class StatusBit(NamedTuple):
     """One bit of the lock status word: its field name, and the event it stands for when it is an alarm."""
@@ -39,6 +41,7 @@ STATUS_BITS: tuple[StatusBit, ...] = (
 )
 
 ACK_REQUIRED = 1 << 5
+_LOCKED = 1 << 6 | 1 << 7
 
 EVENT_NUMBERS: dict[int, str] = {
     0x00: "shackle_closed",
@@ -103,6 +106,14 @@ class SealEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandAnswer:
+    """What a seal answered to the command with this serial; `outcome` is None for a mere receipt."""
+
+    serial: int
+    outcome: UnlockOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedFrame:
     """What one frame says: whose it is, its events in the tracker's order, and the exact answer it is owed (empty: none).
 
@@ -116,12 +127,31 @@ class DecodedFrame:
     reply: bytes = b""
     clock_reply: Callable[[datetime], bytes] | None = None
     is_login: bool = False
+    answer: CommandAnswer | None = None
 
 
 def status_attributes(status: int) -> tuple[tuple[str, str], ...]:
     """Return the status word in hex and the names of its set bits, as event attributes."""
     names = " ".join(bit.name for bit in STATUS_BITS if status >> bit.number & 1)
     return (("status", f"{status:04x}"), ("status_bits", names))
+
+
+SEALED, SHUT, OPEN = ("closure", "sealed"), ("closure", "shut"), ("closure", "open")
+"""Attributes for the state in which a seal says it is; `shut` is a closed shackle or door that nothing says is locked."""
+
+LIVE, FROM_MEMORY = ("told", "live"), ("told", "memory")
+"""Attributes for a message that came as it happened, or later from the tracker's memory; without one nobody can say."""
+
+
+def standing_attributes(status: int) -> tuple[tuple[str, str], ...]:
+    """Return whether a status word says sealed or open, and whether it came live.
+
+    The bit that asks for an answer is clear on live data, and set on alarms and on stored data: with an alarm it says neither.
+    """
+    closure = SEALED if status & _LOCKED == _LOCKED else OPEN
+    if not status & ACK_REQUIRED:
+        return (closure, LIVE)
+    return (closure,) if alarm_kinds(status) else (closure, FROM_MEMORY)
 
 
 def alarm_kinds(status: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import struct
 from drivers.checksums import crc16_arc
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import DecodedFrame, SealEvent
-from drivers.seal_tracker.fields import Cursor, shown_bytes, structured
+from drivers.seal_tracker.fields import shown_bytes, structured
 from drivers.seal_tracker.reading import KNOTS_PER_KMH, Reading, from_epoch, message_event, reading_events
 
 FRAME_LIMIT_BYTES = 2048
@@ -72,17 +72,23 @@ def decode(frame: bytes) -> DecodedFrame:
         raise SealFrameRejected(f"checksum {frame[-2:].hex()} does not hold")
     if frame[0] == PICTURE:
         return DecodedFrame("", "picture", (), bytes((PICTURE,)) + frame[-2:])
-    body = Cursor(frame[:-2], 3, order="little")
     seal_id, events, record = "", list[SealEvent](), _Record()
-    while body.left:
-        tag = body.u8()
+    at, end = 3, len(frame) - 2
+    while at < end:
+        tag = frame[at]
         if tag in record.values:
             events += record.events()
             record = _Record()
-        content = _content(body, tag)
-        if content is None:
-            break  # an unknown tag: where the next one starts is not known either
-        record.values[tag] = content
+        start = at + 1
+        size = _SIZE_OF_TAG.get(tag)
+        if size is None:
+            start, size = _told_size(frame, tag, start)
+            if size < 0:
+                break  # an unknown tag: where the next one starts is not known either
+        at = start + size
+        if at > end:
+            raise SealFrameRejected(f"tag {tag:02x} ends behind the packet")
+        record.values[tag] = content = frame[start:at]
         if tag == 0x03:
             seal_id = shown_bytes(content)
     events += record.events() or record.result()
@@ -95,13 +101,13 @@ def encode(tags: bytes, kind: int = RECORDS) -> bytes:
     return packet + struct.pack("<H", crc16_arc(packet, _CRC_START))
 
 
-def _content(body: Cursor, tag: int) -> bytes | None:
+def _told_size(frame: bytes, tag: int, at: int) -> tuple[int, int]:
+    """Return where the content of a tag starts that tells its own size, and the size; below 0 for an unknown tag."""
     if tag in _WITH_LENGTH:
-        return body.take(body.u8())
+        return at + 1, frame[at]
     if tag == _EXTENDED:
-        return body.take(body.u16())
-    size = _SIZE_OF_TAG.get(tag)
-    return None if size is None else body.take(size)
+        return at + 2, int.from_bytes(frame[at : at + 2], "little")
+    return at, -1
 
 
 class _Record:

@@ -18,6 +18,7 @@ from drivers.seal_tracker.events import (
     DecodedFrame,
     SealEvent,
     alarm_kinds,
+    standing_attributes,
     status_attributes,
 )
 from drivers.seal_tracker.jointech_fix import FIX_BYTES, Fix, decode_fix, encode_fix, fix_event, is_bcd
@@ -171,6 +172,7 @@ def _lock_events(frame: LockFrame) -> tuple[SealEvent, ...]:
     is_charging = frame.battery_percent == BATTERY_CHARGING
     attributes = (
         *status_attributes(frame.status),
+        *standing_attributes(frame.status),
         ("battery_percent", "" if is_charging else str(frame.battery_percent)),
         ("charging", "true" if is_charging else "false"),
         ("mileage_km", str(frame.mileage_km)),

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from drivers.seal_tracker.events import EVENT_NUMBERS
-from drivers.seal_tracker.jt808 import Message, encode, unwrap
+from drivers.seal_tracker.jt808 import VEHICLE_CONTROL, Message, encode, parse, unwrap
 from drivers.seal_tracker.jt808_location import CLOCK_OFFSET_H
 from drivers.seal_tracker.twin import TrackerTwin
 
@@ -45,6 +45,34 @@ class Jt808SealTwin(TrackerTwin):
 
     async def _exchange(self, message_id: int, body: bytes, serial: int, answer: Message) -> bytes:
         return await self._send(encode(Message(message_id, self._phone(), serial, body)), unwrap(encode(answer)))
+
+    async def command(self) -> Message:
+        """Return the next command 8500 that the server sends. Raises `ConnectionError` when the connection ends first."""
+        while True:
+            if self._reader is None or self._stream is None:
+                raise ConnectionError("the padlock is unplugged")
+            received = await self._reader.read(1024)
+            if not received:
+                raise ConnectionError("the server closed the connection")
+            for frame in self._stream.frames(received):
+                if (message := parse(frame)).message_id == VEHICLE_CONTROL:
+                    return message
+
+    def answer(self, command: Message, *, is_locked: bool = False) -> None:
+        """Answer a command with 0500: its serial, and a report that says whether the lock is locked."""
+        status = 1 << 12 if is_locked else 0
+        local = self.clock.now() + timedelta(hours=CLOCK_OFFSET_H)
+        body = struct.pack(">HIIIIhHH", command.serial, 0, status, 0, 0, 0, 0, 0)
+        self._write(0x0500, body + bytes.fromhex(f"{local:%y%m%d%H%M%S}"))
+
+    def receipt(self, command: Message, result: int) -> None:
+        """Say with 0001 that a command came: 0 understood, 1 failed, 2 wrong, 3 not supported."""
+        self._write(0x0001, struct.pack(">HHB", command.serial, command.message_id, result))
+
+    def _write(self, message_id: int, body: bytes) -> None:
+        if self._writer is None:
+            raise ConnectionError("the padlock is unplugged")
+        self._writer.write(encode(Message(message_id, self._phone(), self._next_index(), body)))
 
     def _phone(self) -> bytes:
         return bytes.fromhex(self.seal_id.zfill(12))

@@ -79,8 +79,9 @@ class SealProtocol:
         """Return the codec of one connection. Options that this protocol does not know are left out."""
         known = {name: value for name, value in options.items() if name in self.options}
         connection = self._new_connection()
+        decode = functools.partial(connection.decode, **known) if known else connection.decode
         return SealCodec(
-            self._stream(connection), functools.partial(connection.decode, **known) if known else connection.decode
+            self._stream(connection), decode, connection if isinstance(connection, jt808.Connection) else None
         )
 
     def _new_connection(self) -> Connection:
@@ -108,7 +109,8 @@ _BUILT_IN = (
         unwrap=jt808.unwrap,
         limit_bytes=jt808.FRAME_LIMIT_BYTES,
         shared_ends=jt808.DELIMITERS,
-        options=("clock_offset_h",),
+        options=("clock_offset_h", "models"),
+        connection=jt808.Connection,
     ),
     SealProtocol("eseal", eseal.frame_size, eseal.decode, limit_bytes=1024, options=("startup_configuration",)),
     SealProtocol("teratrack", teratrack.frame_size, teratrack.decode, limit_bytes=8192),

@@ -8,7 +8,8 @@ from collections import OrderedDict
 FORGOTTEN_AFTER_S = 600.0
 """The same bytes much later are news: units that count from zero after a restart and tell no time send them again."""
 
-FRAMES_LIMIT = 8192
+FRAMES_LIMIT = 65_536
+"""Ten minutes of a thousand trackers that report every ten seconds."""
 
 
 class RecentFrames:

@@ -115,8 +115,7 @@ def _record(body: Cursor, codec: int, sizes: tuple[int, ...]) -> tuple[SealEvent
     wide = 2 if codec == CODEC_8_EXTENDED else 1
     id_bytes = 1 if codec == CODEC_8 else 2
     moment = from_epoch(body.unsigned(8) / 1000)
-    priority, longitude, latitude = body.u8(), body.signed(4), body.signed(4)
-    altitude, course, satellites, speed = body.signed(2), body.u16(), body.u8(), body.u16()
+    priority, longitude, latitude, altitude, course, satellites, speed = _FIX.unpack(body.take(_FIX.size))
     event = body.unsigned(id_bytes)
     body.skip(wide + (1 if codec == CODEC_16 else 0))  # count of all values, and codec 16's reason
     values = _values(body, wide, id_bytes, sizes)
@@ -143,14 +142,31 @@ def _record(body: Cursor, codec: int, sizes: tuple[int, ...]) -> tuple[SealEvent
     return reading_events(reading, attributes)
 
 
+_FIX = struct.Struct(">BiihHBH")  # priority, longitude, latitude, altitude, course, satellites, speed
+
+
 def _values(body: Cursor, count_bytes: int, id_bytes: int, sizes: tuple[int, ...]) -> dict[int, int]:
     """Return the values by their numbers; they stand in groups of one size each."""
     values: dict[int, int] = {}
     for size in sizes:
-        for _ in range(body.unsigned(count_bytes)):
-            number = body.unsigned(id_bytes)
-            values[number] = body.unsigned(size)
+        count = body.unsigned(count_bytes)
+        if count:
+            pair = _PAIRS.get((id_bytes, size))
+            content = body.take(count * (id_bytes + size))
+            if pair is not None:
+                values.update(pair.iter_unpack(content))
+                continue
+            for at in range(0, len(content), id_bytes + size):
+                number = int.from_bytes(content[at : at + id_bytes], "big")
+                values[number] = int.from_bytes(content[at + id_bytes : at + id_bytes + size], "big")
     return values
+
+
+_PAIRS = {
+    (id_bytes, size): struct.Struct(f">{number}{value}")
+    for id_bytes, number in ((1, "B"), (2, "H"))
+    for size, value in ((1, "B"), (2, "H"), (4, "I"), (8, "Q"))
+}
 
 
 def _known(values: dict[int, int]) -> Attributes:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from drivers.seal_tracker.errors import SealFrameRejected
-from drivers.seal_tracker.events import DecodedFrame, SealEvent, alarm_kinds, status_attributes
+from drivers.seal_tracker.events import DecodedFrame, SealEvent, alarm_kinds, standing_attributes, status_attributes
 from drivers.seal_tracker.fields import shown, structured
 from drivers.seal_tracker.reading import KNOTS_PER_KMH, Attributes, Reading, reading_events, utc
 
@@ -77,6 +77,7 @@ def decode(frame: bytes) -> DecodedFrame:
     card = shown(_optional(told, "CardNo"))
     attributes: Attributes = (
         *status_attributes(status),
+        *standing_attributes(status),
         ("actor", card if card.strip("0") else ""),
         ("battery_percent", shown(_optional(told, "Power"))),
         ("gsm", shown(_optional(told, "GSM"))),
@@ -122,8 +123,12 @@ def _slave_events(told: Mapping[str, Any], base: SealEvent) -> tuple[SealEvent, 
         if not isinstance(slave, dict) or _optional(slave, "STimeOut") == "1":
             continue
         status = _status(slave, "S")
-        attributes = (("slave_lock_id", shown(_optional(slave, "SDeviceId"))), *status_attributes(status))
-        events += [replace(base, kind=kind, is_alarm=True, attributes=attributes) for kind in alarm_kinds(status)]
+        slave_id = shown(_optional(slave, "SDeviceId"))
+        attributes = (("slave_lock_id", slave_id), *status_attributes(status))
+        events += [  # a slave is a seal of its own: what was done to it is not held against the lock that tells it
+            replace(base, kind=kind, is_alarm=True, attributes=attributes, seal_id=slave_id)
+            for kind in alarm_kinds(status)
+        ]
     return tuple(events)
 
 

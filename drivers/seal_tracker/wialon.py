@@ -7,11 +7,12 @@ Minutes of a coordinate above 60 occur in the field and are counted on.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from drivers.checksums import crc16_arc
 from drivers.seal_tracker.errors import SealFrameRejected
-from drivers.seal_tracker.events import DecodedFrame, SealEvent
+from drivers.seal_tracker.events import FROM_MEMORY, DecodedFrame, SealEvent
 from drivers.seal_tracker.fields import shown, structured
 from drivers.seal_tracker.reading import KNOTS_PER_KMH, Attributes, Reading, message_event, reading_events, utc
 
@@ -95,7 +96,11 @@ def _batch(seal_id: str, told: str) -> DecodedFrame:
     reports = told.split("|")
     if len(reports) > 1 and _CHECK.fullmatch(reports[-1]):
         reports = _checked(told, reports[-1]).split("|")
-    events = [event for report in reports for event in _report(report, len(report.split(";")))]
+    events = [
+        replace(event, attributes=(*event.attributes, FROM_MEMORY))
+        for report in reports
+        for event in _report(report, len(report.split(";")))
+    ]
     return DecodedFrame(seal_id, "B", tuple(events), b"#AB#%d\r\n" % len(reports))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from abc import ABC, abstractmethod
 
-from drivers.twin import TcpTwin
+from drivers.twin import SlowSwitches, TcpTwin
 from drivers.uav.mavlink import CRC_EXTRA, START_1, START_2, MessageId, checksum
 
 QUADROTOR, ARDUPILOT, ACTIVE, DIALECT_VERSION = 2, 3, 4, 3
+ARMED = struct.pack("<IBBBBB", 0, QUADROTOR, ARDUPILOT, 0xD1, ACTIVE, DIALECT_VERSION)
 
 
 def encode(
@@ -33,16 +35,23 @@ def encode(
     return bytes((start,)) + covered + checksum(covered, CRC_EXTRA[message]).to_bytes(2, "little")
 
 
-class MavlinkTwin(TcpTwin):
-    """One aircraft that whoever connects hears."""
+class _Aircraft(ABC):
+    """What an aircraft says, whatever carries it."""
 
-    def __init__(self, *, port: int = 0, version: int = 2, heartbeat_s: float = 1.0, seed: int = 1) -> None:
-        super().__init__(port=port, seed=seed)
+    def __init__(self, version: int) -> None:
         self._version = version
-        self._heartbeat_s = heartbeat_s
         self._sequence = 0
         self._boot_ms = 0
-        self.heard_bytes = 0
+
+    @abstractmethod
+    def say(self, message: MessageId, payload: bytes) -> None:
+        """Send one message to everybody who listens."""
+
+    def framed(self, message: MessageId, payload: bytes) -> bytes:
+        """Return the next frame."""
+        frame = encode(message, payload, version=self._version, sequence=self._sequence)
+        self._sequence = (self._sequence + 1) % 256
+        return frame
 
     def fly(
         self,
@@ -76,10 +85,20 @@ class MavlinkTwin(TcpTwin):
         """Say a status text; `severity` 0 (emergency) to 7 (debug)."""
         self.say(MessageId.STATUSTEXT, struct.pack("<B50s", severity, text.encode()))
 
+
+class MavlinkTwin(_Aircraft, TcpTwin):
+    """One aircraft that whoever connects hears."""
+
+    def __init__(self, *, port: int = 0, version: int = 2, heartbeat_s: float = 1.0, seed: int = 1) -> None:
+        _Aircraft.__init__(self, version)
+        TcpTwin.__init__(self, port=port, seed=seed)
+        self._heartbeat_s = heartbeat_s
+        self.heard_bytes = 0
+
     def say(self, message: MessageId, payload: bytes) -> None:
         """Send one message to everybody connected."""
         for writer in self._writers:
-            self._say_to(writer, message, payload)
+            self.send(writer, self.framed(message, payload))
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Beat until the other side leaves; count what it sends, which has to stay nothing."""
@@ -92,11 +111,64 @@ class MavlinkTwin(TcpTwin):
             await asyncio.gather(beating, return_exceptions=True)
 
     async def _beat(self, writer: asyncio.StreamWriter) -> None:
-        armed = struct.pack("<IBBBBB", 0, QUADROTOR, ARDUPILOT, 0xD1, ACTIVE, DIALECT_VERSION)
         while True:
-            self._say_to(writer, MessageId.HEARTBEAT, armed)
+            self.send(writer, self.framed(MessageId.HEARTBEAT, ARMED))
             await asyncio.sleep(self._heartbeat_s)
 
-    def _say_to(self, writer: asyncio.StreamWriter, message: MessageId, payload: bytes) -> None:
-        self.send(writer, encode(message, payload, version=self._version, sequence=self._sequence))
-        self._sequence = (self._sequence + 1) % 256
+
+class MavlinkUdpTwin(_Aircraft, SlowSwitches, asyncio.DatagramProtocol):
+    """One aircraft whose telemetry comes as datagrams, one frame each, from a port of its own to the gate's."""
+
+    def __init__(self, *, port: int, version: int = 2, heartbeat_s: float = 1.0, seed: int = 1) -> None:
+        """`port`: the gate's, on 127.0.0.1."""
+        _Aircraft.__init__(self, version)
+        SlowSwitches.__init__(self, seed)
+        self.port = port
+        self._heartbeat_s = heartbeat_s
+        self._transport: asyncio.DatagramTransport | None = None
+        self._beating: asyncio.Task[None] | None = None
+        self.heard_bytes = 0
+
+    @property
+    def is_plugged(self) -> bool:
+        """True while the aircraft has a port to send from."""
+        return self._transport is not None
+
+    async def plug(self) -> None:
+        """Begin to beat."""
+        if self._transport is None:
+            self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: self, local_addr=("127.0.0.1", 0)
+            )
+            self._beating = asyncio.create_task(self._beat(), name="aircraft beating")
+
+    async def unplug(self) -> None:
+        """Fall silent."""
+        transport, self._transport = self._transport, None
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        if transport is not None:
+            transport.close()
+
+    def say(self, message: MessageId, payload: bytes) -> None:
+        """Send one message, late where the twin is slow."""
+        if not self._is_muted:
+            self.send(self.altered(self.framed(message, payload)))
+
+    def send(self, datagram: bytes) -> None:
+        """Send any datagram."""
+        asyncio.get_running_loop().call_later(self._delay_s, self._send_now, datagram)
+
+    def datagram_received(self, content: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - the protocol's signature
+        """Count what the gate sends, which has to stay nothing."""
+        self.heard_bytes += len(content)
+
+    def _send_now(self, datagram: bytes) -> None:
+        if self._transport is not None:
+            self._transport.sendto(datagram, ("127.0.0.1", self.port))
+
+    async def _beat(self) -> None:
+        while True:
+            self.say(MessageId.HEARTBEAT, ARMED)
+            await asyncio.sleep(self._heartbeat_s)

@@ -2,7 +2,7 @@
 
 DriverFault
 └── FrameFault
-    └── XrayResultRefused   DRV-XRY-001  a file that holds no result
+    └── XrayResultRefused   DRV-XRY-001  a file or a post that holds no result
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from drivers.errors import FrameFault
 
 
 class XrayResultRefused(FrameFault):
-    """A file holds no result that may be used; the text says why. It is kept beside the others, its name ending in `.refused`."""
+    """What came holds no result that may be used; the text says why. A file is kept as `.refused`, a post is answered with the text."""
 
     code = "DRV-XRY-001"
-    remedy = "Look at the `.refused` file; correct what the X-ray's machine writes, and look at the scan by hand."
+    remedy = "Look at the `.refused` file, or at the answer to the post; correct what the X-ray's machine sends, and look at the scan by hand."

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.errors import LinkAbsent, LinkLost, LinkRefused, LinkStalled
 from drivers.link import Link, Tap
+from drivers.plain_file import NotPlain, read_plain
 
 SUFFIX, REFUSED_SUFFIX = ".json", ".refused"
 
@@ -91,24 +91,15 @@ class FolderLink(Link):
 
 
 def _content(path: Path, limit_bytes: int) -> bytes:
-    """Return the beginning of a plain file; no link is followed and no FIFO waited for. Raises FileNotFoundError."""
+    """Return the beginning of a plain file, nothing of anything else. Raises FileNotFoundError."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_plain(path, limit_bytes)[0]
     except FileNotFoundError:
         raise
-    except OSError:
+    except (NotPlain, PermissionError):
         return b""
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return b""
-        content = b""
-        while len(content) < limit_bytes and (piece := os.read(fd, limit_bytes - len(content))):
-            content += piece
-        return content
     except OSError as error:
         raise LinkLost(f"{path.name}: {error.strerror}") from error
-    finally:
-        os.close(fd)
 
 
 def _put_away(path: Path, *, is_taken: bool) -> None:

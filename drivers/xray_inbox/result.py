@@ -5,12 +5,11 @@ Whatever brings the bytes (a file, later a request) hands them to `parse_result`
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from drivers import strict_json
 from drivers.surroundings import XrayDecision, XrayReported
 from drivers.xray_inbox.errors import XrayResultRefused
 
@@ -30,23 +29,13 @@ class _Result(BaseModel):
 
 def parse_result(content: bytes) -> XrayReported:
     """Return the result. Raises `XrayResultRefused`: too long, no JSON, a key twice, unknown, missing or of another form."""
-    if len(content) > RESULT_LIMIT_BYTES:
-        raise XrayResultRefused(f"longer than {RESULT_LIMIT_BYTES} bytes")
     try:
-        members = json.loads(content.decode(), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise XrayResultRefused(f"no JSON object with each key once: {type(error).__name__}") from error
+        members = strict_json.load(content, RESULT_LIMIT_BYTES)
+    except strict_json.NoJson as error:
+        raise XrayResultRefused(str(error)) from error
     try:
         result = _Result.model_validate(members)
     except ValidationError as error:
         places = ", ".join(sorted({".".join(map(str, item["loc"])) or "object" for item in error.errors()}))
         raise XrayResultRefused(f"missing, unknown or wrong: {places[:200]}") from error
     return XrayReported(result.scan_id, result.decision, result.image_reference)
-
-
-def _once(members: Sequence[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a key that stands twice: two readers could take another one each."""
-    found = dict(members)
-    if len(found) != len(members):
-        raise ValueError("a key stands twice")
-    return found

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Mapping
+from datetime import timedelta
 
 import structlog
 
 from central_sync.identity import read_sealing_key, read_verification_key
+from central_sync.post.directory import FILE_NAME, read_directory
 from drivers import contracts as dc
 from drivers.accessibility import LiftReported, SpeakerDriver, Spoken
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
-from drivers.seal_tracker.events import TAMPER_KINDS
+from gate_agent.app.channel_cameras import ChannelCameras
+from gate_agent.app.device_options import options_of
+from gate_agent.app.device_status import DeviceStatus
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
+from gate_agent.app.field_devices import DeviceHosts
 from gate_agent.app.height_side import wire_heights
 from gate_agent.app.help_side import HelpPoint
 from gate_agent.app.knowledge import GateKnowledge
-from gate_agent.app.lane_source import DeviceStatus, GateSource
+from gate_agent.app.lane_source import GateSource
+from gate_agent.app.post_side import LONGEST_PAGE_BYTES, PostSide, read_post
+from gate_agent.app.receipts import Receipts
+from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.speech import lane_speeches
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
+from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.app.unusable_device import UnusableDevice, lane_roles, role_of
 from gate_agent.clock import Clock
-from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
+from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.controller import LaneController
 from gate_agent.runtime.inference import FaceEngine
+from gate_agent.runtime.post_sync_api import add_post_routes
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 from gate_agent.store import Store
+from gate_agent.web.i18n import TRAVELLER_LANGUAGES, load_catalogues
 from gate_agent.web.lane_api import create_app as create_lane_api
 from gate_agent.web.pages import serving
 
@@ -47,19 +59,33 @@ class BarrierPort:
     def __init__(self, driver: dc.BarrierDriver) -> None:
         self._driver = driver
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:
-        """Release one door."""
-        try:
-            await self._driver.release(door, ttl_s)
-        except DriverFault as fault:
-            raise DeviceFault(str(fault), code=fault.code) from fault
+    async def release(self, door: dc.Door, count: int, ttl_s: float) -> None:
+        """Release one door for so many passages."""
+        await _translated(self._driver.release(door, count, ttl_s))
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End running releases."""
-        try:
-            await self._driver.secure()
-        except DriverFault as fault:
-            raise DeviceFault(str(fault), code=fault.code) from fault
+        await _translated(self._driver.end_releases())
+
+    async def lockdown(self) -> None:
+        """End running releases and refuse new ones."""
+        await _translated(self._driver.lockdown())
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
+        await _translated(self._driver.lift_lockdown())
+
+    async def signal(self, signal: dc.GateSignal) -> None:
+        """Switch lights and sounder, where there are any."""
+        if "signal" in self._driver.capabilities:
+            await _translated(self._driver.signal(signal))
+
+
+async def _translated(command: Awaitable[None]) -> None:
+    try:
+        await command
+    except DriverFault as fault:
+        raise DeviceFault(str(fault), code=fault.code) from fault
 
 
 class ReaderPort:
@@ -70,10 +96,7 @@ class ReaderPort:
 
     async def read_again(self) -> None:
         """Ask for another read."""
-        try:
-            await self._driver.read_again()
-        except DriverFault as fault:
-            raise DeviceFault(str(fault), code=fault.code) from fault
+        await _translated(self._driver.read_again())
 
 
 class Agent:
@@ -86,7 +109,11 @@ class Agent:
         self._statuses: dict[str, DeviceStatus] = {}
         self._lanes: dict[int, LaneController] = {}
         self._source: GateSource | None = None
-        self._knowledge = GateKnowledge(settings.paths.bundles, settings.paths.keys, clock)
+        self._around: SurroundingsSide | None = None
+        self._knowledge = GateKnowledge(
+            settings.paths.bundles, settings.paths.keys, clock, timedelta(hours=settings.policy.seal_silent_h)
+        )
+        self._hosts = DeviceHosts(settings, clock)
 
     async def run(self) -> None:
         """Start everything, serve, and stop in the opposite order."""
@@ -99,11 +126,13 @@ class Agent:
             read_sealing_key(settings.paths.keys / "centre_seal.pub"),
             settings.store,
             centre_public_key=read_verification_key(settings.paths.keys / "centre.pub"),
+            post=read_post(settings.paths.keys) if settings.post.host else None,
         )
         engine = FaceEngine(settings.face, settings.paths.models, self._clock, state_folder=settings.paths.state)
         try:
             await self._reconcile(store)
             await self._import_stays(store)
+            await self._knowledge.seal_watch.restore(store)
             await engine.start()
             faces = await FaceSide.open(settings, engine, self._clock)
             try:
@@ -126,13 +155,16 @@ class Agent:
                 continue
             self._drivers[device.name] = driver
             self._statuses[device.name] = DeviceStatus(driver.device_class.value, "absent", self._clock.now())
-        desk = StoredDesk(store)
+        desk = StoredDesk(store, self._knowledge.seal_watch)
         await desk.refresh()
         for lane in settings.lane:
             self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces, documents)
         verifier = AuthorisationVerifier(
             settings.gate.gate_id, self._knowledge.officers, self._clock, store.remember_nonce
         )
+        words = load_catalogues("traveller", TRAVELLER_LANGUAGES)
+        receipts = Receipts(self._lanes, self._drivers, self._statuses, words, self._changed)
+        self._around = around = SurroundingsSide(settings, self._lanes, store, receipts, self._clock, self._changed)
         self._source = source = GateSource(
             settings,
             self._lanes,
@@ -141,10 +173,22 @@ class Agent:
             self._knowledge,
             desk,
             self._clock,
+            around,
             face_rates=lambda: faces.rates,
             trust_version=lambda: documents.trust_version,
+            unlocks=SealUnlocks(
+                self._drivers,
+                self._knowledge.seal_watch,
+                store,
+                timedelta(minutes=settings.policy.seal_unlock_stands_min),
+            ),
             help_points=self._help_points(),
         )
+        alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
+        sync_api = create_sync_api(store, source.device_readings)
+        post = self._post_side(store, alarms)
+        if post is not None:
+            add_post_routes(sync_api, post, LONGEST_PAGE_BYTES)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -153,13 +197,17 @@ class Agent:
         async with (
             asyncio.TaskGroup() as group,
             serving(create_lane_api(source), uds=run / "lane.sock"),
-            serving(create_sync_api(store), uds=run / "sync.sock"),
+            serving(sync_api, uds=run / "sync.sock"),
         ):
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
             tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
-            alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
+            tasks.append(group.create_task(around.run()))
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
+            first = min(alarms, default=None)  # a seal belongs to the whole gate
+            seal_alarms = alarms[first] if first is not None else None
+            tasks.append(group.create_task(self._knowledge.seal_watch.run(store, seal_alarms, self._changed)))
+            tasks += [group.create_task(post.run())] if post is not None else []
             speakers = self._speakers()
             voices = lane_speeches(settings, speakers, source.screen, source.changes, self._clock)
             tasks += [group.create_task(voice.run()) for voice in voices]
@@ -173,28 +221,28 @@ class Agent:
             for task in tasks:
                 task.cancel()
 
+    def _post_side(self, store: Store, alarms: Mapping[int, LaneAlarms]) -> PostSide | None:
+        if store.exchange is None:
+            return None
+        key = read_directory(self._settings.paths.keys / FILE_NAME).post_key
+        return PostSide(
+            store.exchange, key, self._statuses, alarms, self._clock, report=self._dispatch, changed=self._changed
+        )
+
     def _built(self, device: DeviceSettings) -> dc.Driver | None:
         """Return the device's driver; one that cannot be built stands there in fault, so that the others go on.
 
         None when nobody can say what it should have been: no lane names it, and its driver is not known.
         """
         try:
-            return build_driver(device.name, device.driver, self._options(device), self._dispatch, self._clock)
+            options = options_of(self._settings, device)
+            driver = build_driver(device.name, device.driver, options, self._dispatch, self._clock)
+            return self._hosts.client(device, driver, self._dispatch)
         except DriverFault as fault:
             log.error("device_unusable", device=device.name, code=fault.code)
             built_in = BUILT_IN.get(device.driver)
             role = role_of(self._settings, device.name) or (built_in.device_class if built_in else None)
             return UnusableDevice(device.name, role, fault, self._dispatch, self._clock) if role else None
-
-    def _options(self, device: DeviceSettings) -> dict[str, object]:
-        """Return a device's options; a camera that a lane reads codes from is told so, and a chip reader what the site wants."""
-        reads = any(lane.camera == device.name and lane.read_barcode_from_camera for lane in self._settings.lane)
-        built_in = BUILT_IN.get(device.driver)
-        document = self._settings.document
-        chip: dict[str, object] = {}
-        if built_in is not None and built_in.device_class is dc.DeviceClass.CHIP_READER:
-            chip = {"basic_access": document.basic_access, "read_timeout_s": document.chip_timeout_s}
-        return {**chip, **device.options, **({"read_barcodes": True} if reads else {})}
 
     def _controller(
         self, lane: LaneSettings, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide
@@ -203,7 +251,9 @@ class Agent:
             self._settings,
             lane,
             reader=ReaderPort(self._of_class(lane.document_reader, dc.DeviceClass.DOCUMENT_READER)),  # type: ignore[arg-type] # checked by class
-            camera=self._of_class(lane.camera, dc.DeviceClass.CAMERA),  # type: ignore[arg-type] # checked by class
+            camera=ChannelCameras(
+                *(self._of_class(name, dc.DeviceClass.CAMERA) for name in (lane.camera, *lane.channel_cameras))
+            ),
             barrier=BarrierPort(self._of_class(lane.barrier, dc.DeviceClass.BARRIER)),  # type: ignore[arg-type] # checked by class
             matcher=engine,
             store=store,
@@ -233,22 +283,26 @@ class Agent:
 
     def _changed(self) -> None:
         if self._source is not None:
+            if self._around is not None:
+                self._around.look(self._source)
             self._source.changed()
 
     def _dispatch(self, event: dc.DeviceEvent) -> None:
         """Hand a device's event to the lanes that use it; seals belong to the whole gate."""
         if isinstance(event.data, dc.StateChanged):
-            status = self._statuses[event.device]
-            status.state, status.since = event.data.state.value, event.t_wall
-            status.fault, status.remedy = event.data.fault, event.data.remedy
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
+        status = self._statuses.get(event.device)
+        if status is not None and status.note(event):  # a device of the post is known once the post has named it
             self._changed()
         if isinstance(event.data, Spoken | LiftReported):
             return  # no lane waits for it
         if self._source is not None and self._source.help_points.event(event):
             return
         if isinstance(event.data, dc.SealReported):
-            self._seal(event.data)
+            if self._knowledge.seal_watch.reported(event.data, event.t_wall):
+                self._changed()
+            return
+        if self._around is not None and self._around.take(event):
             return
         taken = False
         for controller in self._lanes.values():
@@ -258,11 +312,6 @@ class Agent:
                 taken = True
         if not taken and isinstance(event.data, dc.FrameCaptured):
             event.data.release()
-
-    def _seal(self, reported: dc.SealReported) -> None:
-        tampered = reported.kind in TAMPER_KINDS
-        state, event = (SealState.TAMPERED, reported.kind) if tampered else (SealState.INTACT, "")
-        self._knowledge.seal_reported(SealReport(reported.seal_id, state, event, self._clock.now()))
 
     async def _reconcile(self, store: Store) -> None:
         """Settle releases that a stopped process left open: nobody can say whether the traveller passed."""

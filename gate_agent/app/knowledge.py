@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -15,19 +16,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from central_sync.bundles import KINDS, Bundle, file_name, verify_bundle
 from central_sync.errors import BundleRefused
 from central_sync.identity import read_verification_key
+from gate_agent.app.seal_watch import SealWatch
 from gate_agent.app.store_side import stay_facts
 from gate_agent.clock import Clock
-from gate_agent.domain.seal import SealReport, SealState
+from gate_agent.domain.declaration import Declaration
+from gate_agent.domain.seal import SealReport
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection.token_format import key_identifier
 from gate_agent.inspection.watchlist import Watchlist, WatchlistRefused
 from gate_agent.lane.authorisation import OfficerRecord, OfficerRole
 from gate_agent.lane.ports import Knowledge
 from gate_agent.policy.errors import RulebookRefused
-from gate_agent.policy.rulebook import Rulebook, parse_rulebook
+from gate_agent.policy.rulebook import Rulebook
+from gate_agent.policy.rulebook_format import parse_rulebook
 from gate_agent.store import StayFact
 
 log = structlog.get_logger()
+
+_SEAL_SILENT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,10 @@ class StayBundle:
 
 
 class GateKnowledge:
-    """Verified bundles of one gate and the last report of each seal."""
+    """Verified bundles of one gate, and what its seals went through."""
 
-    def __init__(self, bundles: Path, keys: Path, clock: Clock) -> None:
+    def __init__(self, bundles: Path, keys: Path, clock: Clock, seal_silent_after: timedelta = _SEAL_SILENT) -> None:
+        self.seal_watch = SealWatch(clock, seal_silent_after)
         self.officers: dict[str, OfficerRecord] = {}
         self.stays: StayBundle | None = None
         self._folder = bundles
@@ -50,7 +57,6 @@ class GateKnowledge:
         self._trusted = dict.fromkeys(KINDS, centre) | {"rulebook": read_verification_key(keys / "rulebook.pub")}
         self._versions: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
-        self._seals: dict[str, SealReport] = {}
         self._rulebook: Rulebook | None = None
         self._watchlist: tuple[Watchlist, Bundle] | None = None
         self._token_keys = _token_keys(keys)
@@ -78,17 +84,13 @@ class GateKnowledge:
         ]
         return any(taken)
 
-    def seal(self, seal_id: str) -> SealReport | None:
-        """Return the last report of a seal."""
-        return self._seals.get(seal_id)
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        """Return what is known of each seal that a declaration names."""
+        return self.seal_watch.reports(declaration)
 
-    def seal_reported(self, report: SealReport) -> bool:
-        """Remember a report; a tampered seal stays tampered. True when its state changed."""
-        before = self._seals.get(report.seal_id)
-        if before is not None and before.state is SealState.TAMPERED:
-            return False
-        self._seals[report.seal_id] = report
-        return before is None or before.state is not report.state
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Note that the goods of a declaration arrived."""
+        self.seal_watch.arrived(declaration)
 
     def _take(self, kind: str, put_in_force: Callable[[Bundle], None]) -> bool:
         path = self._folder / file_name(kind)

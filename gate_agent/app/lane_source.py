@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import structlog
 
+from central_sync.presence import DeviceReading
 from gate_agent import __version__
 from gate_agent.app import views
 from gate_agent.app.choices import Choices
+from gate_agent.app.device_status import DeviceStatus, lane_devices
 from gate_agent.app.help_side import HelpPoint, HelpPoints
-from gate_agent.app.unusable_device import lane_roles
+from gate_agent.app.lockdowns import Lockdowns
+from gate_agent.app.seal_unlocks import SealUnlocks
+from gate_agent.app.surroundings_side import WHOLE_GATE, SurroundingsSide
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Officer
@@ -28,15 +30,16 @@ from gate_agent.lane.controller import LaneController
 from gate_agent.lane.ports import KnowledgeSource
 from gate_agent.lane.presented import is_right
 from gate_agent.settings import Settings
+from gate_agent.web.device_messages import DeviceHistory, DeviceView, XrayView
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.lane_api import UnknownLane
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
     CustomsTaskView,
-    DeviceView,
     FaceRatesView,
     GateSnapshot,
     ImageKind,
+    LaneView,
     LinkView,
     ScreenState,
     SignedAuthorisation,
@@ -49,6 +52,7 @@ _NO_SUCH_LANE = "EG-LAN-001"
 _NOT_POSSIBLE_NOW = "EG-LAN-002"
 _NO_SUCH_SUBJECT = "EG-LAN-003"
 _DIGITS_WRONG = "EG-LAN-004"
+_OF_NO_LANE = {AuthorisedAction.CLOSE_CUSTOMS_TASK, AuthorisedAction.UNLOCK_SEAL}
 SPEECH_WAITS_S = 60.0
 """A voice that was asked for before a document lies there falls silent after this time."""
 _RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
@@ -63,20 +67,9 @@ class CustomsDesk(Protocol):
         """Return the open tasks, oldest first."""
         ...
 
-    async def close(self, task_id: uuid.UUID, officer_id: str) -> bool:
-        """Close a task; False when it is not open."""
+    async def close(self, task_id: uuid.UUID, officer_id: str, screening: Sequence[XrayView] = ()) -> bool:
+        """Close a task, recording the results of screening that stood at it; False when it is not open."""
         ...
-
-
-@dataclass(slots=True)
-class DeviceStatus:
-    """The last known state of one device."""
-
-    device_class: str
-    state: str
-    since: datetime
-    fault: str = ""
-    remedy: str = ""
 
 
 class GateSource:
@@ -91,8 +84,10 @@ class GateSource:
         knowledge: KnowledgeSource,
         desk: CustomsDesk,
         clock: Clock,
+        around: SurroundingsSide,
         face_rates: Callable[[], list[FaceRatesView]] = list,
         trust_version: Callable[[], int | None] = lambda: None,
+        unlocks: SealUnlocks | None = None,
         help_points: Mapping[str, HelpPoint] | None = None,
     ) -> None:
         self.link = LinkView(
@@ -104,9 +99,14 @@ class GateSource:
         self._verifier = verifier
         self._knowledge = knowledge
         self._desk = desk
+        self._around = around
         self._clock = clock
         self._face_rates = face_rates
         self._trust_version = trust_version
+        self._unlocks = unlocks
+        self._lockdowns = Lockdowns(settings.paths.state, lanes)
+        self._lockdowns.restore()
+        self._of_lanes = {name for lane in settings.lane for name in lane_devices(lane)}
         self.help_points = HelpPoints(settings.lane, help_points or {}, self.help_requested, self.changed)
         self._sequence = 0
         self._languages = Choices[Language](clock.monotonic_s)
@@ -131,6 +131,7 @@ class GateSource:
             key=lambda summary: summary.closed_at,
             reverse=True,
         )
+        tasks = self._around.tasks(self._desk.tasks())
         return GateSnapshot(
             sequence=self._sequence,
             gate_id=self._settings.gate.gate_id,
@@ -140,24 +141,51 @@ class GateSource:
             rulebook_version=knowledge.rulebook.version,
             watchlist_version=knowledge.watchlist_version,
             trust_version=self._trust_version(),
-            lanes=[
-                views.lane(lane, self._devices_of(lane), self.help_points.intercom(lane_id))
-                for lane_id, lane in self._lanes.items()
+            lanes=[self._lane_view(lane) for lane in self._lanes.values()],
+            alarms=[
+                views.alarm(alarm)
+                for alarms in (self._around.alarms(), *(lane.alarms.open.values() for lane in self._lanes.values()))
+                for alarm in alarms
             ],
-            alarms=[views.alarm(alarm) for lane in self._lanes.values() for alarm in lane.alarms.open.values()],
-            customs_tasks=self._desk.tasks(),
+            customs_tasks=tasks,
+            can_unlock_seals=self._unlocks is not None and self._unlocks.is_possible,
             link=self.link,
             recent=[views.ended(summary) for summary in ended[:50]],
             face_rates=self._face_rates(),
+            devices=self._views_of(name for name in self._devices if name not in self._of_lanes),
+            xray=self._around.xray_to_look_at(tasks),
+            power=self._around.power_view(),
         )
 
-    def _devices_of(self, lane: LaneController) -> list[DeviceView]:
-        settings = lane.lane
+    def _views_of(self, names: Iterable[str]) -> list[DeviceView]:
+        found = ((name, self._devices.get(name)) for name in names)
+        return [status.view(name, self._around.figures(name)) for name, status in found if status is not None]
+
+    def _lane_view(self, lane: LaneController) -> LaneView:
+        shown = views.lane(lane, self._views_of(lane_devices(lane.lane)), self.help_points.intercom(lane.lane.lane_id))
+        if shown.referral is None:
+            return shown
+        seals = self._around.seals_of(shown.referral.transaction_id)
+        return shown.model_copy(update={"referral": shown.referral.model_copy(update={"seals": seals})})
+
+    def device_readings(self) -> list[DeviceReading]:
+        """Return how every device is, for the centre: states and figures, no event and nothing of a traveller."""
         return [
-            views.device(name, status.device_class, status.state, status.since, status.fault, status.remedy)
-            for name in dict.fromkeys(name for _, name in lane_roles(settings))
-            if (status := self._devices.get(name)) is not None
+            DeviceReading(
+                name=name,
+                device_class=status.device_class,
+                state=status.state,
+                fault=status.fault,
+                since=status.since,
+                figures=self._around.figures(name),
+            )
+            for name, status in self._devices.items()
         ]
+
+    def device_history(self, name: str) -> DeviceHistory | None:
+        """Return the last changes of a device's state, None for an unknown one."""
+        status = self._devices.get(name)
+        return None if status is None else status.history(name)
 
     def _lane(self, lane_id: int) -> LaneController:
         lane = self._lanes.get(lane_id)
@@ -179,6 +207,7 @@ class GateSource:
             receipt=views.receipt(lane, self._knowledge.current().rulebook),
             cue=views.cue(lane, shown),
             read_percent=views.read_percent(lane, shown),
+            printing=self._around.receipts.printing(lane_id, shown),
             other_lane=views.other_lane(lane, self._settings.lane, shown),
             speech=self._speech_of(lane),
         )
@@ -212,6 +241,9 @@ class GateSource:
                     return False
             case "skip":
                 if not lane.face.skip():
+                    return False
+            case "print":
+                if not self._around.receipts.asked(lane_id, self):
                     return False
             case "nothing_to_declare":
                 return lane.state.transaction_id is not None
@@ -268,7 +300,8 @@ class GateSource:
     async def _carry_out(self, verified: VerifiedAuthorisation) -> ActionAnswer:
         order = verified.authorisation
         lane = self._lanes.get(order.lane_id)
-        if lane is None and order.action is not AuthorisedAction.CLOSE_CUSTOMS_TASK:
+        is_of_gate = order.action is AuthorisedAction.ACKNOWLEDGE_ALARM and order.lane_id == WHOLE_GATE
+        if lane is None and order.action not in _OF_NO_LANE and not is_of_gate:
             return _refuse(_NO_SUCH_LANE, "this gate has no such lane")
         subject = order.subject_id or uuid.UUID(int=0)
         match order.action:
@@ -289,12 +322,20 @@ class GateSource:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
                 lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
-            case AuthorisedAction.ACKNOWLEDGE_ALARM if lane:
-                if not await lane.alarms.acknowledge(subject, verified.officers[0].officer_id):
+                await self._lockdowns.lift(order.lane_id)
+            case AuthorisedAction.LOCKDOWN_LANE if lane:
+                await self._lockdowns.order(order.lane_id)
+            case AuthorisedAction.ACKNOWLEDGE_ALARM if lane or is_of_gate:
+                alarms = lane.alarms if lane else self._around
+                if not await alarms.acknowledge(subject, verified.officers[0].officer_id):
                     return _refuse(_NO_SUCH_SUBJECT, "there is no such alarm now")
             case AuthorisedAction.CLOSE_CUSTOMS_TASK:
-                if not await self._desk.close(subject, verified.officers[0].officer_id):
+                seen = self._around.tasks([task for task in self._desk.tasks() if task.task_id == subject])
+                screening = [scan for task in seen for scan in task.xray if scan.link == "scan"]
+                if not await self._desk.close(subject, verified.officers[0].officer_id, screening):
                     return _refuse(_NO_SUCH_SUBJECT, "there is no such open customs task")
+            case AuthorisedAction.UNLOCK_SEAL if self._unlocks is not None:
+                return await self._unlocks.unlock(order.seal_id, verified.officers[0].officer_id)
             case _:
                 return _refuse(_NOT_POSSIBLE_NOW, "the authorisation names nothing to act on")
         return _accept()

@@ -21,7 +21,8 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.DOCUMENT_READER, lane.document_reader
     if lane.chip_reader:
         yield dc.DeviceClass.CHIP_READER, lane.chip_reader
-    yield dc.DeviceClass.CAMERA, lane.camera
+    for name in (lane.camera, *lane.channel_cameras):
+        yield dc.DeviceClass.CAMERA, name
     if lane.low_camera:
         yield dc.DeviceClass.CAMERA, lane.low_camera
     if lane.camera_lift:
@@ -29,6 +30,10 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     yield dc.DeviceClass.BARRIER, lane.barrier
     for name in lane.barcode:
         yield dc.DeviceClass.BARCODE, name
+    if lane.printer:
+        yield dc.DeviceClass.PRINTER, lane.printer
+    for name in lane.tag_readers:
+        yield dc.DeviceClass.RFID_READER, name
     if lane.help_point:
         yield dc.DeviceClass.HELP_POINT, lane.help_point
     if lane.speaker:
@@ -68,11 +73,23 @@ class UnusableDevice:
         """Raise `NotReady`."""
         self._refuse()
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:  # noqa: ARG002 - the contract's signature
+    async def release(self, direction: dc.Door, count: int, ttl_s: float) -> None:  # noqa: ARG002 - the contract's signature
         """Raise `NotReady`: no door moves."""
         self._refuse()
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
+        """Raise `NotReady`."""
+        self._refuse()
+
+    async def lockdown(self) -> None:
+        """Raise `NotReady`; nothing is released here anyway."""
+        self._refuse()
+
+    async def lift_lockdown(self) -> None:
+        """Raise `NotReady`."""
+        self._refuse()
+
+    async def signal(self, signal: dc.GateSignal) -> None:  # noqa: ARG002 - as above
         """Raise `NotReady`."""
         self._refuse()
 

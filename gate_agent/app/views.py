@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Literal
 
 from gate_agent.domain.alarm import Alarm
@@ -19,9 +18,11 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.face.acquisition import ALARM_FRAMES
 from gate_agent.lane.summary import TransactionSummary
+from gate_agent.policy.registration import RegistrationDeadline, registration_deadline
 from gate_agent.policy.rulebook import Rule, Rulebook
 from gate_agent.policy.stay_rules import is_unlimited, last_day, stay_rule
 from gate_agent.settings import AttackDetection, FaceSettings, LaneSettings
+from gate_agent.web.device_messages import DeviceView
 from gate_agent.web.lane_api_messages import (
     AlarmView,
     AttackView,
@@ -29,7 +30,6 @@ from gate_agent.web.lane_api_messages import (
     CheckView,
     ComparedView,
     ComparisonView,
-    DeviceView,
     DocumentView,
     ImageKind,
     Instruction,
@@ -206,6 +206,8 @@ def instruction(controller: LaneController) -> Instruction:
     match state.phase:
         case Phase.IDLE:
             return Instruction.PRESENT_DOCUMENT
+        case Phase.SUSPENDED if state.stop_cause is not None and state.occupancy > 0:
+            return Instruction.HELP_IS_COMING
         case Phase.SUSPENDED:
             return Instruction.LANE_CLOSED
         case Phase.INSPECTING:
@@ -297,7 +299,10 @@ def receipt(controller: LaneController, rulebook: Rulebook) -> dict[str, str]:
     if controller.lane.direction is Direction.ENTRY and not is_unlimited(rulebook, nationality, today):
         rule = stay_rule(rulebook, nationality, today)
         if isinstance(rule, Rule):
-            lines["stay_deadline"] = last_day(rulebook, rule, today).isoformat()
+            lines["stay_deadline"] = last_day(rulebook, rule, today, borrowed.stays).isoformat()
+        registration = registration_deadline(rulebook, nationality, today)
+        if isinstance(registration, RegistrationDeadline):
+            lines["registration_deadline"] = registration.last_day.isoformat()
     if borrowed.declaration is not None:
         lines["reference"] = borrowed.declaration.reference
     return lines
@@ -306,13 +311,6 @@ def receipt(controller: LaneController, rulebook: Rulebook) -> dict[str, str]:
 def step_of(value: Instruction) -> int:
     """Return the progress mark that goes with an instruction."""
     return _STEPS.get(value, 0)
-
-
-def device(name: str, device_class: str, state: str, since: datetime, fault: str, remedy: str) -> DeviceView:
-    """Return a device as a console sees it."""
-    return DeviceView.model_validate(
-        {"name": name, "device_class": device_class, "state": state, "since": since, "fault": fault, "remedy": remedy}
-    )
 
 
 def image_of(controllers: Iterable[LaneController], transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:

@@ -17,10 +17,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from drivers.contracts import DeviceClass, DeviceEvent
+from drivers.contracts import DeviceClass, DeviceEvent, MrzRead
 from drivers.errors import DriverFault
 from gate_agent.app.unusable_device import lane_roles
+from gate_agent.cli.field_findings import hosting_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.post_looks import gate_post_findings, post_device_findings
 from gate_agent.cli.site_lines import line_in_text, with_line
 from gate_agent.cli.speech_findings import speech_findings
 from gate_agent.clock import SystemClock
@@ -116,8 +118,11 @@ def _examined(
         return [], fault_findings(file, fault, read.document)
     findings += lane_findings(settings)
     findings += device_findings(settings)
+    findings += hosting_findings(settings)
+    findings += post_device_findings(settings)
     findings += folder_findings(settings)
     findings += key_findings(settings)
+    findings += gate_post_findings(settings, SystemClock())
     findings += address_findings(settings)
     findings += place_findings(settings)
     findings += speech_findings(settings)
@@ -281,6 +286,7 @@ _OF_THE_WHOLE_GATE = {
     DeviceClass.POWER,
     DeviceClass.XRAY_INBOX,
     DeviceClass.PRINTER,
+    DeviceClass.ACCESS_CONTROL,
 }
 
 
@@ -289,6 +295,7 @@ def device_findings(settings: Settings) -> list[Finding]:
     from drivers import registry  # brings the drivers' libraries, which only this look needs
 
     findings, classes = [], dict[str, DeviceClass]()
+    without_lines: set[str] = set()
     for device in settings.device:
         try:
             driver = registry.build(device.name, device.driver, device.options, _ignore, SystemClock())
@@ -296,11 +303,20 @@ def device_findings(settings: Settings) -> list[Finding]:
             findings += driver_findings(device, fault)
         else:
             classes[device.name] = driver.device_class
+            if driver.device_class is DeviceClass.DOCUMENT_READER and driver.events and MrzRead not in driver.events:
+                without_lines.add(device.name)
     used = {name for lane in settings.lane for _, name in lane_roles(lane)}
     findings += [
         Finding(f"device {name}", *_UNUSED_BY_CLASS.get(device_class, _UNUSED))
         for name, device_class in classes.items()
         if name not in used and device_class not in _OF_THE_WHOLE_GATE
+    ]
+    unread = "its document reader delivers no printed lines, and nobody reads them in its pictures"
+    remedy = "Set `zone_from_pictures`, or the reader's option `lines` where it reads them."
+    findings += [
+        Finding(f"lane {lane.lane_id}", unread, remedy)
+        for lane in settings.lane
+        if lane.document_reader in without_lines and not lane.zone_from_pictures
     ]
     for lane in settings.lane:
         findings += [

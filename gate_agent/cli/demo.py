@@ -52,7 +52,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         for traveller in chosen(arguments.travellers):
             report.line(await demo.send(traveller))
         delivery = await demo.delivered()
-        good = report.closing(demo.lines, delivery)
+        good = report.closing(demo.lines, delivery, demo.ready_classes(), has_agent_network=demo.has_agent_network)
         if not arguments.exit:
             report.stays_open()
             await asyncio.Event().wait()

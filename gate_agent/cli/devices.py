@@ -17,6 +17,7 @@ from typing import Any
 
 from drivers.contracts import DeviceEvent, DeviceState, StateChanged
 from drivers.discovery import DEVICE_FILES
+from drivers.document_reader.scanimage import found_scanners
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN, build, declaration, third_party
 from drivers.supervisor import SupervisedDriver
@@ -24,7 +25,7 @@ from drivers.tape import TapeWriter, read_tape
 from gate_agent import logs
 from gate_agent.cli.device_probing import let_go, probe, run_together
 from gate_agent.cli.devices_command import COMMAND_USAGE, carry_out, command_of
-from gate_agent.cli.devices_discover import discovered, line_of
+from gate_agent.cli.devices_discover import discovered, discovered_scanners, line_of
 from gate_agent.cli.devices_events import event_line, event_object
 from gate_agent.cli.devices_twin import TWINS, run_twin
 from gate_agent.clock import SystemClock
@@ -119,7 +120,10 @@ def _list(arguments: argparse.Namespace) -> int:
         lanes = {
             name: lane.lane_id
             for lane in settings.lane
-            for name in (lane.document_reader, lane.chip_reader, lane.camera, lane.barrier, *lane.barcode)
+            for name in (
+                *(lane.document_reader, lane.chip_reader, lane.camera, lane.barrier),
+                *(*lane.channel_cameras, *lane.barcode),
+            )
         }
         rows = [{"device": one.name, "driver": one.driver, "lane": lanes.get(one.name)} for one in settings.device]
     for row in rows:
@@ -133,7 +137,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _discover(arguments: argparse.Namespace) -> int:
     file = arguments.config or (SITE_FILE if SITE_FILE.exists() else None)
-    for row in discovered(load(file).device if file else (), arguments.root):
+    devices = load(file).device if file else ()
+    # Scanners are no device files: a folder that stands for /dev has none.
+    scanners = found_scanners() if arguments.root == DEVICE_FILES else []
+    for row in (*discovered(devices, arguments.root), *discovered_scanners(devices, scanners)):
         _say(row, arguments, line_of(row))
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.discovery import FoundPort, found_ports, is_stable
+from drivers.document_reader.scanimage_words import FoundScanner
 from gate_agent.settings import DeviceSettings
 
 _PATH_OPTIONS = ("path", "source")
@@ -51,6 +52,22 @@ def _port_remedy(port: FoundPort, names: list[str], configured: dict[str, str], 
     if not is_stable(configured[names[0]], root):
         return f'{configured[names[0]]} may be another device after a restart: write "{port.path}" instead.'
     return ""
+
+
+def discovered_scanners(devices: Iterable[DeviceSettings], found: Iterable[FoundScanner]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each scanner that scanimage sees, by the name that goes into the option `device`."""
+    configured = [(device.name, device.options.get("device")) for device in devices if device.driver == "sane_scanner"]
+    for scanner in found:
+        names = [name for name, wanted in configured if wanted == scanner.device]
+        unused = f'No [[device]] names it: write device = "{scanner.device}" into the options of a sane_scanner if it belongs to this gate.'
+        yield {
+            "path": scanner.device,
+            "kind": "scanner",
+            "leads_to": scanner.model,
+            "also": [],
+            "devices": names,
+            "remedy": "" if names else unused,
+        }
 
 
 def _path_of(device: DeviceSettings, root: Path) -> str:

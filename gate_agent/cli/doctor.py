@@ -23,18 +23,23 @@ from central_sync.identity import read_verification_key
 from drivers.chip.errors import ChipFault
 from drivers.chip.pcsc_service import reader_names
 from gate_agent.cache import models_folder
+from gate_agent.cli import machine_looks
+from gate_agent.cli.barrier_network import barrier_network
 from gate_agent.cli.device_probing import probe_findings
+from gate_agent.cli.field_findings import field_socket_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.kernel_routes import KernelNetwork, Network
+from gate_agent.cli.post_looks import answer_findings, gate_post_findings, own_post_findings, post_device_findings
 from gate_agent.cli.speech_findings import speech_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
 from gate_agent.clock import Clock, SystemClock
 from gate_agent.inspection.trust_ceremony import TrustRefused
 from gate_agent.runtime.face_choice import choice_of
-from gate_agent.settings import SITE_FILE, FaceSettings, Settings, load
+from gate_agent.settings import SITE_FILE, FaceSettings, Settings, load, load_post
 from models import verification
 from models.errors import ModelsError
 
-SUMMARY = "look at this machine: Python, packages, models, keys, bundles, trust, disk, sockets, and each device"
+SUMMARY = "look at this machine: Python, packages, models, keys, bundles, trust, clock, disk, heat, sockets, the barrier's network, and each device"
 
 OWN_DISTRIBUTION = "egate"
 OWN_PACKAGES = ("gate_agent", "drivers", "models", "central_sync", "emrtd")
@@ -46,7 +51,7 @@ _LARGEST_BUNDLE_BYTES = 134_217_728
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One thing that was looked at: `result` is `fine`, `finding` or `not_looked_at`."""
+    """One thing that was looked at: `result` is `fine`, `finding`, `warning` (fit all the same) or `not_looked_at`."""
 
     check: str
     result: str
@@ -63,14 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=PROBE_S, help="how long each device has to show that it is well"
     )
+    parser.add_argument("--post", action="store_true", help="look at this machine as one that runs `egate post`")
     parser.add_argument("--json", action="store_true", help="one JSON object per look")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every look and return 0, or 1 when something was found. Raises `SettingsFault` for a site file that cannot be used."""
     file = arguments.config or (SITE_FILE if SITE_FILE.exists() else None)
-    settings = load(file) if file else None
-    looks = list(examine(settings, arguments.models, SystemClock(), arguments.seconds))
+    if arguments.post:
+        looks = list(examine_post(load_post(file or SITE_FILE), SystemClock()))
+    else:
+        settings = load(file) if file else None
+        looks = list(examine(settings, arguments.models, SystemClock(), arguments.seconds))
     for look in looks:
         if arguments.json:
             print(
@@ -79,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             )
         else:
-            sign = {"fine": "ok", "finding": "!!", "not_looked_at": "--"}[look.result]
+            sign = {"fine": "ok", "finding": "!!", "warning": " !", "not_looked_at": "--"}[look.result]
             print(f"{sign} {look.check:<12} {look.finding}" + (f" → {look.remedy}" if look.remedy else ""))
     return 1 if any(look.result == "finding" for look in looks) else 0
 
@@ -108,8 +117,46 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock, probe_
             yield Look(check, "not_looked_at", f"no site file given and no {SITE_FILE}")
         else:
             yield from _looks(check, look_at(settings))
+    yield from _looks("clock", machine_looks.clock_findings(machine_looks.clock_discipline()))
+    yield from _looks("battery", machine_looks.battery_findings(machine_looks.RTC_FOLDER, clock.now()))
+    heat = machine_looks.sensors(machine_looks.HWMON_FOLDER)
+    yield from _looks("temperature", machine_looks.temperature_findings(heat), heat_words(heat))
     if settings is not None:
+        yield from barrier_network_looks(settings, KernelNetwork())
+        yield flush_look(settings)
+        if settings.post.host:
+            found = gate_post_findings(settings, clock)
+            yield from _looks("post", found or answer_findings(settings))
         yield from device_looks(settings, probe_s)
+
+
+def heat_words(heat: Sequence[machine_looks.Sensor]) -> str:
+    """Return the hottest place of the machine."""
+    if not heat:
+        return "the kernel knows no temperature"
+    hottest = max(heat, key=lambda sensor: sensor.temperature_c)
+    return f"{hottest.name} {hottest.temperature_c:.0f} °C"
+
+
+def flush_look(settings: Settings) -> Look:
+    """Measure whether the store's disk keeps what it says; a folder that cannot be written is not looked at."""
+    folder = settings.paths.state
+    try:
+        mounts = machine_looks.MOUNTS_FILE.read_text(encoding="utf-8", errors="replace")
+        disk = machine_looks.disk_of(folder.resolve(), mounts, machine_looks.BLOCK_FOLDER)
+        rate = machine_looks.flush_rate(folder)
+    except OSError as error:
+        return Look("flush", "not_looked_at", f"paths.state: {error.strerror}; run as the unit's user")
+    return next(_looks("flush", machine_looks.flush_findings(disk, rate), machine_looks.flush_words(disk, rate)))
+
+
+def examine_post(settings: Settings, clock: Clock) -> Iterator[Look]:
+    """Yield the looks at a machine that runs `egate post`."""
+    yield from _looks("python", python_findings(sys.version_info[:2]))
+    yield from _looks("packages", package_findings(packages_distributions(), locate))
+    yield from _looks("sqlite", sqlite_findings(sqlite3.sqlite_version_info))
+    yield from _looks("keys", own_post_findings(settings, clock))
+    yield from _looks("devices", post_device_findings(settings))
 
 
 def device_looks(settings: Settings, probe_s: float) -> Iterator[Look]:
@@ -124,9 +171,22 @@ def device_looks(settings: Settings, probe_s: float) -> Iterator[Look]:
         yield from _looks(f"device {name}", findings)
 
 
-def _looks(check: str, findings: Sequence[Finding]) -> Iterator[Look]:
+def barrier_network_looks(settings: Settings, network: Network) -> Iterator[Look]:
+    """Look at who else can reach a barrier that is reached by an address."""
+    try:
+        found = barrier_network(settings, network)
+    except OSError as error:
+        yield Look("network", "not_looked_at", f"the kernel does not tell its routes ({error})")
+        return
+    if found.findings or not found.warnings:
+        yield from _looks("network", found.findings)
+    for warning in found.warnings:
+        yield Look("network", "warning", f"{warning.where}: {warning.finding}", warning.remedy)
+
+
+def _looks(check: str, findings: Sequence[Finding], when_fine: str = "") -> Iterator[Look]:
     if not findings:
-        yield Look(check, "fine")
+        yield Look(check, "fine", when_fine)
     for finding in findings:
         yield Look(check, "finding", f"{finding.where}: {finding.finding}", finding.remedy)
 
@@ -298,7 +358,7 @@ def disk_findings(settings: Settings) -> list[Finding]:
 
 
 def socket_findings(settings: Settings) -> list[Finding]:
-    """Find sockets of the agent that nobody answers."""
+    """Find sockets of the agent, and of the host of its network devices, that nobody answers."""
     findings = []
     for name in ("lane.sock", "sync.sock"):
         path = settings.paths.run / name
@@ -315,4 +375,4 @@ def socket_findings(settings: Settings) -> list[Finding]:
                         "Start the agent: systemctl start egate-agent",
                     )
                 )
-    return findings
+    return findings + field_socket_findings(settings, _SOCKET_WAIT_S)

@@ -27,6 +27,9 @@ def line_in_text(message: str) -> int | None:
 
 def _place_of(where: str, document: Mapping[str, Any]) -> Place:
     """Return `device reader-1.options.path`, `lane 1` or `console.port` as a place; empty when nothing of it is written."""
+    if where.startswith("post device ") and isinstance(post := document.get("post"), dict):
+        inside = _place_of(where.removeprefix("post "), post)
+        return ("post", *inside) if inside else ()
     kind, _, rest = where.partition(" ")
     for table, name in (("device", "name"), ("lane", "lane_id")):
         if kind == table and rest:

@@ -1,4 +1,4 @@
-"""`egate sync`: the one connection between this gate and the broker. Keeps nothing; may be killed at any moment."""
+"""`egate sync`: this gate's connections to the broker and, where there is one, to its post. Keeps nothing; may be killed at any moment."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import contextlib
 import signal
+from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
+from random import Random
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,6 +18,11 @@ from central_sync.downlink import BundleShelf
 from central_sync.errors import SyncError
 from central_sync.gate_link import GateKeys, GateLink
 from central_sync.identity import read_signing_key, read_verification_key
+from central_sync.post.agent_socket import PostSocket
+from central_sync.post.client import PostClient
+from central_sync.post.directory import FILE_NAME, read_directory
+from central_sync.post.link import PostLink
+from central_sync.post.tls import gate_context
 from central_sync.sync_socket import SyncSocket
 from central_sync.topics import GateAddress
 from central_sync.transports.mqtt import MqttTransport
@@ -44,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
 async def serve(settings: Settings) -> None:
     """Carry records until cancelled or told to stop. Raises `SettingsFault` when a key cannot be used."""
     source = SyncSocket(settings.paths.run / "sync.sock")
-    link = asyncio.create_task(gate_link(settings, source).run())
+    post = PostSocket(settings.paths.run / "sync.sock")
+    link = asyncio.create_task(_all([gate_link(settings, source).run(), *post_links(settings, post)]))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         # handlers exist in the main thread only; a caller in another thread cancels instead
@@ -60,6 +68,25 @@ async def serve(settings: Settings) -> None:
         _log.info("sync_stopped")
     finally:
         await source.close()
+        await post.close()
+
+
+async def _all(links: list[Coroutine[None, None, None]]) -> None:
+    await asyncio.gather(*links)
+
+
+def post_links(settings: Settings, gate: PostSocket) -> list[Coroutine[None, None, None]]:
+    """Return the link to the post, none where the site names no post. Raises `SettingsFault` when a certificate cannot be used."""
+    if not settings.post.host:
+        return []
+    keys = settings.paths.keys
+    try:
+        context = gate_context(read_directory(keys / FILE_NAME), keys / "gate.crt", keys / "gate.key")
+        key = read_signing_key(keys / "gate.key")
+    except SyncError as fault:
+        raise SettingsFault(f"{fault.code}: {fault}") from fault
+    client = PostClient(settings.post.host, settings.post.port, context)
+    return [PostLink(gate, client, key, jitter=Random(settings.gate.gate_id).random).run()]
 
 
 def gate_link(settings: Settings, source: SyncSocket) -> GateLink:
@@ -93,6 +120,7 @@ def gate_link(settings: Settings, source: SyncSocket) -> GateLink:
         heartbeat_s=settings.sync.heartbeat_s,
         shelf=BundleShelf(settings.paths.bundles, signers, clock.now),
         software_version=version("egate"),
+        telemetry=source.telemetry,
     )
 
 

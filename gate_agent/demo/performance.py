@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gate_agent.clock import Clock
+from gate_agent.demo.around import devices_of
 from gate_agent.demo.broker import broker_for
 from gate_agent.demo.cast import Cast, Traveller
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
 from gate_agent.demo.guard import DemoGuard
 from gate_agent.demo.passports import PassportOffice
 from gate_agent.demo.portal_client import PortalClient
-from gate_agent.demo.processes import KeptProcess
+from gate_agent.demo.processes import KeptProcess, without_network
 from gate_agent.demo.records import Delivery, delivery_of
 from gate_agent.demo.site import DemoPorts, DemoSite, free_ports, prepare
 from gate_agent.demo.stage import Observed, Stage
@@ -28,7 +29,7 @@ from gate_agent.demo.travellers import TRAVELLERS
 from gate_agent.demo.twins import TwinSet
 from gate_agent.errors import EgateError
 
-PROCESSES = ("centre", "agent", "sync", "console", "portal")
+PROCESSES = ("centre", "post", "field", "agent", "sync", "console", "portal")
 _SYNC_TIMEOUT_S = 60.0
 _ATTEMPTS = 4
 
@@ -76,6 +77,7 @@ class DemoRun:
     stage: Stage
     processes: dict[str, KeptProcess]
     cast: Cast
+    has_agent_network: bool = True
     lines: list[TravellerLine] = field(default_factory=list)
 
     async def send(self, traveller: Traveller, *, wait_for_sync: bool = True) -> TravellerLine:
@@ -93,6 +95,13 @@ class DemoRun:
         self.lines.append(line)
         return line
 
+    def ready_classes(self) -> set[str]:
+        """Return the classes of the devices that are ready now, as the gate's lane API says."""
+        snapshot = self.stage.view.snapshot
+        if snapshot is None:
+            return set()
+        return {device.device_class for device in devices_of(snapshot) if device.state == "ready"}
+
     async def delivered(self, timeout_s: float = _SYNC_TIMEOUT_S) -> Delivery | None:
         """Wait until every record of the gate is in the centre's database and acknowledged; None when that takes too long."""
         deadline_s = time.monotonic() + timeout_s
@@ -106,23 +115,30 @@ class DemoRun:
 
 @asynccontextmanager
 async def running(
-    clock: Clock, cache: Path, folder: Path | None = None, mosquitto: str = "", *, seed: int = 0
+    clock: Clock, cache: Path, folder: Path | None = None, mosquitto: str = "", *, seed: int = 0, is_hosted: bool = True
 ) -> AsyncIterator[DemoRun]:
-    """Start broker, twins and every process on loopback; stop them all in the end. A folder not given is a throw-away one."""
+    """Start broker, twins and every process on loopback; stop them all in the end. A folder not given is a throw-away one.
+
+    `is_hosted`: network devices are the field service's, and the agent has no network where this machine allows that; else all are its own.
+    """
     kept = folder is not None
     home = folder or Path(tempfile.mkdtemp(prefix="egate-demo-"))
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         if not kept:
             stack.callback(shutil.rmtree, home, ignore_errors=True)
-        ports = DemoPorts(*free_ports(7))
+        ports = DemoPorts(*free_ports(8))
         twins = TwinSet(home / "devices", ports.seal, ports.chips, clock, cache / "portraits")
         await stack.enter_async_context(twins)
-        site = await asyncio.to_thread(prepare, home, cache / "models", clock, twins.device_tables(), ports)
+        tables = twins.device_tables()
+        if not is_hosted:
+            tables = tables.replace('hosted_by = "field"', 'hosted_by = "agent"')
+        site = await asyncio.to_thread(prepare, home, cache / "models", clock, tables, ports)
         broker = broker_for(mosquitto, ports.broker)
         await broker.start()
         stack.push_async_callback(broker.stop)
-        processes = {name: KeptProcess(name, site.site_file, home) for name in PROCESSES}
+        before = {"agent": await asyncio.to_thread(without_network)} if is_hosted else {}
+        processes = {name: KeptProcess(name, site.site_file, home, before.get(name, ())) for name in PROCESSES}
         for process in processes.values():
             await process.start()
             stack.push_async_callback(process.stop)
@@ -144,11 +160,12 @@ async def running(
             twins.references,
             PassportOffice(site.today),
             random.Random(seed),
+            twins.around,
         )
-        run = DemoRun(site, stage, processes, Cast(stage, site.today))
+        run = DemoRun(site, stage, processes, Cast(stage, site.today), has_agent_network=not before.get("agent"))
         stack.callback(_remove_pids, home)
         try:
-            await asyncio.gather(stage.ready(1), stage.ready(2), portal.ready())
+            await asyncio.gather(stage.ready(1), stage.ready(2), stage.post_ready(), portal.ready())
             _write_pids(home, processes)
         except NotReached as error:
             tails = "\n".join(f"--- {name}\n{process.log_tail()}" for name, process in processes.items())

@@ -13,6 +13,7 @@ from drivers.barcode.frames import read_image
 from gate_agent.demo.gate_view import NotReached
 
 _FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+_REFERENCE = re.compile(r'class="reference" dir="ltr">([^<]+)<')
 _READY_TIMEOUT_S = 30.0
 _ATTEMPTS = 3
 
@@ -25,6 +26,7 @@ class PortalClient:
 
     def __init__(self, base_url: str) -> None:
         self._client = httpx.AsyncClient(base_url=base_url, timeout=10.0)
+        self.reference = ""
 
     async def close(self) -> None:
         """Close the browser."""
@@ -52,7 +54,7 @@ class PortalClient:
         small_children: int = 0,
         seal: str = "",
     ) -> str:
-        """Declare and return the text of the code; starts over when the portal went away in between."""
+        """Declare and return the text of the code, its `reference` beside it; starts over when the portal went away in between."""
         for _ in range(_ATTEMPTS):
             try:
                 return await self._declare(issuing_state, document_number, goods, cash, small_children, seal)
@@ -89,6 +91,8 @@ class PortalClient:
             await self._answer("seals", action="continue")
         await self._answer("check")
         picture = await self._client.get("/en/declare/code.png")
+        shown = _REFERENCE.search((await self._client.get("/en/declare/receipt")).text)
+        self.reference = shown.group(1) if shown is not None else ""
         symbols = await asyncio.to_thread(read_image, picture.raise_for_status().content)
         return symbols[0].text
 

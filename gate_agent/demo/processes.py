@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from models import freed_memory
@@ -14,13 +17,27 @@ _RESTART_S = 0.2
 _STOP_S = 8.0
 
 
+def without_network() -> tuple[str, ...]:
+    """Return the words that start a program where there is no network, as the agent's unit does; none where this machine refuses that."""
+    unshare = shutil.which("unshare") or ""
+    for words in ((unshare, "--net"), (unshare, "--map-root-user", "--net")):
+        try:
+            tried = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        except OSError:
+            continue
+        if tried.returncode == 0:
+            return words
+    return ()
+
+
 class KeptProcess:
     """One process of the house. `kill` is SIGKILL; the keeper starts it again."""
 
-    def __init__(self, name: str, site_file: Path, log_folder: Path) -> None:
+    def __init__(self, name: str, site_file: Path, log_folder: Path, before: Sequence[str] = ()) -> None:
+        """`before`: words of a program that starts this one, such as those of `without_network`."""
         self.name = name
         self.starts = 0
-        self._command = [sys.executable, "-I", "-m", "gate_agent", name, "--config", str(site_file)]
+        self._command = [*before, sys.executable, "-I", "-m", "gate_agent", name, "--config", str(site_file)]
         self._log = log_folder / f"{name}.log"
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -32,7 +49,7 @@ class KeptProcess:
 
     async def _keep(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EGATE_")}
-        if self.name == "agent":
+        if self.name in {"agent", "field"}:  # both hold travellers' pictures
             environment |= freed_memory.ENVIRONMENT
         while not self._stopping:
             with self._log.open("ab") as log:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gate_agent.demo.performance import DemoRun, TravellerLine
 from gate_agent.demo.records import Delivery
@@ -41,6 +41,10 @@ class Reporter:
         self._print(
             "eGate demo: everything runs on this machine; all travellers are fictitious (Utopia), with a virtual chip in each document.\n"
         )
+        if demo.has_agent_network:
+            self._print(
+                "  this machine allows no network namespace: the gate's agent could use the network, and does not\n"
+            )
         for name, address in addresses.items():
             self._print(f"  {name.replace('_', ' '):<17} {address}")
         self._print("\n  one-time console passwords")
@@ -64,11 +68,22 @@ class Reporter:
         if line.unexpected:
             self._print(f"      unexpected: {line.unexpected}")
 
-    def closing(self, lines: Sequence[TravellerLine], delivery: Delivery | None) -> bool:
-        """Tell the sum; True when all is as expected and every record is at the centre and acknowledged."""
+    def closing(
+        self,
+        lines: Sequence[TravellerLine],
+        delivery: Delivery | None,
+        ready: Collection[str] = (),
+        *,
+        has_agent_network: bool,
+    ) -> bool:
+        """Tell the sum; True when all is as expected and every record is at the centre and acknowledged.
+
+        `ready`: the classes of the devices that are ready now.
+        """
         times = [line.observed.software_ms for line in lines if line.observed.software_ms is not None]
         unexpected = [line.scenario for line in lines if line.unexpected]
         good = not unexpected and delivery is not None and delivery.complete
+        around = sorted({heard for line in lines if (heard := line.observed.notes.get("around"))})
         summary = {
             "travellers": len(lines),
             "as_expected": len(lines) - len(unexpected),
@@ -80,6 +95,9 @@ class Reporter:
             "records_at_centre": delivery.stored if delivery else None,
             "records_lost": delivery.lost if delivery else None,
             "records_doubled": delivery.doubled if delivery else None,
+            "agent_network": has_agent_network,
+            "device_classes_ready": sorted(ready),
+            "around": around,
             "ok": good,
         }
         if self._as_json:
@@ -88,6 +106,7 @@ class Reporter:
             self._print(
                 f"\n  {summary['as_expected']} of {len(lines)} as expected; software p95 {summary['software_ms_p95']} ms"
             )
+            self._print(f"  devices ready: {', '.join(sorted(ready))}; heard of around the gate: {', '.join(around)}")
             self._print(
                 f"  records: {summary['records_accepted']} accepted, {summary['records_acknowledged']} acknowledged, "
                 f"{summary['records_at_centre']} at the centre, {summary['records_lost']} lost, {summary['records_doubled']} doubled"

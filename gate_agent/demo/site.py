@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import socket
+import tomllib
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from drivers.endpoints import endpoints_of
 from gate_agent.clock import Clock
 from gate_agent.demo.cast import overstayed, watchlisted
 from gate_agent.demo.passports import PassportOffice
@@ -41,6 +43,7 @@ class DemoPorts:
     seal: int
     chip_entry: int
     chip_exit: int
+    post: int
 
     @property
     def chips(self) -> dict[int, int]:
@@ -120,7 +123,9 @@ def prepare(folder: Path, models: Path, clock: Clock, device_tables: str, ports:
     )
     _trust(folder / "trust", provisioned, PassportOffice(today), clock)
     site_file = folder / "site.toml"
-    site_file.write_text(_site_text(models, ports, provisioned) + device_tables, encoding="utf-8")
+    site_file.write_text(
+        _site_text(models, ports, provisioned) + _field_table(device_tables) + device_tables, encoding="utf-8"
+    )
     return DemoSite(folder, site_file, provisioned, ports, today)
 
 
@@ -137,6 +142,15 @@ def _trust(trust: Path, provisioned: Provisioned, office: PassportOffice, clock:
     sign_and_publish(trust, prepared, tuple(keys.items()), in_office)
 
 
+def _field_table(device_tables: str) -> str:
+    """Return the [field] table that allows what the devices need, and nothing else."""
+    devices = tomllib.loads(device_tables)["device"]
+    needed = [endpoints_of(one["driver"], one["options"]) for one in devices if one["hosted_by"] == "field"]
+    allow = [str(endpoint) for one in needed for endpoint in one.connects]
+    listen = [str(endpoint) for one in needed for endpoint in one.listens]
+    return f'\n[field]\nsocket = "run/field.sock"\nallow = {allow!r}\nlisten = {listen!r}\n'
+
+
 def _site_text(models: Path, ports: DemoPorts, provisioned: Provisioned) -> str:
     lanes = "".join(
         f"""
@@ -149,6 +163,9 @@ barcode = ["barcode-{lane_id}"]
 camera = "camera-{lane_id}"
 read_barcode_from_camera = true
 barrier = "barrier-{lane_id}"
+printer = "printer"
+print_receipt = "always"
+tag_readers = ["tags"]
 idle_timeout_s = 3
 """
         for lane_id, direction in LANES
@@ -189,4 +206,9 @@ database_url = "sqlite:///{provisioned.folder / "centre.db"}"
 
 [portal]
 port = {ports.portal}
+
+[post]
+host = "127.0.0.1"
+port = {ports.post}
+state = "post"
 {lanes}"""

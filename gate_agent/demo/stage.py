@@ -10,19 +10,21 @@ from random import Random
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
-from drivers.camera.twin import CameraTwin
+from drivers.camera.network_twin import NetworkCameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.chip.twin.passport import VirtualPassport
 from drivers.contracts import Door
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.seal_tracker.twin import JointechSealTwin
+from gate_agent.demo.around import AroundTwins
 from gate_agent.demo.broker import DemoBroker
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
 from gate_agent.demo.guard import DemoGuard
 from gate_agent.demo.passports import PassportOffice
 from gate_agent.demo.portal_client import PortalClient
 from gate_agent.demo.specimens import Specimen
-from gate_agent.web.lane_api_messages import GuardAction, LaneView, ReferralView
+from gate_agent.domain.reasons import ReasonCode
+from gate_agent.web.lane_api_messages import AlarmView, GateSnapshot, GuardAction, LaneView, ReasonView, ReferralView
 
 ENTRY, EXIT = 1, 2
 _LOOK_S = 0.01
@@ -36,7 +38,7 @@ class LaneTwins:
     reader: MrzReaderTwin
     chip: ChipTwin
     barcode: BarcodeReaderTwin
-    camera: CameraTwin
+    camera: NetworkCameraTwin
     barrier: ModbusBarrierTwin
 
     def lay(self, lines: Sequence[str], portrait: bytes, chip: VirtualPassport) -> None:
@@ -78,6 +80,7 @@ class Stage:
     references: dict[str, bytes]
     passports: PassportOffice
     random: Random
+    around: AroundTwins
 
     def twins(self, lane_id: int) -> LaneTwins:
         """Return the twins of a lane."""
@@ -89,6 +92,15 @@ class Stage:
             lambda snapshot: True if any(e.lane_id == lane_id and e.state == "idle" for e in snapshot.lanes) else None,
             _STEP_TIMEOUT_S,
             f"lane {lane_id} free",
+            across_restarts=True,
+        )
+
+    async def post_ready(self) -> None:
+        """Wait until the gate hears its post."""
+        await self.view.until(
+            lambda snapshot: True if any(d.name == "post" and d.state == "ready" for d in snapshot.devices) else None,
+            _STEP_TIMEOUT_S,
+            "the post",
             across_restarts=True,
         )
 
@@ -219,6 +231,17 @@ class Stage:
         referral = await self.view.referral(lane_id)
         await self.guard.decide(lane_id, referral, GuardAction.HAND_OVER, reason_code)
         await self.clear(lane_id)
+
+    async def acknowledge(self, reason: ReasonCode, parameters: dict[str, str]) -> None:
+        """Let the guard acknowledge an alarm of the whole gate, and see it go."""
+
+        def alarm(snapshot: GateSnapshot) -> AlarmView | None:
+            said = ReasonView(code=reason.value, parameters=parameters)
+            return next((one for one in snapshot.alarms if one.lane_id == 0 and one.reason == said), None)
+
+        raised = await self.view.until(alarm, _STEP_TIMEOUT_S, f"the alarm {reason}")
+        await self.guard.act(GuardAction.ACKNOWLEDGE_ALARM, 0, "seen_and_acting", subject_id=str(raised.alarm_id))
+        await self.view.until(lambda snapshot: None if alarm(snapshot) else True, _STEP_TIMEOUT_S, "the alarm's end")
 
     async def clear(self, lane_id: int) -> None:
         """Everybody leaves the lane the way a guard leads them."""

@@ -13,10 +13,17 @@ from gate_agent.demo.chip_travellers import CHIP_TRAVELLERS
 from gate_agent.demo.gate_view import NotReached
 from gate_agent.demo.specimens import Specimen
 from gate_agent.demo.stage import ENTRY, EXIT, Observed
+from gate_agent.domain.reasons import ReasonCode
 from gate_agent.web.lane_api_messages import GuardAction, TravellerInput
 
 SEAL_ID = "9900000001"
 _TORN_AFTER_BYTES = 40
+
+
+def _seen(observed: Observed, device_class: str) -> Observed:
+    """Note which device around the gate told something while this traveller crossed."""
+    observed.notes["around"] = device_class
+    return observed
 
 
 async def _mated(cast: Cast) -> Observed:
@@ -24,7 +31,10 @@ async def _mated(cast: Cast) -> Observed:
     token = await cast.declare(person, goods=(("souvenirs", "120.00", "2"),))
     observed = await cast.stage.cross(person, token=token)
     cast.used_token = token
-    return observed
+    if observed.outcome == "released":
+        receipt = await cast.stage.around.receipt(token)
+        observed.notes["receipt_lines"] = str(len(receipt.lines))
+    return _seen(observed, "printer")
 
 
 async def _other_passport(cast: Cast) -> Observed:
@@ -40,12 +50,19 @@ async def _wrong_digit(cast: Cast) -> Observed:
 
 
 async def _nothing_to_declare(cast: Cast) -> Observed:
-    return await cast.stage.cross(cast.person(5))
+    await cast.stage.around.aircraft_flies_by(cast.stage.view)
+    return _seen(await cast.stage.cross(cast.person(5)), "uav")
 
 
 async def _cash(cast: Cast) -> Observed:
     person = cast.person(6)
-    return await cast.stage.cross(person, token=await cast.declare(person, cash=(("USD", "15000.00"),)))
+    token = await cast.declare(person, cash=(("USD", "15000.00"),))
+    scan_id = cast.stage.portal.reference
+    await cast.stage.around.baggage_alarms(cast.stage.view, scan_id)
+    observed = await cast.stage.cross(person, token=token)
+    await cast.stage.around.scan_at_customs_desk(cast.stage.view, scan_id)
+    await cast.stage.acknowledge(ReasonCode.XRAY_ALARM, {"scan": scan_id})
+    return _seen(observed, "xray_inbox")
 
 
 async def _used_token(cast: Cast) -> Observed:
@@ -113,7 +130,10 @@ async def _tampered_seal(cast: Cast) -> Observed:
     token = await cast.declare(person, seal=SEAL_ID)
     await cast.stage.seal.plug()
     await cast.stage.seal.report(41.26, 69.28, ("rope_cut_alarm", "ack_required"))
-    return await cast.stage.cross(person, token=token)
+    await cast.stage.around.seal_comes_near(cast.stage.view, SEAL_ID)
+    observed = await cast.stage.cross(person, token=token)
+    await cast.stage.around.seal_at_customs_desk(cast.stage.view, SEAL_ID)
+    return _seen(observed, "rfid_reader")
 
 
 async def _broker_killed(cast: Cast) -> Observed:
@@ -122,11 +142,11 @@ async def _broker_killed(cast: Cast) -> Observed:
     await stage.ready(ENTRY)
     await stage.broker.stop()
     try:
-        observed = await stage.cross(person)
+        observed, _ = await asyncio.gather(stage.cross(person), stage.around.mains_fail(stage.view))
     finally:
         await asyncio.sleep(0.5)
         await stage.broker.start()
-    return observed
+    return _seen(observed, "power")
 
 
 async def _guard_releases(cast: Cast) -> Observed:

@@ -1,4 +1,4 @@
-"""All twins of the demo: two lanes of document reader, chip reader, barcode reader, camera and barrier, and one seal on the road."""
+"""All twins of the demo: two lanes of document reader, chip reader, barcode reader, camera and barrier, a seal on the road, what is around."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ import numpy as np
 
 from drivers.barcode.twin import BarcodeReaderTwin
 from drivers.barrier.twin import ModbusBarrierTwin
+from drivers.camera.rtsp_twin import RtspCameraTwin
 from drivers.camera.twin import CameraTwin
 from drivers.chip.twin.chip_twin import ChipTwin
 from drivers.document_reader.twin import MrzReaderTwin
+from drivers.endpoints import endpoints_of
 from drivers.seal_tracker.twin import JointechSealTwin
 from gate_agent.clock import Clock
+from gate_agent.demo.around import AroundTwins
 from gate_agent.demo.stage import LaneTwins
 from gate_agent.demo.travellers import SEAL_ID
 from gate_agent.errors import SettingsFault
 
 LANES = (1, 2)
+CAMERAS = {1: CameraTwin, 2: RtspCameraTwin}
+"""One lane's camera sends MJPEG over HTTP, the other one's RTSP."""
 LIVE = ("obama2", "obama3", "biden")
 REFERENCES = ("obama", "biden")
 _REFERENCE_HEIGHT_PX = 600
@@ -42,11 +47,12 @@ class TwinSet:
                 MrzReaderTwin(folder / f"reader-{lane_id}"),
                 ChipTwin(chip_ports[lane_id], seed=lane_id),
                 BarcodeReaderTwin(folder / f"barcode-{lane_id}"),
-                CameraTwin(fps=10.0, seed=lane_id),
+                CAMERAS[lane_id](fps=10.0, seed=lane_id),
                 ModbusBarrierTwin(),
             )
             for lane_id in LANES
         }
+        self.around = AroundTwins(folder, clock)
         self.seal = JointechSealTwin(seal_port, clock, seal_id=SEAL_ID)
         self.portraits = {name: _read(portraits, name) for name in LIVE}
         self.references = {name: _as_document_image(_read(portraits, name)) for name in REFERENCES}
@@ -59,9 +65,11 @@ class TwinSet:
             await lane.camera.start()
             await asyncio.to_thread(lane.camera.show_empty)
             await lane.barrier.plug()
+        await self.around.__aenter__()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        await self.around.__aexit__()
         await self.seal.unplug()
         for lane in self.lanes.values():
             await lane.reader.unplug()
@@ -71,8 +79,8 @@ class TwinSet:
             await lane.barrier.stop()
 
     def device_tables(self) -> str:
-        """Return the `[[device]]` tables that lead an agent to these twins."""
-        tables = [_table("seals", "jointech_seal", port=self._seal_port)]
+        """Return the tables that lead an agent and its post to these twins."""
+        tables = [_post_table("seals", "seal_server", port=self._seal_port)]
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),
@@ -81,12 +89,18 @@ class TwinSet:
                 _table(f"camera-{lane_id}", "opencv_camera", source=lane.camera.url),
                 _table(f"barrier-{lane_id}", "modbus_barrier", host="127.0.0.1", port=lane.barrier.port),
             ]
+        tables += [_table(name, driver, **options) for name, driver, options in self.around.devices()]
         return "".join(tables)
 
 
 def _table(name: str, driver: str, **options: str | int) -> str:
     lines = "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in options.items())
-    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\n[device.options]\n{lines}'
+    host = "field" if endpoints_of(driver, options) else "agent"  # the demo's agent has no network
+    return f'\n[[device]]\nname = "{name}"\ndriver = "{driver}"\nhosted_by = "{host}"\n[device.options]\n{lines}'
+
+
+def _post_table(name: str, driver: str, *, port: int) -> str:
+    return f'\n[[post.device]]\nname = "{name}"\ndriver = "{driver}"\noptions = {{ port = {port} }}\n'
 
 
 def _read(portraits: Path, name: str) -> bytes:

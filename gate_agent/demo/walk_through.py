@@ -29,11 +29,10 @@ from gate_agent.demo.walk_through_matcher import WalkThroughWorker
 from gate_agent.demo.walk_through_play import FPS, LABEL, Play, WalkerLine
 from gate_agent.demo.walk_through_scene import hall
 from gate_agent.demo.walk_through_scripts import Scenario
-from gate_agent.domain import walk_through_events as ev
 from gate_agent.domain.walk_through_state import WalkThroughRules
 from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.walk_through import Permission, WalkThroughLane
-from gate_agent.lane.walk_through_ports import ReleaseZone
+from gate_agent.lane.walk_through_ports import ReleaseZone, zone_of
 from gate_agent.provisioning import provision
 from gate_agent.settings import LaneSettings, Settings
 from gate_agent.store import Store
@@ -109,9 +108,7 @@ class Hall:
         running = asyncio.create_task(lane.run(), name="walk-through-lane")
         try:
             inputs = await self.drivers[_BARRIER].read_inputs()  # type: ignore[attr-defined] # a barrier
-            lane.feed(
-                ev.ZoneChanged(inputs.exit_open, inputs.occupancy, inputs.exit_passages, inputs.fire, inputs.tamper)
-            )
+            lane.feed(zone_of(inputs))
             playing = asyncio.create_task(Play(self, lane, scenario).run(), name="walk-through-play")
             await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():

@@ -28,11 +28,18 @@ class TravelMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeclaredGoods:
-    """One line of goods: description code, value in minor units, mass in grams."""
+    """One line of goods: description, value in minor units, mass in grams.
+
+    `kind` is a goods kind of the rulebook, empty for goods that no rule names; `quantity` counts in that kind's unit, None when it was not
+    said. `owner` numbers the members of a family on one declaration, the declarant being 0.
+    """
 
     description: str
     value: Money
     mass_g: int
+    kind: str = ""
+    quantity: int | None = None
+    owner: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Admission, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
 from gate_agent.domain.document_events import DocumentEffect, DocumentEvent
+from gate_agent.domain.door_effects import DoorEffect, DoorName
 from gate_agent.domain.reasons import Reason, ReasonCode
 
 
@@ -20,13 +21,6 @@ class Step(StrEnum):
     PAGE = "page"
     REFERENCE = "reference"
     FACE = "face"
-
-
-class DoorName(StrEnum):
-    """The doors of a mantrap."""
-
-    ENTRANCE = "entrance"
-    EXIT = "exit"
 
 
 class Timer(StrEnum):
@@ -138,6 +132,8 @@ class BarrierChanged:
     exit_passages: int
     fire: bool
     tamper: bool
+    emergency_stop: bool = False
+    irregularities: frozenset[ReasonCode] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +212,16 @@ class Unhold:
     cause: ReasonCode
 
 
+@dataclass(frozen=True, slots=True)
+class LockdownOrdered:
+    """An officer ordered a lockdown: no door is released until it is lifted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockdownLifted:
+    """An officer lifted the lockdown."""
+
+
 Event = (
     DocumentPresented
     | DocumentRemoved
@@ -242,6 +248,8 @@ Event = (
     | TimerExpired
     | Hold
     | Unhold
+    | LockdownOrdered
+    | LockdownLifted
     | DocumentEvent
 )
 
@@ -302,18 +310,6 @@ class CommitCrossing:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenDoor:
-    """Release one door for one passage with the lane's time to live."""
-
-    door: DoorName
-
-
-@dataclass(frozen=True, slots=True)
-class SecureDoors:
-    """End running releases."""
-
-
-@dataclass(frozen=True, slots=True)
 class StartTimer:
     """(Re)start a timer."""
 
@@ -366,8 +362,7 @@ Effect = (
     | CommitEntrance
     | CommitDecision
     | CommitCrossing
-    | OpenDoor
-    | SecureDoors
+    | DoorEffect
     | StartTimer
     | StopTimer
     | CallGuard

@@ -59,6 +59,7 @@ class ReasonCode(StrEnum):
     STAY_NO_ENTRY_RECORD = "stay_no_entry_record"
     STAY_NO_RULE = "stay_no_rule"  # parameters: nationality
     STAY_OPEN_ENTRY_EXISTS = "stay_open_entry_exists"
+    STAY_DAYS_USED = "stay_days_used"  # parameters: days, window
     # lists
     WATCHLIST_HIT = "watchlist_hit"  # parameters: list, entry
     WATCHLIST_STALE = "watchlist_stale"
@@ -68,10 +69,19 @@ class ReasonCode(StrEnum):
     CASH_RATE_MISSING = "cash_rate_missing"  # parameters: currency
     CASH_RATE_OLD = "cash_rate_old"  # parameters: currency, date
     VALUE_OVER_ALLOWANCE = "value_over_allowance"  # parameters: value, allowance
+    QUANTITY_OVER_ALLOWANCE = "quantity_over_allowance"  # parameters: goods, quantity, allowance, unit
+    GOODS_QUANTITY_MISSING = "goods_quantity_missing"  # parameters: goods
+    GOODS_PROHIBITED = "goods_prohibited"  # parameters: goods
+    GOODS_PERMIT_REQUIRED = "goods_permit_required"  # parameters: goods
+    GOODS_TO_BE_DECLARED = "goods_to_be_declared"  # parameters: goods, quantity, unit
     RULE_NOT_FOUND = "rule_not_found"  # parameters: rule
     RULE_CERTAINTY_LOW = "rule_certainty_low"  # parameters: rule
     SEAL_TAMPERED = "seal_tampered"  # parameters: seal, event
     SEAL_SILENT = "seal_silent"  # parameters: seal
+    SEAL_NEVER_HEARD = "seal_never_heard"  # parameters: seal
+    SEAL_NOT_CLOSED = "seal_not_closed"  # parameters: seal
+    SEAL_FOUND_OPEN = "seal_found_open"  # parameters: seal
+    SEAL_EVENT_UNDATED = "seal_event_undated"  # parameters: seal, event
     NOTHING_DECLARED = "nothing_declared"
     DECLARED_WITHIN_ALLOWANCE = "declared_within_allowance"
     # chip, optics, seals
@@ -140,6 +150,7 @@ class ReasonCode(StrEnum):
     VISIBLE_SEAL_SEVERAL = "visible_seal_several"
     BOARDING_PASS_MALFORMED = "boarding_pass_malformed"  # noqa: S105 - a name, parameters: detail
     BOARDING_PASS_UNSIGNED = "boarding_pass_unsigned"  # noqa: S105 - a name
+    TOKEN_USED_AT_TWO_GATES = "token_used_at_two_gates"  # noqa: S105 - a name, parameters: gate
     # people and passage
     FAMILY_WITH_SMALL_CHILDREN = "family_with_small_children"
     MINOR_WITHOUT_ADULT = "minor_without_adult"
@@ -150,13 +161,22 @@ class ReasonCode(StrEnum):
     PERSON_INSIDE_AT_START = "person_inside_at_start"
     BARRIER_FAULT = "barrier_fault"
     BARRIER_TAMPER = "barrier_tamper"
+    DOOR_FORCED = "door_forced"
+    PASSAGE_WITHOUT_RELEASE = "passage_without_release"
+    TAILGATING = "tailgating"
+    WRONG_WAY = "wrong_way"
     FIRE = "fire"
+    EMERGENCY_STOP = "emergency_stop"
+    LOCKDOWN = "lockdown"
     STORE_FAULT = "store_fault"
     LANE_SUSPENDED = "lane_suspended"
     STEP_TIMEOUT = "step_timeout"  # parameters: step
     ABORTED_TWICE = "aborted_twice"
     ALL_CHECKS_SUCCESSFUL = "all_checks_successful"
     GUARD_DECISION = "guard_decision"  # parameters: reason
+    # around the gate
+    POWER_ENDING = "power_ending"
+    XRAY_ALARM = "xray_alarm"  # parameters: scan
 
 
 @dataclass(frozen=True, slots=True)

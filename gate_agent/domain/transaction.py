@@ -21,7 +21,8 @@ from dataclasses import replace
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Outcome, PassageOutcome, PolicyAnswer
-from gate_agent.domain.events import DoorName, Step, Timer
+from gate_agent.domain.door_effects import DoorName
+from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_inspection import Inspection
 from gate_agent.domain.transaction_passage import Passage
@@ -45,6 +46,8 @@ class _Stepper(Inspection, Passage):
                 self.barrier(event)
             case ev.Hold() | ev.Unhold():
                 self.hold(event)
+            case ev.LockdownOrdered() | ev.LockdownLifted():
+                self.lockdown(is_ordered=isinstance(event, ev.LockdownOrdered))
             case ev.PolicyAnswered(answer):
                 self.answered(answer)
             case ev.DecisionCommitted(number):
@@ -107,8 +110,8 @@ class _Stepper(Inspection, Passage):
         if admission is Admission.RELEASE:
             self.set(release_unsettled=True)
         if state.phase is Phase.SUSPENDED:
-            if not state.fire:
-                self.after_fire()
+            if state.stop_cause is None:
+                self.after_stop()
         elif admission is Admission.RELEASE:
             self.released()
         elif admission is Admission.REFER:
@@ -127,8 +130,8 @@ class _Stepper(Inspection, Passage):
             self.set(pending=None, permit=Permit.NONE if state.permit is Permit.COMMITTING else state.permit)
             self.emit(ev.RaiseAlarm(reason))
             if state.phase is Phase.SUSPENDED:
-                if not state.fire:
-                    self.after_fire()
+                if state.stop_cause is None:
+                    self.after_stop()
             elif state.occupancy == 0 and not state.release_unsettled:
                 self.close(Outcome.FAULTED)
             else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import DecidedBy, Outcome, PassageOutcome
-from gate_agent.domain.events import DoorName, Timer
+from gate_agent.domain.door_effects import DoorName
+from gate_agent.domain.events import Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import Permit, Phase, Stepping, TransactionState
 
@@ -28,18 +30,18 @@ class Passage(Stepping):
     def open_when_safe(self) -> None:
         """Open the next door of this walk, never while the other one is open and never for the wrong number of bodies."""
         state = self.state
-        if state.fire or state.door is not None:
+        if state.stop_cause is not None or state.door is not None:
             return
         if state.phase is Phase.INSPECTING or (state.phase is Phase.RELEASED and not state.entered):
             if state.occupancy == 0 and not state.exit_open:
                 self.set(door=DoorName.ENTRANCE)
-                self.emit(ev.OpenDoor(DoorName.ENTRANCE), ev.StartTimer(Timer.ENTRY))
+                self.emit(dr.OpenDoor(DoorName.ENTRANCE), ev.StartTimer(Timer.ENTRY))
         elif state.phase is Phase.RELEASED and state.occupancy == 1 and not state.entrance_open:
             self.set(door=DoorName.EXIT, exit_baseline=state.exit_passages)
-            self.emit(ev.OpenDoor(DoorName.EXIT), ev.StartTimer(Timer.PASSAGE))
+            self.emit(dr.OpenDoor(DoorName.EXIT), ev.StartTimer(Timer.PASSAGE))
         elif state.phase is Phase.HANDED_OVER and state.occupancy > 0 and not state.exit_open:
             self.set(door=DoorName.ENTRANCE)
-            self.emit(ev.OpenDoor(DoorName.ENTRANCE))
+            self.emit(dr.OpenDoor(DoorName.ENTRANCE, state.occupancy))
 
     def release_confirmed(self, door: DoorName) -> None:
         """Note that the barrier confirmed a release."""
@@ -115,33 +117,33 @@ class Passage(Stepping):
             occupancy=event.occupancy,
             exit_passages=event.exit_passages,
             fire=event.fire,
+            emergency_stop=event.emergency_stop,
             tamper=event.tamper,
+            irregularities=event.irregularities,
             spare_id=event.transaction_id,
         )
         self.alarm_edges(before, event)
-        if event.fire:
-            if not before.fire:
-                self.suspend()
-            return
-        if before.fire:
-            self.after_fire()
+        if self.stopped(before):
+            pass
         elif self.state.transaction_id is None:
             self.rest()
-        elif event.tamper and not before.tamper and before.phase is Phase.INSPECTING and not before.asked:
-            self.ask((Reason(ReasonCode.BARRIER_TAMPER),))
+        elif (found := _new_trouble(before, event)) and before.phase is Phase.INSPECTING and not before.asked:
+            self.ask(tuple(Reason(code) for code in found))
         else:
             self.moved(before)
 
     def alarm_edges(self, before: TransactionState, event: ev.BarrierChanged) -> None:
-        """Raise and clear the alarms that the inputs own."""
+        """Raise and clear the alarms that the inputs own; what happened without a release stays until a guard acknowledges it."""
         for was, now, code in (
             (before.fire, event.fire, ReasonCode.FIRE),
+            (before.emergency_stop, event.emergency_stop, ReasonCode.EMERGENCY_STOP),
             (before.tamper, event.tamper, ReasonCode.BARRIER_TAMPER),
         ):
             if now and not was:
                 self.emit(ev.RaiseAlarm(Reason(code)))
             elif was and not now:
                 self.emit(ev.ClearAlarm(code))
+        self.emit(*(ev.RaiseAlarm(Reason(code)) for code in sorted(event.irregularities - before.irregularities)))
 
     def moved(self, before: TransactionState) -> None:
         """Let a movement of bodies or doors act on the running transaction."""
@@ -171,7 +173,7 @@ class Passage(Stepping):
                 self.ask((Reason(ReasonCode.PERSON_INSIDE_AT_START),))
                 return
             self.set(entered=True, permit=Permit.USED, door=None, face_running=True)
-            self.emit(ev.StopTimer(Timer.ENTRY), ev.SecureDoors())
+            self.emit(ev.StopTimer(Timer.ENTRY), dr.SecureDoors())
             self.emit(ev.StartTimer(Timer.INSPECTION), ev.StartFaceCapture())
         elif state.occupancy == 0 and state.entered:
             self.close(Outcome.ABANDONED)
@@ -189,11 +191,36 @@ class Passage(Stepping):
         elif state.phase is Phase.RELEASED:
             if state.occupancy == 1 and not state.entered:
                 self.set(entered=True, door=None)
-                self.emit(ev.StopTimer(Timer.ENTRY), ev.SecureDoors())
+                self.emit(ev.StopTimer(Timer.ENTRY), dr.SecureDoors())
             self.open_when_safe()
 
+    def lockdown(self, *, is_ordered: bool) -> None:
+        """Take an officer's order that no door be released, or the end of it. Doors and ways of escape stay the hardware's."""
+        before = self.state
+        if before.lockdown is is_ordered:
+            return
+        self.set(lockdown=is_ordered)
+        reason = Reason(ReasonCode.LOCKDOWN)
+        if is_ordered:
+            self.emit(dr.LockDown(), ev.RaiseAlarm(reason))
+        else:
+            self.emit(dr.LiftLockdown(), ev.ClearAlarm(reason.code))
+        self.stopped(before)
+
+    def stopped(self, before: TransactionState) -> bool:
+        """Suspend when a cause to stop came, go on when the last one is gone; True when either was or is so."""
+        cause = self.state.stop_cause
+        if cause is None and before.stop_cause is None:
+            return False
+        if cause is None:
+            self.after_stop()
+        elif before.stop_cause is None:
+            self.set(stopped_by=cause)
+            self.suspend()
+        return True
+
     def suspend(self) -> None:
-        """Fire: the hardware opens the doors; software only stops and remembers."""
+        """Stop and remember; with fire the hardware opens the doors by itself."""
         state = self.state
         if state.phase is Phase.PASSED or state.crossing_pending is not None:
             return
@@ -201,8 +228,8 @@ class Passage(Stepping):
         permit = Permit.NONE if state.permit is Permit.COMMITTING else state.permit
         self.set(phase=Phase.SUSPENDED, asked=False, permit=permit)
 
-    def after_fire(self) -> None:
-        """Pick up what the fire interrupted."""
+    def after_stop(self) -> None:
+        """Pick up what was interrupted."""
         state = self.state
         if state.phase is not Phase.SUSPENDED or state.pending is not None:
             return
@@ -210,8 +237,14 @@ class Passage(Stepping):
             self.rest()
         elif state.occupancy > 0:
             self.set(phase=Phase.INSPECTING)
-            self.ask((Reason(ReasonCode.FIRE),))
+            self.ask((Reason(state.stopped_by),))
         elif state.release_unsettled:
             self.settle(PassageOutcome.UNDETERMINED)
         else:
             self.close(Outcome.SUSPENDED)
+
+
+def _new_trouble(before: TransactionState, event: ev.BarrierChanged) -> tuple[ReasonCode, ...]:
+    """Return what the barrier reports now of tampering and of what no release explains, and did not before."""
+    tamper = (ReasonCode.BARRIER_TAMPER,) if event.tamper and not before.tamper else ()
+    return (*tamper, *sorted(event.irregularities - before.irregularities))

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckResult
 from gate_agent.domain.crossing import DecidedBy, Outcome, PassageOutcome, PolicyAnswer
 from gate_agent.domain.demands import DOCUMENT_AND_FACE, Demands
 from gate_agent.domain.document_events import StopChip
-from gate_agent.domain.events import DoorName, Step, Timer
+from gate_agent.domain.door_effects import DoorName
+from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 
 
@@ -85,9 +87,22 @@ class TransactionState:
     occupancy: int = 0
     exit_passages: int = 0
     fire: bool = False
+    emergency_stop: bool = False
+    lockdown: bool = False
+    stopped_by: ReasonCode = ReasonCode.FIRE  # what suspended the lane last
     tamper: bool = False
+    irregularities: frozenset[ReasonCode] = frozenset()  # what no release explains, while the barrier tells it
     holds: frozenset[ReasonCode] = frozenset()
     spare_id: uuid.UUID | None = None  # the next transaction's id, should somebody be inside when this one ends
+
+    @property
+    def stop_cause(self) -> ReasonCode | None:
+        """Why no door may be released at all now, None when doors may: fire, the emergency stop, an officer's lockdown."""
+        if self.fire:
+            return ReasonCode.FIRE
+        if self.emergency_stop:
+            return ReasonCode.EMERGENCY_STOP
+        return ReasonCode.LOCKDOWN if self.lockdown else None
 
 
 class Stepping:
@@ -119,7 +134,7 @@ class Stepping:
         if state.face_running:
             self.emit(ev.StopFaceCapture())
         if state.door is not None:
-            self.emit(ev.SecureDoors())
+            self.emit(dr.SecureDoors())
         self.emit(*(ev.StopTimer(timer) for timer in Timer))
         self.set(face_running=False, door=None)
 
@@ -143,7 +158,11 @@ class Stepping:
             occupancy=state.occupancy,
             exit_passages=state.exit_passages,
             fire=state.fire,
+            emergency_stop=state.emergency_stop,
+            lockdown=state.lockdown,
+            stopped_by=state.stopped_by,
             tamper=state.tamper,
+            irregularities=state.irregularities,
             holds=state.holds,
             spare_id=state.spare_id,
         )
@@ -152,9 +171,9 @@ class Stepping:
     def rest(self) -> None:
         """Without a transaction: wait, stay shut, or turn to somebody who is inside without being expected."""
         state = self.state
-        if state.occupancy > 0 and not state.fire and state.spare_id is not None:
+        if state.occupancy > 0 and state.stop_cause is None and state.spare_id is not None:
             self.begin(state.spare_id)
             self.set(spare_id=None)
             self.ask((Reason(ReasonCode.PERSON_INSIDE_AT_START),))
         else:
-            self.set(phase=Phase.SUSPENDED if state.fire or state.holds else Phase.IDLE)
+            self.set(phase=Phase.SUSPENDED if state.stop_cause is not None or state.holds else Phase.IDLE)

@@ -193,8 +193,13 @@ class _Stepper:
 
     def obstacle(self) -> Reason:
         """Say why the person decided on may not pass any more."""
-        if self.state.fire or self.state.tamper:
-            return Reason(ReasonCode.FIRE if self.state.fire else ReasonCode.BARRIER_TAMPER)
+        for is_so, code in (
+            (self.state.fire, ReasonCode.FIRE),
+            (self.state.emergency_stop, ReasonCode.EMERGENCY_STOP),
+            (self.state.tamper, ReasonCode.BARRIER_TAMPER),
+        ):
+            if is_so:
+                return Reason(code)
         if self.state.occupancy > 1 or len(self.state.zone) > 1:
             return _SECOND_PERSON
         return _undetermined("proof_lost")
@@ -274,7 +279,7 @@ class _Stepper:
         state = self.state
         if state.occupancy > 1 or len(state.zone) > 1:
             self.refer(traveller, _SECOND_PERSON)
-        elif state.occupancy == 0 or state.fire:
+        elif state.occupancy == 0 or state.fire or state.emergency_stop:
             self.settle(self.put(traveller, phase=TravellerPhase.NOT_PASSED), PassageOutcome.NOT_PASSED)
         else:
             self.open_exit(self.put(traveller, proof=None))
@@ -307,10 +312,12 @@ class _Stepper:
             occupancy=event.occupancy,
             exit_passages=event.exit_passages,
             fire=event.fire,
+            emergency_stop=event.emergency_stop,
             tamper=event.tamper,
         )
         for was, now, code in (
             (before.fire, event.fire, ReasonCode.FIRE),
+            (before.emergency_stop, event.emergency_stop, ReasonCode.EMERGENCY_STOP),
             (before.tamper, event.tamper, ReasonCode.BARRIER_TAMPER),
         ):
             if was != now:
@@ -321,7 +328,7 @@ class _Stepper:
             passages = (event.exit_passages - active.exit_baseline) % _COUNTER
             if passages:
                 self.passed(active, passages)
-            elif event.fire:
+            elif event.fire or event.emergency_stop:
                 self.settle(self.put(active, phase=TravellerPhase.NOT_PASSED), PassageOutcome.UNDETERMINED)
         self.watch_release()  # a new decision waits for the next frame, which says who stands there now
 

@@ -65,6 +65,7 @@ class ZoneChanged:
     exit_passages: int
     fire: bool
     tamper: bool
+    emergency_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

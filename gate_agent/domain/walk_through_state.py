@@ -73,6 +73,7 @@ class LaneState:
     exit_open: bool = False
     exit_passages: int = 0
     fire: bool = False
+    emergency_stop: bool = False
     tamper: bool = False
     store_fault: bool = False
 
@@ -87,9 +88,14 @@ class LaneState:
         return tuple(face for face in self.faces if face.standing is FaceStanding.IDENTIFIED)
 
     @property
+    def is_stopped(self) -> bool:
+        """True while the gate hardware says that nobody may be released."""
+        return self.fire or self.emergency_stop or self.tamper
+
+    @property
     def is_shut(self) -> bool:
         """True while nobody may be decided on: one person at a time, and no release beside an open matter."""
-        return self.active is not None or self.unknown_referred or self.fire or self.tamper or self.store_fault
+        return self.active is not None or self.unknown_referred or self.is_stopped or self.store_fault
 
     def may_pass(self, traveller: Traveller) -> bool:
         """Tell whether exactly this traveller, alone, by the very proof that was decided on, stands before the exit now."""
@@ -97,7 +103,7 @@ class LaneState:
         return (
             len(zone) == 1
             and self.occupancy == 1
-            and not (self.fire or self.tamper)
+            and not self.is_stopped
             and traveller.proof is not None
             and zone[0].proof == traveller.proof
             and zone[0].standing is FaceStanding.IDENTIFIED

@@ -26,11 +26,12 @@ CLOCK_SKEW = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class TokenReading:
-    """A judged token. `declaration` is there only when `result` is successful; `binding` ties it to one document."""
+    """A judged token. `declaration` is there only when `result` is successful; `binding` ties it to one document; `signed`: as presented."""
 
     result: CheckResult
     declaration: Declaration | None
     binding: bytes
+    signed: bytes = b""
 
 
 def verify_token(payload: bytes, trusted: Mapping[bytes, Ed25519PublicKey], now: datetime) -> TokenReading:
@@ -47,7 +48,8 @@ def verify_token(payload: bytes, trusted: Mapping[bytes, Ed25519PublicKey], now:
     else:
         reading = _in_time(claims, now)
     duration_ms = (time.perf_counter() - started_s) * 1000
-    return replace(reading, result=replace(reading.result, duration_ms=duration_ms))
+    signed = payload if reading.declaration is not None else b""
+    return replace(reading, result=replace(reading.result, duration_ms=duration_ms), signed=signed)
 
 
 def bind(reading: TokenReading, document: TravelDocument, already_used: bool) -> CheckResult:

@@ -16,8 +16,32 @@ from gate_agent.lane.ports import LaneStore
 
 log = structlog.get_logger()
 
-_HIGH = {ReasonCode.FIRE, ReasonCode.BARRIER_TAMPER, ReasonCode.STORE_FAULT, ReasonCode.PERSON_INSIDE_AT_START}
-_MOMENTARY = {ReasonCode.HELP_REQUESTED, ReasonCode.PASSAGE_UNDETERMINED, ReasonCode.BARRIER_FAULT}
+_HIGH = {
+    ReasonCode.FIRE,
+    ReasonCode.EMERGENCY_STOP,
+    ReasonCode.LOCKDOWN,
+    ReasonCode.BARRIER_TAMPER,
+    ReasonCode.DOOR_FORCED,
+    ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    ReasonCode.TAILGATING,
+    ReasonCode.WRONG_WAY,
+    ReasonCode.STORE_FAULT,
+    ReasonCode.PERSON_INSIDE_AT_START,
+    ReasonCode.POWER_ENDING,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
+}
+_MOMENTARY = {
+    ReasonCode.HELP_REQUESTED,
+    ReasonCode.PASSAGE_UNDETERMINED,
+    ReasonCode.BARRIER_FAULT,
+    ReasonCode.DOOR_FORCED,
+    ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    ReasonCode.TAILGATING,
+    ReasonCode.WRONG_WAY,
+    ReasonCode.SEAL_TAMPERED,
+    ReasonCode.XRAY_ALARM,
+    ReasonCode.TOKEN_USED_AT_TWO_GATES,
+}
 
 
 class LaneAlarms:

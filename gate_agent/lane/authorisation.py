@@ -54,6 +54,8 @@ class AuthorisedAction(StrEnum):
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
     CORRECT_READING = "correct_reading"
+    LOCKDOWN_LANE = "lockdown_lane"
+    UNLOCK_SEAL = "unlock_seal"
 
 
 _GUARD_ACTIONS = frozenset(
@@ -62,6 +64,7 @@ _GUARD_ACTIONS = frozenset(
         AuthorisedAction.HAND_OVER,
         AuthorisedAction.CORRECT_READING,
         AuthorisedAction.ACKNOWLEDGE_ALARM,
+        AuthorisedAction.LOCKDOWN_LANE,  # anybody at the console may stop; who resumes is another matter
     },
 )
 _LANE_ACTIONS = frozenset({AuthorisedAction.SUSPEND_LANE, AuthorisedAction.RESUME_LANE})
@@ -70,7 +73,7 @@ ROLE_ACTIONS: Mapping[OfficerRole, frozenset[AuthorisedAction]] = MappingProxyTy
     {
         OfficerRole.GUARD: _GUARD_ACTIONS,
         OfficerRole.SUPERVISOR: _GUARD_ACTIONS | _LANE_ACTIONS,
-        OfficerRole.CUSTOMS_INSPECTOR: frozenset({AuthorisedAction.CLOSE_CUSTOMS_TASK}),
+        OfficerRole.CUSTOMS_INSPECTOR: frozenset({AuthorisedAction.CLOSE_CUSTOMS_TASK, AuthorisedAction.UNLOCK_SEAL}),
         OfficerRole.TECHNICIAN: _LANE_ACTIONS,
     },
 )
@@ -120,6 +123,7 @@ class Authorisation(BaseModel):
     reason_text: str = Field("", max_length=500)
     face_assessment: Literal["same", "different", "unsure"] | None = None
     lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field((), max_length=3)
+    seal_id: str = Field("", max_length=64)
     session_id: str = Field(min_length=8, max_length=64)
     nonce: str = Field(min_length=16, max_length=64)
     issued_at: AwareDatetime
@@ -243,4 +247,6 @@ def _parsed(payload: str) -> Authorisation:
         raise _refused(RefusalCode.MALFORMED, f"{authorisation.action} must name its alarm or task")
     if (authorisation.action is AuthorisedAction.CORRECT_READING) is not bool(authorisation.lines):
         raise _refused(RefusalCode.MALFORMED, "printed lines go with their correction, and with nothing else")
+    if (authorisation.action is AuthorisedAction.UNLOCK_SEAL) is not bool(authorisation.seal_id):
+        raise _refused(RefusalCode.MALFORMED, "a seal goes with its unlocking, and with nothing else")
     return authorisation

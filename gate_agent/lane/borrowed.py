@@ -14,6 +14,7 @@ from gate_agent.domain.crossing import Admission, PassageOutcome, PolicyAnswer
 from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.mrz import MrzReading
 from gate_agent.domain.reasons import OTHER_PERSON, ReasonCode
+from gate_agent.domain.stay import Stay
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.inspection.declaration_token import TokenReading
 from gate_agent.lane.presented import PresentedDocument
@@ -29,6 +30,7 @@ class Borrowed:
     begun_mono_s: float
     reading: MrzReading | None = None
     corrected_by: tuple[str, ...] = ()
+    stays: tuple[Stay, ...] = ()
     token: TokenReading | None = None
     token_accepted: bool = False
     presented: PresentedDocument = field(default_factory=PresentedDocument)
@@ -150,6 +152,7 @@ class Borrowed:
         self.frame_jpegs = []
         self.presented = PresentedDocument()
         self.reading = self.token = self.comparison = self.attack = None
+        self.stays = ()
 
 
 def _overwrite(*images: bytearray | None) -> None:

@@ -12,6 +12,8 @@ import structlog
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckResult
+from gate_agent.domain.crossing import PassageOutcome
+from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.errors import StoreFault
 from gate_agent.lane.alarms import LaneAlarms
@@ -82,6 +84,9 @@ class Commits:
     async def crossing(self, borrowed: Borrowed, effect: ev.CommitCrossing, today: date) -> None:
         """Make a crossing durable."""
         crossing = crossing_of(self._lane, borrowed, self._new_id(), effect.passage, self._clock, today)
+        is_out = self._lane.direction is Direction.EXIT and effect.passage is PassageOutcome.PASSED
+        if is_out and crossing.declaration is not None:  # inside the country the goods travel on under seal
+            self._knowledge.seals_arrived(crossing.declaration)
         await self._commit(borrowed, self._store.commit_crossing(crossing), ev.CrossingCommitted())
 
     async def _commit(self, borrowed: Borrowed, commit: Coroutine[object, object, None], done: ev.Event) -> None:

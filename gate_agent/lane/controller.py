@@ -18,6 +18,7 @@ import structlog
 from drivers import contracts as dc
 from gate_agent.clock import Clock
 from gate_agent.domain import document_events as de
+from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName
 from gate_agent.domain.crossing import PolicyAnswer
@@ -48,14 +49,12 @@ from gate_agent.lane.ports import (
     LaneStore,
     StayReferences,
 )
-from gate_agent.lane.summary import TransactionSummary
+from gate_agent.lane.summary import RECENT, TransactionSummary
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
 from gate_agent.settings import LaneSettings, Settings
 
 log = structlog.get_logger()
-
-_RECENT = 50
 
 
 class LaneController:
@@ -79,14 +78,14 @@ class LaneController:
         references: StayReferences | None = None,
     ) -> None:
         self.lane = lane
-        holds = holds_of(lane, settings.document)
+        holds = holds_of(lane, settings)
         self.state = TransactionState(
             demands=demands_of(settings, lane), phase=Phase.SUSPENDED, holds=frozenset(holds.values())
         )
         self.state_since = clock.now()
         self.borrowed: Borrowed | None = None
         self.alarms = LaneAlarms(lane.lane_id, clock, store)
-        self.recent: deque[TransactionSummary] = deque(maxlen=_RECENT)
+        self.recent: deque[TransactionSummary] = deque(maxlen=RECENT)
         self.intake = Intake(lane, holds, self.new_id)
         self._settings = settings
         self._camera = camera
@@ -109,6 +108,7 @@ class LaneController:
             changed=changed,
             monitor=monitor,
             stays=None if references is None else ShortStays(lane.direction, references, knowledge),
+            skew_s=lane.channel_skew_s,
         )
         self.document = DocumentWork(
             settings,
@@ -187,9 +187,10 @@ class LaneController:
         before = self.state
         if isinstance(event, ev.ReferenceReady) and (self.borrowed is None or not self.borrowed.reference_ready):
             return  # dropped before its turn came
-        if isinstance(event, ev.ReleaseConfirmed) and event.door is ev.DoorName.EXIT and self.borrowed is not None:
+        if isinstance(event, ev.ReleaseConfirmed) and event.door is dr.DoorName.EXIT and self.borrowed is not None:
             self.borrowed.released(self._clock.monotonic_s())
         self.state, effects = step(before, event)
+        self._doors.show(self.state)
         if self.state.phase is not before.phase:
             self.state_since = self._clock.now()
         for effect in effects:
@@ -219,7 +220,7 @@ class LaneController:
             case ev.CommitCrossing(passage):
                 self._here().passage = passage
                 self._job(self._commits.crossing(self._here(), effect, self.today))
-            case ev.OpenDoor() | ev.SecureDoors():
+            case dr.OpenDoor() | dr.SecureDoors() | dr.LockDown() | dr.LiftLockdown():
                 self._doors.command(effect)
             case ev.StartTimer(timer):
                 self.timers.start(timer, self.state)
@@ -268,14 +269,13 @@ class LaneController:
             self._camera.set_reading(active=on)
 
     def _policy(self, referral: tuple[Reason, ...]) -> PolicyAnswer:
-        borrowed = self._here()
         return ask_policy(
             self._settings,
             self.lane,
             self.state.demands,
             self.state.results,
             referral,
-            borrowed,
+            self._here(),
             self._knowledge,
             self._clock,
             self.today,
@@ -355,7 +355,7 @@ class LaneController:
     async def _inspect(self, borrowed: Borrowed, reading: MrzReading, lines: tuple[str, ...]) -> None:
         begun = self._clock.monotonic_s()
         try:
-            _, found = await inspect_reading(
+            _, found, stays = await inspect_reading(
                 lines,
                 self.lane.direction,
                 self.today,
@@ -373,6 +373,7 @@ class LaneController:
             return
         if self.borrowed is not borrowed or borrowed.reading is not reading:
             return
+        borrowed.stays = stays
         borrowed.step_ms["document"] = (self._clock.monotonic_s() - begun) * 1000
         await self._bind_token(borrowed)
         self._report(borrowed, *found)

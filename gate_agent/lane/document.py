@@ -17,6 +17,7 @@ from gate_agent.domain.document_checks import check_expiry, check_mrz_digits, ch
 from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.specimens import accepted, check_specimen
+from gate_agent.domain.stay import Stay
 from gate_agent.domain.transaction_state import Phase, TransactionState
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.lane.borrowed import Borrowed
@@ -82,8 +83,10 @@ async def inspect_reading(
     corrected_by: Sequence[str] = (),
     *,
     accept_specimens: bool = False,
-) -> tuple[MrzReading, list[ev.Event]]:
+) -> tuple[MrzReading, list[ev.Event], tuple[Stay, ...]]:
     """Parse one read and run every check that needs nothing but the document; the digit check comes last.
+
+    Also return the stays that the gate knows of the holder.
 
     A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens. `refusals` says
     what else keeps this lane from serving the holder of a document. `corrected_by`: officers who read the lines by eye.
@@ -91,6 +94,7 @@ async def inspect_reading(
     """
     reading = read_mrz(lines, today)
     document = reading.document
+    stays: tuple[Stay, ...] = ()
     results = [
         check_expiry(document, today)
         if document
@@ -103,8 +107,8 @@ async def inspect_reading(
     else:
         specimen = check_specimen(document)
         results += [check_state_codes(document), accepted(specimen) if accept_specimens else specimen]
-        stay = await store.open_stay(document.issuing_state, document.document_number)
-        results.append(check_stay(direction, document.nationality, stay, today, knowledge.rulebook))
+        stays = await store.stays_of(document.issuing_state, document.document_number)
+        results.append(check_stay(direction, document.nationality, stays, today, knowledge.rulebook))
     found: list[ev.Event] = [ev.CheckCompleted(result) for result in results]
     digits = check_mrz_digits(reading)
     if corrected_by:
@@ -117,4 +121,4 @@ async def inspect_reading(
     if child is not None and digits.outcome is CheckOutcome.SUCCESSFUL:
         found.append(ev.CheckCompleted(child))
     found.append(ev.MrzChecked(reading_key(lines), digits))
-    return reading, found
+    return reading, found, stays

@@ -8,25 +8,36 @@ from collections.abc import Callable, Mapping
 from drivers import contracts as dc
 from gate_agent.domain import events as ev
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.settings import DocumentSettings, LaneSettings
+from gate_agent.inspection_settings import AttackDetection
+from gate_agent.settings import LaneSettings, Settings
 
 _HOLDS = {
     "document_reader": ReasonCode.DOCUMENT_READER_FAULT,
     "camera": ReasonCode.CAMERA_FAULT,
     "barrier": ReasonCode.BARRIER_FAULT,
 }
+_IRREGULARITIES = {
+    dc.Irregularity.DOOR_FORCED: ReasonCode.DOOR_FORCED,
+    dc.Irregularity.PASSAGE_WITHOUT_RELEASE: ReasonCode.PASSAGE_WITHOUT_RELEASE,
+    dc.Irregularity.TAILGATING: ReasonCode.TAILGATING,
+    dc.Irregularity.WRONG_WAY: ReasonCode.WRONG_WAY,
+}
 _ABORTED_STEPS = {
     "document_reader": ev.Step.DOCUMENT,
     "chip_reader": ev.Step.CHIP,
     "camera": ev.Step.FACE,
 }
+_CHANNELS = ("camera_near_infrared", "camera_depth")
 
 
-def holds_of(lane: LaneSettings, document: DocumentSettings) -> dict[str, ReasonCode]:
+def holds_of(lane: LaneSettings, settings: Settings) -> dict[str, ReasonCode]:
     """Return the devices, by their role, without which a lane takes nobody, and why."""
-    if lane.chip_reader and document.chip == "required":
-        return _HOLDS | {"chip_reader": ReasonCode.CHIP_READER_FAULT}
-    return dict(_HOLDS)
+    holds = dict(_HOLDS)
+    if lane.chip_reader and settings.document.chip == "required":
+        holds["chip_reader"] = ReasonCode.CHIP_READER_FAULT
+    if settings.face.presentation_attack_detection is AttackDetection.REQUIRED:
+        holds |= {role: ReasonCode.CAMERA_FAULT for role in _CHANNELS if getattr(lane, role)}
+    return holds
 
 
 class Intake:
@@ -36,7 +47,9 @@ class Intake:
         self.document_on_reader = False
         self.watchers: list[Callable[[dc.BarrierInputs], None]] = []
         """Told of every report of the barrier, before the machine is; set before the lane runs."""
-        self._roles = {getattr(lane, role): role for role in (*_ABORTED_STEPS, "barrier") if getattr(lane, role)}
+        self._roles = {
+            getattr(lane, role): role for role in (*_ABORTED_STEPS, *_CHANNELS, "barrier") if getattr(lane, role)
+        }
         self._holds = holds
         self._new_id = new_id
         self._ready: dict[str, bool] = {}
@@ -50,13 +63,19 @@ class Intake:
             return ()
         hold = self._holds.get(role)
         if ready:
-            return () if hold is None else (ev.Unhold(hold),)
+            return () if hold is None or self._holds_still(hold) else (ev.Unhold(hold),)
         if role == "document_reader":
             self.document_on_reader = False
         step = _ABORTED_STEPS.get(role) if was_ready else None
         cause = hold or ReasonCode.CHIP_READER_FAULT
         aborted = () if step is None else (ev.StepAborted(step, Reason(cause)),)
         return aborted if hold is None else (ev.Hold(hold), *aborted)
+
+    def _holds_still(self, hold: ReasonCode) -> bool:
+        """Return whether another device with the same reason is known to be away."""
+        return any(
+            self._holds.get(role) is hold and not self._ready.get(device, False) for device, role in self._roles.items()
+        )
 
     def presented(self) -> tuple[ev.Event, ...]:
         """Note that a document came."""
@@ -84,5 +103,7 @@ class Intake:
                 inputs.exit_passages,
                 inputs.fire,
                 inputs.tamper,
+                inputs.emergency_stop,
+                frozenset(_IRREGULARITIES[kind] for kind in inputs.irregularities),
             ),
         )

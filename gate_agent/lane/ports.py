@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -11,10 +11,11 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drivers.accessibility import LiftDirection, LiftReported
-from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door
+from drivers.contracts import ChipEvidence, ChipKeys, ChipProgress, Door, FrameCaptured, GateSignal
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Crossing, Decision
+from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.travel_document import TravelDocument
@@ -24,14 +25,26 @@ from models.results import FaceComparison, FaceSample
 
 
 class LaneBarrier(Protocol):
-    """Releases with a time to live; nothing else moves a door."""
+    """Releases that are counted and timed; nothing else moves a door. Faults are raised as `DeviceFault`."""
 
-    async def release(self, door: Door, ttl_s: float) -> None:
-        """Unlock one door for one passage; returns when the hardware confirmed it."""
+    async def release(self, door: Door, count: int, ttl_s: float) -> None:
+        """Unlock one door for `count` passages; returns when the hardware confirmed it."""
         ...
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         """End running releases."""
+        ...
+
+    async def lockdown(self) -> None:
+        """End running releases and refuse new ones until it is lifted."""
+        ...
+
+    async def lift_lockdown(self) -> None:
+        """Take releases again."""
+        ...
+
+    async def signal(self, signal: GateSignal) -> None:
+        """Have lights and sounder tell this; nothing on a gate without any."""
         ...
 
 
@@ -168,9 +181,20 @@ class FaceMatcher(Protocol):
         ...
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, camera: int = 0
+        self,
+        transaction_id: uuid.UUID,
+        memfd: int,
+        width_px: int,
+        height_px: int,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside: Sequence[FrameCaptured] = (),
     ) -> Capture:
-        """Find the face in a camera frame and compare it with the transaction's reference; frames of one `camera` are one view."""
+        """Find the face in a camera frame and compare it with the transaction's reference; frames of one `camera` are one view.
+
+        `beside`: frames of the same moment and view in other channels, for attack detection.
+        """
         ...
 
     async def forget(self, transaction_id: uuid.UUID, holder: tuple[str, str] | None = None) -> None:
@@ -244,8 +268,8 @@ class LaneStore(Protocol):
         """Tell whether a passed traveller used this token with this document."""
         ...
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
-        """Return the open stay of this document, if one is known."""
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
+        """Return the stays that are known of this document's holder, oldest first."""
         ...
 
 
@@ -261,12 +285,16 @@ class Knowledge:
 
 
 class KnowledgeSource(Protocol):
-    """Answers with the newest verified bundles and the last reports of seals."""
+    """Answers with the newest verified bundles and with what is known of seals."""
 
     def current(self) -> Knowledge:
         """Return what is in force now."""
         ...
 
-    def seal(self, seal_id: str) -> SealReport | None:
-        """Return the last report of a seal."""
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        """Return what is known of each seal that a declaration names, from then on watched as sealed until it arrives."""
+        ...
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Note that the goods of a declaration arrived: their seals may be opened."""
         ...

@@ -14,6 +14,9 @@ from gate_agent.domain.reasons import Reason
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.settings import LaneSettings
 
+RECENT = 50
+"""How many of the last transactions a lane remembers."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransactionSummary:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date
 
 from gate_agent.clock import Clock
 from gate_agent.domain.check import CheckName, CheckResult
 from gate_agent.domain.crossing import PolicyAnswer
 from gate_agent.domain.demands import Demands
 from gate_agent.domain.reasons import Reason
-from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.ports import KnowledgeSource
 from gate_agent.policy.admission import PolicyInput, decide
@@ -31,10 +30,7 @@ def ask_policy(
     """Return admission and corridor. With `referral` the admission is to refer, for these reasons before all others."""
     now, known = clock.now(), knowledge.current()
     declaration = borrowed.declaration
-    seals = tuple(
-        _seal(knowledge, seal_id, now, settings.policy.seal_silent_h)
-        for seal_id in (declaration.seal_ids if declaration else ())
-    )
+    seals = knowledge.seals(declaration) if declaration else ()
     return decide(
         PolicyInput(
             direction=lane.direction,
@@ -52,11 +48,3 @@ def ask_policy(
             referral=referral,
         )
     )
-
-
-def _seal(knowledge: KnowledgeSource, seal_id: str, now: datetime, silent_h: float) -> SealReport:
-    """Return a seal's last report; one that has been silent for too long is not known to be whole."""
-    report = knowledge.seal(seal_id)
-    if report is None or (report.state is SealState.INTACT and now - report.received_at > timedelta(hours=silent_h)):
-        return SealReport(seal_id, SealState.UNKNOWN, "", now)
-    return report

@@ -30,7 +30,7 @@ from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.ports import KnowledgeSource, LaneBarrier, LaneCamera, LaneStore
 from gate_agent.lane.recording import crossing_of, decision_of
 from gate_agent.lane.walk_through_kiosk import Enrolment, Kiosk, Prepared
-from gate_agent.lane.walk_through_ports import GalleryMatcher, MatchedFace, ReleaseZone
+from gate_agent.lane.walk_through_ports import GalleryMatcher, MatchedFace, ReleaseZone, zone_of
 from gate_agent.settings import LaneSettings, Settings
 
 log = structlog.get_logger()
@@ -124,9 +124,7 @@ class WalkThroughLane:
                 self._frame = (frame, event.t_mono_s)
                 self._frame_came.set()
             case dc.BarrierInputs() as inputs:
-                self.feed(
-                    ev.ZoneChanged(inputs.exit_open, inputs.occupancy, inputs.exit_passages, inputs.fire, inputs.tamper)
-                )
+                self.feed(zone_of(inputs))
             case dc.StateChanged(state) if event.device == self.lane.camera and state is not dc.DeviceState.READY:
                 self.feed(ev.SightLost())
             case _:
@@ -292,13 +290,13 @@ class WalkThroughLane:
             effect = await self._doors.get()
             if isinstance(effect, ev.SecureExit):
                 try:
-                    await self._barrier.secure()
+                    await self._barrier.end_releases()
                 except DeviceFault as fault:
                     log.warning("secure_failed", code=fault.code)  # the time to live ends the release all the same
                 continue
             confirmed = True
             try:
-                await self._barrier.release(dc.Door.EXIT, self.lane.release_ttl_s)
+                await self._barrier.release(dc.Door.EXIT, 1, self.lane.release_ttl_s)
             except DeviceFault as fault:
                 log.error("release_failed", code=fault.code, door=dc.Door.EXIT)
                 confirmed = False

@@ -89,7 +89,7 @@ class Kiosk:
         """Check a document and enrol its portrait. Raises `StoreFault` and `InferenceFault`, and nobody is expected then."""
         transaction_id = self.new_id()
         borrowed = Borrowed(transaction_id, self._clock.now(), self._clock.monotonic_s())
-        reading, found = await inspect_reading(
+        reading, found, stays = await inspect_reading(
             lines,
             self.lane.direction,
             self.today,
@@ -101,7 +101,7 @@ class Kiosk:
             accept_specimens=self._settings.document.accept_specimens,
         )
         demands = demands_of(self._settings, self.lane)
-        borrowed.reading = reading
+        borrowed.reading, borrowed.stays = reading, stays
         prepared = Prepared(borrowed)
         against: list[Reason] = []
         for event in found:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gate_agent.domain.walk_through_events import FaceStanding, SeenFace
+from drivers.contracts import BarrierInputs, Irregularity
+from gate_agent.domain.walk_through_events import FaceStanding, SeenFace, ZoneChanged
 from models.results import FaceBox, FaceFinding
 
 
@@ -77,3 +78,16 @@ class ReleaseZone:
         """Return the face as the machine knows it."""
         in_zone = self.holds(face.box, width_px)
         return SeenFace(face.track_id, face.proof, face.standing, face.transaction_id, in_zone)
+
+
+def zone_of(inputs: BarrierInputs) -> ZoneChanged:
+    """Return what the barrier's inputs mean to the machine."""
+    return ZoneChanged(
+        inputs.exit_open,
+        inputs.occupancy,
+        inputs.exit_passages,
+        inputs.fire,
+        inputs.tamper
+        or bool(set(inputs.irregularities) - {Irregularity.TAILGATING}),  # two on one release it sees by itself
+        inputs.emergency_stop,
+    )

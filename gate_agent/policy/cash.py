@@ -13,7 +13,7 @@ from gate_agent.policy.rulebook import Rate, Rule, Rulebook, RuleNotFound
 
 @dataclass(frozen=True, slots=True)
 class CashAnswer:
-    """The sum in tiyin, the limit, and whether it is passed; currencies without a rate are named, never guessed."""
+    """The sum in the national currency, the limit, and whether it is passed; currencies without a rate are named, never guessed."""
 
     total: Money
     limit: Rule | RuleNotFound
@@ -24,9 +24,9 @@ class CashAnswer:
 
 def cash(rulebook: Rulebook, direction: Direction, on: date, amounts: Sequence[Money]) -> CashAnswer:
     """Add the amounts at the newest rates not after `on` and compare with the limit of that day."""
-    total, rates, unknown = Money(0, "UZS"), [], []
+    total, rates, unknown = Money(0, rulebook.national_currency), [], []
     for amount in amounts:
-        converted = rulebook.in_uzs(amount, on)
+        converted = rulebook.in_national(amount, on)
         if converted is None:
             unknown.append(amount.currency)
             continue

@@ -1,32 +1,40 @@
-"""Value allowance and charge on the excess: integer money, one rounding, every line with the rule it comes from."""
+"""Value allowance, quantity limits and the charge on what is over: integer money, one rounding, every line with the rule it comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from gate_agent.domain.declaration import DeclaredGoods, Direction, TravelMode
 from gate_agent.domain.money import Money
-from gate_agent.policy.rulebook import Rule, Rulebook, RuleNotFound
-
-_BASIS_POINTS = 10_000
-_GRAMS_PER_KG = 1000
+from gate_agent.policy.charge import SCALE, Amount, Exact, Item, amount, charged
+from gate_agent.policy.rulebook import ANY, Rate, Rule, Rulebook, RuleNotFound, half_up
 
 
 @dataclass(frozen=True, slots=True)
 class DutyLine:
-    """One line of the explanation: what it is, its amount, and the rule behind it (None for sums of what was declared)."""
+    """One line of the explanation: what it is, its amount, and the rule behind it (None for sums of what was declared).
+
+    `goods` is the place of the declared line that it speaks of, None for the whole basket.
+    """
 
     name: str
     amount: int
     unit: str
     rule: Rule | None = None
+    goods: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DutyAnswer:
-    """What is over the allowance and what is due, in US cents, with its explanation; `missing` names rules that were not found."""
+    """What is charged and what is due, in the currency of valuation, with its explanation.
+
+    `is_over_value`: some of it is over the value allowance, and not only over the quantity of its kind.
+
+    An officer decides where `missing` names rules that were not found, `without_rate` currencies that nobody gave a rate for, or
+    `without_quantity` kinds of goods that are limited and of which no quantity was said; the amounts leave those lines out.
+    """
 
     value: Money
     allowance: Money
@@ -34,11 +42,104 @@ class DutyAnswer:
     due: Money
     lines: tuple[DutyLine, ...]
     missing: tuple[RuleNotFound, ...] = ()
+    without_rate: tuple[str, ...] = ()
+    without_quantity: tuple[str, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    is_over_value: bool = False
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The rules used."""
-        return tuple(line.rule for line in self.lines if line.rule is not None)
+        """The rules used, each once."""
+        return tuple(dict.fromkeys(line.rule for line in self.lines if line.rule is not None))
+
+    @property
+    def is_for_an_officer(self) -> bool:
+        """Whether something is not known that the amounts depend on."""
+        return bool(self.missing or self.without_rate or self.without_quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One declared line that counts: as the charge sees it, where it stands on the declaration, whose it is, and what it is charged by."""
+
+    item: Item
+    place: int
+    owner: int
+    charge: Rule | RuleNotFound
+    floor: Rule | RuleNotFound
+
+    @property
+    def missing(self) -> tuple[RuleNotFound, ...]:
+        """The rules without which its charge cannot be told."""
+        return tuple(rule for rule in (self.charge, self.floor) if isinstance(rule, RuleNotFound))
+
+
+class _Basket:
+    """The goods of one declaration at one crossing, sorted out: what counts, what is exempt, and what nobody can value."""
+
+    def __init__(self, rulebook: Rulebook, direction: Direction, mode: TravelMode, on: date) -> None:
+        self._rulebook = rulebook
+        self._on = on
+        self._where = {"direction": direction.value, "mode": mode.value}
+        self._limits = rulebook.about_goods("quantity_allowance", on, **self._where)
+        self._exempt = rulebook.about_goods("goods_exempt", on, **self._where)
+        self.lines: list[_Line] = []
+        self.notes: list[DutyLine] = []
+        self.without_rate: dict[str, None] = {}
+        self.without_quantity: dict[str, None] = {}
+        self.rates: dict[Rate, None] = {}
+
+    def find(self, subject: str, goods_kind: str = ANY) -> Rule | RuleNotFound:
+        """Return the rule of this crossing."""
+        return self._rulebook.find(subject, self._on, goods_kind=goods_kind, **self._where)
+
+    def add(self, place: int, goods: DeclaredGoods) -> None:
+        """Sort one declared line."""
+        converted = self._rulebook.in_valuation(goods.value, self._on)
+        if converted is None:
+            self.without_rate[goods.value.currency] = None
+            return
+        value, rates = converted
+        self.rates.update(dict.fromkeys(rates))
+        exempt = self._exempt.get(goods.kind)
+        if exempt is not None and exempt.value:
+            self.notes.append(DutyLine("goods_exempt", value.amount_minor, "valuation_minor", exempt, place))
+            return
+        limit = self._limits.get(goods.kind)
+        if limit is not None and goods.quantity is None:
+            self.without_quantity[goods.kind] = None
+            return
+        kind = goods.kind if goods.kind in self._rulebook.goods_kinds else ANY
+        charge, floor = self.find("charge_on_excess", kind), self.find("charge_floor", kind)
+        item = Item(
+            value.amount_minor,
+            goods.mass_g,
+            charge.value if isinstance(charge, Rule) else 0,
+            floor.value if isinstance(floor, Rule) else 0,
+            goods.kind,
+            goods.quantity or 0,
+            None if limit is None else limit.value,
+        )
+        self.lines.append(_Line(item, place, goods.owner, charge, floor))
+
+    def quantities(self, travellers: int) -> list[DutyLine]:
+        """Explain the limits of the kinds that are there."""
+        found = []
+        for kind, limit in self._limits.items():
+            declared = sum(line.item.quantity for line in self.lines if line.item.kind == kind)
+            if declared:
+                found.append(DutyLine("quantity", declared, limit.unit))
+                found.append(DutyLine("quantity_allowance", limit.value * travellers, limit.unit, limit))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What is charged of each line that counts, whether any of it for its value, and what that comes to."""
+
+    parts: tuple[Exact, ...]
+    is_over_value: bool
+    amount: Amount
 
 
 def duty(
@@ -48,61 +149,144 @@ def duty(
     on: date,
     goods: Sequence[DeclaredGoods],
     days_abroad: int | None = None,
+    *,
+    travellers: int = 1,
 ) -> DutyAnswer:
-    """Return allowance, excess and charge for goods valued in USD. `days_abroad` None: the minimum absence is not judged.
+    """Return allowance, excess and charge. `days_abroad` None: the minimum absence is not judged.
 
-    Raises `ValueError` for goods in another currency.
+    `travellers`: how many members of a family stand on the declaration. Each has the allowance for the goods that he owns; where the
+    rulebook pools them, the family has all its allowances for all its goods, if that is better for it.
     """
-    value = sum((line.value for line in goods), Money(0, "USD"))
-    mass_g = sum(line.mass_g for line in goods)
-    where = {"direction": direction.value, "mode": mode.value}
-    lines = [DutyLine("customs_value", value.amount_minor, "usd_cents"), DutyLine("mass", mass_g, "g")]
-    limit = rulebook.find("value_allowance", on, **where)
+    basket = _Basket(rulebook, direction, mode, on)
+    for place, line in enumerate(goods):
+        basket.add(place, line)
+    currency, unit = rulebook.valuation_currency, "valuation_minor"
+    value = Money(sum(line.item.value for line in basket.lines), currency)
+    notes = [
+        DutyLine("customs_value", value.amount_minor, unit),
+        DutyLine("mass", sum(line.item.mass_g for line in basket.lines), "g"),
+        *basket.notes,
+        *basket.quantities(travellers),
+    ]
+    limit = basket.find("value_allowance")
     if isinstance(limit, RuleNotFound):
-        nothing = Money(0, "USD")
-        return DutyAnswer(value, nothing, nothing, nothing, tuple(lines), (limit,))
-    allowance = limit.value
-    lines.append(DutyLine("value_allowance", limit.value, limit.unit, limit))
-    absence = rulebook.find("minimum_absence", on, **where)
+        nothing = Money(0, currency)
+        return _answer(basket, value, nothing, nothing, nothing, notes, (limit,))
+    notes.append(DutyLine("value_allowance", limit.value, limit.unit, limit))
+    each = limit.value
+    absence = basket.find("minimum_absence")
     if isinstance(absence, Rule) and days_abroad is not None and days_abroad < absence.value:
-        allowance = 0
-        lines.append(DutyLine("minimum_absence_not_reached", absence.value, absence.unit, absence))
-    excess = max(0, value.amount_minor - allowance)
-    lines.append(DutyLine("excess", excess, "usd_cents"))
-    if excess == 0:
-        return DutyAnswer(value, Money(allowance, "USD"), Money(0, "USD"), Money(0, "USD"), tuple(lines))
-    due, charge_lines, missing = _charge(rulebook, on, where, value.amount_minor, excess, mass_g)
+        each = 0
+        notes.append(DutyLine("minimum_absence_not_reached", absence.value, absence.unit, absence))
+    if travellers > 1:
+        notes.append(DutyLine("travellers", travellers, "persons"))
+    outcome, is_pooled = _outcome(rulebook.options, basket.lines, each, travellers)
+    if is_pooled:
+        notes.append(DutyLine("allowances_pooled", each * travellers, unit))
+    excess = _rounded(sum(line.item.value * part for line, part in zip(basket.lines, outcome.parts, strict=True)))
+    notes.append(DutyLine("excess", excess, unit))
+    charged_lines = [line for line, part in zip(basket.lines, outcome.parts, strict=True) if part]
+    missing = tuple(dict.fromkeys(rule for line in charged_lines for rule in line.missing))
+    due = 0 if missing else _scaled_back(outcome.amount.due)
+    if charged_lines and not missing:
+        notes += _charge_notes(rulebook.options, basket.lines, outcome)
+        notes.append(DutyLine("due", due, unit))
+    answer = _answer(
+        basket, value, Money(each * travellers, currency), Money(excess, currency), Money(due, currency), notes, missing
+    )
+    return replace(answer, is_over_value=outcome.is_over_value)
+
+
+def _outcome(
+    options: Mapping[str, object], lines: Sequence[_Line], each: int, travellers: int
+) -> tuple[_Outcome, bool]:
+    """Return the outcome, and whether it is that of a family's allowances together."""
+    if travellers == 1:
+        return _one(options, [line.item for line in lines], each), False
+    parts: list[Exact] = [0] * len(lines)
+    is_over_value, total = False, Amount(0, 0, 0)
+    for owner in sorted({line.owner for line in lines}):
+        places = [place for place, line in enumerate(lines) if line.owner == owner]
+        own = _one(options, [lines[place].item for place in places], each)
+        for place, part in zip(places, own.parts, strict=True):
+            parts[place] = part
+        is_over_value = is_over_value or own.is_over_value
+        total += own.amount
+    apart = _Outcome(tuple(parts), is_over_value, total)
+    if not options["family_pooling"]:
+        return apart, False
+    items = [line.item for line in lines]
+    pooled = _one(
+        options,
+        [item if item.limit is None else replace(item, limit=item.limit * travellers) for item in items],
+        each * travellers,
+    )
+    return (pooled, True) if pooled.amount.due < apart.amount.due else (apart, False)
+
+
+def _one(options: Mapping[str, object], items: Sequence[Item], allowance: int) -> _Outcome:
+    laid_out = charged(
+        items,
+        allowance,
+        basis=str(options["excess_basis"]),
+        order=str(options["allowance_order"]),
+        limited_goods_count=bool(options["limited_goods_count"]),
+    )
+    applies, mass_basis = str(options["floor_applies"]), str(options["floor_mass_basis"])
+    is_over = any(laid_out.over_value)
+    return _Outcome(
+        laid_out.parts(), is_over, amount(items, laid_out, floor_applies=applies, floor_mass_basis=mass_basis)
+    )
+
+
+def _charge_notes(options: Mapping[str, object], lines: Sequence[_Line], outcome: _Outcome) -> list[DutyLine]:
+    """Explain the charge: its two sides on the total, or what each line costs and by which of its rules."""
+    unit = "valuation_minor"
+    if options["floor_applies"] == "to_total":
+        first = next(line for line, part in zip(lines, outcome.parts, strict=True) if part)
+        return [
+            DutyLine("charge_on_excess", _scaled_back(outcome.amount.share), unit, _rule(first.charge)),
+            DutyLine("charge_floor", _scaled_back(outcome.amount.floor), unit, _rule(first.floor)),
+        ]
+    notes = []
+    for line, part in zip(lines, outcome.parts, strict=True):
+        if not part:
+            continue
+        is_share = line.item.scaled_charge == line.item.value * line.item.share_bp
+        name, rule = ("charge_on_excess", line.charge) if is_share else ("charge_floor", line.floor)
+        notes.append(DutyLine(name, _scaled_back(line.item.scaled_charge * part), unit, _rule(rule), line.place))
+    return notes
+
+
+def _answer(
+    basket: _Basket,
+    value: Money,
+    allowance: Money,
+    excess: Money,
+    due: Money,
+    notes: Sequence[DutyLine],
+    missing: tuple[RuleNotFound, ...],
+) -> DutyAnswer:
     return DutyAnswer(
-        value, Money(allowance, "USD"), Money(excess, "USD"), Money(due, "USD"), (*lines, *charge_lines), missing
-    )
-
-
-def _charge(
-    rulebook: Rulebook, on: date, where: dict[str, str], value: int, excess: int, mass_g: int
-) -> tuple[int, tuple[DutyLine, ...], tuple[RuleNotFound, ...]]:
-    """Return the charge: a share of the base, but at least the floor per kilogram; the larger wins, rounded once."""
-    base = excess if rulebook.options["excess_basis"] == "excess" else value
-    charge = rulebook.find("charge_on_excess", on, **where)
-    floor = rulebook.find("charge_floor", on, **where)
-    missing = tuple(rule for rule in (charge, floor) if isinstance(rule, RuleNotFound))
-    if isinstance(charge, RuleNotFound) or isinstance(floor, RuleNotFound):
-        return 0, (), missing
-    share = _half_up(base * charge.value, _BASIS_POINTS)
-    if rulebook.options["floor_mass_basis"] == "share_of_excess":
-        least = _half_up(floor.value * mass_g * base, _GRAMS_PER_KG * value)
-    else:
-        least = _half_up(floor.value * mass_g, _GRAMS_PER_KG)
-    due = max(share, least)
-    return (
+        value,
+        allowance,
+        excess,
         due,
-        (
-            DutyLine("charge_on_excess", share, "usd_cents", charge),
-            DutyLine("charge_floor", least, "usd_cents", floor),
-            DutyLine("due", due, "usd_cents"),
-        ),
-        (),
+        tuple(notes),
+        missing,
+        tuple(basket.without_rate),
+        tuple(basket.without_quantity),
+        tuple(basket.rates),
     )
 
 
-def _half_up(numerator: int, denominator: int) -> int:
-    return (2 * numerator + denominator) // (2 * denominator)
+def _rule(found: Rule | RuleNotFound) -> Rule | None:
+    return found if isinstance(found, Rule) else None
+
+
+def _rounded(exact: Exact) -> int:
+    return half_up(exact.numerator, exact.denominator)
+
+
+def _scaled_back(scaled: Exact) -> int:
+    return half_up(scaled.numerator, scaled.denominator * SCALE)

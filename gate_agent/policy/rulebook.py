@@ -1,61 +1,30 @@
-"""The rulebook: dated rules and exchange rates, strictly parsed from decoded JSON, resolved by the local date of crossing.
+"""The rulebook: one country's dated rules, exchange rates and holidays, resolved by the local date of crossing.
 
 A rule applies from `effective_from` up to and including `effective_to`; among those that apply the newest wins. Where none applies the
-answer is `RuleNotFound`, which always means an officer: never zero, never unlimited.
+answer is `RuleNotFound`, which always means an officer: never zero, never unlimited. `rulebook_format` reads one from JSON.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from importlib import resources
 
 from gate_agent.domain.crossing import RuleUse
-from gate_agent.domain.declaration import Direction, TravelMode
 from gate_agent.domain.money import Money
-from gate_agent.policy.errors import RulebookRefused
 
 ANY = "any"
-CERTAINTIES = ("high", "medium", "low")
-SUBJECTS = {
-    "value_allowance": "usd_cents",
-    "minimum_absence": "days",
-    "charge_on_excess": "basis_points",
-    "charge_floor": "usd_cents_per_kg",
-    "cash_declaration": "uzs_tiyin",
-    "visa_free_stay": "days",
-    "registration": "working_days",
-    "unlimited_stay": "days",
-    "own_declaration_age": "years",
-}
-"""What a rule can be about, with its unit. Values are integers."""
-
-_RULE_MEMBERS = {
-    "id", "subject", "direction", "mode", "person_kind", "value", "unit", "effective_from", "effective_to", "source",
-    "certainty", "note",
-}  # fmt: skip
-_DIRECTIONS = (ANY, *(direction.value for direction in Direction))
-_MODES = (ANY, *(mode.value for mode in TravelMode))
-_PERSON_KIND = re.compile(r"any|[A-Z]{1,3}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOST_DAYS = 36_600
-"""Largest value of a rule counted in days; more is a slip, and would leave the calendar."""
-_RATE_MEMBERS = {"currency", "date", "uzs_tiyin_per_unit", "source"}
-_OPTIONS: Mapping[str, Sequence[object]] = {
-    "excess_basis": ("excess", "whole_value"),
-    "floor_mass_basis": ("share_of_excess", "whole_mass"),
-    "duty_rounding": ("half_up_cent",),
-    "entry_day_counts": (True, False),
-}
+_MOST_REMEMBERED = 512
+"""How many answers of one kind a rulebook keeps at hand; a gate asks about one day, and a replay about one after another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One dated rule. `person_kind` is `any` or a nationality (ICAO three-letter code)."""
+    """One dated rule.
+
+    `person_kind` is `any` or a nationality (ICAO three-letter code). `goods_kind` is `any` or one of the rulebook's kinds; it is `any`
+    for everything that is not about goods. `parameters` holds the further whole numbers that some subjects need.
+    """
 
     rule_id: str
     subject: str
@@ -69,11 +38,21 @@ class Rule:
     source: str
     certainty: str
     note: str
+    goods_kind: str = ANY
+    parameters: tuple[tuple[str, int], ...] = ()
 
     @property
     def use(self) -> RuleUse:
         """Say that the rule took part in a decision."""
         return RuleUse(self.rule_id, self.effective_from, self.certainty)
+
+    def parameter(self, name: str) -> int:
+        """Return one of the further numbers; the reader of rulebooks saw to it that it is there."""
+        return dict(self.parameters)[name]
+
+    def applies_on(self, on: date) -> bool:
+        """Tell whether the rule is in force on a local date."""
+        return self.effective_from <= on and (self.effective_to is None or on <= self.effective_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,194 +63,156 @@ class RuleNotFound:
 
 
 @dataclass(frozen=True, slots=True)
+class GoodsKind:
+    """A kind of goods that rules name; `unit` is what its quantities are counted in (`ml`, `g`, `piece`, `pack`)."""
+
+    kind: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
-    """The central bank's rate of a day: tiyin (1/100 UZS) for one whole unit of the currency."""
+    """The central bank's rate of a day: minor units of the national currency for one whole unit of another.
+
+    `minor_digits`: how many decimal digits the other currency's minor unit has (ISO 4217: 2 for most, 0 for the yen, 3 for the dinar).
+    """
 
     currency: str
     on: date
-    uzs_tiyin_per_unit: int
+    national_minor_per_unit: int
     source: str
+    minor_digits: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A day that is no working day, besides the weekly days of rest."""
+
+    on: date
+    name: str
+    source: str
+    certainty: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """A whole rulebook. `find` and `rate` answer for a local date."""
+    """A whole rulebook. `find`, `rate` and `in_national` answer for a local date.
+
+    `valuation_currency`: in which goods are valued and charged. `national_currency`: in which cash is added up; rates lead to it.
+    """
 
     version: int
     title: str
+    country: str
+    valuation_currency: str
+    national_currency: str
     rules: tuple[Rule, ...]
     rates: tuple[Rate, ...]
     options: Mapping[str, object]
+    goods_kinds: Mapping[str, GoodsKind] = field(default_factory=dict)
+    holidays: Mapping[date, Holiday] = field(default_factory=dict)
+    _by_subject: dict[str, list[Rule]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _rates_of: dict[str, list[Rate]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _found: dict[tuple[str, ...], Rule | RuleNotFound] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _about_goods: dict[tuple[str, ...], dict[str, Rule]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        for rule in self.rules:
+            self._by_subject.setdefault(rule.subject, []).append(rule)
+        for rate in sorted(self.rates, key=lambda rate: rate.on, reverse=True):
+            self._rates_of.setdefault(rate.currency, []).append(rate)
 
     def find(
-        self, subject: str, on: date, *, direction: str = ANY, mode: str = ANY, person_kind: str = ANY
+        self,
+        subject: str,
+        on: date,
+        *,
+        direction: str = ANY,
+        mode: str = ANY,
+        person_kind: str = ANY,
+        goods_kind: str = ANY,
     ) -> Rule | RuleNotFound:
-        """Return the rule in force; one for this very person kind goes before one for any."""
+        """Return the rule in force; one for this very person kind, then for this very goods kind, goes before one for any."""
+        case = (subject, on.isoformat(), direction, mode, person_kind, goods_kind)
+        if (known := self._found.get(case)) is not None:
+            return known
+        if len(self._found) >= _MOST_REMEMBERED:
+            self._found.clear()
+        found = self._found[case] = self._newest(subject, on, direction, mode, person_kind, goods_kind)
+        return found
+
+    def _newest(
+        self, subject: str, on: date, direction: str, mode: str, person_kind: str, goods_kind: str
+    ) -> Rule | RuleNotFound:
         applying = [
             rule
-            for rule in self.rules
-            if rule.subject == subject
-            and rule.direction in {ANY, direction}
+            for rule in self._by_subject.get(subject, ())
+            if rule.direction in {ANY, direction}
             and rule.mode in {ANY, mode}
             and rule.person_kind in {ANY, person_kind}
-            and rule.effective_from <= on
-            and (rule.effective_to is None or on <= rule.effective_to)
+            and rule.goods_kind in {ANY, goods_kind}
+            and rule.applies_on(on)
         ]
         if not applying:
             return RuleNotFound(subject)
-        return max(applying, key=lambda rule: (rule.person_kind != ANY, rule.effective_from, rule.rule_id))
+        return max(
+            applying,
+            key=lambda rule: (rule.person_kind != ANY, rule.goods_kind != ANY, rule.effective_from, rule.rule_id),
+        )
+
+    def about_goods(self, subject: str, on: date, *, direction: str = ANY, mode: str = ANY) -> dict[str, Rule]:
+        """Return the rules of a subject in force, by the goods kind that each names."""
+        case = (subject, on.isoformat(), direction, mode)
+        if (known := self._about_goods.get(case)) is not None:
+            return known
+        if len(self._about_goods) >= _MOST_REMEMBERED:
+            self._about_goods.clear()
+        found = self._about_goods[case] = {}
+        for kind in dict.fromkeys(rule.goods_kind for rule in self._by_subject.get(subject, ())):
+            rule = self.find(subject, on, direction=direction, mode=mode, goods_kind=kind)
+            if isinstance(rule, Rule) and rule.goods_kind == kind:
+                found[kind] = rule
+        return found
 
     def rate(self, currency: str, on: date) -> Rate | None:
         """Return the newest rate not after `on`, None when there is none."""
-        known = [rate for rate in self.rates if rate.currency == currency and rate.on <= on]
-        return max(known, key=lambda rate: rate.on) if known else None
+        return next((rate for rate in self._rates_of.get(currency, ()) if rate.on <= on), None)
 
-    def in_uzs(self, amount: Money, on: date) -> tuple[Money, Rate | None] | None:
-        """Return an amount in tiyin, rounded down, and the rate used; None when no rate is known."""
-        if amount.currency == "UZS":
+    def in_national(self, amount: Money, on: date) -> tuple[Money, Rate | None] | None:
+        """Return an amount in the national currency, rounded down, and the rate used; None when no rate is known."""
+        if amount.currency == self.national_currency:
             return amount, None
         rate = self.rate(amount.currency, on)
         if rate is None:
             return None
-        return Money(amount.amount_minor * rate.uzs_tiyin_per_unit // 100, "UZS"), rate
+        minor = amount.amount_minor * rate.national_minor_per_unit // 10**rate.minor_digits
+        return Money(minor, self.national_currency), rate
+
+    def in_valuation(self, amount: Money, on: date) -> tuple[Money, tuple[Rate, ...]] | None:
+        """Return an amount in the currency of valuation, rounded half up to its minor unit, and the rates used; None without a rate."""
+        if amount.currency == self.valuation_currency:
+            return amount, ()
+        rates = []
+        numerator, denominator = amount.amount_minor, 1
+        if amount.currency != self.national_currency:
+            rate = self.rate(amount.currency, on)
+            if rate is None:
+                return None
+            numerator, denominator = numerator * rate.national_minor_per_unit, 10**rate.minor_digits
+            rates.append(rate)
+        if self.valuation_currency != self.national_currency:
+            rate = self.rate(self.valuation_currency, on)
+            if rate is None:
+                return None
+            numerator, denominator = numerator * 10**rate.minor_digits, denominator * rate.national_minor_per_unit
+            rates.append(rate)
+        return Money(half_up(numerator, denominator), self.valuation_currency), tuple(rates)
 
 
-def packaged_rulebook_bytes() -> bytes:
-    """Return the JSON text of the rulebook that ships with the software, for signing."""
-    return resources.files("gate_agent.policy").joinpath("rulebooks", "uzbekistan.json").read_bytes()
-
-
-def parse_rulebook(body: Mapping[str, object]) -> Rulebook:
-    """Return the rulebook in a decoded JSON object. Raises `RulebookRefused` naming the member that is wrong."""
-    _members("rulebook", body, {"format", "version", "title", "options", "rules", "rates"})
-    if _integer("format", body["format"], least=1) != 1:
-        raise RulebookRefused("rulebook.format: only format 1 is known")
-    rules = tuple(_rule(index, entry) for index, entry in enumerate(_list("rules", body["rules"])))
-    doubled = _doubled(rule.rule_id for rule in rules)
-    if doubled:
-        raise RulebookRefused(f"rules: id used twice: {', '.join(doubled)}")
-    rates = tuple(_rate(index, entry) for index, entry in enumerate(_list("rates", body["rates"])))
-    doubled = _doubled(f"{rate.currency} on {rate.on.isoformat()}" for rate in rates)
-    if doubled:
-        raise RulebookRefused(f"rates: given twice: {', '.join(doubled)}")
-    _refuse_contradictions(rules)
-    return Rulebook(
-        version=_integer("version", body["version"], least=1),
-        title=_text("title", body["title"]),
-        rules=rules,
-        rates=rates,
-        options=_options(body["options"]),
-    )
-
-
-def _refuse_contradictions(rules: Sequence[Rule]) -> None:
-    """Two rules for the same case from the same day on would leave the answer to chance."""
-    cases: dict[tuple[object, ...], str] = {}
-    for rule in rules:
-        case = (rule.subject, rule.direction, rule.mode, rule.person_kind, rule.effective_from)
-        if case in cases:
-            raise RulebookRefused(f"rules: {cases[case]} and {rule.rule_id} begin on the same day for the same case")
-        cases[case] = rule.rule_id
-
-
-def _rule(index: int, entry: object) -> Rule:
-    where = f"rules[{index}]"
-    members = _members(where, entry, _RULE_MEMBERS)
-    subject = _text(f"{where}.subject", members["subject"])
-    if subject not in SUBJECTS:
-        raise RulebookRefused(f"{where}.subject: {subject!r} is not known")
-    unit = _text(f"{where}.unit", members["unit"])
-    if unit != SUBJECTS[subject]:
-        raise RulebookRefused(f"{where}.unit: {subject} is counted in {SUBJECTS[subject]}, not {unit}")
-    certainty = _one_of(f"{where}.certainty", members["certainty"], CERTAINTIES)
-    value = _integer(f"{where}.value", members["value"], least=0)
-    if unit.endswith("days") and value > _MOST_DAYS:
-        raise RulebookRefused(f"{where}.value: at most {_MOST_DAYS} days are expected")
-    start = _date(f"{where}.effective_from", members["effective_from"])
-    end = None if members["effective_to"] is None else _date(f"{where}.effective_to", members["effective_to"])
-    if end is not None and end < start:
-        raise RulebookRefused(f"{where}.effective_to: lies before effective_from")
-    return Rule(
-        rule_id=_text(f"{where}.id", members["id"]),
-        subject=subject,
-        direction=_one_of(f"{where}.direction", members["direction"], _DIRECTIONS),
-        mode=_one_of(f"{where}.mode", members["mode"], _MODES),
-        person_kind=_like(f"{where}.person_kind", members["person_kind"], _PERSON_KIND, "any or a nationality"),
-        value=value,
-        unit=unit,
-        effective_from=start,
-        effective_to=end,
-        source=_text(f"{where}.source", members["source"]),
-        certainty=certainty,
-        note=_text(f"{where}.note", members["note"], least=0),
-    )
-
-
-def _rate(index: int, entry: object) -> Rate:
-    where = f"rates[{index}]"
-    members = _members(where, entry, _RATE_MEMBERS)
-    return Rate(
-        _like(f"{where}.currency", members["currency"], _CURRENCY, "an ISO 4217 code"),
-        _date(f"{where}.date", members["date"]),
-        _integer(f"{where}.uzs_tiyin_per_unit", members["uzs_tiyin_per_unit"], least=1),
-        _text(f"{where}.source", members["source"]),
-    )
-
-
-def _options(value: object) -> Mapping[str, object]:
-    members = _members("options", value, set(_OPTIONS))
-    for name, allowed in _OPTIONS.items():
-        if not any(type(members[name]) is type(value) and members[name] == value for value in allowed):
-            raise RulebookRefused(f"options.{name}: one of {list(allowed)} is expected")
-    return members
-
-
-def _members(where: str, value: object, names: set[str]) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise RulebookRefused(f"{where}: an object is expected")
-    if set(value) != names:
-        wrong = sorted(set(value) ^ names, key=str)
-        raise RulebookRefused(f"{where}: missing or unknown: {', '.join(map(str, wrong))}")
-    return value
-
-
-def _list(where: str, value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise RulebookRefused(f"{where}: a list is expected")
-    return value
-
-
-def _doubled(keys: Iterable[str]) -> list[str]:
-    return sorted(key for key, times in Counter(keys).items() if times > 1)
-
-
-def _text(where: str, value: object, *, least: int = 1) -> str:
-    if not isinstance(value, str) or not least <= len(value) <= 400:
-        raise RulebookRefused(f"{where}: a text of {least} to 400 characters is expected")
-    return value
-
-
-def _one_of(where: str, value: object, allowed: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise RulebookRefused(f"{where}: one of {', '.join(allowed)} is expected")
-    return value
-
-
-def _like(where: str, value: object, pattern: re.Pattern[str], expected: str) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise RulebookRefused(f"{where}: {expected} is expected")
-    return value
-
-
-def _integer(where: str, value: object, *, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 10**15:
-        raise RulebookRefused(f"{where}: a whole number from {least} on is expected")
-    return value
-
-
-def _date(where: str, value: object) -> date:
-    written = _like(where, value, _DAY, "a date YYYY-MM-DD")
-    try:
-        return date.fromisoformat(written)
-    except ValueError as error:
-        raise RulebookRefused(f"{where}: a date YYYY-MM-DD is expected") from error
+def half_up(numerator: int, denominator: int) -> int:
+    """Return a quotient rounded half up; both are not negative."""
+    return (2 * numerator + denominator) // (2 * denominator)

@@ -20,6 +20,8 @@ from typing import Any
 
 import structlog
 
+from drivers.channels import Channel
+from drivers.contracts import FrameCaptured
 from gate_agent.clock import Clock
 from gate_agent.errors import InferenceFault
 from gate_agent.runtime.background_tasks import BackgroundTasks
@@ -38,7 +40,8 @@ from models.worker_messages import Done, Ready, Sampled
 _START_TIMEOUT_S = 30.0
 _RETRY_S = (0.0, 0.1, 0.3, 1.0)
 NOT_RUNNING = "EG-INF-005"
-
+_BESIDE = {"infrared": Channel.NEAR_INFRARED, "depth": Channel.DEPTH}
+"""The worker's names of the channels, in the order that it expects their files in."""
 
 _log = structlog.get_logger(__name__)
 
@@ -141,16 +144,35 @@ class FaceEngine:
         return await self._encoded("picture", transaction_id, content)
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, camera: int = 0
+        self,
+        transaction_id: uuid.UUID,
+        memfd: int,
+        width_px: int,
+        height_px: int,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside: Sequence[FrameCaptured] = (),
     ) -> FaceCapture:
         """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read.
 
+        So do those `beside` it: the same moment and view in near infrared and in depth, at most one of each.
         Frames of another `camera` number are of another view: nothing is followed or fused from one to the other.
 
         While a calibration record is in force, a face that was not compared under it is a fault: the reference is gone.
         """
+        named = {name: frame for name, channel in _BESIDE.items() for frame in beside if frame.channel is channel}
+        sizes = {name: [frame.width_px, frame.height_px] for name, frame in named.items()}
+        files = [memfd, *(frame.memfd for frame in named.values())]
         capture = await self._looked(
-            "probe", transaction_id, memfd, width_px=width_px, height_px=height_px, t_mono_s=t_mono_s, camera=camera
+            "probe",
+            transaction_id,
+            files,
+            width_px=width_px,
+            height_px=height_px,
+            t_mono_s=t_mono_s,
+            camera=camera,
+            **sizes,
         )
         record_id = capture.comparison.calibration_id if capture.comparison else None
         if capture.sample.finding is FaceFinding.FOUND and record_id != self.calibration_id:
@@ -169,7 +191,7 @@ class FaceEngine:
         if worker is None or worker not in self._workers or worker.turn.locked():
             return None
         asked: dict[str, str | list[int]] = {"own_key": own_key.hex(), "groups": list(groups)}
-        answer = await self._exchanged(worker, "evaluate", transaction_id, None, **asked)
+        answer = await self._exchanged(worker, "evaluate", transaction_id, (), **asked)
         if not isinstance(answer, Done):
             raise InferenceFault("the worker answered another question", code=NONSENSE)
         if answer.counts.get("evaluated") == 0:
@@ -187,7 +209,7 @@ class FaceEngine:
         try:
             counted = self._sums is not None and holder is not None
             name = self._person_keys.key_of(*holder).hex() if counted and holder else ""
-            answer = await self._exchanged(worker, "forget", transaction_id, None, holder=name)
+            answer = await self._exchanged(worker, "forget", transaction_id, (), holder=name)
         except InferenceFault as fault:
             if fault.code != NOT_RUNNING:
                 self._failed(worker, fault)
@@ -199,7 +221,7 @@ class FaceEngine:
         """Add a worker's sums to the site's; sums that cannot be kept are lost, and said to be."""
         descriptor = os.memfd_create("sums", os.MFD_CLOEXEC)
         try:
-            answer = await self._exchanged(worker, "sums", uuid.UUID(int=0), descriptor)
+            answer = await self._exchanged(worker, "sums", uuid.UUID(int=0), [descriptor])
             size_bytes = answer.counts.get("sums_bytes") if isinstance(answer, Done) else None
             if type(size_bytes) is not int or not 0 <= size_bytes <= LARGEST_SUMS_BYTES:
                 raise InferenceFault("the worker answered another question", code=NONSENSE)
@@ -222,15 +244,17 @@ class FaceEngine:
         descriptor = os.memfd_create(operation, os.MFD_CLOEXEC)
         try:
             os.pwrite(descriptor, content, 0)
-            return await self._looked(operation, transaction_id, descriptor, size_bytes=len(content))
+            return await self._looked(operation, transaction_id, [descriptor], size_bytes=len(content))
         finally:
             os.pwrite(descriptor, bytes(len(content)), 0)
             os.close(descriptor)
 
-    async def _looked(self, operation: str, transaction_id: uuid.UUID, descriptor: int, **values: float) -> FaceCapture:
+    async def _looked(
+        self, operation: str, transaction_id: uuid.UUID, descriptors: Sequence[int], **values: float | list[int]
+    ) -> FaceCapture:
         queued_s = self._clock.monotonic_s()
         worker = await self._holder(transaction_id, takes_reference=operation == "reference")
-        answer = await self._exchanged(worker, operation, transaction_id, descriptor, **values)
+        answer = await self._exchanged(worker, operation, transaction_id, descriptors, **values)
         if not isinstance(answer, Sampled):
             raise InferenceFault("the worker answered another question", code=NONSENSE)
         total_ms = (self._clock.monotonic_s() - queued_s) * 1000
@@ -264,14 +288,14 @@ class FaceEngine:
         worker: WorkerProcess,
         operation: str,
         transaction_id: uuid.UUID,
-        descriptor: int | None,
+        descriptors: Sequence[int],
         **values: float | str | list[int],
     ) -> Sampled | Done:
         if not self._is_running:
             raise InferenceFault("the face engine is not running", code=NOT_RUNNING)
         # the exchange runs by itself: a caller that gives up must leave neither a stale answer nor a lost worker
-        duplicate = None if descriptor is None else os.dup(descriptor)
-        exchange = self._beside.spawn(self._answered(worker, operation, transaction_id, duplicate, values))
+        duplicates = [os.dup(descriptor) for descriptor in descriptors]
+        exchange = self._beside.spawn(self._answered(worker, operation, transaction_id, duplicates, values))
         try:
             return await asyncio.shield(exchange)
         except asyncio.CancelledError:
@@ -285,7 +309,7 @@ class FaceEngine:
         worker: WorkerProcess,
         operation: str,
         transaction_id: uuid.UUID,
-        descriptor: int | None,
+        descriptors: Sequence[int],
         values: dict[str, float | str | list[int]],
     ) -> Sampled | Done:
         try:
@@ -298,7 +322,7 @@ class FaceEngine:
                 raise fault from error
             try:
                 self._check_serves(worker)
-                worker.submit(operation, descriptor, transaction=transaction_id.hex, **values)
+                worker.submit(operation, descriptors, transaction=transaction_id.hex, **values)
                 answer = await worker.answer(self._settings.worker_timeout_s)
             except InferenceFault as fault:
                 if fault.code != REFUSED:
@@ -309,7 +333,7 @@ class FaceEngine:
             finally:
                 worker.turn.release()
         finally:
-            if descriptor is not None:
+            for descriptor in descriptors:
                 os.close(descriptor)
         self._failures = 0
         return answer

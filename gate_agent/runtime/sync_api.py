@@ -5,6 +5,7 @@ Routes and messages stand in `central_sync.handover`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
@@ -15,7 +16,7 @@ from central_sync.commands import CommandResult
 from central_sync.envelope import MAX_BATCH_RECORDS, Lane
 from central_sync.errors import AckRefused, CommandRefused
 from central_sync.handover import BatchPage, LinkReport, LinkState, Refusal
-from central_sync.presence import ChainPosition
+from central_sync.presence import ChainPosition, DeviceReading
 from gate_agent.errors import StoreFault
 from gate_agent.store import Store
 
@@ -25,8 +26,8 @@ _LONGEST_WAIT_S = 20.0
 _LONGEST_MESSAGE_BYTES = 65_536
 
 
-def create_sync_api(store: Store) -> FastAPI:
-    """Return the application over an open store; serve it with `uvicorn.Config(app, uds=…)`."""
+def create_sync_api(store: Store, devices: Callable[[], list[DeviceReading]] = list) -> FastAPI:
+    """Return the application over an open store; serve it with `uvicorn.Config(app, uds=…)`. `devices`: how the gate's are."""
     app = FastAPI(title="eGate sync API", openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.get("/v1/batch")
@@ -49,6 +50,10 @@ def create_sync_api(store: Store) -> FastAPI:
     @app.get("/v1/birth")
     async def birth() -> ChainPosition:
         return await store.position()
+
+    @app.get("/v1/telemetry")
+    async def telemetry() -> list[DeviceReading]:
+        return devices()
 
     @app.post("/v1/link", status_code=204)
     async def report_link(report: LinkReport) -> None:

@@ -57,15 +57,12 @@ class WorkerProcess(PacketProcess[Answer]):
         worker.ready = answer
         return worker
 
-    def submit(self, operation: str, descriptor: int | None, **values: float | str | list[int]) -> None:
-        """Hand a request, and a descriptor where it needs one, over without waiting. Raises `InferenceFault` for a worker that is dead or stuck."""
+    def submit(self, operation: str, descriptors: Sequence[int], **values: float | str | list[int]) -> None:
+        """Hand a request, and the descriptors that it needs, over without waiting. Raises `InferenceFault` for a worker that is dead or stuck."""
         self._last_request += 1
         packet = encode_request(self._last_request, operation, **values)
         try:
-            if descriptor is None:
-                self._channel.send(packet)
-            else:
-                socket.send_fds(self._channel, [packet], [descriptor])
+            socket.send_fds(self._channel, [packet], descriptors)
         except BlockingIOError as error:
             raise InferenceFault("the worker does not take requests", code=TIMED_OUT) from error
         except OSError as error:

@@ -19,7 +19,7 @@ from central_sync.commands import CommandResult, open_command
 from central_sync.envelope import Lane
 from central_sync.errors import RecordRefused
 from central_sync.handover import BatchPage, LinkReport, LinkState
-from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent
+from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent, ScreeningPart
 from central_sync.presence import ChainPosition
 from gate_agent.clock import Clock
 from gate_agent.domain.alarm import Alarm
@@ -28,8 +28,9 @@ from gate_agent.domain.declaration import Direction
 from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.errors import StoreFault
-from gate_agent.store import journal, lookups, outbox, records, tasks
+from gate_agent.store import facts, journal, lookups, outbox, records, seals, tasks
 from gate_agent.store.database import DISK_FULL, Answer, Database, Work
+from gate_agent.store.exchange import FactExchange
 from gate_agent.store.lookups import HolderKey, StayFact
 from gate_agent.store.tasks import CustomsTask, UndecidedRelease
 
@@ -83,7 +84,9 @@ class Store:
         origin: journal.Origin,
         keys: tuple[X25519PublicKey, Ed25519PublicKey, HolderKey],
         settings: StoreLimits,
+        exchange: FactExchange | None,
     ) -> None:
+        self.exchange = exchange
         self._database = database
         self._origin = origin
         self._clock = origin.clock
@@ -103,19 +106,21 @@ class Store:
         settings: StoreLimits,
         *,
         centre_public_key: Ed25519PublicKey,
+        post: facts.Post | None = None,
     ) -> Store:
-        """Open or create the store in `folder`; only one process can. Raises `StoreFault`."""
+        """Open or create the store in `folder`; only one process can. `post`: facts are exchanged. Raises `StoreFault`."""
         origin = journal.Origin(
             f"{identity.country}/{identity.site}/{identity.gate_id}", clock, await asyncio.to_thread(journal.boot_id)
         )
         database = Database(folder, _prepare, settings.ballast_bytes)
         await database.open()
         try:
-            holders = HolderKey.beside(folder)
+            holders = HolderKey.beside(folder, post.shared_key if post else None)
         except StoreFault:
             await database.close()
             raise
-        return cls(database, origin, (centre_seal_public_key, centre_public_key, holders), settings)
+        exchange = FactExchange(database, post, holders, origin) if post else None
+        return cls(database, origin, (centre_seal_public_key, centre_public_key, holders), settings, exchange)
 
     @property
     def source(self) -> str:
@@ -160,9 +165,27 @@ class Store:
         at = alarm.cleared_at or alarm.raised_at
         await self._record(at, lambda _rid: records.alarm_content(alarm))
 
-    async def commit_seal(self, report: SealReport) -> None:
-        """Make a seal's report durable."""
-        await self._record(report.received_at, lambda _rid: records.seal_content(report))
+    async def commit_seal(self, report: SealReport, history: str = "") -> None:
+        """Make what became known of a seal durable, and with it what has to be remembered of the seal."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._append(connection, self._clock.now(), lambda _rid: records.seal_content(report))
+            if history:
+                seals.keep(connection, report.seal_id, history)
+
+        await self._write(work)
+
+    async def keep_seal(self, seal_id: str, history: str) -> None:
+        """Remember a seal over a restart; an empty history forgets it. No record for the centre."""
+        await self._write(
+            lambda connection: (
+                seals.keep(connection, seal_id, history) if history else seals.forget(connection, seal_id)
+            )
+        )
+
+    async def seal_histories(self) -> list[str]:
+        """Return what is remembered of seals."""
+        return await self._database.write(seals.contents)
 
     async def commit_correction(self, correction: CorrectionV1) -> None:
         """Make a correction of an earlier record durable; the earlier record stays."""
@@ -177,10 +200,10 @@ class Store:
         usage = self._holders.usage(token_id, issuing_state, document_number)
         return await self._database.write(lambda connection: lookups.is_token_used(connection, usage))
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
-        """Return the latest stay of a holder without an exit."""
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
+        """Return the stays of a holder that began, oldest first."""
         holder = self._holders.holder(issuing_state, document_number)
-        return await self._database.write(lambda connection: lookups.find_open_stay(connection, holder))
+        return await self._database.write(lambda connection: lookups.find_stays(connection, holder))
 
     async def import_stays(self, bundle_version: int, stays: Sequence[StayFact]) -> int:
         """Take over stay facts of a verified bundle; return how many changed something. Idempotent by version."""
@@ -193,12 +216,14 @@ class Store:
         """Return open work of the customs desk, oldest first."""
         return await self._database.write(tasks.open_tasks)
 
-    async def close_customs_task(self, task_id: uuid.UUID, officer_id: str) -> bool:
-        """Close work of the customs desk and record the inspection; False when there is no such open task."""
+    async def close_customs_task(
+        self, task_id: uuid.UUID, officer_id: str, screening: Sequence[ScreeningPart] = ()
+    ) -> bool:
+        """Close work of the customs desk and record the inspection with what X-ray screening said; False when there is no such open task."""
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> bool:
-            inspection = tasks.close_task(connection, task_id, officer_id, now)
+            inspection = tasks.close_task(connection, task_id, officer_id, now, screening)
             if inspection is not None:
                 self._append(connection, now, lambda _rid: inspection)
             return inspection is not None
@@ -288,21 +313,26 @@ class Store:
         at = crossing.occurred_at
         if document is not None:
             holder = self._holders.holder(document.issuing_state, document.document_number)
-            stay_id = self._origin.new_id()
+            stay_id, day = self._origin.new_id(), crossing.local_date
             stay: tuple[uuid.UUID, date | None, date | None]
             if crossing.direction is Direction.ENTRY:
-                lookups.enter(connection, stay_id, holder, crossing.local_date, self.source)
-                stay = (stay_id, crossing.local_date, None)
+                lookups.enter(connection, stay_id, holder, day, at, self.source)
+                stay = (stay_id, day, None)
             else:
-                stay_id, entered_on = lookups.leave(connection, stay_id, holder, crossing.local_date, self.source)
-                stay = (stay_id, entered_on, crossing.local_date)
+                stay_id, entered_on = lookups.leave(connection, stay_id, holder, day, at, self.source)
+                stay = (stay_id, entered_on, day)
+            if self.exchange is not None:
+                self.exchange.tell_stay(connection, at, holder, stay)
             self._append(
                 connection, at, lambda rid: records.stay_content(crossing, document, stay, self._seal_key, rid)
             )
         if declaration is not None:
             if document is not None:
                 usage = self._holders.usage(declaration.token_id, document.issuing_state, document.document_number)
-                lookups.consume_token(connection, usage, at)
+                forgotten_at = declaration.expires_at + facts.TOKEN_GRACE
+                lookups.consume_token(connection, usage, at, self.source, forgotten_at)
+                if self.exchange is not None:
+                    self.exchange.tell_token(connection, at, usage, forgotten_at)
             self._append(connection, at, lambda _rid: records.declaration_content(crossing, declaration))
         if crossing.corridor is Corridor.RED:
             tasks.open_task(connection, self._origin.new_id(), crossing)
@@ -330,6 +360,8 @@ class Store:
     def _wake_readers(self) -> None:
         appended, self._appended = self._appended, asyncio.Event()
         appended.set()
+        if self.exchange is not None:
+            self.exchange.wake()
 
     async def _purge(self, before: datetime, limit: int | None = None) -> int:
         deleted = 0
@@ -360,6 +392,7 @@ class Store:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     journal.prepare(connection)
-    for statement in (lookups.SCHEMA + tasks.SCHEMA).split(";\n"):
+    for statement in (lookups.SCHEMA + tasks.SCHEMA + seals.SCHEMA + facts.SCHEMA).split(";\n"):
         if statement.strip():
             connection.execute(statement)
+    lookups.add_columns(connection)

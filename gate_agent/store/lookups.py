@@ -1,7 +1,8 @@
 """Who used which token, who is in the country, which authorisation was seen: found again without a document number in clear.
 
 Holders stand as HMAC-SHA-256 under a key that lies beside the store (mode 0600). A bare hash would fall in seconds: the space of
-document numbers is small.
+document numbers is small. At a gate with a post the marks are made in two steps: one under the key that the gates of the post share,
+which is what they tell each other, and one over it under the store's own key, which is what lies on the disk.
 """
 
 from __future__ import annotations
@@ -14,23 +15,37 @@ import sqlite3
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from gate_agent.domain.stay import Stay
 from gate_agent.errors import StoreFault
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS tokens_used (usage BLOB PRIMARY KEY, used_at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tokens_used (
+  usage BLOB PRIMARY KEY, used_at TEXT NOT NULL, source TEXT NOT NULL DEFAULT '', expires_at TEXT
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stays (
   stay_id TEXT PRIMARY KEY, holder BLOB NOT NULL, entered_on TEXT, exited_on TEXT, source TEXT NOT NULL,
-  bundle_version INTEGER NOT NULL DEFAULT 0
+  bundle_version INTEGER NOT NULL DEFAULT 0, entered_at TEXT, exited_at TEXT, expires_at TEXT
 );
 CREATE INDEX IF NOT EXISTS stays_holder ON stays (holder, exited_on);
 CREATE TABLE IF NOT EXISTS stay_bundles (bundle_version INTEGER PRIMARY KEY, imported_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS nonces (nonce BLOB PRIMARY KEY, expires_at TEXT NOT NULL) WITHOUT ROWID;
 """
 
+_LATER_COLUMNS: dict[str, dict[str, str]] = {
+    "tokens_used": {
+        "source": "ALTER TABLE tokens_used ADD COLUMN source TEXT NOT NULL DEFAULT ''",
+        "expires_at": "ALTER TABLE tokens_used ADD COLUMN expires_at TEXT",
+    },
+    "stays": {
+        "entered_at": "ALTER TABLE stays ADD COLUMN entered_at TEXT",
+        "exited_at": "ALTER TABLE stays ADD COLUMN exited_at TEXT",
+        "expires_at": "ALTER TABLE stays ADD COLUMN expires_at TEXT",
+    },
+}
 _KEY_BYTES = 32
 
 
@@ -49,12 +64,13 @@ class StayFact:
 class HolderKey:
     """The key of the lookup tables."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, shared: bytes | None = None) -> None:
         self._key = key
+        self._shared = shared
 
     @classmethod
-    def beside(cls, folder: Path) -> HolderKey:
-        """Read the key of a store, or make it for a new one. Raises `StoreFault`."""
+    def beside(cls, folder: Path, shared: bytes | None = None) -> HolderKey:
+        """Read the key of a store, or make it for a new one; `shared` is the key of the post's gates. Raises `StoreFault`."""
         path = folder / "lookup.key"
         try:
             if not path.exists():
@@ -71,64 +87,135 @@ class HolderKey:
             raise StoreFault(f"{path}: {error.strerror}") from error
         if len(key) != _KEY_BYTES:
             raise StoreFault(f"{path} is not a lookup key; with another key used tokens would not be found")
-        return cls(key)
+        return cls(key, shared)
 
-    def holder(self, issuing_state: str, document_number: str) -> bytes:
+    def holder(self, issuing_state: str, document_number: str) -> Marks:
         """Return what stands for the holder of a document."""
-        return self._mark(b"holder", issuing_state.encode(), document_number.encode())
+        return self._marks(b"holder", issuing_state.encode(), document_number.encode())
 
-    def usage(self, token_id: bytes, issuing_state: str, document_number: str) -> bytes:
+    def usage(self, token_id: bytes, issuing_state: str, document_number: str) -> Marks:
         """Return what stands for a token used with a document."""
-        return self._mark(b"token", token_id, issuing_state.encode(), document_number.encode())
+        return self._marks(b"token", token_id, issuing_state.encode(), document_number.encode())
 
-    def _mark(self, *parts: bytes) -> bytes:
-        framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return hmac.digest(self._key, framed, hashlib.sha256)
+    def of_shared(self, shared_mark: bytes) -> bytes:
+        """Return what stands on this disk for a mark that another gate told."""
+        return _mark(self._key, b"shared", shared_mark)
+
+    def _marks(self, *parts: bytes) -> Marks:
+        own = _mark(self._key, *parts)
+        if self._shared is None:
+            return Marks(own, own, None)
+        told = _mark(self._shared, *parts)
+        return Marks(self.of_shared(told), own, told)
 
 
-def consume_token(connection: sqlite3.Connection, usage: bytes, now: datetime) -> None:
+class Marks(NamedTuple):
+    """What stands for somebody: on this disk, on this disk before the gate had a post, and in facts (None without a post)."""
+
+    kept: bytes
+    kept_before: bytes
+    told: bytes | None
+
+
+def _mark(key: bytes, *parts: bytes) -> bytes:
+    framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return hmac.digest(key, framed, hashlib.sha256)
+
+
+def add_columns(connection: sqlite3.Connection) -> None:
+    """Bring the tables of an older store up to date."""
+    for table, columns in _LATER_COLUMNS.items():
+        known = {row["name"] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        for name, statement in columns.items():
+            if name not in known:
+                connection.execute(statement)
+
+
+def consume_token(
+    connection: sqlite3.Connection, usage: Marks, now: datetime, source: str, expires_at: datetime
+) -> None:
     """Mark a token as used with a document."""
-    connection.execute("INSERT OR IGNORE INTO tokens_used VALUES (?, ?)", (usage, now.isoformat()))
+    connection.execute(
+        "INSERT OR IGNORE INTO tokens_used VALUES (?, ?, ?, ?)",
+        (usage.kept, now.isoformat(), source, expires_at.isoformat()),
+    )
 
 
-def is_token_used(connection: sqlite3.Connection, usage: bytes) -> bool:
+def is_token_used(connection: sqlite3.Connection, usage: Marks) -> bool:
     """Say whether a token was used with a document."""
-    return connection.execute("SELECT 1 FROM tokens_used WHERE usage = ?", (usage,)).fetchone() is not None
-
-
-def find_open_stay(connection: sqlite3.Connection, holder: bytes) -> Stay | None:
-    """Return the latest stay of a holder without an exit."""
     row = connection.execute(
-        "SELECT entered_on, source FROM stays WHERE holder = ? AND exited_on IS NULL ORDER BY entered_on DESC LIMIT 1",
-        (holder,),
+        "SELECT 1 FROM tokens_used WHERE usage IN (?, ?)", (usage.kept, usage.kept_before)
     ).fetchone()
-    return Stay(date.fromisoformat(row["entered_on"]), None, row["source"]) if row else None
+    return row is not None
 
 
-def enter(connection: sqlite3.Connection, stay_id: uuid.UUID, holder: bytes, day: date, source: str) -> None:
+# An exit of which no gate knew the entry ends every entry before it: the order in which gates hear of the two does not matter.
+_LATEST_OPEN = """
+SELECT stay_id, entered_on, source FROM stays AS entry WHERE holder IN (:kept, :before) AND exited_on IS NULL AND NOT EXISTS (
+  SELECT 1 FROM stays AS leaving WHERE leaving.holder IN (:kept, :before) AND leaving.entered_on IS NULL
+  AND coalesce(leaving.exited_at, leaving.exited_on) >= coalesce(entry.entered_at, entry.entered_on)
+) ORDER BY entered_on DESC, coalesce(entered_at, '') DESC, stay_id DESC LIMIT 1
+"""
+
+
+def _latest_open(connection: sqlite3.Connection, holder: Marks) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        _LATEST_OPEN, {"kept": holder.kept, "before": holder.kept_before}
+    ).fetchone()
+    return row
+
+
+_STAYS = """
+SELECT entered_on, source, coalesce(exited_on, (
+  SELECT min(exited_on) FROM stays AS leaving WHERE leaving.holder IN (:kept, :before) AND leaving.entered_on IS NULL
+  AND coalesce(leaving.exited_at, leaving.exited_on) >= coalesce(entry.entered_at, entry.entered_on)
+)) AS left_on FROM stays AS entry WHERE holder IN (:kept, :before) AND entered_on IS NOT NULL ORDER BY entered_on, entered_at
+"""
+
+
+def find_stays(connection: sqlite3.Connection, holder: Marks) -> tuple[Stay, ...]:
+    """Return the stays of a holder that began, oldest first."""
+    rows = connection.execute(_STAYS, {"kept": holder.kept, "before": holder.kept_before})
+    return tuple(
+        Stay(
+            date.fromisoformat(row["entered_on"]),
+            None if row["left_on"] is None else date.fromisoformat(row["left_on"]),
+            row["source"],
+        )
+        for row in rows
+    )
+
+
+def enter(
+    connection: sqlite3.Connection, stay_id: uuid.UUID, holder: Marks, day: date, at: datetime, source: str
+) -> None:
     """Open a stay."""
     connection.execute(
-        "INSERT INTO stays (stay_id, holder, entered_on, source) VALUES (?, ?, ?, ?)",
-        (str(stay_id), holder, day.isoformat(), source),
+        "INSERT INTO stays (stay_id, holder, entered_on, entered_at, source) VALUES (?, ?, ?, ?, ?)",
+        (str(stay_id), holder.kept, day.isoformat(), moment(at), source),
     )
 
 
 def leave(
-    connection: sqlite3.Connection, fresh_id: uuid.UUID, holder: bytes, day: date, source: str
+    connection: sqlite3.Connection, fresh_id: uuid.UUID, holder: Marks, day: date, at: datetime, source: str
 ) -> tuple[uuid.UUID, date | None]:
     """Close the latest open stay; return its id and entry day. Without one, the exit alone is kept under `fresh_id`."""
-    row = connection.execute(
-        "SELECT stay_id, entered_on FROM stays WHERE holder = ? AND exited_on IS NULL ORDER BY entered_on DESC LIMIT 1",
-        (holder,),
-    ).fetchone()
+    row = _latest_open(connection, holder)
     if row is None:
         connection.execute(
-            "INSERT INTO stays (stay_id, holder, exited_on, source) VALUES (?, ?, ?, ?)",
-            (str(fresh_id), holder, day.isoformat(), source),
+            "INSERT INTO stays (stay_id, holder, exited_on, exited_at, source) VALUES (?, ?, ?, ?, ?)",
+            (str(fresh_id), holder.kept, day.isoformat(), moment(at), source),
         )
         return fresh_id, None
-    connection.execute("UPDATE stays SET exited_on = ? WHERE stay_id = ?", (day.isoformat(), row["stay_id"]))
+    connection.execute(
+        "UPDATE stays SET exited_on = ?, exited_at = ? WHERE stay_id = ?", (day.isoformat(), moment(at), row["stay_id"])
+    )
     return uuid.UUID(row["stay_id"]), date.fromisoformat(row["entered_on"])
+
+
+def moment(at: datetime) -> str:
+    """Return a time as it is kept: UTC and always the same length, so that text compares as time."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def import_stays(
@@ -150,7 +237,7 @@ def import_stays(
             " WHERE stays.exited_on IS NULL AND excluded.exited_on IS NOT NULL",
             (
                 str(fact.stay_id),
-                key.holder(fact.issuing_state, fact.document_number),
+                key.holder(fact.issuing_state, fact.document_number).kept,
                 fact.entered_on.isoformat(),
                 exited_on,
                 fact.source,

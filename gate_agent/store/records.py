@@ -153,7 +153,13 @@ def alarm_content(alarm: Alarm) -> AlarmV1:
 
 def seal_content(report: SealReport) -> SealV1:
     """Return the seal record."""
-    return SealV1(seal_id=report.seal_id, state=report.state.value, event=report.event, received_at=report.received_at)
+    return SealV1(
+        seal_id=report.seal_id,
+        state=report.state.value,
+        event=report.event,
+        received_at=report.received_at,
+        officer_id=report.officer_id,
+    )
 
 
 def reason_part(reason: Reason) -> ReasonPart:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from gate_agent.errors import StoreFault
+from gate_agent.store.secret_file import SECRET_BYTES, make_secret, read_secret
 
 FILE_NAME = "face_reference.key"
-KEY_BYTES = 32
+KEY_BYTES = SECRET_BYTES
 WRAPPED_BYTES = KEY_BYTES + 8
 NO_SITE_KEY, NOT_UNWRAPPED = "EG-REF-001", "EG-REF-002"
 
@@ -38,14 +38,7 @@ class ReferenceKeys:
     @classmethod
     def read(cls, keys_folder: Path) -> ReferenceKeys:
         """Return the keys of a site. Raises `StoreFault` when the file is absent, malformed or readable by others."""
-        path = keys_folder / FILE_NAME
-        try:
-            mode, site_key = path.stat().st_mode, path.read_bytes()
-        except OSError as error:
-            raise StoreFault(f"{path}: {error.strerror}; `egate provision` makes it", code=NO_SITE_KEY) from error
-        if mode & 0o077:
-            raise StoreFault(f"{path} can be read by others than its owner", code=NO_SITE_KEY)
-        return cls(site_key)
+        return cls(read_secret(keys_folder / FILE_NAME, NO_SITE_KEY))
 
     def fresh(self) -> tuple[bytes, bytes]:
         """Return a new record key and the same wrapped."""
@@ -75,15 +68,4 @@ def make_site_key(keys_folder: Path) -> bool:
 
     Whoever replaces the key gives up every reference kept under it: that is also how a site forgets all of them at once.
     """
-    path = keys_folder / FILE_NAME
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise StoreFault(f"{path}: {error.strerror}", code=NO_SITE_KEY) from error
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(secrets.token_bytes(KEY_BYTES))
-        stream.flush()
-        os.fsync(stream.fileno())
-    return True
+    return make_secret(keys_folder / FILE_NAME, NO_SITE_KEY)

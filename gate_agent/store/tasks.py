@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from central_sync.messages import InspectionV1
+from central_sync.messages import InspectionV1, ScreeningPart
 from gate_agent.domain.crossing import Admission, Corridor, Crossing, DecidedBy, Decision
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import Reason, ReasonCode
@@ -144,7 +145,11 @@ def open_tasks(connection: sqlite3.Connection) -> list[CustomsTask]:
 
 
 def close_task(
-    connection: sqlite3.Connection, task_id: uuid.UUID, officer_id: str, now: datetime
+    connection: sqlite3.Connection,
+    task_id: uuid.UUID,
+    officer_id: str,
+    now: datetime,
+    screening: Sequence[ScreeningPart] = (),
 ) -> InspectionV1 | None:
     """Close work; return the record to write, None when there is no such open task."""
     row = connection.execute(
@@ -165,6 +170,7 @@ def close_task(
         closed_at=now,
         officer_id=officer_id,
         declaration_reference=task.declaration_reference,
+        screening=list(screening),
     )
 
 

@@ -13,13 +13,14 @@ from typing import Protocol
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
 
+from gate_agent.web.device_messages import DeviceHistory
 from gate_agent.web.events import COMMENT_INTERVAL_S, STREAM_HEADERS, Broadcaster, TooManyConsumers, stream
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
     GateSnapshot,
     ImageKind,
-    Message,
     ScreenState,
     SignedAuthorisation,
     TravellerInput,
@@ -48,6 +49,10 @@ class LaneApiSource(Protocol):
         """Return what the traveller's screen of a lane shows, now. Raises `UnknownLane`."""
         ...
 
+    def device_history(self, name: str) -> DeviceHistory | None:
+        """Return the last changes of a device's state, None for an unknown one."""
+        ...
+
     def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
         """Return the JPEG of a referred transaction's portrait or frame, or None."""
         ...
@@ -61,7 +66,7 @@ class LaneApiSource(Protocol):
         ...
 
 
-def _answer(message: Message, status: int = 200) -> Response:
+def _answer(message: BaseModel, status: int = 200) -> Response:
     return Response(message.model_dump_json(), status_code=status, media_type="application/json", headers=_PRIVATE)
 
 
@@ -117,6 +122,11 @@ def create_app(source: LaneApiSource, *, comment_interval_s: float = COMMENT_INT
             return state.sequence, state.model_dump_json()
 
         return following(render)
+
+    @app.get("/v1/devices/{name}/history", response_model=DeviceHistory)
+    async def device_history(name: str) -> Response:
+        history = source.device_history(name)
+        return _fault(404, "this gate has no such device") if history is None else _answer(history)
 
     @app.get("/v1/transactions/{transaction_id}/images/{kind}")
     async def image(transaction_id: uuid.UUID, kind: ImageKind) -> Response:

@@ -6,6 +6,7 @@ The agent serves it on the Unix socket `lane.sock` (HTTP):
     GET  /v1/events                                  -> server-sent events; each `data:` is a whole GateSnapshot, `id:` its sequence
     GET  /v1/lanes/{lane_id}/screen                  -> ScreenState   (the traveller's screen: nothing hidden is in it)
     GET  /v1/lanes/{lane_id}/events                  -> server-sent events of ScreenState
+    GET  /v1/devices/{name}/history                 -> DeviceHistory
     GET  /v1/transactions/{id}/images/{probe|reference|frame-1…frame-8} -> image/jpeg, only while a guard has to look
     POST /v1/actions            SignedAuthorisation  -> ActionAnswer  (403 with ActionAnswer when refused)
     POST /v1/lanes/{lane_id}/traveller TravellerInput -> 204
@@ -21,6 +22,8 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from gate_agent.web.device_messages import DeviceView, PowerView, SealTagView, XrayView
 
 
 class Message(BaseModel):
@@ -117,17 +120,7 @@ class ReferralView(Message):
     declaration_reference: str = ""
     person_inside: bool
     can_correct: bool = Field(default=False, description="whether the printed lines are the guard's to correct")
-
-
-class DeviceView(Message):
-    """A device with its state (`drivers.contracts.DeviceState`), fault code and remedy."""
-
-    name: str
-    device_class: str
-    state: Literal["absent", "starting", "ready", "fault"]
-    since: datetime
-    fault: str = ""
-    remedy: str = ""
+    seals: list[SealTagView] = []
 
 
 class LaneView(Message):
@@ -170,6 +163,8 @@ class CustomsTaskView(Message):
     declaration_reference: str
     reasons: list[ReasonView]
     closed_by: str = ""
+    xray: list[XrayView] = []
+    seals: list[SealTagView] = []
 
 
 class TransactionView(Message):
@@ -247,9 +242,13 @@ class GateSnapshot(Message):
     lanes: list[LaneView]
     alarms: list[AlarmView]
     customs_tasks: list[CustomsTaskView]
+    can_unlock_seals: bool = Field(default=False, description="whether a port of this gate may tell seals to open")
     link: LinkView
     recent: list[TransactionView] = Field([], description="the last transactions that ended, newest first")
     face_rates: list[FaceRatesView] = Field([], description="one row a lane; a console shows them to supervisors")
+    devices: list[DeviceView] = Field([], description="devices of the whole gate; those of lanes stand there")
+    xray: list[XrayView] = Field([], description="results to look at that belong to no open task, newest first")
+    power: PowerView | None = None
 
 
 class Instruction(StrEnum):
@@ -313,6 +312,7 @@ class ScreenState(Message):
     receipt: dict[str, str] = {}
     cue: CaptureCue | None = None
     read_percent: int | None = Field(None, ge=0, le=100, description="how much of the chip is read")
+    printing: Literal["", "offered", "printing", "printed", "unavailable"] = ""
     other_lane: int | None = Field(
         None, description="the lane to go to, where one of this gate is meant; with room, or for families"
     )
@@ -322,7 +322,7 @@ class ScreenState(Message):
 class TravellerInput(Message):
     """What the traveller pressed on the screen."""
 
-    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip", "speech"]
+    kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip", "print", "speech"]
     language: Literal["uz-Latn", "ru", "en"] | None = None
 
 
@@ -336,6 +336,8 @@ class GuardAction(StrEnum):
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
     CORRECT_READING = "correct_reading"
+    LOCKDOWN_LANE = "lockdown_lane"
+    UNLOCK_SEAL = "unlock_seal"
 
 
 class Authorisation(Message):
@@ -353,6 +355,7 @@ class Authorisation(Message):
     lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         (), max_length=3, description="the lines as an officer reads them"
     )
+    seal_id: str = Field("", max_length=64, description="the seal to unlock")
     session_id: str = Field(min_length=8, max_length=64)
     nonce: str = Field(min_length=16, max_length=64)
     issued_at: datetime

@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -205,20 +206,25 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _configuration(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
+def _configuration(
+    app: ASGIApp, tls: ssl.SSLContext | None = None, protocol: type[asyncio.Protocol] | None = None
+) -> uvicorn.Config:
+    configuration = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http="h11",
+        http=protocol or "h11",
         h11_max_incomplete_event_size=16_384,
         limit_concurrency=512,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=2,
     )
+    configuration.load()
+    configuration.ssl = tls
+    return configuration
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -257,15 +263,23 @@ def _listener(host: str, port: int, uds: Path | None) -> tuple[socket.socket, st
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, uds: Path | None = None
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    uds: Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    protocol: type[asyncio.Protocol] | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` on this loop inside the block; yields its address, `http://host:port` or `unix:path`.
+
+    With `tls` only TLS is spoken; `protocol` takes the place of uvicorn's own for HTTP/1.1.
 
     Leaving the block ends open streams and waits at most two seconds. For programs that run several servers and own the signals.
     """
     listener, address = _listener(host, port, uds)
     is_listening = asyncio.Event()
-    server = _Server(_configuration(app), is_listening.set)
+    server = _Server(_configuration(app, tls, protocol), is_listening.set)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     task.add_done_callback(lambda _task: is_listening.set())
     try:

@@ -27,6 +27,7 @@ from gate_agent.lane.authorisation import ROLE_ACTIONS, AuthorisationVerifier, O
 from gate_agent.settings import ConsoleSettings, PathSettings, Settings
 from gate_agent.web import lane_api_messages as m
 from gate_agent.web.auth import OfficerProfile, offered_actions
+from gate_agent.web.device_messages import DeviceHistory
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.i18n import GUARD_LANGUAGES, PSEUDO_LANGUAGE, TRAVELLER_LANGUAGES, load_catalogues, pseudo_catalogue
 from gate_agent.web.lane_api import UnknownLane, create_app
@@ -122,6 +123,12 @@ class Gate:
         ]  # fmt: skip
         states = ["idle", "inspecting", "referred", "passage_open", "referred", "faulted", "suspended", "idle"]
         self.transactions = [uuid.uuid4() for _ in states]
+        self.devices: list[m.DeviceView] = []
+        self.xray: list[m.XrayView] = []
+        self.power: m.PowerView | None = None
+        self.printing = ""
+        self.histories: dict[str, DeviceHistory] = {}
+        self.history_asked: list[str] = []
         self.lanes = [
             m.LaneView(
                 lane_id=number, direction="entry" if number <= 5 else "exit", mode="mantrap", state=state,
@@ -139,6 +146,7 @@ class Gate:
                 raised_at=now - timedelta(seconds=130),
             ),
         ]  # fmt: skip
+        self.can_unlock_seals = False
         self.tasks = [
             m.CustomsTaskView(
                 task_id=uuid.uuid4(), transaction_id=uuid.uuid4(), lane_id=4, created_at=now - timedelta(seconds=40),
@@ -256,7 +264,9 @@ class Gate:
         return m.GateSnapshot(
             sequence=self.sequence, gate_id="gate-1", site="utopia-north", now=datetime.now(UTC),
             software_version="0.1.0", rulebook_version=12, watchlist_version=318, lanes=self.lanes, alarms=self.alarms,
-            customs_tasks=self.tasks, link=self.link, recent=self.recent, face_rates=self.rates,
+            customs_tasks=self.tasks, can_unlock_seals=self.can_unlock_seals,
+            link=self.link, recent=self.recent, face_rates=self.rates, devices=self.devices,
+            xray=self.xray, power=self.power,
         )  # fmt: skip
 
     def screen(self, lane_id: int) -> m.ScreenState:
@@ -265,8 +275,13 @@ class Gate:
         return m.ScreenState(
             lane_id=lane_id, sequence=self.sequence, instruction=self.instruction, step=self.step,
             language=self.language, remaining_s=self.remaining_s, receipt=self.receipt, cue=self.cue,
-            read_percent=self.read_percent, speech=self.speech, other_lane=self.other_lane,
+            read_percent=self.read_percent, printing=self.printing,
+            speech=self.speech, other_lane=self.other_lane,
         )  # fmt: skip
+
+    def device_history(self, name: str) -> DeviceHistory | None:
+        self.history_asked.append(name)
+        return self.histories.get(name)
 
     def image(self, transaction_id: uuid.UUID, kind: str) -> bytes | None:
         if transaction_id not in self.transactions:
@@ -862,6 +877,26 @@ def test_alarm_acknowledged_and_customs_task_closed(site, browser, problems, sig
     page.keyboard.press("Enter")
     page.wait_for_selector("#tasks-empty:visible")
     assert [order.action.value for order in site.gate.received] == ["acknowledge_alarm", "close_customs_task"]
+
+
+def test_a_customs_inspector_unlocks_a_seal_where_the_gate_allows_it(site, browser, problems, signed_in):
+    tampered = m.ReasonView(code="seal_tampered", parameters={"seal": "9900000001", "event": "rope_cut"})
+    site.gate.tasks = [site.gate.tasks[0].model_copy(update={"reasons": [tampered]})]
+    page = new_page(browser, problems)
+    open_console(page, site, signed_in, "inspector-1")
+    page.wait_for_selector("#tasks button")
+    assert page.locator("#tasks button.unlock").count() == 0
+    site.gate.can_unlock_seals = True
+    site.gate.changed()
+    page.locator("#tasks button.unlock").click()
+    assert "9900000001" in page.locator("#action-title").text_content()
+    page.locator("input[value=goods_to_inspect]").check()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#action-dialog .summary")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#action-dialog", state="hidden")
+    (order,) = site.gate.received
+    assert (order.action.value, order.seal_id, order.subject_id) == ("unlock_seal", "9900000001", None)
 
 
 def test_second_officer_is_asked_for_when_policy_wants_one(site, browser, problems, signed_in):

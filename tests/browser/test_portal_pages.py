@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.async_api import Browser, Page, async_playwright
 
 from central_sync import strict_json
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.web.i18n import load_catalogues, pseudo_catalogue
 from gate_agent.web.pages import serving
 from gate_agent.web.portal.application import LANGUAGES, LOCALE_FOLDER, Portal, portal_app

@@ -2,7 +2,8 @@
 
 `test_driver_contract.py` loads every `rig_*.py` beside it. A rig file offers `RIGS: dict[str, Callable[[Path], Awaitable[rig]]]`; a rig
 has `driver` (registry name), `twin` (plug, unplug, mute, corrupt), `options()` (called after the first plug), `stir()` (sync; several
-calls give several events), `told` (payload type that a stir causes), `is_taped` and `close()` (async).
+calls give several events), `told` (payload type that a stir causes), `is_taped` and `close()` (async);
+`gone_after_s`: how long nothing shows that it was unplugged, where there is no connection.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Rig:
     is_taped: bool = True
     speaks_only_when_used: bool = False
     noise: Callable[[bytes], None] | None = None
+    gone_after_s: float = 0.0
 
 
 async def mrz(folder: Path) -> Rig:

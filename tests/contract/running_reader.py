@@ -12,11 +12,13 @@ from gate_agent.clock import SystemClock
 
 
 class Reader:
+    build = staticmethod(build)
+
     def __init__(self, driver: str, twin: Any, **options: object) -> None:
         self.twin = twin
         self.events: list[DeviceEvent] = []
         where = {"path": str(twin.path)} if isinstance(twin, PathTwin) else {"host": "127.0.0.1", "port": twin.port}
-        self.driver: Any = build("reader", driver, where | options, self.events.append, SystemClock())
+        self.driver: Any = self.build("reader", driver, where | options, self.events.append, SystemClock())
         self.task = asyncio.create_task(self.driver.run())
 
     def told(self, *kinds: type) -> list[Any]:

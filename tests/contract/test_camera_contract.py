@@ -1,9 +1,8 @@
 import asyncio
-import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import cv2
@@ -12,80 +11,32 @@ import pytest
 import zxingcpp
 
 from drivers.camera import driver as camera_driver
+from drivers.camera.network_twin import NetworkCameraTwin
+from drivers.camera.rtsp_twin import RtspCameraTwin
 from drivers.camera.twin import CameraTwin
-from drivers.contracts import BarcodeRead, DeviceEvent, DeviceState, FrameCaptured, StateChanged
+from drivers.contracts import BarcodeRead, DeviceState, FrameCaptured
 from drivers.errors import OptionsRefused
 from gate_agent.clock import SystemClock
-
-FAST_LIMITS = {"stale_s": 0.8, "frozen_s": 0.8, "black_s": 0.6, "idle_fps": 10.0}
-
-
-def scene(seed: int = 0) -> np.ndarray:
-    blocks = np.random.default_rng(seed).integers(40, 220, (53, 41, 3), np.uint8)
-    return cv2.resize(blocks, (413, 531), interpolation=cv2.INTER_CUBIC)
+from tests.contract.camera_bench import FAST_LIMITS, Post, open_descriptors, scene
 
 
-def open_descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-class Post:
-    """A camera driver at a twin, with the events it told; frames are given back at once unless `keeps` is set."""
-
-    def __init__(self, source: str, **options: object) -> None:
-        self.events: list[DeviceEvent] = []
-        self.kept: list[FrameCaptured] = []
-        self.keeps = False
-        self.driver = camera_driver.build("camera", {"source": source, **options}, self._take, SystemClock())
-        self.task = asyncio.create_task(self.driver.run())
-
-    def _take(self, event: DeviceEvent) -> None:
-        self.events.append(event)
-        if isinstance(event.data, FrameCaptured):
-            if self.keeps:
-                self.kept.append(event.data)
-            else:
-                event.data.release()
-
-    def told(self, kind: type) -> list[DeviceEvent]:
-        return [event for event in self.events if isinstance(event.data, kind)]
-
-    def faults(self) -> list[str]:
-        return [event.data.fault for event in self.told(StateChanged) if event.data.fault]
-
-    async def until(self, is_met: Callable[[], bool], seconds: float = 8.0) -> float:
-        started_s = time.monotonic()
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.01)
-        return time.monotonic() - started_s
-
-    async def until_state(self, state: DeviceState, seconds: float = 8.0) -> float:
-        return await self.until(lambda: self.driver.state is state, seconds)
-
-    async def end(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-
-
-@pytest.fixture
-async def twin() -> AsyncIterator[CameraTwin]:
-    camera = CameraTwin(fps=20, width_px=640, height_px=480, variants=3)
+@pytest.fixture(params=[CameraTwin, RtspCameraTwin], ids=["mjpeg", "rtsp"])
+async def twin(request: pytest.FixtureRequest) -> AsyncIterator[NetworkCameraTwin]:
+    camera: NetworkCameraTwin = request.param(fps=20, width_px=640, height_px=480, variants=3)
     camera.show(scene(), face_px=120)
     async with camera:
         yield camera
 
 
 @pytest.fixture
-async def post(twin: CameraTwin) -> AsyncIterator[Post]:
+async def post(twin: NetworkCameraTwin) -> AsyncIterator[Post]:
     running = Post(twin.url, fps=20, read_barcodes=True, reading_fps=10, **FAST_LIMITS)
     await running.until_state(DeviceState.READY)
     yield running
     await running.end()
 
 
-async def test_frames_come_only_while_active_and_show_the_scene(post: Post, twin: CameraTwin) -> None:
+async def test_frames_come_only_while_active_and_show_the_scene(post: Post, twin: NetworkCameraTwin) -> None:
     await asyncio.sleep(0.3)
     assert post.told(FrameCaptured) == []
     post.keeps = True
@@ -94,7 +45,7 @@ async def test_frames_come_only_while_active_and_show_the_scene(post: Post, twin
     frame = post.kept[0]
     picture = np.frombuffer(os.pread(frame.memfd, frame.width_px * frame.height_px * 3, 0), np.uint8)
     picture = picture.reshape(frame.height_px, frame.width_px, 3)
-    shown = cv2.imdecode(np.frombuffer(twin._parts[0].partition(b"\r\n\r\n")[2], np.uint8), cv2.IMREAD_COLOR)
+    shown = cv2.imdecode(np.frombuffer(twin.scene.pictures[0], np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (480, 640, 3)
     assert float(cv2.absdiff(picture, shown).mean()) < 4
     assert [kept.frame_number for kept in post.kept[:2]] == [1, 2]
@@ -138,7 +89,7 @@ async def test_faces_are_wiped_from_memory_when_capture_ends(post: Post) -> None
         os.close(descriptor)
 
 
-async def test_a_mute_camera_is_a_fault_in_time_and_recovers(post: Post, twin: CameraTwin) -> None:
+async def test_a_mute_camera_is_a_fault_in_time_and_recovers(post: Post, twin: NetworkCameraTwin) -> None:
     twin.mute()
     assert await post.until_state(DeviceState.FAULT) < 0.8 + 0.6
     assert post.faults() == ["DRV-CAM-003"]
@@ -147,7 +98,7 @@ async def test_a_mute_camera_is_a_fault_in_time_and_recovers(post: Post, twin: C
 
 
 async def test_a_frozen_picture_gives_no_frames_is_a_fault_and_stays_one_until_it_changes(
-    post: Post, twin: CameraTwin
+    post: Post, twin: NetworkCameraTwin
 ) -> None:
     post.driver.set_active(active=True)
     await post.until(lambda: len(post.told(FrameCaptured)) > 2)
@@ -163,7 +114,7 @@ async def test_a_frozen_picture_gives_no_frames_is_a_fault_and_stays_one_until_i
     await post.until_state(DeviceState.READY)
 
 
-async def test_a_black_picture_is_a_fault_that_clears_without_reopening(post: Post, twin: CameraTwin) -> None:
+async def test_a_black_picture_is_a_fault_that_clears_without_reopening(post: Post, twin: NetworkCameraTwin) -> None:
     child = post.driver._child
     twin.blank()
     await post.until_state(DeviceState.FAULT)
@@ -173,14 +124,38 @@ async def test_a_black_picture_is_a_fault_that_clears_without_reopening(post: Po
     assert post.driver._child is child
 
 
-async def test_damaged_pictures_are_no_frames(post: Post, twin: CameraTwin) -> None:
+async def test_a_white_picture_is_a_fault_that_clears_without_reopening(post: Post, twin: NetworkCameraTwin) -> None:
+    child = post.driver._child
+    twin.overexpose()
+    await post.until_state(DeviceState.FAULT)
+    assert post.faults() == ["DRV-CAM-010"]
+    twin.show(scene(1))
+    await post.until_state(DeviceState.READY)
+    assert post.driver._child is child
+
+
+async def test_another_size_in_the_middle_is_a_fault_and_taken_after_a_reopening(
+    post: Post, twin: NetworkCameraTwin
+) -> None:
+    child = post.driver._child
+    twin.resize(320, 240)
+    await post.until_state(DeviceState.FAULT)
+    assert post.faults() == ["DRV-CAM-011"]
+    await post.until_state(DeviceState.READY, 15)
+    assert post.driver._child is not child
+    post.driver.set_active(active=True)
+    await post.until(lambda: post.told(FrameCaptured))
+    assert (post.told(FrameCaptured)[0].data.width_px, post.told(FrameCaptured)[0].data.height_px) == (320, 240)
+
+
+async def test_damaged_pictures_are_no_frames(post: Post, twin: NetworkCameraTwin) -> None:
     twin.corrupt()
     await post.until_state(DeviceState.FAULT)
     twin.corrupt(on=False)
     await post.until_state(DeviceState.READY)
 
 
-async def test_unplug_is_seen_and_replug_is_ready_with_a_gap_free_sequence(post: Post, twin: CameraTwin) -> None:
+async def test_unplug_is_seen_and_replug_is_ready_with_a_gap_free_sequence(post: Post, twin: NetworkCameraTwin) -> None:
     await twin.unplug()
     assert await post.until(lambda: post.driver.state is not DeviceState.READY) < 0.5
     await post.until_state(DeviceState.ABSENT)
@@ -199,7 +174,7 @@ async def test_a_killed_child_is_replaced(post: Post) -> None:
     assert post.driver._child._process.pid != process.pid
 
 
-async def test_bar_codes_are_read_on_request_once_a_second(post: Post, twin: CameraTwin) -> None:
+async def test_bar_codes_are_read_on_request_once_a_second(post: Post, twin: NetworkCameraTwin) -> None:
     payload = b"\x00declared\xff' OR '1'='1"
     code = np.array(zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode).to_image(scale=8))
     picture = np.full((480, 640, 3), 230, np.uint8)
@@ -215,7 +190,7 @@ async def test_bar_codes_are_read_on_request_once_a_second(post: Post, twin: Cam
     post.driver.set_reading(active=False)
 
 
-async def test_cancelling_leaves_no_task_child_or_descriptor(twin: CameraTwin) -> None:
+async def test_cancelling_leaves_no_task_child_or_descriptor(twin: NetworkCameraTwin) -> None:
     tasks, descriptors = len(asyncio.all_tasks()), open_descriptors()
     running = Post(twin.url, **FAST_LIMITS)
     running.keeps = True

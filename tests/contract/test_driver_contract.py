@@ -71,6 +71,10 @@ class Bench:
     async def until_state(self, state: DeviceState, seconds: float) -> float:
         return await self.until(lambda: self.driver.state is state, seconds)
 
+    async def until_gone(self) -> float:
+        """Wait until an unplugged device is missed; one without a connection only by its silence."""
+        return await self.until_state(DeviceState.ABSENT, getattr(self.rig, "gone_after_s", 0.0) + 1.0)
+
     async def until_ready(self, seconds: float) -> float:
         """Wait for READY; a device that speaks only when it is used is used."""
         opened = {DeviceState.STARTING, DeviceState.READY}
@@ -128,7 +132,7 @@ async def test_unplug_is_detected_and_replug_is_ready_again(bench: Bench) -> Non
     await bench.ready()
     for _ in range(3):
         await bench.rig.twin.unplug()
-        assert await bench.until_state(DeviceState.ABSENT, 1.0) < 0.5
+        assert await bench.until_gone() < getattr(bench.rig, "gone_after_s", 0.0) + 0.5
         await bench.rig.twin.plug()
         assert await bench.until_ready(3.0) < 2.0
         await bench.stir()
@@ -172,7 +176,7 @@ async def test_seq_has_no_gaps_and_time_runs_forward(bench: Bench) -> None:
     for _ in range(5):
         await bench.stir()
     await bench.rig.twin.unplug()
-    await bench.until_state(DeviceState.ABSENT, 1.0)
+    await bench.until_gone()
     assert [event.seq for event in bench.events] == list(range(1, len(bench.events) + 1))
     told = [event.t_mono_s for event in bench.events if isinstance(event.data, bench.rig.told)]
     assert told == sorted(told)
@@ -194,8 +198,6 @@ async def test_it_tells_only_what_it_declared(bench: Bench) -> None:
 
 
 async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:
-    if not bench.rig.is_taped:
-        pytest.skip("no byte stream")
     await bench.rig.twin.plug()
     tape = MemoryTape(CLOCK)
     bench.start()
@@ -204,7 +206,7 @@ async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:
     for _ in range(20):
         await bench.stir()
     await bench.rig.twin.unplug()
-    await bench.until_state(DeviceState.ABSENT, 1.0)
+    await bench.until_gone()
     await bench.rig.twin.plug()
     await bench.until_ready(3.0)
     await bench.stir()
@@ -214,6 +216,9 @@ async def test_a_tape_replays_to_the_same_events(bench: Bench) -> None:
     recorded = [(event.data, event.raw) for event in bench.events if not isinstance(event.data, StateChanged)]
     assert len(recorded) >= 21
     replayed = [(event.data, event.raw) for event in again if not isinstance(event.data, StateChanged)]
+    if not bench.rig.is_taped:  # a channel with keys of its own each time: nothing of a tape is believed
+        assert replayed == []
+        return
     # The tape may end with bytes that came in when the driver was already being stopped.
     assert replayed[: len(recorded)] == recorded
     assert len(replayed) - len(recorded) <= 2
@@ -260,5 +265,5 @@ def test_an_unknown_driver_names_those_there_are() -> None:
 
 
 def test_the_built_in_drivers_are_there() -> None:
-    expected = {"mrz_serial", "barcode_serial", "modbus_barrier", "opencv_camera", "jointech_seal"}
+    expected = {"mrz_serial", "barcode_serial", "modbus_barrier", "opencv_camera", "seal_server"}
     assert expected <= set(driver_names())

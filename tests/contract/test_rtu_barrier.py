@@ -44,7 +44,7 @@ async def test_a_damaged_line_is_a_fault_and_releases_nothing(gate: Gate) -> Non
     gate.twin.corrupt()
     await gate.until(lambda: gate.driver.state is not DeviceState.READY)
     with pytest.raises(ReleaseNotMade):
-        await gate.driver.release(Door.EXIT, 5.0)
+        await gate.driver.release(Door.EXIT, 1, 5.0)
     assert gate.released() == []
     gate.twin.corrupt(on=False)
     await gate.until(lambda: gate.driver.state is DeviceState.READY)
@@ -64,7 +64,7 @@ async def test_a_line_that_echoes_is_a_fault_for_it_confirms_everything(tmp_path
     assert "DRV-MOD-003" in faults
     assert not gate.inputs()
     with pytest.raises(ReleaseNotMade):
-        await gate.driver.release(Door.EXIT, 5.0)
+        await gate.driver.release(Door.EXIT, 1, 5.0)
     assert gate.released() == []
     await gate.stop()
     await twin.stop()
@@ -89,7 +89,7 @@ async def test_two_boxes_share_one_line(tmp_path: Path) -> None:
     try:
         for gate in gates:
             await gate.until(gate.inputs)
-        await asyncio.gather(*(gate.driver.release(Door.EXIT, 5.0) for gate in gates))
+        await asyncio.gather(*(gate.driver.release(Door.EXIT, 1, 5.0) for gate in gates))
         assert [door for door, _ in twin.released_log] == [Door.EXIT]
         assert [door for door, _ in twin.second.released_log] == [Door.EXIT]
         twin.second.set_occupancy(7)

@@ -71,6 +71,7 @@ async def test_a_report_makes_it_ready_and_is_answered(lane: Lane) -> None:
         assert twin.sent_frames == 1
 
 
+TWINS_MODELS = {"99": ["padlock"]}
 TWINS: tuple[type[TrackerTwin], ...] = (JointechSealTwin, Jt808SealTwin, ESealTwin, TeraTrackTwin)
 
 
@@ -80,7 +81,7 @@ class TestEveryProtocol:
 
     @pytest.fixture
     async def lane(self, kind_of_twin: type[TrackerTwin]) -> AsyncIterator[Lane]:
-        running = Lane(protocol=kind_of_twin.protocol, silent_s=0.4, noise_limit_bytes=2048)
+        running = Lane(protocol=kind_of_twin.protocol, models=TWINS_MODELS, silent_s=0.4, noise_limit_bytes=2048)
         await running.until_state(DeviceState.STARTING)
         yield running
         await running.end()

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = [pytest.mark.portraits, pytest.mark.weights]
 
-PROCESSES = ("agent", "sync", "centre", "console", "portal")
+PROCESSES = ("agent", "field", "sync", "centre", "console", "portal", "post")
 
 
 def pid_of(site: Path, name: str) -> int | None:

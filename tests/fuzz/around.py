@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from drivers.codec import BadFrame
+from drivers.enclosure.temperature_file import COLDEST_C, HOTTEST_C, celsius
+from drivers.errors import FrameDamaged
 from drivers.power.driver import reading
 from drivers.power.nut_lines import LINE_LIMIT_BYTES, Line, NutCodec
 from drivers.printer import escpos
@@ -131,3 +133,18 @@ def receipt() -> Target:
     return layers(
         (stream, [whole, escpos.ask(escpos.Status.PAPER)]), (text, [b"Utopia", b"a\x1b@\n\x1dV"]), limit_bytes=1024
     )
+
+
+def temperature() -> Target:
+    """A sensor's file: what is taken is what the digits say, and one that an enclosure can have."""
+
+    def check(content: bytes) -> bool:
+        try:
+            value = celsius(content)
+        except FrameDamaged:
+            return False
+        assert COLDEST_C <= value <= HOTTEST_C
+        assert round(value * 1000) == int(content)
+        return True
+
+    return Target((b"21500\n", b"-5000", b"0\n", b"999999\n"), check, 64)

@@ -39,6 +39,8 @@ def test_every_traveller_ends_as_expected_and_every_record_arrives(tmp_path: Pat
     for line in travellers:
         if line["decided_by"] == "machine" and line["outcome"] == "released":
             assert line["step_ms"]["chip"] > 0, "released without its chip"
+    assert len(summary["device_classes_ready"]) == 12, summary["device_classes_ready"]
+    assert summary["around"] == ["power", "printer", "rfid_reader", "uav", "xray_inbox"]
     assert summary["records_lost"] == summary["records_doubled"] == 0
     assert summary["records_accepted"] == summary["records_at_centre"] == summary["records_acknowledged"]
     assert_nothing_personal_was_logged(tmp_path / "site")

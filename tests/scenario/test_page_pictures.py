@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from drivers import contracts as dc
+from drivers.document_reader.page_folder_twin import AGAIN, ALIVE, PRESENT, SUFFIXES, PageFolderTwin
+from drivers.document_reader.page_http_twin import PRESENCE_PATH, PageHttpTwin
 from drivers.document_reader.twin import MrzReaderTwin
 from drivers.registry import build
 from gate_agent.app import views
@@ -32,12 +34,13 @@ pytestmark = pytest.mark.skipif(not OCR_B.exists(), reason="Debian's fonts-ocr-b
 
 LINES = specimen(1, TODAY).lines()
 PORTRAIT = b"\xff\xd8\xff\xe0" + bytes(80)
+WHOLE_PORTRAIT = PORTRAIT + b"\xff\xda" + bytes(20) + b"\xff\xd9"
 
 
 class Gate:
     """A lane at a real reader driver whose device is a twin."""
 
-    def __init__(self, walk: Lane, twin: MrzReaderTwin) -> None:
+    def __init__(self, walk: Lane, twin: Any) -> None:
         self.walk = walk
         self.twin = twin
 
@@ -60,19 +63,42 @@ async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
         yield gate
 
 
+Made = tuple[Any, Callable[[], dict[str, object]]]
+
+
+def serial_reader(tmp_path: Path) -> Made:
+    twin = MrzReaderTwin(tmp_path / "reader")
+    return twin, lambda: {"path": str(twin.path)}
+
+
+def folder_reader(tmp_path: Path) -> Made:
+    twin = PageFolderTwin(tmp_path / "pages")
+    pictures = {role: f"{{document}}{suffix}" for role, suffix in SUFFIXES.items()}
+    marks = {"alive": ALIVE, "present": PRESENT, "again": AGAIN}
+    return twin, lambda: {"path": str(twin.path), "pictures": pictures, **marks}
+
+
+def http_reader(_tmp_path: Path) -> Made:
+    twin = PageHttpTwin()
+    return twin, lambda: {"source": f"http://127.0.0.1:{twin.port}", "presence_path": PRESENCE_PATH, "poll_s": 0.05}
+
+
+READERS = {"mrz_serial": serial_reader, "page_folder": folder_reader, "page_http": http_reader}
+
+
 @contextlib.asynccontextmanager
-async def running(tmp_path: Path, *, reads_zone: bool = False) -> AsyncIterator[Gate]:
+async def running(tmp_path: Path, reader: str = "mrz_serial", *, reads_zone: bool = False) -> AsyncIterator[Gate]:
     clock = SystemClock()
     pages = PageInspectionEngine(PageLimits(), answer_timeout_s=30.0)
     seals = ChipInspectionEngine(tmp_path / "trust", None, 28.0, clock)
     await pages.start()
     await seals.start()
-    twin = MrzReaderTwin(tmp_path / "reader")
+    twin, options = READERS[reader](tmp_path)
     await twin.plug()
     optics = PageInspector(pages, seals, clock, frozenset(PICTURES), reads_zone=reads_zone)
     ports = DocumentPorts(optical_inspector=optics)
     async with lane(ports=ports, page_pictures=PICTURES, zone_from_pictures=reads_zone, clock=clock) as walk:
-        driver: Any = build("reader-1", "mrz_serial", {"path": str(twin.path)}, walk.controller.device_event, clock)
+        driver: Any = build("reader-1", reader, options(), walk.controller.device_event, clock)
         walk.house.read_again = driver.read_again  # type: ignore[method-assign] # the lane's reader is the driver
         task = asyncio.create_task(driver.run())
         async with asyncio.timeout(10):
@@ -144,3 +170,41 @@ async def test_a_reader_of_pictures_only(tmp_path: Path) -> None:
         assert borrowed.document is not None
         assert borrowed.document.lines == LINES
         assert gate.twin.read_again_count == 0
+
+
+@pytest.mark.parametrize("reader", ["page_folder", "page_http"])
+async def test_a_full_page_readers_traveller_is_read_from_pictures_alone(tmp_path: Path, reader: str) -> None:
+    async with running(tmp_path, reader, reads_zone=True) as gate:
+        gate.twin.present({**encoded(scene(LINES)), "portrait": WHOLE_PORTRAIT})
+        await gate.until(gate.is_over)
+        assert gate.walk.phase is not Phase.REFERRED
+        assert {gate.outcomes[check] for check in OPTICAL_CHECKS} == {CheckOutcome.SUCCESSFUL}
+        borrowed = gate.walk.controller.borrowed
+        assert borrowed is not None
+        assert borrowed.document is not None
+        assert borrowed.document.lines == LINES
+
+
+@pytest.mark.parametrize("reader", ["page_folder", "page_http"])
+async def test_a_page_without_a_zone_is_read_once_more_by_a_full_page_reader(tmp_path: Path, reader: str) -> None:
+    async with running(tmp_path, reader, reads_zone=True) as gate:
+        blank = encoded(scene(tuple(" " * len(line) for line in LINES)))
+        gate.twin.present({**blank, "portrait": WHOLE_PORTRAIT})
+        reads = (lambda: 1 + gate.twin.read_again_count) if reader == "page_folder" else (lambda: gate.twin.read_count)
+        await gate.until(lambda: gate.walk.controller.borrowed and reads())
+        gate.twin.take_pictures({**encoded(scene(LINES)), "portrait": WHOLE_PORTRAIT})
+        await gate.until(gate.is_over)
+        assert gate.walk.phase is not Phase.REFERRED
+        assert gate.outcomes[CheckName.MRZ_READING] is CheckOutcome.SUCCESSFUL
+        assert reads() == 2
+
+
+@pytest.mark.parametrize("reader", ["page_folder", "page_http"])
+async def test_a_zone_that_is_read_and_not_trusted_is_the_guards(tmp_path: Path, reader: str) -> None:
+    async with running(tmp_path, reader, reads_zone=True) as gate:
+        doubtful = encoded(scene(LINES, blurred="white", blur_px=3.4))
+        gate.twin.present({**doubtful, "portrait": WHOLE_PORTRAIT})
+        await gate.until(gate.is_over)
+        assert gate.walk.phase is Phase.REFERRED
+        assert CheckOutcome.FAILED not in gate.outcomes.values()
+        assert dc.Door.ENTRANCE not in gate.walk.house.releases

@@ -23,7 +23,8 @@ from gate_agent.domain.money import Money
 from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.inspection.declaration_token import bind, verify_token
 from gate_agent.inspection.token_format import key_identifier
-from gate_agent.policy.rulebook import Rulebook, packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook import Rulebook
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.web.i18n import load_catalogues
 from gate_agent.web.portal.application import LANGUAGES, LOCALE_FOLDER, Portal, portal_app
 from gate_agent.web.portal.draft import COOKIE, Drafts, RequestAllowance

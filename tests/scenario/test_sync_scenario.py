@@ -13,7 +13,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -52,33 +52,13 @@ from gate_agent.domain.declaration import Declaration, Direction, TravelMode
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.store import Store
+from tests.unit.utopian_documents import document
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
 ADDRESS = GateAddress("UTO", "demo", "gate-1")
 FAST = UplinkSettings(batch_records=10, window_batches=8, ack_timeout_s=0.3, long_poll_s=0.5, backlog_patience_s=0.02)
-
-
-def document(number: int) -> TravelDocument:
-    return TravelDocument(
-        format=MrzFormat.TD3,
-        document_code="P",
-        issuing_state="UTO",
-        document_number=f"X{number:08d}",
-        nationality="UTO",
-        primary_identifier="SPECIMEN",
-        secondary_identifier="UTOPIA",
-        name_may_be_truncated=False,
-        date_of_birth=date(1990, 1, 1),
-        date_of_birth_text="900101",
-        sex="X",
-        date_of_expiry=date(2031, 1, 1),
-        optional_data="",
-        optional_data_2="",
-        lines=(),
-    )
 
 
 def declaration(number: int) -> Declaration:

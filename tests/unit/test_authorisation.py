@@ -127,17 +127,44 @@ async def test_times(issued_s, expires_s, code):
 @pytest.mark.parametrize("officer", sorted(ROLES))
 async def test_every_role_and_action_as_tabled(officer, action):
     allowed = {
-        "guard-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm"},
-        "guard-2": {"release", "hand_over", "correct_reading", "acknowledge_alarm"},
-        "supervisor-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "suspend_lane", "resume_lane"},
-        "inspector-1": {"close_customs_task"},
+        "guard-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "lockdown_lane"},
+        "guard-2": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "lockdown_lane"},
+        "supervisor-1": {
+            "release",
+            "hand_over",
+            "correct_reading",
+            "acknowledge_alarm",
+            "lockdown_lane",
+            "suspend_lane",
+            "resume_lane",
+        },
+        "inspector-1": {"close_customs_task", "unlock_seal"},
         "tech-1": {"suspend_lane", "resume_lane"},
     }
-    text = payload(action=action.value, lines=["A<", "B<"] if action.value == "correct_reading" else [])
+    text = payload(
+        action=action.value,
+        lines=["A<", "B<"] if action.value == "correct_reading" else [],
+        seal_id="9900000001" if action.value == "unlock_seal" else "",
+    )
     if action.value in allowed[officer]:
         assert (await verifier().verify(text, signed(text, officer))).officers[0].officer_id == officer
     else:
         assert await refusal(text, signed(text, officer)) == RefusalCode.ROLE_MAY_NOT
+
+
+@pytest.mark.parametrize(
+    ("officer", "fields"),
+    [
+        ("inspector-1", {"action": "unlock_seal"}),
+        ("inspector-1", {"action": "unlock_seal", "seal_id": "9" * 65}),
+        ("inspector-1", {"action": "close_customs_task", "seal_id": "9900000001"}),
+        ("guard-1", {"action": "release", "seal_id": "9900000001"}),
+    ],
+    ids=str,
+)
+async def test_a_seal_goes_with_its_unlocking_and_with_nothing_else(officer, fields):
+    text = payload(**fields)
+    assert await refusal(text, signed(text, officer)) == RefusalCode.MALFORMED
 
 
 async def test_two_officer_policy():

@@ -26,6 +26,9 @@ keys = "keys"
 run = "run"
 [console]
 port = 9000
+[field]
+allow = ["127.0.0.1:502", "127.0.0.1:8000", "127.0.0.1:5760", "127.0.0.1:3493", "192.0.2.7:5084"]
+listen = ["127.0.0.1:7000"]
 """
 
 
@@ -89,15 +92,15 @@ def site_with(site: Path, *devices: str, lanes: str = "") -> Path:
 
 
 READER = 'name = "reader-1"\ndriver = "mrz_serial"\noptions = { path = "/dev/egate-reader" }'
-BARRIER = 'name = "barrier-1"\ndriver = "modbus_barrier"\noptions = { host = "127.0.0.1" }'
-CAMERA = 'name = "camera-1"\ndriver = "opencv_camera"\noptions = { source = "http://127.0.0.1:8000/stream" }'
+BARRIER = 'name = "barrier-1"\ndriver = "modbus_barrier"\nhosted_by = "field"\noptions = { host = "127.0.0.1" }'
+CAMERA = 'name = "camera-1"\ndriver = "opencv_camera"\nhosted_by = "field"\noptions = { source = "http://127.0.0.1:8000/stream" }'
 AROUND = [
-    'name = "uav"\ndriver = "mavlink_uav"\noptions = { host = "127.0.0.1" }',
-    'name = "power"\ndriver = "nut_ups"\noptions = { host = "127.0.0.1" }',
+    'name = "uav"\ndriver = "mavlink_uav"\nhosted_by = "field"\noptions = { host = "127.0.0.1" }',
+    'name = "power"\ndriver = "nut_ups"\nhosted_by = "field"\noptions = { host = "127.0.0.1" }',
     'name = "xray"\ndriver = "xray_folder"\noptions = { path = "/var/lib/xray" }',
     'name = "printer"\ndriver = "escpos_printer"\noptions = { path = "/dev/printer" }',
 ]
-SEALS = 'name = "seals"\ndriver = "jointech_seal"\noptions = { port = 7000 }'
+SEALS = 'name = "seals"\ndriver = "seal_server"\nhosted_by = "field"\noptions = { port = 7000 }'
 LANE = '[[lane]]\nlane_id = 1\ndocument_reader = "reader-1"\ncamera = "camera-1"\nbarrier = "barrier-1"\n'
 
 
@@ -131,7 +134,7 @@ def test_a_lane_that_proves_no_chip_is_said_to(site: Path) -> None:
 
 @pytest.mark.usefixtures("chips")
 def test_a_tag_reader_that_nothing_listens_to_is_said_to(site: Path) -> None:
-    tags = 'name = "tags-1"\ndriver = "llrp_rfid"\noptions = { host = "192.0.2.7" }'
+    tags = 'name = "tags-1"\ndriver = "llrp_rfid"\nhosted_by = "field"\noptions = { host = "192.0.2.7" }'
     found = findings(site_with(site, READER, BARRIER, CAMERA, CHIP, tags, lanes=LANE_WITH_CHIP))
     assert set(found) == {"device tags-1"}
     assert "no check of a lane uses them" in found["device tags-1"]
@@ -146,6 +149,19 @@ def test_pictures_that_prove_nothing_are_said_to(site: Path) -> None:
     lane = f"{LANE_WITH_CHIP}zone_from_pictures = true\n"
     found = findings(site_with(site, READER, BARRIER, CAMERA, CHIP, lanes=lane))
     assert "needs `white`" in " ".join(found.values())
+
+
+@pytest.mark.usefixtures("chips")
+@pytest.mark.parametrize("driver", ["page_folder", "sane_scanner"])
+def test_a_reader_whose_lines_nobody_reads_is_said_to(site: Path, driver: str) -> None:
+    option = 'path = "/var/lib/pages"' if driver == "page_folder" else 'device = "test:0"'
+    reader = f'name = "reader-1"\ndriver = "{driver}"\noptions = {{ {option} }}'
+    for zone, is_found in (("", True), ("page_pictures = ['white']\nzone_from_pictures = true\n", False)):
+        found = findings(site_with(site, reader, BARRIER, CAMERA, CHIP, lanes=LANE_WITH_CHIP + zone))
+        assert ("nobody reads them" in found.get("lane 1", "")) is is_found
+    lines = f'name = "reader-1"\ndriver = "page_folder"\noptions = {{ {option}, lines = "{{document}}.txt" }}'
+    if driver == "page_folder":
+        assert findings(site_with(site, lines, BARRIER, CAMERA, CHIP, lanes=LANE_WITH_CHIP)) == {}
 
 
 @pytest.mark.usefixtures("chips")
@@ -322,6 +338,37 @@ def test_a_gate_that_the_file_does_not_hold(site: Path) -> None:
     file.write_text(SITE)
     found = check_config.examine(file, {}, "gate-99")[1]
     assert "not of gate-99" in found[0].finding
+
+
+def test_a_network_device_of_the_agent_is_said_to_have_no_network(site: Path) -> None:
+    own = BARRIER.replace('hosted_by = "field"\n', "")
+    found = findings(site_with(site, READER, own, CAMERA, lanes=LANE))
+    assert "the agent, which hosts it, has none" in found["device barrier-1.hosted_by"]
+    assert 'hosted_by = "field"' in found["device barrier-1.hosted_by"]
+    seals = SEALS.replace('hosted_by = "field"\n', "")
+    assert "127.0.0.1:7000" in findings(site_with(site, seals))["device seals.hosted_by"]
+
+
+def test_a_serial_device_of_the_field_service_is_said_to_be_out_of_its_reach(site: Path) -> None:
+    found = findings(site_with(site, READER + '\nhosted_by = "field"', BARRIER, CAMERA, lanes=LANE))
+    assert "opens no device files" in found["device reader-1.hosted_by"]
+
+
+def test_an_address_that_the_field_service_may_not_use_is_named(site: Path) -> None:
+    file = site_with(site, READER, BARRIER.replace("127.0.0.1", "Box.local"), CAMERA, SEALS, lanes=LANE)
+    file.write_text(file.read_text().replace('listen = ["127.0.0.1:7000"]', "listen = []"))
+    found = findings(file)
+    assert 'Add "Box.local:502" to `allow`' in found["device barrier-1"]
+    assert 'Add "127.0.0.1:7000" to `listen`' in found["device seals"]
+    assert "device camera-1" not in found
+    file.write_text(file.read_text().replace('"127.0.0.1:502"', '"box.local:502"'))
+    assert "device barrier-1" not in findings(file)
+
+
+@pytest.mark.parametrize("entry", ["10.0.0.1", "10.0.0.1:70000", "10.0.0.0/8:502", "box:", ":502", "a b:1", "x:1/2"])
+def test_what_is_no_address_with_a_port_is_refused(site: Path, entry: str) -> None:
+    (site / "gate.toml").write_text(SITE.replace("127.0.0.1:502", entry))
+    assert "pattern" in findings(site / "gate.toml")["field.allow.0"]
 
 
 SPEAKER = 'name = "speaker-1"\ndriver = "{driver}"\noptions = {{ recordings = "{folder}"{more} }}'

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gate_agent.cli import main
-from gate_agent.policy.rulebook import packaged_rulebook_bytes
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gate_agent.cli import main
-from gate_agent.policy.rulebook import packaged_rulebook_bytes
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes
 
 TD3 = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10\n"
 DUTY = {
@@ -136,7 +136,7 @@ def test_corridor_uses_absence_and_shows_the_age_of_rates(egate):
     code, lines, _ = egate("rules", "corridor", stdin=question)
     assert (code, lines[-1]["corridor"]) == (0, "yellow")  # the rate is not of the day
     assert lines[-1]["reasons"][0] == {"code": "cash_rate_old", "currency": "USD", "date": "2025-04-25"}
-    assert {"line": "rate", "currency": "USD", "date": "2025-04-25", "uzs_tiyin_per_unit": 1_292_717} in lines
+    assert {"line": "rate", "currency": "USD", "date": "2025-04-25", "national_minor_per_unit": 1_292_717} in lines
     code, lines, _ = egate("rules", "corridor", stdin=question | {"days_abroad": 1})
     assert (lines[-1]["corridor"], lines[-1]["reasons"][0]["code"]) == ("red", "value_over_allowance")
     assert "uz.absence.air.2025" in {line.get("rule_id") for line in lines}
@@ -164,7 +164,13 @@ def test_corridor_uses_absence_and_shows_the_age_of_rates(egate):
         ("duty", DUTY | {"goods": ""}, "goods: a list"),
         ("duty", DUTY | {"goods": [7]}, "goods: an object"),
         ("duty", DUTY | {"goods": [{}]}, "value_usd: is missing"),
-        ("duty", DUTY | {"goods": [{"value_usd": "1", "value": 2}]}, "not known: value"),
+        ("duty", DUTY | {"goods": [{"value_usd": "1", "worth": 2}]}, "not known: worth"),
+        ("duty", DUTY | {"goods": [{"value_usd": "1", "value": "2", "currency": "USD"}]}, "value_usd and value"),
+        ("duty", DUTY | {"goods": [{"value_usd": "1", "kind": "tea"}]}, "kind: 'tea' is none of alcohol"),
+        ("duty", DUTY | {"goods": [{"value_usd": "1", "quantity": -1}]}, "quantity"),
+        ("duty", DUTY | {"goods": [{"value_usd": "1", "owner": 1}]}, "owner: one of the 1 travellers"),
+        ("duty", DUTY | {"travellers": 0}, "travellers"),
+        ("stay", {"nationality": "UTO", "entered_on": "2026-01-01", "stays": [{"entered_on": "x"}]}, "entered_on"),
         *[
             ("duty", DUTY | {"goods": [{"value_usd": bad}]}, "value_usd")
             for bad in ("1e999999", "NaN", "-1", "1.005", "", "٣", True, None, [], "9" * 14, "1." + "0" * 40 + "1")

@@ -238,7 +238,12 @@ def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[
         "readers",
         "speech",
         "disk",
+        "flush",
+        "clock",
+        "battery",
+        "temperature",
         "sockets",
+        "network",
     } == {look["check"] for look in looks}
     assert [look["remedy"] for look in looks if look["result"] == "finding" and not look["remedy"]] == []
 

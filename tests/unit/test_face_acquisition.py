@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from drivers.channels import Channel, PixelFormat
 from drivers.contracts import FrameCaptured
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome
@@ -112,6 +113,7 @@ class Lane:
     frames: int = 0
     asked: int = 0
     released: int = 0
+    beside: list[set[Channel]] = field(default_factory=list)
     active: list[bool] = field(default_factory=list)
     took_s: float = 0.0
     shown: list[tuple[float, Cue | None]] = field(default_factory=list)
@@ -122,10 +124,19 @@ class Lane:
     on_frame: Callable[[Lane, int], None] = lambda _lane, _number: None
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, camera: int = 0
+        self,
+        transaction_id: uuid.UUID,
+        memfd: int,
+        width_px: int,
+        height_px: int,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside=(),
     ) -> FakeCapture:
         assert transaction_id == self.borrowed.transaction_id
         assert t_mono_s <= asyncio.get_running_loop().time()
+        self.beside.append({one.channel for one in beside})
         await asyncio.sleep(WORK_S)
         self.asked += 1
         if self.asked - 1 == self.fault_at:
@@ -690,6 +701,25 @@ def run_alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
         return loop.run_until_complete(coroutine)
     finally:
         loop.close()
+
+
+def test_frames_of_other_channels_of_the_same_moment_are_looked_at_with_it_and_all_go_back():
+    offered, given_back = [], []
+
+    def offer(lane: Lane, number: int) -> None:
+        for channel in (Channel.DEPTH, Channel.NEAR_INFRARED):
+            one = (number, channel)
+            offered.append(one)
+            frame = FrameCaptured(
+                9, 640, 360, number, lambda one=one: given_back.append(one), channel, PixelFormat.GRAY8
+            )
+            lane.acquisition.offer(frame, asyncio.get_running_loop().time())
+
+    lane = Lane(lambda _: seen(NON_MATCH), on_frame=offer)
+    lane.run()
+    assert sorted(given_back) == sorted(offered)
+    assert {Channel.DEPTH, Channel.NEAR_INFRARED} in lane.beside
+    assert all(Channel.VISIBLE not in seen for seen in lane.beside)
 
 
 def test_older_frames_go_back_to_the_camera():

@@ -99,3 +99,13 @@ def test_a_date_that_is_none_loses_no_alarm() -> None:
 def test_a_login_without_an_identity_is_rejected(content: str) -> None:
     with pytest.raises(SealFrameRejected):
         decode(encode(0x01, bytes.fromhex(content), 1))
+
+
+@given(st.binary(max_size=70), st.integers(0, 0xFFFF))
+def test_two_bytes_at_once_give_the_same_as_bit_by_bit(content: bytes, start: int) -> None:
+    value = start
+    for byte in content:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    assert crc16_arc(content, start) == value

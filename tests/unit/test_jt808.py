@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.checksums import xor
+from drivers.seal_tracker import jt808_fields
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.events import EVENT_NUMBERS
 from drivers.seal_tracker.jt808 import Message, decode, encode, parse, unwrap
+from drivers.seal_tracker.jt808_fields import STANDARD, TABLES, TerminalModels
 from gate_agent import cli
-from gate_agent.cli.inspect_seal_frame import inspect_line
 from tests.unit.tracker_frames import JT808_EVENT, JT808_LOCKS, PHONE, jt808_frame, jt808_report
 
 NOW = datetime(2026, 11, 30, 12, 15, tzinfo=UTC)
@@ -34,13 +35,16 @@ MESSAGES = st.builds(
 )
 
 
-def kinds(extras: bytes, **fields: int) -> list[tuple[str, bool]]:
-    events = decode(unwrap(jt808_frame(0x0200, jt808_report(extras, **fields)))).events
+EVERY_TABLE = TerminalModels({"1862": [name for name in TABLES if name != "paired_lock"]})
+
+
+def kinds(extras: bytes, models: TerminalModels | None = EVERY_TABLE, **fields: int) -> list[tuple[str, bool]]:
+    events = decode(unwrap(jt808_frame(0x0200, jt808_report(extras, **fields))), models=models).events
     return [(event.kind, event.is_alarm) for event in events]
 
 
-def attributes(extras: bytes) -> dict[str, str]:
-    return dict(decode(unwrap(jt808_frame(0x0200, jt808_report(extras)))).events[0].attributes)
+def attributes(extras: bytes, models: TerminalModels | None = EVERY_TABLE) -> dict[str, str]:
+    return dict(decode(unwrap(jt808_frame(0x0200, jt808_report(extras))), models=models).events[0].attributes)
 
 
 @given(MESSAGES)
@@ -125,11 +129,61 @@ def test_lock_fields() -> None:
     assert kinds(b"", alarms=1 << 7 | 1 << 15) == [("position", False), ("battery_low", True), ("vibration", True)]
 
 
-def test_a_password_is_never_passed_on() -> None:
+@pytest.mark.parametrize("models", [None, EVERY_TABLE], ids=["no model", "a model"])
+def test_a_password_is_never_passed_on(models: TerminalModels | None) -> None:
     for extras in (b"\x67\x08" + b"13214322", b"\x0b\x07\x22" + b"132143"):
-        told = attributes(extras)
-        assert told["password_given"] == "true"
+        told = attributes(extras, models)
+        assert models is None or told["password_given"] == "true"
         assert "132143" not in str(told)
+        assert "313332313433" not in str(told)
+
+
+NONE = TerminalModels({})
+CUT = b"\x60\x02\x00\x11"
+
+
+def test_without_a_model_makers_fields_are_kept_as_they_are_and_mean_nothing() -> None:
+    assert kinds(CUT, NONE, alarms=1 << 16) == [("position", False)]
+    told = attributes(CUT + b"\x01\x04\x00\x00\x00\x0a" + b"\x67\x0213", NONE)
+    assert (told["field_60"], told["odometer_m"], told["field_67"]) == ("0011", "1000", "withheld, 2 bytes")
+
+
+@pytest.mark.parametrize(
+    ("tables", "is_read"),
+    [
+        ({"18": ["padlock"]}, True),
+        ({"18": ["padlock"], "1862": []}, False),
+        ({"1862": ["padlock"], "18": []}, True),
+        ({"99": ["padlock"]}, False),
+        ({"HB-1AL": ["padlock"]}, True),
+        ({"HB-1": ["padlock"]}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("year", [2011, 2013, 2019])
+def test_the_table_goes_by_number_or_by_the_model_that_registered(
+    tables: dict[str, list[str]], is_read: bool, year: int
+) -> None:
+    models = TerminalModels(tables)
+    body = {
+        2011: bytes(9) + b"HB-1AL  " + bytes(8),
+        2013: bytes(9) + b"HB-1AL".ljust(20, b"\x00") + bytes(8),
+        2019: bytes(15) + b"HB-1AL".ljust(30, b"\x00") + bytes(31),
+    }[year]
+    header = {"version": 1} if year == 2019 else {}
+    phone = bytes(4) + PHONE if year == 2019 else PHONE
+    decode(unwrap(encode(Message(0x0100, phone, 1, body, **header))), models=models)
+    report = unwrap(encode(Message(0x0200, phone, 2, jt808_report(CUT), **header)))
+    told = [event.kind for event in decode(report, models=models).events]
+    assert told == (["position", "rope_cut"] if is_read else ["position"])
+
+
+def test_the_models_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jt808_fields, "MODELS_LIMIT", 2)
+    models = TerminalModels({"HB-1AL": ["padlock"]})
+    for number in range(4):
+        models.registered(str(number), "HB-1AL")
+    assert [models.table_of(str(number)) is STANDARD for number in range(4)] == [True, True, False, False]
 
 
 def test_fields_of_other_makers_under_the_same_numbers_are_passed_over() -> None:
@@ -141,8 +195,7 @@ def test_fields_of_other_makers_under_the_same_numbers_are_passed_over() -> None
         b"\xeb\x02\x00\x09",
         b"\xd5\x05\x09",
     ):
-        decoded = inspect_line("jt808", unwrap(jt808_frame(0x0200, jt808_report(extras))).hex())
-        assert (decoded["error"], len(decoded["events"])) == (None, 1)
+        assert kinds(extras, TerminalModels({"1862": TABLES})) == [("position", False)]
 
 
 def test_text_between_frames_is_told_and_not_answered() -> None:
@@ -167,11 +220,7 @@ def test_length_checksum_and_encryption_are_strict() -> None:
 
 
 def test_a_part_of_a_long_message_is_answered_and_not_misread() -> None:
-    body = b"\x00\x02\x00\x01" + b"\xff" * 20
-    frame = bytearray(unwrap(jt808_frame(0x0200, body)))
-    struct.pack_into(">H", frame, 3, 0x2000 | 20)
-    frame[-2] = xor(bytes(frame[1:-2]))
-    decoded = decode(bytes(frame))
+    decoded = decode(unwrap(jt808_frame(0x0200, b"\xff" * 20, part=(2, 1))))
     assert decoded.events == ()
     assert parse(unwrap(decoded.reply)).message_id == 0x8001
 
@@ -186,3 +235,9 @@ def test_the_command_takes_captures_from_the_wire(
     answer = json.loads(capsys.readouterr().out)
     assert (answer["seal_id"], answer["error"]) == ("1862", None)
     assert answer["events"][0]["lat"] == 41.2995
+    assert "field_63" in answer["events"][0]["attributes"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{wire.hex()}\n"))
+    told = ["inspect", "seal-frame", "--protocol", "jt808", "--wire", "--json", "--table", "padlock"]
+    assert cli.main(told) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["events"][0]["attributes"]["lock1_sealed"] == "true"

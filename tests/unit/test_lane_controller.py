@@ -19,8 +19,10 @@ from gate_agent.clock import Clock, SystemClock
 from gate_agent.demo.specimens import specimen
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Officer, Outcome, PassageOutcome
-from gate_agent.domain.events import GuardDecided
+from gate_agent.domain.declaration import Declaration
+from gate_agent.domain.events import GuardDecided, LockdownLifted, LockdownOrdered
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.seal import SealReport
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.transaction_state import Phase
 from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
@@ -30,7 +32,8 @@ from gate_agent.lane.face import Cue
 from gate_agent.lane.face import acquisition as face_acquisition
 from gate_agent.lane.face import work as face_work
 from gate_agent.lane.ports import DocumentPorts, FaceMonitor, Knowledge, StayReferences
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.registration import registration_deadline
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from gate_agent.web.lane_api_messages import CaptureCue, Instruction
 from models.results import (
@@ -61,6 +64,8 @@ class House:
     crossings: list[Crossing] = field(default_factory=list)
     entrances: int = 0
     releases: list[dc.Door] = field(default_factory=list)
+    lockdowns: list[bool] = field(default_factory=list)
+    signals: list[dc.GateSignal] = field(default_factory=list)
     read_again_calls: int = 0
     changes: int = 0
     store_broken: bool = False
@@ -85,14 +90,23 @@ class House:
     kept: set[uuid.UUID] = field(default_factory=set)
     clock: Clock = field(default_factory=SystemClock)
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:
+    async def release(self, door: dc.Door, count: int, ttl_s: float) -> None:
         assert ttl_s > 0
         if self.barrier_broken:
             raise DeviceFault("no answer")
         self.releases.append(door)
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         pass
+
+    async def signal(self, signal: dc.GateSignal) -> None:
+        self.signals.append(signal)
+
+    async def lockdown(self) -> None:
+        self.lockdowns.append(True)
+
+    async def lift_lockdown(self) -> None:
+        self.lockdowns.append(False)
 
     def changed(self) -> None:
         self.changes += 1
@@ -123,7 +137,15 @@ class House:
         return FakeCapture(FaceSample(FaceFinding.FOUND, None, None, {}, {}), comparison=comparison)
 
     async def probe(
-        self, transaction_id: uuid.UUID, memfd: int, width_px: int, height_px: int, t_mono_s: float, camera: int = 0
+        self,
+        transaction_id: uuid.UUID,
+        memfd: int,
+        width_px: int,
+        height_px: int,
+        t_mono_s: float,
+        camera: int = 0,
+        *,
+        beside=(),
     ) -> FakeCapture:
         self.asked.append("probe")
         assert transaction_id in self.kept, "a probe without its reference"
@@ -167,9 +189,9 @@ class House:
         self._disk()
         return False
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> Stay | None:
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
         self._disk()
-        return self.stay
+        return () if self.stay is None else (self.stay,)
 
     def current(self) -> Knowledge:
         import json
@@ -177,8 +199,11 @@ class House:
         book = parse_rulebook(json.loads(packaged_rulebook_bytes()))
         return Knowledge(book, Watchlist({}), 1, self.clock.now(), {})
 
-    def seal(self, seal_id: str) -> None:
-        return None
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        return ()
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Nothing is sealed here."""
 
 
 class Lane:
@@ -291,7 +316,12 @@ async def test_a_traveller_walks_through_and_nothing_of_him_stays() -> None:
         assert await walk.look() == 1
         assert walk.house.releases == [dc.Door.ENTRANCE, dc.Door.EXIT]
         deadline = walk.controller.today + timedelta(days=29)  # thirty days, the day of entry is the first
-        assert receipt(walk.controller, walk.house.current().rulebook) == {"stay_deadline": deadline.isoformat()}
+        rulebook = walk.house.current().rulebook
+        registration = registration_deadline(rulebook, "UTO", walk.controller.today)
+        assert receipt(walk.controller, rulebook) == {
+            "stay_deadline": deadline.isoformat(),
+            "registration_deadline": registration.last_day.isoformat(),
+        }
         await walk.inputs(0, passed=True)
         assert receipt(walk.controller, walk.house.current().rulebook) == {}
         assert walk.phase is Phase.IDLE
@@ -739,3 +769,49 @@ async def test_a_reference_that_comes_after_the_end_is_forgotten_once_more() -> 
         await walk.settle()
         assert walk.house.kept == set()
         assert walk.house.asked == ["reference", "forget", "forget"]
+
+
+async def test_a_lockdown_reaches_the_barrier_and_releases_nothing_until_it_is_lifted() -> None:
+    async with lane() as walk:
+        walk.controller.feed(LockdownOrdered())
+        await walk.settle()
+        assert walk.house.lockdowns == [True]
+        assert ReasonCode.LOCKDOWN in walk.controller.alarms.open
+        await walk.present()
+        assert walk.controller.state.phase is Phase.SUSPENDED
+        assert walk.house.releases == []
+        walk.controller.feed(LockdownLifted())
+        await walk.settle()
+        assert walk.house.lockdowns == [True, False]
+        assert ReasonCode.LOCKDOWN not in walk.controller.alarms.open
+        await walk.present()
+        assert walk.house.releases == [dc.Door.ENTRANCE]
+
+
+async def test_lights_are_green_only_where_a_door_is_released_and_the_sounder_tells_what_nobody_released() -> None:
+    async with lane() as walk:
+        shown = walk.house.signals
+        await walk.present()
+        assert shown == [dc.GateSignal.ENTER]
+        await walk.inputs(1)
+        assert shown[-1] is dc.GateSignal.CLOSED
+        odd = dc.BarrierInputs(False, False, 1, 1, 0, False, False, irregularities=(dc.Irregularity.TAILGATING,))
+        walk.event("barrier-1", odd)
+        await walk.settle()
+        assert shown[-1] is dc.GateSignal.ALARM
+        assert ReasonCode.TAILGATING in walk.controller.alarms.open
+        assert walk.controller.state.phase is Phase.REFERRED
+        await walk.inputs(1)
+        assert shown[-1] is dc.GateSignal.CLOSED
+        assert ReasonCode.TAILGATING in walk.controller.alarms.open  # until a guard acknowledges it
+        walk.event("barrier-1", dc.BarrierInputs(True, True, 1, 1, 0, True, False))
+        await walk.settle()
+        assert shown[-1] is dc.GateSignal.EVACUATE
+
+
+@pytest.mark.parametrize("kind", list(dc.Irregularity), ids=lambda kind: kind.value)
+async def test_each_irregularity_is_an_alarm_of_its_own(kind: dc.Irregularity) -> None:
+    async with lane() as walk:
+        walk.event("barrier-1", dc.BarrierInputs(False, False, 0, 0, 0, False, False, irregularities=(kind,)))
+        await walk.settle()
+        assert set(walk.controller.alarms.open) == {ReasonCode(kind.value)}

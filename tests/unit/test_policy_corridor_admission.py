@@ -20,7 +20,7 @@ from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.policy.admission import PolicyInput, decide
 from gate_agent.policy.corridor import corridor
 from gate_agent.policy.eligibility import not_served
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 
 BOOK = parse_rulebook(json.loads(packaged_rulebook_bytes()))
 TODAY = date(2026, 6, 15)

@@ -12,7 +12,8 @@ from gate_agent.domain.declaration import DeclaredGoods, Direction, TravelMode
 from gate_agent.domain.money import Money
 from gate_agent.policy.cash import cash
 from gate_agent.policy.duty import duty
-from gate_agent.policy.rulebook import Rule, RuleNotFound, packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook import Rule, RuleNotFound
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 
 BOOK = parse_rulebook(json.loads(packaged_rulebook_bytes()))
 ENTRY, EXIT = Direction.ENTRY, Direction.EXIT
@@ -38,13 +39,13 @@ def test_the_explanation_names_rules_and_parts():
     answer = duty(BOOK, ENTRY, TravelMode.AIR, date(2025, 5, 1), [goods(1200, 10)], 5)
     lines = {line.name: (line.amount, line.unit, line.rule.rule_id if line.rule else None) for line in answer.lines}
     assert lines == {
-        "customs_value": (120_000, "usd_cents", None),
+        "customs_value": (120_000, "valuation_minor", None),
         "mass": (10_000, "g", None),
-        "value_allowance": (100_000, "usd_cents", "uz.allowance.air.2025"),
-        "excess": (20_000, "usd_cents", None),
-        "charge_on_excess": (6_000, "usd_cents", "uz.charge.2020"),
-        "charge_floor": (500, "usd_cents", "uz.floor.2020"),
-        "due": (6_000, "usd_cents", None),
+        "value_allowance": (100_000, "valuation_minor", "uz.allowance.air.2025"),
+        "excess": (20_000, "valuation_minor", None),
+        "charge_on_excess": (6_000, "valuation_minor", "uz.charge.2020"),
+        "charge_floor": (500, "valuation_minor", "uz.floor.2020"),
+        "due": (6_000, "valuation_minor", None),
     }
     assert [rule.rule_id for rule in answer.rules] == ["uz.allowance.air.2025", "uz.charge.2020", "uz.floor.2020"]
 
@@ -91,9 +92,15 @@ def test_no_rule_means_an_officer_never_zero_never_unlimited():
     assert uncharged.excess == Money(100, "USD")
 
 
-def test_goods_in_another_currency_are_refused():
-    with pytest.raises(ValueError, match="EUR"):
-        duty(BOOK, ENTRY, TravelMode.AIR, date(2026, 1, 1), [DeclaredGoods("g", Money(1, "EUR"), 1)])
+def test_goods_in_another_currency_are_valued_at_the_rate_or_named():
+    day = date(2026, 1, 1)
+    in_uzs = duty(BOOK, ENTRY, TravelMode.AIR, day, [DeclaredGoods("g", Money(1_292_717 * 1200, "UZS"), 10_000)], 5)
+    assert usd(in_uzs) == (1000, 200, 60)
+    assert [rate.currency for rate in in_uzs.rates] == ["USD"]
+    unknown = duty(BOOK, ENTRY, TravelMode.AIR, day, [DeclaredGoods("g", Money(1, "EUR"), 1), goods(1200, 10)], 5)
+    assert unknown.without_rate == ("EUR",)
+    assert unknown.is_for_an_officer
+    assert usd(unknown) == (1000, 200, 60)
 
 
 baskets = st.lists(

@@ -23,7 +23,8 @@ from gate_agent.policy.corridor import corridor
 from gate_agent.policy.duty import duty
 from gate_agent.policy.eligibility import not_served
 from gate_agent.policy.errors import RulebookRefused
-from gate_agent.policy.rulebook import Rule, RuleNotFound, packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook import Rule, RuleNotFound
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.policy.stay_rules import check_stay
 
 BODY = packaged_rulebook_bytes()
@@ -298,22 +299,22 @@ def test_families_are_told_and_children_do_not_cross_alone() -> None:
 
 @pytest.mark.parametrize(("days", "outcome"), [(0, S), (29, S), (30, F), (44, F)])
 def test_thirty_days_counted_with_the_day_of_entry(days: int, outcome: CheckOutcome) -> None:
-    result = check_stay(Direction.EXIT, "UTO", Stay(TODAY - timedelta(days), None, "gate"), TODAY, RULEBOOK)
+    result = check_stay(Direction.EXIT, "UTO", [Stay(TODAY - timedelta(days), None, "gate")], TODAY, RULEBOOK)
     assert result.outcome is outcome
     if outcome is F:
         assert result.reasons == (Reason(ReasonCode.STAY_OVERSTAYED, {"days": str(days - 29)}),)
 
 
 def test_orphans_and_unknown_nationalities_go_to_a_guard() -> None:
-    alone = check_stay(Direction.EXIT, "UTO", None, TODAY, RULEBOOK)
+    alone = check_stay(Direction.EXIT, "UTO", [], TODAY, RULEBOOK)
     assert (alone.outcome, alone.reasons[0].code) == (U, ReasonCode.STAY_NO_ENTRY_RECORD)
-    unknown = check_stay(Direction.ENTRY, "XXX", None, TODAY, RULEBOOK)
+    unknown = check_stay(Direction.ENTRY, "XXX", [], TODAY, RULEBOOK)
     assert (unknown.outcome, unknown.reasons[0].code) == (U, ReasonCode.STAY_NO_RULE)
 
 
 @pytest.mark.parametrize(("day", "outcome"), [("2025-12-31", U), ("2026-01-01", S)])
 def test_a_nationality_from_its_first_day(day: str, outcome: CheckOutcome) -> None:
-    assert check_stay(Direction.ENTRY, "USA", None, date.fromisoformat(day), RULEBOOK).outcome is outcome
+    assert check_stay(Direction.ENTRY, "USA", [], date.fromisoformat(day), RULEBOOK).outcome is outcome
 
 
 # ---- strictness ---------------------------------------------------------------------------------------------------------
@@ -346,7 +347,7 @@ def test_a_rule_that_is_none_is_refused_by_name(member: str, value: object) -> N
     assert member in str(refused.value)
 
 
-@pytest.mark.parametrize("change", [{"surplus": 1}, {"options": {}}, {"version": 0}, {"rules": {}}, {"format": 2}])
+@pytest.mark.parametrize("change", [{"surplus": 1}, {"options": {}}, {"version": 0}, {"rules": {}}, {"format": 1}])
 def test_a_rulebook_that_is_none_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(RulebookRefused):
         parse_rulebook(json.loads(BODY) | change)

@@ -12,7 +12,8 @@ from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.stay import Stay
-from gate_agent.policy.rulebook import Rule, RuleNotFound, packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook import Rule, RuleNotFound
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.policy.stay_rules import check_stay, last_day, stay_rule
 
 BOOK = parse_rulebook(json.loads(packaged_rulebook_bytes()))
@@ -57,7 +58,7 @@ def test_counting_of_the_entry_day_is_configuration(entry_day_counts, expected):
     ],
 )
 def test_exit_on_both_sides_of_the_last_day(exit_on, outcome, days):
-    result = check_stay(EXIT, "UTO", Stay(ENTERED, None, "gate"), exit_on, BOOK)
+    result = check_stay(EXIT, "UTO", [Stay(ENTERED, None, "gate")], exit_on, BOOK)
     assert (result.check, result.outcome) == (CheckName.STAY, outcome)
     assert [reason.parameters.get("days") for reason in result.reasons] == ([days] if days else [])
     assert [(pair.found, pair.expected) for pair in result.compared] == [(exit_on.isoformat(), "<= 2026-11-30")]
@@ -67,38 +68,38 @@ def test_the_rule_of_the_day_of_entry_counts():
     older = replace(rule_for("UTO"), value=10, rule_id="older", effective_to=date(2026, 10, 31))
     newer = replace(rule_for("UTO"), rule_id="newer", effective_from=date(2026, 11, 1))
     book = replace(BOOK, rules=(older, newer))
-    assert check_stay(EXIT, "UTO", Stay(date(2026, 10, 31), None, "gate"), date(2026, 11, 20), book).outcome is F
-    assert check_stay(EXIT, "UTO", Stay(date(2026, 11, 1), None, "gate"), date(2026, 11, 20), book).outcome is S
+    assert check_stay(EXIT, "UTO", [Stay(date(2026, 10, 31), None, "gate")], date(2026, 11, 20), book).outcome is F
+    assert check_stay(EXIT, "UTO", [Stay(date(2026, 11, 1), None, "gate")], date(2026, 11, 20), book).outcome is S
 
 
 @pytest.mark.parametrize(
-    "stay",
-    [None, Stay(ENTERED, date(2026, 11, 5), "gate"), Stay(date(2026, 12, 24), None, "gate")],
+    "stays",
+    [[], [Stay(ENTERED, date(2026, 11, 5), "gate")], [Stay(date(2026, 12, 24), None, "gate")]],
     ids=["none", "already closed", "entered after today"],
 )
-def test_an_exit_without_an_entry_that_it_closes_is_for_a_guard(stay):
-    result = check_stay(EXIT, "UTO", stay, date(2026, 11, 20), BOOK)
+def test_an_exit_without_an_entry_that_it_closes_is_for_a_guard(stays):
+    result = check_stay(EXIT, "UTO", stays, date(2026, 11, 20), BOOK)
     assert (result.outcome, codes(result)) == (U, [ReasonCode.STAY_NO_ENTRY_RECORD])
 
 
 @pytest.mark.parametrize("direction", [ENTRY, EXIT])
 @pytest.mark.parametrize("nationality", ["XXX", "", "any", "uto", "U"])
 def test_a_nationality_without_rule_is_for_a_guard(direction, nationality):
-    result = check_stay(direction, nationality, Stay(ENTERED, None, "gate"), date(2026, 11, 2), BOOK)
+    result = check_stay(direction, nationality, [Stay(ENTERED, None, "gate")], date(2026, 11, 2), BOOK)
     assert (result.outcome, codes(result)) == (U, [ReasonCode.STAY_NO_RULE])
 
 
 def test_an_entry_with_an_open_entry_is_marked_and_not_punished():
-    opened = check_stay(ENTRY, "UTO", Stay(ENTERED, None, "gate"), date(2026, 11, 20), BOOK)
+    opened = check_stay(ENTRY, "UTO", [Stay(ENTERED, None, "gate")], date(2026, 11, 20), BOOK)
     assert (opened.outcome, codes(opened)) == (S, [ReasonCode.STAY_OPEN_ENTRY_EXISTS])
-    for stay in (None, Stay(ENTERED, date(2026, 11, 5), "gate")):
-        plain = check_stay(ENTRY, "UTO", stay, date(2026, 11, 20), BOOK)
+    for stays in ([], [Stay(ENTERED, date(2026, 11, 5), "gate")]):
+        plain = check_stay(ENTRY, "UTO", stays, date(2026, 11, 20), BOOK)
         assert (plain.outcome, codes(plain)) == (S, [])
 
 
 @given(st.dates(date(2018, 1, 1), date(2100, 1, 1)), st.integers(0, 400))
 def test_only_days_beyond_the_last_are_overstay(entered_on, days):
-    result = check_stay(EXIT, "UTO", Stay(entered_on, None, "gate"), entered_on + timedelta(days=days), BOOK)
+    result = check_stay(EXIT, "UTO", [Stay(entered_on, None, "gate")], entered_on + timedelta(days=days), BOOK)
     assert result.outcome is (F if days > 29 else S)
     if result.outcome is F:
         assert result.reasons[0].parameters["days"] == str(days - 29)

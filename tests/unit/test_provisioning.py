@@ -14,7 +14,7 @@ import pytest
 from central_sync.bundles import KINDS, file_name, verify_bundle
 from central_sync.identity import read_opening_key, read_sealing_key, read_signing_key, read_verification_key
 from gate_agent.inspection.watchlist import Watchlist
-from gate_agent.policy.rulebook import parse_rulebook
+from gate_agent.policy.rulebook_format import parse_rulebook
 from gate_agent.provisioning import Provisioned, ProvisioningRefused, provision
 from gate_agent.web.officer_keys import unlock_officer_key
 
@@ -45,7 +45,7 @@ def body(site: Provisioned, kind: str) -> tuple[int, dict[str, object]]:
 
 def test_everything_fits_together(tmp_path: Path) -> None:
     site = made(tmp_path / "site", officers={"guard-1": "guard", "supervisor-1": "supervisor"})
-    for name in ("gate", "centre", "rulebook", "token_issuer"):
+    for name in ("gate", "centre", "rulebook", "token_issuer", "post"):
         private = read_signing_key(site.keys / f"{name}.key")
         assert (
             private.public_key().public_bytes_raw()
@@ -70,7 +70,7 @@ def test_everything_fits_together(tmp_path: Path) -> None:
 def test_secrets_are_for_their_owner_only(tmp_path: Path) -> None:
     site = made(tmp_path / "site", officers={"guard-1": "guard"})
     secrets = [*site.keys.glob("*.key"), *(site.keys / "officers").iterdir()]
-    assert len(secrets) == 8
+    assert len(secrets) == 10
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
     everything = b"".join(path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file())
     assert site.passwords["guard-1"].encode() not in everything

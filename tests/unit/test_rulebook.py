@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gate_agent.domain.money import Money
 from gate_agent.policy.errors import RulebookRefused
-from gate_agent.policy.rulebook import SUBJECTS, Rule, RuleNotFound, packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook import Rule, RuleNotFound
+from gate_agent.policy.rulebook_format import SUBJECTS, packaged_rulebook_bytes, parse_rulebook
 
 PACKAGED = json.loads(packaged_rulebook_bytes())
 RULE = {
@@ -22,20 +23,24 @@ RULE = {
     "mode": "air",
     "person_kind": "any",
     "value": 100,
-    "unit": "usd_cents",
+    "unit": "valuation_minor",
     "effective_from": "2020-01-01",
     "effective_to": None,
     "source": "source",
     "certainty": "high",
     "note": "",
 }
-RATE = {"currency": "USD", "date": "2025-04-25", "uzs_tiyin_per_unit": 1_292_717, "source": "central bank"}
+RATE = {"currency": "USD", "date": "2025-04-25", "national_minor_per_unit": 1_292_717, "source": "central bank"}
 OPTIONS = PACKAGED["options"]
+HOLIDAY = {"date": "2026-03-21", "name": "Navruz", "source": "Labour Code", "certainty": "high"}
+WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 def book(*rules, rates=(RATE,), **changes):
     return {
-        "format": 1, "version": 1, "title": "t", "options": OPTIONS, "rules": list(rules or [RULE]), "rates": list(rates)
+        "format": 2, "version": 1, "title": "t", "country": "XAT", "valuation_currency": "USD", "national_currency": "UZS",
+        "options": OPTIONS, "goods_kinds": [{"kind": "tea", "unit": "g"}], "rules": list(rules or [RULE]), "holidays": [],
+        "rates": list(rates),
     } | changes  # fmt: skip
 
 
@@ -59,7 +64,7 @@ def test_the_packaged_rulebook_parses_with_every_rule():
     [
         (book(unknown=1), "rulebook: missing or unknown: unknown"),
         (without(book(), "rates"), "rulebook: missing or unknown: rates"),
-        (book(format=2), "rulebook.format"),
+        (book(format=1), "rulebook.format"),
         (book(format=True), "format"),
         (book(format=1.0), "format"),
         (book(version=0), "version"),
@@ -72,12 +77,13 @@ def test_the_packaged_rulebook_parses_with_every_rule():
         (book(options=OPTIONS | {"excess_basis": "whatever"}), "options.excess_basis"),
         (book(options=OPTIONS | {"excess_basis": []}), "options.excess_basis"),
         (book(options=OPTIONS | {"entry_day_counts": 1}), "options.entry_day_counts"),
+        (book(options=OPTIONS | {"excess_basis": "whole_item"}), "options.floor_applies: whole items"),
         (book(options=OPTIONS | {"extra": 1}), "options: missing or unknown: extra"),
         (book(7), "rules[0]: an object"),
         (book(rule(extra=1)), "rules[0]: missing or unknown: extra"),
         (book(without(RULE, "note")), "rules[0]: missing or unknown: note"),
         (book(rule(subject="tea")), "rules[0].subject"),
-        (book(rule(unit="uzs_tiyin")), "rules[0].unit: value_allowance is counted in usd_cents"),
+        (book(rule(unit="national_minor")), "rules[0].unit: value_allowance is counted in valuation_minor"),
         (book(rule(direction="enrty")), "rules[0].direction"),
         (book(rule(mode="boat")), "rules[0].mode"),
         (book(rule(person_kind="utopian")), "rules[0].person_kind"),
@@ -98,11 +104,44 @@ def test_the_packaged_rulebook_parses_with_every_rule():
         (book(rule(effective_from="2025-02-30")), "rules[0].effective_from"),
         (book(rule(effective_to="2019-12-31")), "rules[0].effective_to: lies before"),
         (book(RULE, rule(value=2)), "rules: id used twice: r.1"),
+        (book(rule(goods_kind="tea")), "rules[0].goods_kind: a rule about value_allowance names no kind"),
+        (
+            book(rule(subject="prohibited", unit="flag", value=1)),
+            "rules[0].goods_kind: a rule about prohibited names a kind",
+        ),
+        (book(rule(subject="prohibited", unit="flag", value=1, goods_kind="coffee")), "rules[0].goods_kind: none of"),
+        (book(rule(subject="prohibited", unit="flag", value=2, goods_kind="tea")), "rules[0].value: 1"),
+        (
+            book(rule(subject="quantity_allowance", unit="ml", goods_kind="tea")),
+            "rules[0].unit: quantity_allowance is counted in g",
+        ),
+        (book(rule(subject="charge_floor", unit="valuation_minor_per_kg", goods_kind="tea")), "options.floor_applies"),
+        (
+            book(rule(subject="stay_in_window", unit="days", value=90)),
+            "rules[0].parameters: missing or unknown: window_days",
+        ),
+        (
+            book(rule(subject="stay_in_window", unit="days", value=90, parameters={"window_days": 90})),
+            "rules[0].parameters.window_days: more than the 90 days",
+        ),
+        (book(rule(parameters={"window_days": 180})), "rules[0].parameters: missing or unknown: window_days"),
+        (book(country="Utopia"), "country"),
+        (book(valuation_currency="usd"), "valuation_currency"),
+        (book(goods_kinds=[{"kind": "any", "unit": "g"}]), "goods_kinds[0].kind: any"),
+        (book(goods_kinds=[{"kind": "Tea", "unit": "g"}]), "goods_kinds[0].kind"),
+        (book(goods_kinds=[{"kind": "tea", "unit": "cup"}]), "goods_kinds[0].unit"),
+        (book(goods_kinds=[{"kind": "tea", "unit": "g"}] * 2), "goods_kinds: given twice: tea"),
+        (book(holidays=[HOLIDAY, HOLIDAY]), "holidays: given twice: 2026-03-21"),
+        (book(holidays=[HOLIDAY | {"date": "21 March"}]), "holidays[0].date"),
+        (book(options=OPTIONS | {"weekly_rest": ["someday"]}), "options.weekly_rest"),
+        (book(options=OPTIONS | {"weekly_rest": ["sunday", "sunday"]}), "options.weekly_rest"),
+        (book(options=OPTIONS | {"weekly_rest": WEEKDAYS}), "options.weekly_rest"),
+        (book(rates=[RATE | {"minor_digits": 4}]), "rates[0].minor_digits"),
         (book(rates=[RATE | {"currency": "usd"}]), "rates[0].currency"),
-        (book(rates=[RATE | {"uzs_tiyin_per_unit": 0}]), "rates[0].uzs_tiyin_per_unit"),
+        (book(rates=[RATE | {"national_minor_per_unit": 0}]), "rates[0].national_minor_per_unit"),
         (book(rates=[RATE | {"date": "25.04.2025"}]), "rates[0].date"),
         (book(rates=[RATE | {"extra": 0}]), "rates[0]: missing or unknown: extra"),
-        (book(rates=[RATE, RATE | {"uzs_tiyin_per_unit": 5}]), "rates: given twice: USD on 2025-04-25"),
+        (book(rates=[RATE, RATE | {"national_minor_per_unit": 5}]), "rates: given twice: USD on 2025-04-25"),
     ],
 )
 def test_what_is_wrong_is_refused_and_named(body, place):
@@ -178,9 +217,9 @@ def test_a_rule_for_this_nationality_goes_before_a_newer_one_for_any():
 
 
 def test_rates_by_date():
-    parsed = parse_rulebook(book(rates=[RATE, RATE | {"date": "2025-05-01", "uzs_tiyin_per_unit": 3}]))
+    parsed = parse_rulebook(book(rates=[RATE, RATE | {"date": "2025-05-01", "national_minor_per_unit": 3}]))
     assert parsed.rate("USD", date(2025, 4, 24)) is None
-    assert parsed.in_uzs(Money(100, "USD"), date(2025, 4, 30)) == (Money(1_292_717, "UZS"), parsed.rates[0])
-    assert parsed.in_uzs(Money(99, "USD"), date(2025, 5, 1)) == (Money(2, "UZS"), parsed.rates[1])
-    assert parsed.in_uzs(Money(7, "UZS"), date(2000, 1, 1)) == (Money(7, "UZS"), None)
-    assert parsed.in_uzs(Money(7, "XXX"), date(2026, 1, 1)) is None
+    assert parsed.in_national(Money(100, "USD"), date(2025, 4, 30)) == (Money(1_292_717, "UZS"), parsed.rates[0])
+    assert parsed.in_national(Money(99, "USD"), date(2025, 5, 1)) == (Money(2, "UZS"), parsed.rates[1])
+    assert parsed.in_national(Money(7, "UZS"), date(2000, 1, 1)) == (Money(7, "UZS"), None)
+    assert parsed.in_national(Money(7, "XXX"), date(2026, 1, 1)) is None

@@ -24,7 +24,7 @@ from central_sync.acks import Ack, sign_ack
 from central_sync.commands import Command, sign_command
 from central_sync.errors import AckRefused, CommandRefused
 from central_sync.handover import LinkReport
-from central_sync.messages import CorrectionV1, chain_hash, first_prev_hash, read_record
+from central_sync.messages import CorrectionV1, ScreeningPart, chain_hash, first_prev_hash, read_record
 from gate_agent.domain.alarm import Alarm, AlarmPriority
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.crossing import (
@@ -42,10 +42,11 @@ from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.domain.stay import Stay
-from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.errors import StoreFault
+from gate_agent.policy.stay_rules import open_stay
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.store import StayFact, Store
+from tests.unit.utopian_documents import document
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CENTRE, SEALING = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
@@ -68,23 +69,7 @@ class HandClock:
         self.ticks_s += timedelta(**step).total_seconds()
 
 
-DOCUMENT = TravelDocument(
-    format=MrzFormat.TD3,
-    document_code="P",
-    issuing_state="UTO",
-    document_number="X12345678",
-    nationality="UTO",
-    primary_identifier="SPECIMEN",
-    secondary_identifier="UTOPIA",
-    name_may_be_truncated=False,
-    date_of_birth=date(1990, 1, 1),
-    date_of_birth_text="900101",
-    sex="X",
-    date_of_expiry=date(2031, 1, 1),
-    optional_data="",
-    optional_data_2="",
-    lines=(),
-)
+DOCUMENT = document(12345678)
 DECLARATION = Declaration(
     token_id=b"token-1",
     reference="D-1",
@@ -224,7 +209,7 @@ async def test_without_confirmed_passage_nothing_is_consumed_or_opened(store, pa
     await store.commit_crossing(crossed(decision, passage))
     assert await kinds(store) == ["decision", "crossing"]
     assert not await store.token_used(b"token-1", "UTO", "X12345678")
-    assert await store.open_stay("UTO", "X12345678") is None
+    assert open_stay(await store.stays_of("UTO", "X12345678"), date.max) is None
     assert await store.customs_tasks() == []
 
 
@@ -235,11 +220,11 @@ async def test_passage_consumes_the_token_for_its_document_and_opens_a_stay_that
     assert await store.token_used(b"token-1", "UTO", "X12345678")
     assert not await store.token_used(b"token-1", "UTO", "X12345679")
     assert not await store.token_used(b"token-2", "UTO", "X12345678")
-    assert await store.open_stay("UTO", "X12345678") == Stay(NOW.date(), None, "UTO/demo/gate-1")
+    assert open_stay(await store.stays_of("UTO", "X12345678"), date.max) == Stay(NOW.date(), None, "UTO/demo/gate-1")
     leaving = decided(direction=Direction.EXIT, declaration=None)
     await store.commit_decision(leaving)
     await store.commit_crossing(crossed(leaving, local_date=date(2026, 5, 20)))
-    assert await store.open_stay("UTO", "X12345678") is None
+    assert open_stay(await store.stays_of("UTO", "X12345678"), date.max) is None
     stays = [read_record(row.body) for row in await rows_of(store) if b"egate.stay.v1" in row.body]
     assert [(stay.data["action"], stay.data["entered_on"], stay.data["exited_on"]) for stay in stays] == [
         ("opened", "2026-05-01", None),
@@ -261,11 +246,11 @@ async def test_stay_facts_count_once_per_version_and_reopen_nothing(store):
     assert await store.import_stays(3, [fact]) == 1
     assert await store.import_stays(3, [fact]) == 0
     assert await store.import_stays(2, [fact]) == 0
-    assert await store.open_stay("UTO", "X12345678") == Stay(date(2026, 4, 1), None, "centre")
+    assert open_stay(await store.stays_of("UTO", "X12345678"), date.max) == Stay(date(2026, 4, 1), None, "centre")
     leaving = decided(direction=Direction.EXIT, declaration=None)
     await store.commit_crossing(crossed(leaving))
     assert await store.import_stays(4, [fact]) == 0
-    assert await store.open_stay("UTO", "X12345678") is None
+    assert open_stay(await store.stays_of("UTO", "X12345678"), date.max) is None
 
 
 async def test_customs_work_is_closed_once_and_recorded(store):
@@ -281,6 +266,17 @@ async def test_customs_work_is_closed_once_and_recorded(store):
     assert await store.customs_tasks() == []
     inspection = read_record((await rows_of(store))[-1].body)
     assert (inspection.kind, inspection.data["officer_id"]) == ("inspection", "officer-1")
+
+
+async def test_a_scan_that_stood_at_the_task_is_recorded_with_the_inspection(store):
+    decision = decided(corridor=Corridor.RED)
+    await store.commit_decision(decision)
+    await store.commit_crossing(crossed(decision))
+    (task,) = await store.customs_tasks()
+    scan = ScreeningPart(scan_id="D-1", decision="alarm", reported_at=NOW, file_reference="images/D-1.dcs")
+    assert await store.close_customs_task(task.task_id, "officer-1", [scan])
+    inspection = read_record((await rows_of(store))[-1].body)
+    assert inspection.content().screening == [scan]
 
 
 async def test_a_release_without_a_crossing_is_found_after_a_restart(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.contracts import ChipKeys, DeviceClass, DeviceEvent, DeviceState, Door, StateChanged
+from drivers.contracts import ChipKeys, DeviceClass, DeviceEvent, DeviceState, Door, GateSignal, StateChanged
 from drivers.errors import DriverBroken, DriverFault, DriverNameTaken, DriverUnknown, NotReady, OptionsRefused
 from drivers.registry import BUILT_IN, build, driver_names
 from gate_agent.app.agent import Agent
@@ -173,7 +173,15 @@ async def test_an_unusable_device_is_in_fault_and_moves_nothing() -> None:
     await asyncio.sleep(0)
     assert [event.data for event in events] == [StateChanged(DeviceState.FAULT, "DRV-OPT-004", fault.remedy)]
     assert device.state is DeviceState.FAULT
-    for command in (device.release(Door.EXIT, 1.0), device.secure(), device.read_again(), device.read_inputs()):
+    for command in (
+        device.release(Door.EXIT, 1, 1.0),
+        device.end_releases(),
+        device.lockdown(),
+        device.lift_lockdown(),
+        device.signal(GateSignal.CLOSED),
+        device.read_again(),
+        device.read_inputs(),
+    ):
         with pytest.raises(NotReady) as refused:
             await command
         assert refused.value.remedy == fault.remedy

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from gate_agent.domain import document_events as de
+from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
@@ -24,7 +25,8 @@ from gate_agent.domain.demands import (
     WHERE_POSSIBLE,
     Demands,
 )
-from gate_agent.domain.events import DoorName, Step, Timer
+from gate_agent.domain.door_effects import DoorName
+from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
 from gate_agent.domain.transaction_document import is_correctable
@@ -72,6 +74,8 @@ class Lane:
         self.exit_count = 0
         self.open: set[DoorName] = set()
         self.fire = False
+        self.emergency_stop = False
+        self.is_locked_down = False  # as the barrier knows it
         self.tamper = False
         self.disk_broken = False
         self.barrier_broken = False
@@ -98,7 +102,7 @@ class Lane:
         self.trace.append(
             f"{type(event).__name__} {before.phase}->{self.state.phase} {[type(e).__name__ for e in effects]}"
         )
-        if self.state == before and not any(isinstance(e, ev.OpenDoor) for e in effects):
+        if self.state == before and not any(isinstance(e, dr.OpenDoor) for e in effects):
             self.seen["no-op"] += 1
         for effect in effects:
             self._do(effect)
@@ -128,10 +132,16 @@ class Lane:
                 self._answer(effect, ev.DecisionCommitted(effect.number))
             case ev.CommitCrossing():
                 self._answer(effect, ev.CrossingCommitted())
-            case ev.OpenDoor(door):
+            case dr.OpenDoor(door, count):
+                assert count == (self.bodies if self.state.phase is Phase.HANDED_OVER else 1), self.story()
                 self._open(door)
-            case ev.SecureDoors():
+            case dr.SecureDoors():
                 self.open.clear()
+            case dr.LockDown():
+                self.is_locked_down = True
+                self.open.clear()
+            case dr.LiftLockdown():
+                self.is_locked_down = False
             case ev.StartTimer(timer):
                 self.timers.add(timer)
             case ev.StopTimer(timer):
@@ -200,7 +210,7 @@ class Lane:
                 assert not self.findings, f"a finding was forgotten\n{self.story()}"
             handing_over = self.state.phase is Phase.HANDED_OVER
             assert handing_over or self.bodies == 0, f"entrance for an occupied cell\n{self.story()}"
-        assert not self.fire, self.story()
+        assert not any((self.fire, self.emergency_stop, self.is_locked_down)), self.story()
         assert not (self.open - {door}), f"both doors open\n{self.story()}"
         if self.barrier_broken:
             self.queue.append(ev.ReleaseFailed(door))
@@ -212,7 +222,7 @@ class Lane:
         if self.queue or self.deferred:
             return  # the controller is still performing effects
         state = self.state
-        if self.bodies and not self.fire:
+        if self.bodies and not (self.fire or self.emergency_stop or self.is_locked_down):
             called = state.phase in {Phase.REFERRED, Phase.FAULTED}
             timed = bool(self.timers)
             assert called or timed or self.open or state.phase is Phase.PASSED, f"locked in\n{self.story()}"
@@ -232,6 +242,7 @@ class Lane:
             self.exit_count,
             self.fire,
             self.tamper,
+            self.emergency_stop,
         )
 
     # what people and the world do
@@ -324,6 +335,8 @@ FAULTS = (
     "document_aborted", "face_aborted", "not_served", "wrong_digit", "face_failed", "guard_release", "guard_hand_over",
     "stray_person", "leave", "hold", "unhold", "timer", "late_commit", "late_policy", "removed", "more_time", "jitter",
 )  # fmt: skip
+STOPS = ("emergency_stop", "emergency_stop_over", "lockdown", "lockdown_over", "irregular")
+"""Faults that walks of their own meet: they end most of what is going on, so that the others would reach little."""
 RARE = (
     "document_changed",
     "reference_dropped",
@@ -350,6 +363,17 @@ def inject(lane: Lane, fault: str) -> None:
                 lane.open.clear()
                 lane.bodies = lane.random.choice([0, lane.bodies])
             lane.feed(lane.inputs())
+        case "emergency_stop" | "emergency_stop_over":
+            lane.emergency_stop = fault == "emergency_stop"
+            lane.feed(lane.inputs())
+        case "irregular":
+            lane.feed(replace(lane.inputs(), irregularities=frozenset({ReasonCode.TAILGATING, ReasonCode.DOOR_FORCED})))
+            lane.feed(lane.inputs())
+        case "lockdown":
+            lane.feed(ev.LockdownOrdered())
+            assert lane.is_locked_down
+        case "lockdown_over":
+            lane.feed(ev.LockdownLifted())
         case "second_person":
             if DoorName.ENTRANCE in lane.open:
                 lane.walk_in(2)
@@ -454,7 +478,9 @@ def recover(lane: Lane) -> None:
     lane.disk_broken = lane.barrier_broken = False
     lane.defer_rate = 0.0
     lane.deliver()
-    lane.fire = lane.tamper = False
+    lane.feed(ev.LockdownLifted())
+    assert not lane.is_locked_down
+    lane.fire = lane.emergency_stop = lane.tamper = False
     lane.open.clear()
     lane.closed_inputs()
     for _ in range(40):
@@ -471,9 +497,10 @@ def recover(lane: Lane) -> None:
     assert lane.state.phase is Phase.IDLE, f"lane did not come back: {lane.state.phase}\n{lane.story()}"
 
 
-def run_seed(seed: int, demands: Demands = DOCUMENT_AND_FACE) -> Lane:
+def run_seed(seed: int, demands: Demands = DOCUMENT_AND_FACE, more: tuple[str, ...] = ()) -> Lane:
     lane = Lane(seed, demands)
     faults = (*FAULTS, *OF_THE_CHIP) if demands.reads_chip else FAULTS
+    faults = (*faults, *more)
     fault_rate = (0.0, 0.03, 0.3)[seed % 3]
     lane.defer_rate = (0.0, 0.1, 0.3)[seed % 3]
     for _ in range(6):
@@ -505,6 +532,20 @@ def test_guided_walks_hold_every_invariant_and_reach_every_state() -> None:
         if outcome is not Outcome.REFERRED:  # a referral ends by a guard: released or handed over
             assert outcomes[outcome] >= 20, (outcome, outcomes)
     assert exits > 1000
+
+
+def test_guided_walks_with_stops_hold_every_invariant() -> None:
+    seen: Counter[str] = Counter()
+    outcomes: Counter[Outcome] = Counter()
+    for seed in range(240):
+        lane = run_seed(seed, more=STOPS)
+        seen += lane.seen
+        outcomes.update(closed.outcome for closed in lane.closed)
+    for fault in STOPS:
+        for phase in (Phase.INSPECTING, Phase.REFERRED, Phase.SUSPENDED):
+            assert seen[f"{phase}!{fault}"] >= 5, (phase, fault)
+    assert outcomes[Outcome.RELEASED] > 300, outcomes
+    assert outcomes[Outcome.SUSPENDED] > 10, outcomes
 
 
 @pytest.mark.parametrize("demands", [WITH_CHIP, ADVISORY, WITH_CHIP_AND_PAGE], ids=["required", "advisory", "page"])
@@ -578,8 +619,8 @@ def _reach(lane: Lane, phase: Phase) -> None:
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_fault_in_every_state_and_any_pair_of_them_ends_well(phase: Phase) -> None:
-    for number, fault in enumerate((*FAULTS, *RARE)):
-        for second in (*FAULTS, *RARE):
+    for number, fault in enumerate((*FAULTS, *STOPS, *RARE)):
+        for second in (*FAULTS, *STOPS, *RARE):
             lane = quiet(number)
             lane.random.random = random.Random(number).random  # type: ignore[method-assign]
             _reach_quietly(lane, phase)
@@ -1153,8 +1194,61 @@ def test_the_model_sees_a_planted_fault(monkeypatch: pytest.MonkeyPatch) -> None
     from gate_agent.domain.transaction_inspection import Inspection
 
     def careless(self: Inspection) -> None:
-        self.emit(ev.OpenDoor(DoorName.EXIT))
+        self.emit(dr.OpenDoor(DoorName.EXIT))
 
     monkeypatch.setattr(Inspection, "progress", careless)
     with pytest.raises(AssertionError, match="exit without a durable decision"):
         walk(quiet(), 9)
+
+
+@pytest.mark.parametrize(
+    ("stop", "over", "code"),
+    [
+        ("fire", "fire_over", ReasonCode.FIRE),
+        ("emergency_stop", "emergency_stop_over", ReasonCode.EMERGENCY_STOP),
+        ("lockdown", "lockdown_over", ReasonCode.LOCKDOWN),
+    ],
+    ids=["fire", "emergency stop", "lockdown"],
+)
+def test_a_stop_suspends_with_its_own_alarm_and_calls_the_guard_to_whoever_is_inside(
+    stop: str, over: str, code: ReasonCode
+) -> None:
+    lane = quiet()
+    walk(lane, 9)
+    inject(lane, stop)
+    lane.bodies = 1  # whatever the walk's fire does to them
+    lane.feed(lane.inputs())
+    assert lane.state.phase is Phase.SUSPENDED
+    assert lane.alarms[code] == 1
+    assert not lane.timers
+    lane.guard(Admission.RELEASE)
+    assert not lane.open
+    inject(lane, over)
+    assert lane.state.phase is Phase.REFERRED
+    assert [reason.code for reason in lane.state.referral] == [code]
+
+
+def test_a_lockdown_outlasts_a_fire_and_a_transaction() -> None:
+    lane = quiet()
+    inject(lane, "lockdown")
+    inject(lane, "fire")
+    inject(lane, "fire_over")
+    assert lane.state.phase is Phase.SUSPENDED
+    lane.feed(ev.DocumentPresented(uuid.uuid4()))
+    assert lane.state.transaction_id is None
+    inject(lane, "lockdown")
+    assert lane.alarms[ReasonCode.LOCKDOWN] == 1  # ordered twice, told once
+    inject(lane, "lockdown_over")
+    assert lane.state.phase is Phase.IDLE
+
+
+def test_two_people_who_are_handed_over_walk_back_on_one_release() -> None:
+    lane = quiet()
+    _reach(lane, Phase.REFERRED)
+    lane.bodies = 2
+    lane.feed(lane.inputs())
+    opened = []
+    do = lane._do
+    lane._do = lambda effect: (opened.append(effect), do(effect))[1]  # type: ignore[method-assign]
+    lane.guard(Admission.HAND_OVER)
+    assert [effect for effect in opened if isinstance(effect, dr.OpenDoor)] == [dr.OpenDoor(DoorName.ENTRANCE, 2)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gate_agent import cli
+from gate_agent.settings import FieldSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
 UNITS = sorted((PROJECT / "systemd").glob("egate-*.service"))
@@ -47,7 +48,9 @@ def test_there_is_a_unit_for_each_process() -> None:
         "egate-agent",
         "egate-centre",
         "egate-console",
+        "egate-field",
         "egate-portal",
+        "egate-post",
         "egate-sync",
     ]
 
@@ -71,10 +74,10 @@ def test_the_hardening_stands(unit: Path) -> None:
     assert "@privileged" in service["SystemCallFilter"][1]
 
 
-@pytest.mark.parametrize("name", ["sync", "console"])
+@pytest.mark.parametrize("name", ["sync", "console", "field"])
 def test_who_may_not_read_the_store(name: str) -> None:
     service = read(PROJECT / "systemd" / f"egate-{name}.service")
-    assert service["InaccessiblePaths"] == ["-/var/lib/egate"]
+    assert "-/var/lib/egate" in service["InaccessiblePaths"][0].split()
     assert service["PrivateDevices"] == ["yes"]
     assert service["User"] != read(PROJECT / "systemd" / "egate-agent.service")["User"]
 
@@ -97,3 +100,18 @@ def test_unit_files_are_well_formed() -> None:
         parser.optionxform = str  # type: ignore[assignment, method-assign]
         parser.read(unit, encoding="utf-8")
         assert set(parser.sections()) == {"Unit", "Service", "Install"}
+
+
+def test_the_agent_has_no_network_and_the_field_service_knows_the_agent() -> None:
+    agent = read(PROJECT / "systemd" / "egate-agent.service")
+    assert agent["PrivateNetwork"] == ["yes"]
+    assert agent["RestrictAddressFamilies"] == ["AF_UNIX"]
+    assert "IPAddressAllow" not in agent
+    field = read(PROJECT / "systemd" / "egate-field.service")
+    assert "PrivateUsers" not in field  # every other user would look like the agent
+    parser = configparser.RawConfigParser()
+    parser.read(PROJECT / "systemd" / "egate-field.socket", encoding="utf-8")
+    socket = dict(parser["Socket"])
+    assert socket["socketuser"] == agent["User"][0]
+    assert socket["socketmode"] == "0600"
+    assert Path(socket["listensequentialpacket"]) == FieldSettings().socket

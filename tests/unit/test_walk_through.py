@@ -268,6 +268,10 @@ def on_fire(lane: Lane) -> None:
     lane.zone(fire=True)
 
 
+def on_emergency_stop(lane: Lane) -> None:
+    lane.zone(emergency_stop=True)
+
+
 def rivalled(lane: Lane) -> None:
     lane.see(face(ANNA, standing=FaceStanding.CONTESTED))
 
@@ -280,7 +284,19 @@ def renamed(lane: Lane) -> None:
     lane.see(face(BORIS, 1))
 
 
-CHANGES = [swapped, crowded, second_body, gone, proven_anew, no_sight, on_fire, rivalled, doubled, renamed]
+CHANGES = [
+    swapped,
+    crowded,
+    second_body,
+    gone,
+    proven_anew,
+    no_sight,
+    on_fire,
+    on_emergency_stop,
+    rivalled,
+    doubled,
+    renamed,
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -18,7 +18,9 @@ from gate_agent.demo.specimens import specimen
 from gate_agent.domain import walk_through_events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome
 from gate_agent.domain.crossing import Admission, Crossing, Decision, Outcome, PassageOutcome
+from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.seal import SealReport
 from gate_agent.domain.walk_through_events import FaceStanding
 from gate_agent.domain.walk_through_state import TravellerPhase
 from gate_agent.errors import DeviceFault, InferenceFault, SettingsFault, StoreFault
@@ -26,7 +28,7 @@ from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.lane.ports import Knowledge
 from gate_agent.lane.walk_through import Permission, WalkThroughLane
 from gate_agent.lane.walk_through_ports import MatchedFace, ReleaseZone
-from gate_agent.policy.rulebook import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from models.results import FaceBox, FaceFinding
 
@@ -75,14 +77,24 @@ class World:
     async def withdraw(self, transaction_id: uuid.UUID) -> None:
         self.gallery.discard(transaction_id)
 
-    async def release(self, door: dc.Door, ttl_s: float) -> None:
+    async def release(self, door: dc.Door, count: int, ttl_s: float) -> None:
         assert ttl_s > 0
+        assert count == 1
         if self.barrier_broken:
             raise DeviceFault("no answer")
         self.log.append(f"release {door.value}")
 
-    async def secure(self) -> None:
+    async def end_releases(self) -> None:
         self.log.append("secure")
+
+    async def signal(self, signal: dc.GateSignal) -> None:
+        raise AssertionError(f"this lane shows nothing, and was told {signal}")
+
+    async def lockdown(self) -> None:
+        self.log.append("lockdown")
+
+    async def lift_lockdown(self) -> None:
+        self.log.append("lift lockdown")
 
     def set_active(self, *, active: bool) -> None:
         self.active = active
@@ -113,15 +125,19 @@ class World:
     async def token_used(self, token_id: bytes, issuing_state: str, document_number: str) -> bool:
         return False
 
-    async def open_stay(self, issuing_state: str, document_number: str) -> None:
+    async def stays_of(self, issuing_state: str, document_number: str) -> tuple[()]:
         self._disk()
+        return ()
 
     def current(self) -> Knowledge:
         rulebook = parse_rulebook(json.loads(packaged_rulebook_bytes()))
         return Knowledge(rulebook, Watchlist({}), 1, datetime.now(UTC), {})
 
-    def seal(self, seal_id: str) -> None:
-        return None
+    def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
+        return ()
+
+    def seals_arrived(self, declaration: Declaration) -> None:
+        """Nothing is sealed here."""
 
 
 def settings(**lane: object) -> Settings:

@@ -76,6 +76,16 @@ JT808 = Session(
     ),
     is_checked=True,
 )
+JT808_BATCH = b"\x00\x03\x01" + (b"\x00\x1c" + jt808_report()) * 3
+JT808_PARTS = Session(
+    "jt808",
+    "1862",
+    tuple(
+        jt808_frame(0x0704, JT808_BATCH[at : at + 40], 0x7D00 + number, part=(3, number + 1))
+        for number, at in enumerate(range(0, len(JT808_BATCH), 40))
+    ),
+    is_checked=True,
+)
 JT808_E7 = Session(
     "jt808",
     "1862",
@@ -358,6 +368,7 @@ QUECLINK = Session(
 SESSIONS: dict[str, Session] = {
     "jt600": JOINTECH,
     "jt808": JT808,
+    "jt808-parts": JT808_PARTS,
     "jt808-e7": JT808_E7,
     "eseal": ESEAL,
     "teratrack": TERATRACK,

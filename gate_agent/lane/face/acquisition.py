@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
+from drivers.channels import Channel
 from drivers.contracts import FrameCaptured
 from gate_agent.clock import Clock
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
@@ -22,6 +23,7 @@ from gate_agent.errors import InferenceFault
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.face.best_shot import KeptShots, Shot, best_and_different, best_capture
+from gate_agent.lane.face.channels import ChannelFrames
 from gate_agent.lane.face.cues import Cue, CueGuide
 from gate_agent.lane.face.heights import Heights, OneHeight, View, Wish
 from gate_agent.lane.face.presentation import Presentation, presentation_check, weigh
@@ -73,6 +75,7 @@ class FaceAcquisition:
         camera: LaneCamera,
         clock: Clock,
         *,
+        skew_s: float = 0.15,
         changed: Callable[[], None] = lambda: None,
         challenge: MakeChallenge | None = head_pose_challenge,
         heights: Heights | None = None,
@@ -80,7 +83,8 @@ class FaceAcquisition:
     ) -> None:
         """Begin now. `changed` is called whenever another cue is due; `challenge` makes a challenge for a doubtful frame.
 
-        `heights` follows the face up and down, instead of the one `camera`; `time_factor` makes it last longer.
+        Frames of other channels go with one of visible light within `skew_s`. `heights` follows the face up and down, instead of the one
+        `camera`; `time_factor` makes it last longer.
         """
         self._settings = settings
         self._time_factor = time_factor
@@ -95,6 +99,7 @@ class FaceAcquisition:
         self._is_out_of_range = False
         self._is_required = settings.presentation_attack_detection is AttackDetection.REQUIRED
         self._newest: tuple[FrameCaptured, float] | None = None
+        self._beside = ChannelFrames(skew_s)
         self._arrived = asyncio.Event()
         self._begun_mono_s = clock.monotonic_s()
         self._timed_s = self._begun_mono_s
@@ -114,6 +119,9 @@ class FaceAcquisition:
         """Hand in a frame; only the newest one waits, older ones go back to the camera, and those of a camera that does not look now."""
         if t_mono_s < self._begun_mono_s or (self._has_views and camera != self._heights.camera):
             frame.release()
+            return
+        if frame.channel is not Channel.VISIBLE:
+            self._beside.offer(frame, t_mono_s)
             return
         if self._newest is not None:
             self._newest[0].release()
@@ -149,6 +157,7 @@ class FaceAcquisition:
             async with asyncio.timeout(ends_mono_s - self._clock.monotonic_s()) as timer:
                 while self._tally.compared < self._settings.maximum_frames:
                     frame, t_mono_s = await self._next()
+                    beside = self._beside.take(t_mono_s)
                     try:
                         capture = await self._matcher.probe(
                             borrowed.transaction_id,
@@ -157,9 +166,11 @@ class FaceAcquisition:
                             frame.height_px,
                             t_mono_s,
                             self._heights.number,
+                            beside=beside,
                         )
                     finally:
-                        frame.release()
+                        for used in (frame, *beside):
+                            used.release()
                     borrowed.last_input_mono_s = max(borrowed.last_input_mono_s, t_mono_s)
                     results = self._judge(capture, t_mono_s, borrowed)
                     if results is not None:
@@ -203,6 +214,7 @@ class FaceAcquisition:
         return newest
 
     def _drop(self) -> None:
+        self._beside.drop()
         if self._newest is not None:
             self._newest[0].release()
             self._newest = None

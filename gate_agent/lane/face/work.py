@@ -53,6 +53,7 @@ class FaceWork:
         changed: Callable[[], None],
         monitor: FaceMonitor | None = None,
         stays: ShortStays | None = None,
+        skew_s: float = 0.15,
     ) -> None:
         self.settings = settings
         self._matcher = matcher
@@ -63,6 +64,7 @@ class FaceWork:
         self._changed = changed
         self._monitor = monitor
         self._stays = stays
+        self._skew_s = skew_s
         self.heights: MakeHeights | None = None
         """Makes what follows a face up and down, where the lane has such hardware; set before the lane runs."""
         self._acquisition: FaceAcquisition | None = None
@@ -101,6 +103,7 @@ class FaceWork:
         """Begin an acquisition; it may take longer by `time_factor`."""
         acquisition = FaceAcquisition(
             *(self.settings, self._matcher, self._camera, self._clock),
+            skew_s=self._skew_s,
             changed=self._changed,
             time_factor=time_factor,
             heights=None if self.heights is None else self.heights(),

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 
 from central_sync.centre.queries import CentreQueries
+from central_sync.centre.telemetry import GateDevices
 from gate_agent.web import pages
 
 REFRESH_S = 5
@@ -40,6 +41,7 @@ def add_monitor(
             totals=counts["totals"],
             kinds=sorted(counts["kinds"].items()),
             corridors=_shares(counts["corridors"]),
+            devices={gate: _devices(told) for gate, told in queries.devices().items()},
             records=queries.recent_records(RECENT_RECORDS),
             alarms=queries.alarms(RECENT_ALARMS),
         )
@@ -53,6 +55,22 @@ def add_monitor(
 
     app.add_api_route("/", monitor, methods=["GET"], response_model=None)
     app.add_api_route("/healthz", health, methods=["GET"], response_model=None)
+
+
+def _devices(told: GateDevices) -> dict[str, object]:
+    """Return how many devices of a gate are well, which are not, and where its aircraft are."""
+    unwell = [
+        f"{device.name} {device.state if device.state != 'ready' else 'limited'}"
+        + (f" ({device.fault})" if device.fault else "")
+        for device in told.devices
+        if device.state in {"absent", "fault"} or device.fault
+    ]
+    aircraft = [
+        f"{device.name}: {device.figures.get('latitude', '?')}, {device.figures.get('longitude', '?')}"
+        for device in told.devices
+        if device.figures.get("kind") == "aircraft"
+    ]
+    return {"well": len(told.devices) - len(unwell), "of": len(told.devices), "unwell": unwell, "aircraft": aircraft}
 
 
 def _shares(counts: dict[str, int]) -> list[dict[str, object]]:

@@ -53,6 +53,7 @@ class ActionRequest(BaseModel):
     reason_code: str = Field(max_length=64)
     reason_text: str = Field("", max_length=500)
     lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field((), max_length=3, repr=False)
+    seal_id: str = Field("", max_length=64)
     second_officer_id: str = Field("", max_length=64)
     second_password: str = Field("", max_length=1024, repr=False)
     csrf: str = Field("", max_length=64)
@@ -162,6 +163,7 @@ async def _carried_out(
         reason_text=reason_text,
         face_assessment=assessment,
         lines=tuple(line.strip().upper() for line in wanted.lines),
+        seal_id=wanted.seal_id,
         session_id=session.session_id,
         nonce=secrets.token_urlsafe(24),
         issued_at=now,

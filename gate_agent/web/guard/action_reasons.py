@@ -32,8 +32,10 @@ ACTION_REASONS: Mapping[GuardAction, tuple[str, ...]] = MappingProxyType(
         ),
         GuardAction.CORRECT_READING: ("zone_read_by_eye", OTHER),
         GuardAction.SUSPEND_LANE: ("device_fault", "maintenance", "staffing", "safety", OTHER),
+        GuardAction.LOCKDOWN_LANE: ("danger", "forced_door", "safety", OTHER),
         GuardAction.RESUME_LANE: ("fault_mended", "staffed_again", OTHER),
         GuardAction.ACKNOWLEDGE_ALARM: ("seen_and_acting", OTHER),
+        GuardAction.UNLOCK_SEAL: ("goods_to_inspect", "goods_arrived", OTHER),
         GuardAction.CLOSE_CUSTOMS_TASK: (
             "declaration_checked",
             "duty_paid",

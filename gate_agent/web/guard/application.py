@@ -11,6 +11,7 @@ takes a form or JSON and answers JSON when `Accept: application/json` asks for i
     GET  /guard                               the console
     GET  /guard/state                         the page's content as JSON (`view.console_view`)
     GET  /guard/events                        the same as server-sent events; `beat` while the agent lives, `locked` at the end
+    GET  /guard/devices/{name}/history        the last changes of a device's state as JSON, newest first
     GET  /guard/images/{transaction}/{probe|reference}
     POST /guard/referrals/{transaction}/assessment  answer (same|different|unsure) -> JSON {assessment}
     POST /guard/actions                       `acting.ActionRequest`      -> JSON ActionAnswer (200, or 403 when refused)
@@ -42,6 +43,7 @@ from gate_agent.web.auth import (
 )
 from gate_agent.web.events import COMMENT_INTERVAL_S, MINIMUM_GAP_S, RETRY_MS, STREAM_HEADERS, TooManyConsumers, frame
 from gate_agent.web.guard.acting import ActionRequest, Assessments, SecondOfficer, act, find_referral, refusal
+from gate_agent.web.guard.devices import history
 from gate_agent.web.guard.lane_link import LaneLink, LaneLinkDown
 from gate_agent.web.guard.view import Viewer, action_choices, console_view
 from gate_agent.web.i18n import LANGUAGE_NAMES, Catalogue, Catalogues
@@ -293,6 +295,13 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
     async def events(session: SignedIn) -> Response:
         desk.link.changes.require_room()
         return StreamingResponse(_events(desk, session), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+    @router.get("/devices/{name}/history")
+    async def device_history(name: str, session: SignedIn) -> Response:
+        found = await desk.link.device_history(name)
+        if found is None:
+            return JSONResponse({"message": "no such device"}, status_code=404)
+        return JSONResponse(history(found, desk.catalogue(session.language)))
 
     @router.get("/images/{transaction_id}/{kind}")
     async def image(transaction_id: uuid.UUID, kind: ImageKind, _session: SignedIn) -> Response:

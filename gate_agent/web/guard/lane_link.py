@@ -11,12 +11,14 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import structlog
 from pydantic import ValidationError
 
 from gate_agent.clock import Clock, SystemClock
+from gate_agent.web.device_messages import DeviceHistory
 from gate_agent.web.events import Broadcaster, EventReader
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
@@ -91,6 +93,13 @@ class LaneLink:
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise LookupError(lane_id)
         return ScreenState.model_validate_json(_content(answer))
+
+    async def device_history(self, name: str) -> DeviceHistory | None:
+        """Return the last changes of a device's state, None for an unknown one. Raises `LaneLinkDown`."""
+        answer = await self._request("GET", f"/v1/devices/{quote(name, safe='')}/history")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return DeviceHistory.model_validate_json(_content(answer))
 
     async def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
         """Return a portrait or frame of a referred transaction, or None."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
+from gate_agent.web.guard.around import power, seals, xray
 from gate_agent.web.guard.checks import check_groups, document_worth, gaps, reasons, running_inspection
+from gate_agent.web.guard.devices import device
 from gate_agent.web.guard.rates import rates_table
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
@@ -20,7 +22,6 @@ from gate_agent.web.lane_api_messages import (
     AttackView,
     ComparisonView,
     CustomsTaskView,
-    DeviceView,
     GateSnapshot,
     GuardAction,
     LaneView,
@@ -84,12 +85,16 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
                 key=lambda alarm: (bool(alarm.acknowledged_by), _PRIORITY_ORDER[alarm.priority], alarm.raised_at),
             )
         ],
+        "unlockable": _unlockable(snapshot, viewer),
         "tasks": [
             _task(task, catalogue, viewer)
             for task in sorted(snapshot.customs_tasks, key=lambda task: task.created_at)
             if not task.closed_by
         ],
         "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
+        "power": power(snapshot.power, catalogue),
+        "xray": xray(snapshot.xray, catalogue),
+        "devices": [device(one, catalogue) for one in snapshot.devices],
         "rates": rates_table(snapshot.face_rates, catalogue) if viewer.is_supervisor else None,
     }
 
@@ -97,6 +102,20 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
 def _trust(version: int, catalogue: Catalogue) -> str:
     text = catalogue.text("ui.trust", version=str(version)) if version else catalogue.text("ui.trust_none")
     return f" · {text}"
+
+
+def _unlockable(snapshot: GateSnapshot, viewer: Viewer) -> dict[str, list[str]]:
+    """Return the seals that this viewer may unlock, by open task: those that its reasons name."""
+    if not snapshot.can_unlock_seals or GuardAction.UNLOCK_SEAL.value not in viewer.actions:
+        return {}
+    named = {
+        str(task.task_id): list(
+            dict.fromkeys(one.parameters["seal"] for one in task.reasons if "seal" in one.parameters)
+        )
+        for task in snapshot.customs_tasks
+        if not task.closed_by
+    }
+    return {task_id: seals for task_id, seals in named.items() if seals}
 
 
 def action_choices(catalogue: Catalogue) -> dict[str, Any]:
@@ -124,20 +143,13 @@ def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
     }
 
 
-def _device(device: DeviceView, catalogue: Catalogue) -> dict[str, str]:
-    state = catalogue.text(f"device_state.{device.state}")
-    return {
-        "name": device.name,
-        "state": device.state,
-        "since": device.since.isoformat(),
-        "class_text": catalogue.text(f"device_class.{device.device_class}"),
-        "state_text": f"{state} ({device.fault})" if device.fault else state,
-        "remedy": device.remedy,
-    }
-
-
 def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
-    allowed = (GuardAction.RESUME_LANE if lane.state == "suspended" else GuardAction.SUSPEND_LANE).value
+    # Who may not suspend a lane may still have it locked down.
+    offered = (
+        (GuardAction.RESUME_LANE.value,)
+        if lane.state == "suspended"
+        else (GuardAction.SUSPEND_LANE.value, GuardAction.LOCKDOWN_LANE.value)
+    )
     hidden = lane.referral is not None and not _revealed(lane.referral, viewer)
     return {
         "lane_id": lane.lane_id,
@@ -152,11 +164,11 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "occupancy_text": catalogue.text("ui.occupancy", count=str(lane.occupancy)),
         "intercom": lane.intercom,
         "intercom_text": catalogue.text(f"intercom.{lane.intercom}") if lane.intercom else "",
-        "devices": [_device(device, catalogue) for device in lane.devices],
+        "devices": [device(one, catalogue) for one in lane.devices],
         "corridor": None if hidden else _corridor(lane.corridor, catalogue),
         "referral": None if lane.referral is None else str(lane.referral.transaction_id),
         "inspection": running_inspection(lane, catalogue),
-        "action": allowed if allowed in viewer.actions else None,
+        "action": next((action for action in offered if action in viewer.actions), None),
     }
 
 
@@ -228,6 +240,7 @@ def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
         "corridor": _corridor(referral.corridor, catalogue),
         "corridor_reasons": reasons(referral.corridor_reasons, catalogue),
         "declaration": _declaration(referral.declaration_reference, catalogue),
+        "seals": seals(referral.seals, catalogue),
     }
 
 
@@ -323,6 +336,8 @@ def _task(task: CustomsTaskView, catalogue: Catalogue, viewer: Viewer) -> dict[s
         "since": task.created_at.isoformat(),
         "declaration": _declaration(task.declaration_reference, catalogue),
         "reasons": reasons(task.reasons, catalogue),
+        "xray": xray(task.xray, catalogue),
+        "seals": seals(task.seals, catalogue),
         "action": action if action in viewer.actions else None,
     }
 

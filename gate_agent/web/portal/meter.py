@@ -22,7 +22,8 @@ from gate_agent.domain.money import Money
 from gate_agent.policy.cash import CashAnswer, cash
 from gate_agent.policy.duty import DutyAnswer, duty
 from gate_agent.policy.errors import RulebookRefused
-from gate_agent.policy.rulebook import Rule, Rulebook, RuleNotFound, parse_rulebook
+from gate_agent.policy.rulebook import Rule, Rulebook, RuleNotFound
+from gate_agent.policy.rulebook_format import parse_rulebook
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.portal.numbers import day_text, money_text
 
@@ -140,6 +141,8 @@ def _cash_sentences(sums: CashAnswer, words: Catalogue) -> list[str]:
     key = "meter.cash_over" if sums.is_over else "meter.cash_within"
     total = money_text(sums.total, words.language)
     return [
-        words.text(key, value=total, threshold=money_text(Money(sums.limit.value, "UZS"), words.language)),
+        words.text(
+            key, value=total, threshold=money_text(Money(sums.limit.value, sums.total.currency), words.language)
+        ),
         *without_rate,
     ]

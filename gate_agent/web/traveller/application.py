@@ -2,7 +2,7 @@
 
     GET  /lane/{id}/screen   the page; without script it loads itself again every three seconds
     GET  /lane/{id}/events   server-sent events of ready texts; `beat` while the agent lives
-    POST /lane/{id}/input    kind=help | nothing_to_declare | more_time | skip | speech | language (+ language=…)
+    POST /lane/{id}/input    kind=help | nothing_to_declare | more_time | skip | print | speech | language (+ language=…)
 
 While the camera looks, the one cue that is due (step back, more to the left, …) takes the place of the instruction. Sides are the
 traveller's own and the drawings show him as in a mirror.
@@ -37,6 +37,7 @@ _FULL_SCREEN = {Instruction.EMERGENCY: "emergency", Instruction.LANE_CLOSED: "cl
 _NOTHING_TO_DECLARE = {Instruction.SHOW_DECLARATION}
 _DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
 _DAY_FORMATS = {"en": "%-d %b %Y"}  # the others write 14.08.2026
+_ON_PAPER = {"printing", "printed", "unavailable"}
 _RECEIPT_FRAMES = {Instruction.WALK_THROUGH, Instruction.CUSTOMS_DESK}
 
 
@@ -86,6 +87,8 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "more_time": state.remaining_s is not None,
         "nothing_to_declare": state.instruction in _NOTHING_TO_DECLARE,
         "skip": cue in CHALLENGE_CUES,
+        "print": state.printing == "offered",
+        "paper": catalogue.text(f"ui.{state.printing}") if state.printing in _ON_PAPER else "",
         "speech": state.speech,
         "read_percent": state.read_percent if state.instruction is Instruction.READING_CHIP else None,
         "receipt": [
@@ -102,6 +105,7 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
                 "nothing_to_declare",
                 "more_time",
                 "skip",
+                "print",
                 "speech",
                 "not_connected",
                 "not_connected_detail",

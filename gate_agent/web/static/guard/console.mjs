@@ -4,18 +4,21 @@ import { renderInspection } from "./checks.mjs";
 import { age, fill, setGlyph, setText } from "./dom.mjs";
 import { askAction, dialogOpen, send, showShortcuts } from "./dialogs.mjs";
 import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, start, ui } from "./gate.mjs";
+import { deviceNews, renderDevices, tickDevices, wireDevices } from "./devices.mjs";
 import { renderLanes, tickLanes } from "./lanes.mjs";
-import { renderAlarms, renderQueue, renderRecent, renderTasks, tickList } from "./queue.mjs";
+import { renderAlarms, renderQueue, renderRecent, renderTasks, renderXray, tickList } from "./queue.mjs";
 import { renderRates } from "./rates.mjs";
 import { assess, renderReferral, target, zoomPictures } from "./referral.mjs";
 import { mutedUntilText, wireHeader } from "./header.mjs";
 import { toggleMute, tone } from "./sound.mjs";
+import { renderUnlocks } from "./unlocks.mjs";
 
 const at = (id) => document.getElementById(id);
 const lists = { lanes: at("lanes"), queue: at("queue"), alarms: at("alarms"), tasks: at("tasks") };
 const SHORTCUTS_KEY = "egate-shortcuts";
 let opened = null;
 let watched = null; // the lane whose running inspection is on the page
+let devicesShown = false; // instead of the referral's column
 let known = null; // ids of referrals and alarms already announced
 
 function openedReferral() {
@@ -29,6 +32,7 @@ function watchedLane() {
 function watch(laneId) {
   watched = watched === laneId ? null : laneId;
   opened = null;
+  devicesShown = false;
   render(current());
   if (watched !== null) at("referral-title").focus();
 }
@@ -53,8 +57,15 @@ function followToReferral(state) {
 function open(transactionId) {
   opened = transactionId;
   watched = null;
+  devicesShown = false;
   render(current());
   at("referral-title").focus();
+}
+
+function toggleDevices() {
+  devicesShown = !devicesShown;
+  render(current());
+  at(devicesShown ? "devices-title" : "show-devices").focus();
 }
 
 function acknowledge(alarm) {
@@ -83,8 +94,14 @@ function render(state) {
   renderQueue(lists.queue, state.referrals, opened, open);
   renderAlarms(lists.alarms, state.alarms, acknowledge);
   renderTasks(lists.tasks, state.tasks, askAction);
+  renderUnlocks(lists.tasks, state.unlockable, askAction);
+  renderXray(at("xray"), state.xray);
+  at("xray-title").hidden = state.xray.length === 0;
+  renderPower(state.power);
   renderRecent(at("recent"), state.recent);
   renderRates(state.rates);
+  at("referral").hidden = devicesShown;
+  renderDevices(state, devicesShown);
   renderReferral(openedReferral(), lane !== null, askAction);
   renderInspection(lane);
   if (lane !== null) setText(at("referral-title"), `${ui.inspection} · ${lane.name} · ${lane.direction_text}`);
@@ -113,6 +130,14 @@ function renderLink(link) {
   setText(at("offline-backlog"), `${fill(ui.backlog, { count: link.backlog, age: age(link.oldest_age_s) })} · ${lastAck}`);
 }
 
+function renderPower(power) {
+  at("power").hidden = power === null;
+  if (power === null) return;
+  at("power").classList.toggle("urgent", power.urgent);
+  setText(at("power-text"), power.text);
+  setText(at("power-what"), power.what);
+}
+
 function announce(state) {
   const now = new Set([...state.referrals.map((one) => one.transaction_id), ...state.alarms.map((one) => one.alarm_id)]);
   if (known !== null) {
@@ -123,12 +148,15 @@ function announce(state) {
     if (referral !== undefined || alarm !== undefined) tone(alarm?.priority === "high");
   }
   known = now;
+  const device = deviceNews(state);
+  if (device !== "") setText(at("news"), device);
 }
 
 function tick() {
   if (current() !== null) {
     setText(at("clock"), new Date(gateNow()).toISOString().slice(11, 19));
     tickLanes(lists.lanes);
+    tickDevices();
     for (const name of ["queue", "alarms", "tasks"]) tickList(lists[name]);
   }
   if (isStale()) setText(at("stale-since"), fill(ui.stale_since, { seconds: Math.floor(silentSeconds()) }));
@@ -161,6 +189,7 @@ const SHORTCUTS = [
   { keys: ["j"], label: "J", name: "next", run: () => step(1) },
   { keys: ["k"], label: "K", name: "previous", run: () => step(-1) },
   { keys: [], label: "Enter", name: "open", run: () => {} }, // the focused button's own key
+  { keys: ["d"], label: "D", name: "devices", run: toggleDevices },
   { keys: ["w"], label: "W", name: "watch", run: watchNext },
   { keys: ["1"], label: "1", name: "same", run: () => assess(openedReferral(), "same") },
   { keys: ["2"], label: "2", name: "different", run: () => assess(openedReferral(), "different") },
@@ -172,7 +201,7 @@ const SHORTCUTS = [
   { keys: ["a"], label: "A", name: "acknowledge", run: () => { const alarm = current()?.alarms.find((one) => one.action !== null); if (alarm) acknowledge(alarm); } },
   { keys: ["m"], label: "M", name: "mute", run: () => { toggleMute(); tick(); } },
   { keys: ["l"], label: "L", name: "lock", run: () => at("lock").click() },
-  { keys: ["Escape"], label: "Esc", name: "escape", run: () => { if (opened !== null) { opened = null; render(current()); step(1); } else if (watched !== null) { watched = null; render(current()); } } },
+  { keys: ["Escape"], label: "Esc", name: "escape", run: () => { if (devicesShown) toggleDevices(); else if (opened !== null) { opened = null; render(current()); step(1); } else if (watched !== null) { watched = null; render(current()); } } },
 ];
 
 function enabled() {
@@ -206,6 +235,7 @@ addEventListener("keydown", (event) => {
 });
 
 wireHeader({ showKeys, toggleMute: () => { toggleMute(); tick(); } });
+wireDevices({ toggle: toggleDevices, redraw: () => render(current()) });
 follow(render, showStale);
 setInterval(tick, 1000);
 start();

@@ -33,7 +33,7 @@ export function askAction(action, target, about = "") {
   const chosen = { code: "", text: "", lines: target.lines ?? [] };
   const correctsLines = action === "correct_reading";
   let needsSecond = false;
-  const title = fill(choice.title, { lane: target.lane_id });
+  const title = fill(choice.title, { lane: target.lane_id, seal: target.seal_id ?? "" });
 
   function frame(step, content, buttons) {
     const problem = element("p", { class: "problem", role: "alert", hidden: true });

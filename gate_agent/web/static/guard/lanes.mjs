@@ -84,7 +84,7 @@ function update(node, lane, watched) {
   parts.deviceRow.title = unwell.map((device) => `${device.name}: ${device.state_text} ${device.remedy}`).join("\n");
   parts.open.hidden = lane.referral === null;
   parts.open.setAttribute("aria-label", `${ui.open}: ${lane.name}`);
-  parts.act.hidden = lane.action === null || lane.referral !== null || lane.inspection !== null;
+  parts.act.hidden = lane.action === null || lane.referral !== null || (lane.inspection !== null && lane.action !== "lockdown_lane");
   if (lane.action !== null) setText(parts.act, page.choices[lane.action].text);
   parts.act.setAttribute("aria-label", lane.action === null ? "" : fill(page.choices[lane.action].title, { lane: lane.lane_id }));
 }

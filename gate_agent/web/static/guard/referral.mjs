@@ -184,5 +184,5 @@ function updateDetail(node, referral) {
   setText(parts.mrz, paper === null ? "" : paper.mrz.join("\n"));
   parts.mrz.hidden = paper === null;
   showCorridor(parts.corridor, detail.corridor);
-  setText(parts.corridorReasons, [...detail.corridor_reasons, detail.declaration].filter(Boolean).join(" · "));
+  setText(parts.corridorReasons, [...detail.corridor_reasons, detail.declaration, ...detail.seals].filter(Boolean).join(" · "));
 }

@@ -37,6 +37,10 @@ function draw() {
   setText(at("progress"), cut ? "" : frame.progress);
   at("nothing").hidden = cut || !frame.nothing_to_declare;
   at("more").hidden = cut || !frame.more_time;
+  at("print").hidden = cut || !frame.print;
+  at("paper").hidden = cut || frame.paper === "";
+  setText(at("paper"), frame.paper);
+  setText(at("print").querySelector("button"), frame.ui.print);
   at("skip").hidden = cut || !frame.skip;
   at("speech").hidden = cut || (frame.speech !== "off" && frame.speech !== "on");
   at("speech").querySelector("button").setAttribute("aria-pressed", String(frame.speech === "on"));

@@ -1,4 +1,4 @@
-"""Devices: bytes to event beside the bare line, unplug, replug, mute; seal frames decoded; a Modbus round trip beside pymodbus on one server."""
+"""Drivers: bytes to event beside the bare line, unplug, replug, mute; what idle devices cost; seal frames decoded; Modbus beside pymodbus."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ from gate_agent.cli.bench import BenchRow
 from gate_agent.clock import SystemClock
 from tests.unit.tracker_frames import SESSIONS
 
-NAME = "devices"
+NAME = "drivers"
 SCANS = 300
 ROUND_TRIPS = 400
 REPLUGS = 12
 SEAL_FRAMES = 12_000
-SEAL_SESSIONS = ("jt600", "jt808", "eseal", "teratrack", "gt06")
+IDLE_DEVICES = 20
+IDLE_S = 20.0
 
 
 def run() -> list[BenchRow]:
@@ -51,11 +52,10 @@ def run() -> list[BenchRow]:
 
 
 def _seal_frames() -> list[BenchRow]:
-    """Frames of one session per seal protocol through its codec, one frame per read, in frames per second of CPU time."""
+    """Frames of one session per tracker protocol through its codec, one frame per read, in frames per second of CPU time."""
     rows: list[BenchRow] = []
     frames, cpu_s = 0, 0.0
-    for name in SEAL_SESSIONS:
-        session = SESSIONS[name]
+    for name, session in SESSIONS.items():
         codec = protocol_named(session.protocol).new_codec()
         reads = session.frames * (SEAL_FRAMES // len(session.frames))
         started_s = time.process_time()
@@ -70,7 +70,7 @@ def _seal_frames() -> list[BenchRow]:
 async def _measure() -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as folder:
         readers = [row for one in READERS for row in await _reader(one, Path(folder) / one.driver)]
-        return [*readers, *await _modbus()]
+        return [*readers, await _idle(Path(folder)), *await _modbus()]
 
 
 async def _until(is_met: Callable[[], object], step_s: float = 0.0005) -> None:
@@ -110,6 +110,36 @@ READERS = (
     _Reading("mrz_serial", MrzReaderTwin, _present, MrzRead),
     _Reading("elyctis_tlv", ElyctisTwin, _present, MrzRead),
 )
+
+
+async def _idle(folder: Path) -> BenchRow:
+    """Twenty supervised devices that nobody uses, probed as they are by default, and their twins, all in this process."""
+    askable = [one for one in READERS if one.is_askable]
+    twins, running, drivers = [], [], []
+    for number in range(IDLE_DEVICES):
+        reading = askable[number % len(askable)]
+        path = folder / f"idle-{number}"
+        twin = reading.twin(path)
+        await twin.plug()
+        driver: Any = build(f"idle-{number}", reading.driver, {"path": str(path)}, lambda _event: None, SystemClock())
+        twins.append(twin)
+        drivers.append(driver)
+        running.append(asyncio.create_task(driver.run()))
+    try:
+        await _until(lambda: all(driver.state is DeviceState.READY for driver in drivers))
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        await asyncio.sleep(IDLE_S)
+        spent_s, spent_cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
+        assert all(driver.state is DeviceState.READY for driver in drivers)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for twin in twins:
+            await twin.unplug()
+    return BenchRow(
+        f"{IDLE_DEVICES} idle devices and their twins", spent_cpu_s / spent_s * 100, None, None, "% of a core"
+    )
 
 
 class _BareLine:
