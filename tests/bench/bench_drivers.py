@@ -34,6 +34,7 @@ from drivers.twin import PtyTwin
 from gate_agent import logs
 from gate_agent.cli.bench import BenchRow
 from gate_agent.clock import SystemClock
+from tests.bench.seal_load import acknowledged
 from tests.unit.tracker_frames import SESSIONS
 
 NAME = "drivers"
@@ -43,12 +44,28 @@ REPLUGS = 12
 SEAL_FRAMES = 12_000
 IDLE_DEVICES = 20
 IDLE_S = 20.0
+CONNECTED_SEALS, MESSAGES_EACH = 1_000, 5
 
 
 def run() -> list[BenchRow]:
     """Measure everything on one event loop; latencies in milliseconds. A reader's peer is the bare line."""
     logs.configure("bench", level="WARNING")
-    return [*asyncio.run(_measure()), *_seal_frames()]
+    return [*asyncio.run(_measure()), *_seal_frames(), *_connected_seals()]
+
+
+def _connected_seals() -> list[BenchRow]:
+    """A thousand trackers at one server at once; all on this machine, the trackers in a process of their own."""
+    counted = acknowledged(CONNECTED_SEALS, MESSAGES_EACH)
+    return [
+        BenchRow(
+            f"{CONNECTED_SEALS} trackers at once, messages acknowledged",
+            counted.acknowledged,
+            None,
+            counted.acknowledged / counted.sent,
+            "of those sent",
+        ),
+        BenchRow("server's processor time for a message", counted.server_cpu_s / counted.sent * 1000, None, None, "ms"),
+    ]
 
 
 def _seal_frames() -> list[BenchRow]:

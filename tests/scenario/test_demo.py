@@ -11,6 +11,10 @@ import pytest
 
 pytestmark = [pytest.mark.portraits, pytest.mark.weights]
 
+DEVICE_CLASSES = {
+    *("document_reader", "chip_reader", "barcode", "camera", "barrier", "seal_tracker"),
+    *("rfid_reader", "uav", "power", "xray_inbox", "printer", "enclosure"),
+}
 FIELDS = {"scenario", "outcome", "decided_by", "corridor", "reasons", "seconds", "software_ms", "synced"}
 
 
@@ -39,7 +43,7 @@ def test_every_traveller_ends_as_expected_and_every_record_arrives(tmp_path: Pat
     for line in travellers:
         if line["decided_by"] == "machine" and line["outcome"] == "released":
             assert line["step_ms"]["chip"] > 0, "released without its chip"
-    assert len(summary["device_classes_ready"]) == 12, summary["device_classes_ready"]
+    assert set(summary["device_classes_ready"]) >= DEVICE_CLASSES
     assert summary["around"] == ["power", "printer", "rfid_reader", "uav", "xray_inbox"]
     assert summary["records_lost"] == summary["records_doubled"] == 0
     assert summary["records_accepted"] == summary["records_at_centre"] == summary["records_acknowledged"]
