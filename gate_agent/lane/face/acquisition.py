@@ -116,11 +116,16 @@ class FaceAcquisition:
         return self._questioning.skip()
 
     def offer(self, frame: FrameCaptured, t_mono_s: float, camera: str = "") -> None:
-        """Hand in a frame; only the newest one waits, older ones go back to the camera, and those of a camera that does not look now."""
-        if t_mono_s < self._begun_mono_s or (self._has_views and camera != self._heights.camera):
+        """Hand in a frame; only the newest one waits, older ones go back to the camera, and those of a camera that does not look now.
+
+        Other channels than light look where the lane's first camera does.
+        """
+        is_visible = frame.channel is Channel.VISIBLE
+        is_elsewhere = camera != self._heights.camera if is_visible else self._heights.number != 0
+        if t_mono_s < self._begun_mono_s or (self._has_views and is_elsewhere):
             frame.release()
             return
-        if frame.channel is not Channel.VISIBLE:
+        if not is_visible:
             self._beside.offer(frame, t_mono_s)
             return
         if self._newest is not None:
