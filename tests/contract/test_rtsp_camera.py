@@ -80,7 +80,7 @@ async def test_half_a_picture_and_a_cut_is_a_fault_and_heals(twin: RtspCameraTwi
 async def test_one_byte_a_second_is_stale_and_does_not_hold_anybody(camera: type[NetworkCameraTwin]) -> None:
     async with camera(fps=20, width_px=640, height_px=480, variants=3) as twin:
         twin.show_empty()
-        async with posted(twin.url, open_timeout_s=1.0) as post:
+        async with posted(twin.url, open_timeout_s=2.5) as post:
             await post.until_state(DeviceState.READY, 15)
             first = post.driver._child
             twin.crawl()
