@@ -8,12 +8,14 @@ from functools import partial
 from drivers import contracts as dc
 from drivers.accessibility import CameraLiftDriver, LiftDirection, LiftReported
 from drivers.errors import DriverFault
+from gate_agent.app.channel_cameras import ChannelCameras
 from gate_agent.clock import Clock
 from gate_agent.errors import DeviceFault
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.face.heights import TwoHeights, View
 from gate_agent.lane.face.lifted import Lifted
 from gate_agent.lane.lift import SafeLift
+from gate_agent.settings import LaneSettings
 
 Device = Callable[[str, dc.DeviceClass], dc.Driver]
 
@@ -44,12 +46,18 @@ def wire_heights(controller: LaneController, device: Device, clock: Clock) -> No
     lane = controller.lane
     if lane.low_camera:
         cameras = {name: device(name, dc.DeviceClass.CAMERA) for name in (lane.camera, lane.low_camera)}
-        upper, lower = (View(name, camera) for name, camera in cameras.items())  # type: ignore[arg-type] # checked by class
+        upper = View(lane.camera, _with_channels(cameras[lane.camera], lane, device))
+        lower = View(lane.low_camera, cameras[lane.low_camera])  # type: ignore[arg-type] # checked by class
         is_ready: Callable[[str], bool] = lambda name: cameras[name].state is dc.DeviceState.READY  # noqa: E731 - a name says what it is
         controller.face.heights = partial(TwoHeights, upper, lower, is_ready)
     elif lane.camera_lift:
         camera = device(lane.camera, dc.DeviceClass.CAMERA)
         lift = SafeLift(LiftPort(device(lane.camera_lift, dc.DeviceClass.CAMERA_LIFT)))  # type: ignore[arg-type] # as above
         controller.intake.watchers.append(lift.doors)
-        view = View(lane.camera, camera)  # type: ignore[arg-type] # as above
+        view = View(lane.camera, _with_channels(camera, lane, device))
         controller.face.heights = partial(Lifted, view, lift, lane.lift_travel_s, clock.monotonic_s)
+
+
+def _with_channels(camera: dc.Driver, lane: LaneSettings, device: Device) -> ChannelCameras:
+    """Return the lane's own camera with those of the same view in other channels, which start and stop with it."""
+    return ChannelCameras(camera, *(device(name, dc.DeviceClass.CAMERA) for name in lane.channel_cameras))

@@ -19,8 +19,8 @@ class SafeLift:
 
     def doors(self, inputs: BarrierInputs) -> None:
         """Take the barrier's inputs: a door that is not shut may be moving."""
-        is_stopped = getattr(inputs, "emergency_stop", False)  # boards without this contact tell none
-        self.is_allowed = not (inputs.entrance_open or inputs.exit_open or inputs.fire or is_stopped)
+        is_stopped = inputs.fire or inputs.emergency_stop
+        self.is_allowed = not (inputs.entrance_open or inputs.exit_open or is_stopped)
         if not self.is_allowed:
             self._lift.stop()
 

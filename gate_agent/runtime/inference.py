@@ -156,10 +156,8 @@ class FaceEngine:
     ) -> FaceCapture:
         """Return the look at a BGR uint8 frame in the memory file `memfd`, which stays the caller's and is only read.
 
-        So do those `beside` it: the same moment and view in near infrared and in depth, at most one of each.
-        Frames of another `camera` number are of another view: nothing is followed or fused from one to the other.
-
-        While a calibration record is in force, a face that was not compared under it is a fault: the reference is gone.
+        So do those `beside` it: the same moment and view in near infrared and in depth, at most one of each. Frames of another `camera`
+        number are of another view. While a calibration record is in force, a face that was not compared under it is a fault.
         """
         named = {name: frame for name, channel in _BESIDE.items() for frame in beside if frame.channel is channel}
         sizes = {name: [frame.width_px, frame.height_px] for name, frame in named.items()}

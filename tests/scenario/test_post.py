@@ -8,13 +8,18 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gate_agent.clock import SystemClock
+from gate_agent.domain.check import CheckOutcome, CheckResult
 from gate_agent.domain.crossing import PassageOutcome
 from gate_agent.domain.declaration import Direction
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.inspection.declaration_token import bind, verify_token
+from gate_agent.inspection.token_format import TokenClaims, document_binding, encode, key_identifier
 from gate_agent.policy.stay_rules import open_stay
-from tests.scenario.border_post import Gate, PostProcess, cross, is_used, running_post, two_gates, until
+from tests.scenario.border_post import Gate, PostProcess, cross, declaration, is_used, running_post, two_gates, until
+from tests.unit.utopian_documents import document
 
 
 @pytest.fixture
@@ -43,6 +48,32 @@ async def test_a_declaration_used_at_one_gate_is_refused_at_the_other_within_a_s
     assert min(latencies_s) <= 1.0
     assert statistics.median(latencies_s) <= 1.0
     assert await is_used(first.store, 1)
+
+
+async def test_the_same_signed_code_is_a_replay_at_the_second_gate(gates):
+    first, second = gates
+    key = Ed25519PrivateKey.generate()
+    declared = declaration(9, datetime.now(UTC).replace(microsecond=0))
+    binding = document_binding(declared.token_id, "UTO", "X00000009")
+    claims = TokenClaims("egate-portal", declared.issued_at, binding, declared)
+    payload = encode(claims, key).encode()
+    trusted = {key_identifier(key.public_key()): key.public_key()}
+
+    async def shown_at(gate: Gate) -> CheckResult:
+        reading = verify_token(payload, trusted, datetime.now(UTC))
+        used = await gate.store.token_used(reading.declaration.token_id, "UTO", "X00000009")
+        return bind(reading, document(9), already_used=used)
+
+    for gate in gates:
+        assert (await shown_at(gate)).outcome is CheckOutcome.SUCCESSFUL
+    await cross(first.store, 9, passage=PassageOutcome.NOT_PASSED)
+    assert (await shown_at(first)).outcome is CheckOutcome.SUCCESSFUL  # an abandoned try is no use
+    await cross(first.store, 9)
+    await until(lambda: is_used(second.store, 9))
+    for gate in gates:
+        refused = await shown_at(gate)
+        assert refused.outcome is CheckOutcome.FAILED
+        assert [reason.code for reason in refused.reasons] == [ReasonCode.TOKEN_ALREADY_USED]
 
 
 async def test_only_a_confirmed_passage_is_told(gates):

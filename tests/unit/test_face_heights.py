@@ -70,7 +70,7 @@ class World:
     calibration_id: str = "cal-7"
     minimum_age_years: int = 0
 
-    async def probe(self, transaction_id, memfd, width_px, height_px, t_mono_s, camera=0) -> FakeCapture:
+    async def probe(self, transaction_id, memfd, width_px, height_px, t_mono_s, camera=0, *, beside=()) -> FakeCapture:
         await asyncio.sleep(WORK_S)
         self.seen_by.append(camera)
         capture = self._look(self.cameras[self.views[memfd]])
@@ -357,7 +357,9 @@ def test_a_lift_that_fails_leaves_things_as_they_were():
 
 
 @pytest.mark.parametrize(
-    "change", [{"entrance_open": True}, {"exit_open": True}, {"fire": True}], ids=["entrance", "exit", "fire"]
+    "change",
+    [{"entrance_open": True}, {"exit_open": True}, {"fire": True}, {"emergency_stop": True}],
+    ids=["entrance", "exit", "fire", "stop"],
 )
 def test_it_stands_still_while_a_door_moves_or_a_fire_is_told(change):
     world = lifted(0.95, script={0.0: inputs(), 2.0: inputs(**change), 4.0: inputs()})

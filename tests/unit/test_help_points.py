@@ -14,6 +14,8 @@ from drivers.accessibility import HelpPressed, IntercomReported
 from drivers.help_point.errors import CallNotMade
 from gate_agent.app.help_side import CALLED_FOR_S
 from gate_agent.app.lane_source import SPEECH_WAITS_S, DeviceStatus, GateSource
+from gate_agent.app.receipts import Receipts
+from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission
 from gate_agent.domain.events import Timer
@@ -22,7 +24,7 @@ from gate_agent.domain.transaction_state import Phase
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.settings import DocumentSettings, LaneSettings
 from gate_agent.web.guard.view import Viewer, console_view
-from gate_agent.web.i18n import GUARD_LANGUAGES, load_catalogues
+from gate_agent.web.i18n import GUARD_LANGUAGES, TRAVELLER_LANGUAGES, load_catalogues
 from gate_agent.web.lane_api_messages import GuardAction, Instruction, LinkView, TravellerInput
 from models.results import ComparisonDecision
 from tests.unit.test_lane_controller import Lane, lane
@@ -57,15 +59,11 @@ class Gate:
         settings = walk.controller._settings
         now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
         statuses = {name: DeviceStatus("help_point", "ready", now) for name in AROUND.values()}
+        lanes, words = {1: walk.controller}, load_catalogues("traveller", TRAVELLER_LANGUAGES)
+        receipts = Receipts(lanes, {}, statuses, words, walk.house.changed)
+        around = SurroundingsSide(settings, lanes, walk.house, receipts, clock, walk.house.changed)
         self.source = GateSource(
-            settings,
-            {1: walk.controller},
-            statuses,
-            None,
-            walk.house,
-            Desk(),
-            clock,
-            help_points={"help-1": self.point},
+            settings, lanes, statuses, None, walk.house, Desk(), clock, around, help_points={"help-1": self.point}
         )
         self.source.link = LinkView(
             centre_online=True, since=now, backlog_records=0, oldest_age_s=0.0, last_ack_at=None

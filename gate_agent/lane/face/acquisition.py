@@ -91,6 +91,7 @@ class FaceAcquisition:
         self._matcher = matcher
         self._has_views = heights is not None
         self._heights: Heights = heights or OneHeight(View("", camera))
+        self._own_camera = self._heights.camera
         self._clock = clock
         self._changed = changed
         self._questioning = Questioning(challenge)
@@ -117,10 +118,11 @@ class FaceAcquisition:
 
     def offer(self, frame: FrameCaptured, t_mono_s: float, camera: str = "") -> None:
         """Hand in a frame; only the newest one waits, older ones go back to the camera, and those of a camera that does not look now."""
-        if t_mono_s < self._begun_mono_s or (self._has_views and camera != self._heights.camera):
+        is_beside = frame.channel is not Channel.VISIBLE
+        if t_mono_s < self._begun_mono_s or (self._has_views and not is_beside and camera != self._heights.camera):
             frame.release()
             return
-        if frame.channel is not Channel.VISIBLE:
+        if is_beside:
             self._beside.offer(frame, t_mono_s)
             return
         if self._newest is not None:
@@ -157,7 +159,8 @@ class FaceAcquisition:
             async with asyncio.timeout(ends_mono_s - self._clock.monotonic_s()) as timer:
                 while self._tally.compared < self._settings.maximum_frames:
                     frame, t_mono_s = await self._next()
-                    beside = self._beside.take(t_mono_s)
+                    # The further channels see what the lane's own camera sees, and not what one below it does.
+                    beside = self._beside.take(t_mono_s) if self._heights.camera == self._own_camera else ()
                     try:
                         capture = await self._matcher.probe(
                             borrowed.transaction_id,
