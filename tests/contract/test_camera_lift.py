@@ -165,7 +165,7 @@ async def test_lift_and_barrier_share_one_connection() -> None:
         await lift.ready()
         await lift.until(lambda: any(isinstance(event.data, BarrierInputs) for event in events))
         assert len(box._writers) == 1
-        await asyncio.gather(lift.driver.move(DOWN, 0.4), barrier.release(Door.EXIT, 2.0))
+        await asyncio.gather(lift.driver.move(DOWN, 0.4), barrier.release(Door.EXIT, 1, 2.0))
         assert lift_twin.moves == ["down"]
         assert [door for door, _ in box.released_log] == [Door.EXIT]
     finally:

@@ -56,7 +56,7 @@ async def access(tmp_path: Path) -> AsyncIterator[Access]:
     heard = tmp_path / "heard"
     heard.mkdir()
     async with AsyncExitStack() as stack:
-        ports = DemoPorts(*free_ports(7))
+        ports = DemoPorts(*free_ports(8))
         twins = TwinSet(tmp_path / "devices", ports.seal, ports.chips, clock, CACHE / "portraits")
         await stack.enter_async_context(twins)
         low, help_point = CameraTwin(fps=10.0, seed=9), HelpPointTwin()
@@ -68,10 +68,10 @@ async def access(tmp_path: Path) -> AsyncIterator[Access]:
         wired = "\n".join(
             f"{name} = {{ function = {one['function']}, address = {one['address']} }}" for name, one in POINTS.items()
         )
-        tables = twins.device_tables() + (
-            f'\n[[device]]\nname = "camera-low"\ndriver = "opencv_camera"\noptions = {{ source = "{low.url}" }}\n'
-            f'\n[[device]]\nname = "speaker-1"\ndriver = "espeak_speaker"\noptions = {{ output = "folder:{heard}", check_s = 0.2 }}\n'
-            f'\n[[device]]\nname = "help-1"\ndriver = "modbus_help_point"\n'
+        tables = twins.device_tables().replace('hosted_by = "field"', 'hosted_by = "agent"') + (
+            f'\n[[device]]\nname = "camera-low"\ndriver = "opencv_camera"\nhosted_by = "agent"\noptions = {{ source = "{low.url}" }}\n'
+            f'\n[[device]]\nname = "speaker-1"\ndriver = "espeak_speaker"\nhosted_by = "agent"\noptions = {{ output = "folder:{heard}", check_s = 0.2 }}\n'
+            f'\n[[device]]\nname = "help-1"\ndriver = "modbus_help_point"\nhosted_by = "agent"\n'
             f'[device.options]\nhost = "127.0.0.1"\ntcp_port = {help_point.port}\n[device.options.points]\n{wired}\n'
         )
         upper = twins.lanes[ENTRY].camera
@@ -91,7 +91,7 @@ async def access(tmp_path: Path) -> AsyncIterator[Access]:
         stack.push_async_callback(view.stop)
         stage = Stage(
             twins.lanes, twins.seal, view, None, None, None, twins.portraits, twins.references,
-            PassportOffice(site.today), random.Random(1),
+            PassportOffice(site.today), random.Random(1), twins.around,
         )  # fmt: skip
         try:
             await stage.ready(ENTRY)
