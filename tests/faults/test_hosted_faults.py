@@ -37,6 +37,7 @@ from drivers.contracts import (
     DocumentImage,
     Door,
     FrameCaptured,
+    GateSignal,
     SealReported,
     StateChanged,
     Unsupported,
@@ -281,6 +282,18 @@ async def test_a_lockdown_is_the_agents_own_on_whichever_host(
     await again.device.release(Door.EXIT, 1, 5.0)  # an agent that starts again knows of no lockdown
     assert len(barrier.released_log) == 1
     await again.end()
+
+
+async def test_lights_are_told_again_to_a_host_that_came_back(pair: Pair, barrier: ModbusBarrierTwin) -> None:
+    await pair.guest.device.signal(GateSignal.LEAVE)
+    assert "exit_green" in barrier.lights
+    pair.host.kill()
+    await pair.guest.until_state(DeviceState.ABSENT)
+    pair.host.start()
+    await pair.guest.until_state(DeviceState.READY)
+    await asyncio.wait({pair.guest.device._aligning})
+    await asyncio.sleep(0.5)
+    assert "exit_green" in barrier.lights
 
 
 # ---- in this process: what a host does to its own memory and descriptors
