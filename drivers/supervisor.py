@@ -144,6 +144,9 @@ class SupervisedDriver(ABC):
             # A task of its own: on Python 3.11.2 a failed TaskGroup leaves its parent marked as being cancelled, and the next
             # asyncio.timeout in that task would end the driver without a word.
             fault = await asyncio.create_task(self._attempt(), name=f"{self.name} attempt")
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # the device failed in the moment it was to be let go: the fault came out instead
             self.reporter.change(fault.state, fault)
             await self._pause(self._backoff.next_s())
 

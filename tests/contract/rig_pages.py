@@ -54,8 +54,8 @@ async def sane_scanner(folder: Path) -> Rig:
         "program": str(twin.program),
         "button": BUTTON,
         "poll_s": 0.01,
-        "options_timeout_s": 0.5,
-        "scan_timeout_s": 0.5,
+        "options_timeout_s": 2.0,
+        "scan_timeout_s": 0.9,
         "quiet_s": 0.2,
         "dead_s": 1.0,
     }

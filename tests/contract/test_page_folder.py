@@ -114,7 +114,7 @@ async def test_a_folder_that_vanishes_and_returns(benches: Benches) -> None:
 
 
 async def test_a_file_that_grows_byte_by_byte_is_taken_when_it_stands_still(benches: Benches) -> None:
-    bench = await benches(pictures={"white": "{document}.jpg"}, settle_s=0.3)
+    bench = await benches(pictures={"white": "{document}.jpg"}, settle_s=1.0)
     with (bench.path / "1.jpg").open("wb", buffering=0) as growing:
         for byte in PICTURE[:40]:
             growing.write(bytes((byte,)))

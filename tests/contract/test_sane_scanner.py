@@ -223,9 +223,7 @@ async def test_words_that_flood_stderr_are_cut(benches: Benches, twin: Scanimage
 
 async def test_memory_is_limited(benches: Benches, twin: ScanimageTwin) -> None:
     limits = twin.path / "limits"
-    twin.program.write_text(
-        twin.program.read_text().replace("#!/bin/sh", f"#!/bin/sh\nsleep 0.2; ulimit -v > {limits}")
-    )
+    twin.program.write_text(twin.program.read_text().replace("#!/bin/sh", f"#!/bin/sh\nsleep 1; ulimit -v > {limits}"))
     bench = await benches(**of(twin), memory_limit_bytes=256 << 20)
     await bench.until(limits.exists)
     await bench.until(lambda: limits.read_text().strip() == str((256 << 20) // 1024))
