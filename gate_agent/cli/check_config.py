@@ -221,11 +221,15 @@ def variable_findings(environment: Mapping[str, str]) -> list[Finding]:
     return findings
 
 
+_SHAREABLE = frozenset({DeviceClass.PRINTER, DeviceClass.RFID_READER})
+"""Classes of devices that several lanes may share: they serve nobody at a time, or everybody in turn."""
+
+
 def lane_findings(settings: Settings) -> list[Finding]:
     """Find gates without a lane, devices that stand in two places, lanes that prove no chip, and pictures that prove nothing."""
     if not settings.lane:
         return [Finding("lane", "the file defines no lane, so the gate serves nobody", "Add a [[lane]] table.")]
-    named = [name for lane in settings.lane for _, name in lane_roles(lane)]
+    named = [name for lane in settings.lane for kind, name in lane_roles(lane) if kind not in _SHAREABLE]
     doubled = sorted({name for name in named if named.count(name) > 1})
     wrong = "two lanes or roles share this device, which serves one traveller at a time"
     findings = [Finding(f"device {name}", wrong, "Give each its own.") for name in doubled]
