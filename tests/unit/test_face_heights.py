@@ -13,6 +13,7 @@ import pytest
 
 from drivers.accessibility import LiftDirection, LiftReported
 from drivers.camera_lift.twin import CameraLiftTwin
+from drivers.channels import Channel, PixelFormat
 from drivers.contracts import BarrierInputs, DeviceState, FrameCaptured
 from gate_agent.app.height_side import wire_heights
 from gate_agent.domain.check import CheckName, CheckOutcome
@@ -60,6 +61,8 @@ class World:
     decision: ComparisonDecision = ComparisonDecision.MATCH
     matches_from: int = 1
     is_ready: bool = True
+    has_depth: bool = False
+    beside: list[tuple[int, int]] = field(default_factory=list)
     seen_by: list[int] = field(default_factory=list)
     cues: list[Cue] = field(default_factory=list)
     views: list[str] = field(default_factory=list)
@@ -73,6 +76,7 @@ class World:
     async def probe(self, transaction_id, memfd, width_px, height_px, t_mono_s, camera=0, *, beside=()) -> FakeCapture:
         await asyncio.sleep(WORK_S)
         self.seen_by.append(camera)
+        self.beside.append((camera, len(beside)))
         capture = self._look(self.cameras[self.views[memfd]])
         if capture.sample.finding is FaceFinding.FOUND:
             self.compared += 1
@@ -133,6 +137,10 @@ class World:
                     self.offered += 1
                     self.views.append(name)
                     frame = FrameCaptured(len(self.views) - 1, 1280, 720, self.offered, self._release)
+                    if self.has_depth and name == next(iter(self.cameras)):
+                        self.offered += 1
+                        depth = (Channel.DEPTH, PixelFormat.DEPTH16)
+                        acquisition.offer(FrameCaptured(0, 640, 360, 0, self._release, *depth), loop.time(), "depth")
                     acquisition.offer(frame, loop.time(), name)
 
     def _release(self) -> None:
@@ -171,6 +179,12 @@ def test_a_face_at_the_lower_edge_of_one_is_in_the_middle_of_the_other():
     assert (result.outcome, camera_of(result)) == (CheckOutcome.SUCCESSFUL, "camera-low")
     assert set(world.seen_by) == {0, 1}
     assert Cue.TOO_LOW not in world.cues
+
+
+def test_a_depth_camera_goes_with_the_camera_whose_view_it_has():
+    world = two(USUAL_M - 0.2, has_depth=True)
+    assert world.run().outcome is CheckOutcome.SUCCESSFUL
+    assert set(world.beside) == {(0, 1), (1, 0)}
 
 
 def test_it_is_one_acquisition_and_frames_say_which_camera_saw_them():
