@@ -42,7 +42,12 @@ demo: environment portraits models
 test: check tests
 
 tests: test-environment $(PCSC) $(OSDP) $(MRZ_PEER) portraits models
+ifeq ($(ARGS),)
+	$(BIN)/pytest -n 6 tests/contract  # they wait for devices most of the time
+	$(BIN)/pytest -n 2 --ignore=tests/contract
+else
 	$(BIN)/pytest -n 2 $(ARGS)
+endif
 
 check: test-environment
 	$(BIN)/ruff check .
