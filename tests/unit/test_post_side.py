@@ -12,6 +12,7 @@ from central_sync.errors import PostFault
 from central_sync.post.messages import SEALS_PURPOSE, FactPage, PostDevice, PostReport, SealNotice, SealPage
 from gate_agent.app import post_side
 from gate_agent.app.post_side import PostSide
+from gate_agent.app.unlock_orders import UnlockOrders
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import StoreFault
 from gate_agent.store.facts import Taken
@@ -62,9 +63,10 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self.exchange, self.alarms = HandClock(), Exchange(), Alarms()
         self.statuses, self.events, self.changes = {}, [], []
+        self.orders = UnlockOrders("UTO/demo/gate-1", KEY.public_key(), self.clock, lambda: self.changes.append(2))
         self.side = PostSide(
             self.exchange, KEY.public_key(), self.statuses, {3: Alarms(), 2: self.alarms}, self.clock,
-            report=self.events.append, changed=lambda: self.changes.append(1),
+            report=self.events.append, changed=lambda: self.changes.append(1), orders=self.orders,
         )  # fmt: skip
 
     @property
