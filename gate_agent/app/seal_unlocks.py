@@ -61,7 +61,7 @@ class SealUnlocks:
         if not servers:
             return ActionAnswer(accepted=False, code=NOT_UNLOCKABLE, message="no seal server of this gate may unlock")
         try:
-            await self._watch.unlock_authorised(self._store, seal_id, self._stands, officer_id)
+            authorised_at = await self._watch.unlock_authorised(self._store, seal_id, self._stands, officer_id)
         except StoreFault as fault:
             return ActionAnswer(accepted=False, code=fault.code, message="the attempt cannot be recorded")
         outcome: UnlockOutcome | None = UnlockOutcome.UNDETERMINED  # also when this is cancelled on the way
@@ -71,7 +71,7 @@ class SealUnlocks:
         finally:
             event = f"unlock_{outcome.value if outcome is not None else 'not_sent'}"
             is_open = outcome in {UnlockOutcome.CONFIRMED, UnlockOutcome.UNDETERMINED}
-            self._watch.unlock_ended(seal_id, event, officer_id, still_stands=is_open)
+            self._watch.unlock_ended(seal_id, event, officer_id, authorised_at, still_stands=is_open)
             log.info("seal_unlock", outcome=event, officer=officer_id)
         match outcome:
             case UnlockOutcome.CONFIRMED:

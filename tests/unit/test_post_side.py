@@ -182,3 +182,22 @@ async def test_conflicts_alarm_the_first_lane_and_foreign_facts_stay_visible(sce
     assert (scene.post.state, scene.post.fault) == ("ready", "EG-PST-003")
     scene.exchange.taken = None
     assert (await scene.side.take_facts(empty)).new == 0
+
+
+async def test_seals_can_be_unlocked_while_the_post_says_so_and_is_heard(scene, monkeypatch):
+    monkeypatch.setattr(post_side, "_LOOK_S", 0.001)
+    values = {"device_class": "seal_tracker", "state": "ready", "since": NOW}
+    devices = [PostDevice(name="seals", may_unlock=True, **values), PostDevice(name="others", **values)]
+    await scene.side.report_post(PostReport(online=True, devices=devices[1:]))
+    assert not scene.orders.is_possible
+    await scene.side.report_post(PostReport(online=True, devices=devices))
+    assert scene.orders.is_possible
+    await scene.side.report_post(PostReport(online=False, fault="CS-PST-001"))
+    assert not scene.orders.is_possible
+    await scene.side.report_post(PostReport(online=True, devices=devices))
+    watching = asyncio.create_task(scene.side.run())
+    scene.clock.turn(seconds=11)
+    async with asyncio.timeout(30):
+        while scene.orders.is_possible:
+            await asyncio.sleep(0.001)
+    watching.cancel()
