@@ -182,11 +182,8 @@ def unlock_authorised(history: SealHistory, at: datetime, until: datetime, offic
 def unlock_ended(history: SealHistory, at: datetime, authorised_at: datetime) -> SealHistory:
     """Return the history after an unlock that did not happen: it gives no leave from now on. The leave of another one stands."""
     marks = tuple(
-        replace(mark, until=at)
-        if mark.happening is Happening.UNLOCK_AUTHORISED
-        and mark.received_at == authorised_at
-        and mark.until is not None
-        and mark.until > at
+        replace(mark, until=min(mark.until, at))
+        if mark.until is not None and mark.received_at == authorised_at
         else mark
         for mark in history.marks
     )

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS readers (source TEXT PRIMARY KEY, through INTEGER NOT
 """
 
 _LINGER = timedelta(hours=1)
+_UNLOCKS_KEPT = timedelta(days=1)  # at least; far longer than an order is valid
 _JUMP_S = 3_600.0
 
 _log = structlog.get_logger(__name__)
@@ -137,7 +138,7 @@ class PostLedger:
             lost = _highest(connection, "SELECT max(seq) AS seq FROM facts WHERE received_at < ?", (kept,))
             count += connection.execute("DELETE FROM facts WHERE received_at < ?", (kept,)).rowcount
             count += connection.execute("DELETE FROM facts WHERE expires_at < ?", (moment(now),)).rowcount
-            count += kept_unlocks.forget(connection, kept)
+            count += kept_unlocks.forget(connection, min(kept, moment(now - _UNLOCKS_KEPT)))
         surplus = _highest(connection, "SELECT seq FROM facts ORDER BY seq DESC LIMIT 1 OFFSET ?", (self._limit_rows,))
         if surplus:
             count += connection.execute("DELETE FROM facts WHERE seq <= ?", (surplus,)).rowcount

@@ -68,6 +68,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
         "rtsp_answer": cameras.rtsp_answer,
         "mjpeg_stream": cameras.mjpeg_stream,
         "post_fact": post_wires.fact,
+        "post_unlock": post_wires.unlock,
         "modbus": gates.modbus,
         "turnstile": gates.turnstile,
         "recording": access.recording,
