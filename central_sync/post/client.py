@@ -69,7 +69,7 @@ class PostClient:
             response = await self._client.request("POST", "/v1/unlocks", content=wire, headers=headers, timeout=timeout)
         if response.status_code in _NOT_CARRIED_OUT:
             raise OrderRefused("the post did not carry the order out", code=_code_of(response))
-        if response.is_error or len(response.content) > _LONGEST_ANSWER_BYTES:
+        if not response.is_success or len(response.content) > _LONGEST_ANSWER_BYTES:
             raise PostFault(f"the post answered {response.status_code} to an unlock", code=REFUSED)
         return response.content
 
