@@ -9,6 +9,7 @@ SyncError
 ├── AckRefused         CS-ACK-…  an acknowledgement that is not the centre's or not about our chain
 ├── CommandRefused     CS-CMD-…  a command that is not the centre's, not for us or expired
 ├── FactRefused        CS-FCT-…  a fact that no gate of this post signed
+├── OrderRefused       CS-ULK-…  an order to unlock a seal that is not a gate's, not for now or not new
 ├── PostFault          CS-PST-…  the border post does not answer, or not as it must
 ├── BlobRefused        CS-BLB-…  a large file that is not what was asked for, or cannot be had
 ├── SealFault          CS-SEA-…  sealed personal fields that cannot be opened
@@ -109,6 +110,20 @@ class PostFault(SyncError):
 
     code = "CS-PST-001"
     retryable = True
+
+
+class PostNotReached(PostFault):
+    """The request certainly never left: no connection to the post stood."""
+
+
+class OrderRefused(SyncError):
+    """An order to unlock a seal was not carried out; nothing was sent to a seal.
+
+    Codes: CS-ULK-001 malformed · 002 no gate of this post signed it · 003 signed under another gate's name · 004 expired, or valid for too
+    long · 005 its id belongs to another order · 006 too many at once.
+    """
+
+    code = "CS-ULK-001"
 
 
 class BlobRefused(SyncError):

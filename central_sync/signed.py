@@ -9,7 +9,7 @@ looked at before the signature was found good.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -29,6 +29,15 @@ def is_for(purpose: str, wire: bytes) -> bool:
     """Say whether `wire` has the signed form and names this purpose; the signature is not checked."""
     line = _LINE.match(wire)
     return line is not None and line.group(1) == purpose.encode()
+
+
+def signer_of(purpose: str, wire: bytes, keys: Mapping[str, Ed25519PublicKey]) -> tuple[str, bytes] | None:
+    """Return who of the owners of `keys` signed `wire` for this purpose, and the content; None when nobody did."""
+    for name, key in keys.items():
+        content = content_of(purpose, wire, (key,))
+        if content is not None:
+            return name, content
+    return None
 
 
 def content_of(purpose: str, wire: bytes, trusted: Sequence[Ed25519PublicKey]) -> bytes | None:

@@ -55,7 +55,7 @@ class PostSettings(Section):
         30.0,
         gt=0,
         le=400,
-        description="Facts that a gate has not fetched for so long are given up; it is told of the gap.",
+        description="Facts that a gate has not fetched for so long are given up; it is told of the gap. Orders to unlock a seal are kept as long, a day at least.",
     )
     seals_kept_h: float = Field(
         24.0,

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from central_sync.post.messages import FactPage, FactsSent, FactsTaken, OwnFacts, PostPlace, PostReport
+from central_sync.post.messages import (
+    FactPage,
+    FactsSent,
+    FactsTaken,
+    OwnFacts,
+    PostPlace,
+    PostReport,
+    UnlockCarried,
+    UnlockClaimed,
+    UnlocksWaiting,
+)
 from central_sync.sync_socket import SyncSocket, read_answer
 
 
@@ -33,6 +43,18 @@ class PostGate(Protocol):
 
     async def report_post(self, report: PostReport) -> None:
         """Tell how the post is."""
+        ...
+
+    async def unlocks_waiting(self, wait_s: float) -> UnlocksWaiting:
+        """Say whether orders to unlock a seal wait; wait up to `wait_s` for the first one."""
+        ...
+
+    async def claim_unlock(self) -> UnlockClaimed:
+        """Take the oldest order: it is given away once."""
+        ...
+
+    async def unlock_carried(self, carried: UnlockCarried) -> None:
+        """Tell what became of an order that was claimed."""
         ...
 
 
@@ -65,3 +87,17 @@ class PostSocket(SyncSocket):
     async def report_post(self, report: PostReport) -> None:
         """Tell how the post is."""
         await self._call("POST", "/v1/post/report", content=report.model_dump_json().encode())
+
+    async def unlocks_waiting(self, wait_s: float) -> UnlocksWaiting:
+        """Say whether orders to unlock a seal wait."""
+        parameters: dict[str, str | int | float] = {"wait_s": wait_s}
+        response = await self._call("GET", "/v1/post/unlocks", params=parameters, timeout_s=self._timeout_s + wait_s)
+        return read_answer(UnlocksWaiting, response)
+
+    async def claim_unlock(self) -> UnlockClaimed:
+        """Take the oldest order."""
+        return read_answer(UnlockClaimed, await self._call("POST", "/v1/post/unlocks/claim"))
+
+    async def unlock_carried(self, carried: UnlockCarried) -> None:
+        """Tell what became of an order that was claimed."""
+        await self._call("POST", "/v1/post/unlocks/carried", content=carried.model_dump_json().encode())

@@ -11,11 +11,16 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from central_sync.errors import PostFault
+from central_sync.errors import OrderRefused, PostFault, PostNotReached
+from central_sync.handover import Refusal
 from central_sync.post.messages import FactBatch, FactPage, FactsKept, PostState, as_text
 
 NOT_REACHABLE, CERTIFICATE, UNREADABLE, REFUSED = (f"CS-PST-{number:03d}" for number in range(1, 5))
 
+_UNLOCK_WAIT_S = 9.0
+_NOT_CARRIED_OUT = {404, 405, 413, 422, 503}
+_LONGEST_CODE = 32
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _LONGEST_ANSWER_BYTES = 4_000_000
 _CONNECTIONS = httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=8.0)
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -52,6 +57,21 @@ class PostClient:
     async def state(self) -> PostState:
         """Return how the post is. Raises `PostFault`."""
         return _read(PostState, await self._call("GET", "/v1/state"))
+
+    async def unlock(self, wire: bytes) -> bytes:
+        """Hand over an order to unlock a seal, once; return the post's signed answer.
+
+        Raises `PostNotReached` or `OrderRefused` when it certainly reached no seal, any other `PostFault` when nobody knows.
+        """
+        timeout = httpx.Timeout(self._timeout_s, read=self._timeout_s + _UNLOCK_WAIT_S)
+        headers = {"content-type": "application/octet-stream"}
+        with _faults():
+            response = await self._client.request("POST", "/v1/unlocks", content=wire, headers=headers, timeout=timeout)
+        if response.status_code in _NOT_CARRIED_OUT:
+            raise OrderRefused("the post did not carry the order out", code=_code_of(response))
+        if not response.is_success or len(response.content) > _LONGEST_ANSWER_BYTES:
+            raise PostFault(f"the post answered {response.status_code} to an unlock", code=REFUSED)
+        return response.content
 
     @asynccontextmanager
     async def blob(self, sha256: str, first_byte: int) -> AsyncIterator[httpx.Response]:
@@ -103,9 +123,10 @@ class _faults:  # noqa: N801 - used like a keyword
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Translate."""
         if isinstance(error, httpx.TransportError):
+            fault = PostNotReached if isinstance(error, _NEVER_LEFT) else PostFault
             if _is_certificate(error):
-                raise PostFault("the post and this gate do not believe each other's certificates", code=CERTIFICATE)
-            raise PostFault(f"the post does not answer: {type(error).__name__}", code=NOT_REACHABLE) from error
+                raise fault("the post and this gate do not believe each other's certificates", code=CERTIFICATE)
+            raise fault(f"the post does not answer: {type(error).__name__}", code=NOT_REACHABLE) from error
 
 
 def _is_certificate(error: BaseException | None) -> bool:
@@ -122,3 +143,10 @@ def _read(model: type[Answer], response: httpx.Response) -> Answer:
         return model.model_validate_json(response.content)
     except ValidationError as error:
         raise PostFault("the post's answer cannot be read", code=UNREADABLE) from error
+
+
+def _code_of(response: httpx.Response) -> str:
+    try:
+        return Refusal.model_validate_json(response.content).code[:_LONGEST_CODE]
+    except ValidationError:
+        return REFUSED

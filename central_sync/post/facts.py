@@ -77,7 +77,10 @@ def open_fact(wire: bytes, gates: Mapping[str, Ed25519PublicKey]) -> Fact:
     """Return a fact that one of the gates signed under its own name. Raises `FactRefused`."""
     if len(wire) > MAX_FACT_BYTES or not signed.is_for(PURPOSE, wire):
         raise FactRefused("not a fact", code=MALFORMED)
-    source, content = _signer(wire, gates)
+    found = signed.signer_of(PURPOSE, wire, gates)
+    if found is None:
+        raise FactRefused("no gate of this post signed this fact", code=SIGNATURE)
+    source, content = found
     try:
         fact = _FACT.validate_python(strict_json.load_object(content, max_bytes=MAX_FACT_BYTES))
     except (StrictJsonError, ValidationError) as error:
@@ -85,11 +88,3 @@ def open_fact(wire: bytes, gates: Mapping[str, Ed25519PublicKey]) -> Fact:
     if fact.source != source:
         raise FactRefused(f"{source} signed a fact under the name of another gate", code=OTHER_GATE)
     return fact
-
-
-def _signer(wire: bytes, gates: Mapping[str, Ed25519PublicKey]) -> tuple[str, bytes]:
-    for source, key in gates.items():
-        content = signed.content_of(PURPOSE, wire, (key,))
-        if content is not None:
-            return source, content
-    raise FactRefused("no gate of this post signed this fact", code=SIGNATURE)

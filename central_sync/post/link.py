@@ -1,7 +1,7 @@
 """A gate's link to its post, run by `egate sync`: carries facts and reports of seals, keeps nothing, may be killed at any moment.
 
-Four loops, each with its own back-off, so that none waits for another. What is under way when something dies is done again: both
-ends know by themselves what they have.
+Loops, each with its own back-off, so that none waits for another. What is under way when something dies is done again: both
+ends know by themselves what they have. Only an order to unlock a seal is carried once, whatever becomes of it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from collections.abc import Awaitable, Callable
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from central_sync.errors import PostFault, TransportFault
+from central_sync.errors import OrderRefused, PostFault, PostNotReached, TransportFault
 from central_sync.post.agent_socket import PostGate
 from central_sync.post.client import PostClient
 from central_sync.post.facts import sign_fact
-from central_sync.post.messages import MAX_FACTS, MAX_SEALS, FactsSent, PostReport
+from central_sync.post.messages import MAX_FACTS, MAX_SEALS, FactsSent, PostReport, UnlockCarried
+from central_sync.post.unlocks import sign_order
 from central_sync.uplink import backoff_s
 
 FACTS_REFUSED = "CS-PST-005"
 _FIRST_RETRY_S = 0.1
 _LONGEST_RETRY_S = 2.0
 _MOST_DOUBLINGS = 6
+_UNLOCKS_AT_ONCE = 2
 
 _log = structlog.get_logger(__name__)
 
@@ -51,10 +53,9 @@ class PostLink:
 
     async def run(self) -> None:
         """Carry until cancelled."""
-        loops = [
-            asyncio.create_task(self._repeat(step, step.__name__.strip("_")))
-            for step in (self._push_facts, self._pull_facts, self._pull_seals, self._report)
-        ]
+        steps = [self._push_facts, self._pull_facts, self._pull_seals, self._report]
+        steps += [self._carry_unlock] * _UNLOCKS_AT_ONCE
+        loops = [asyncio.create_task(self._repeat(step, step.__name__.strip("_"))) for step in steps]
         try:
             await asyncio.gather(*loops)
         finally:
@@ -97,6 +98,23 @@ class PostLink:
         place = await self._gate.place()
         wire = await self._post.seals(place.seals_generation, place.seals_after, MAX_SEALS, self._wait_s)
         await self._gate.take_seals(wire)
+
+    async def _carry_unlock(self) -> None:
+        if not (await self._gate.unlocks_waiting(self._wait_s)).count:
+            return
+        claimed = await self._gate.claim_unlock()
+        if claimed.order_id is None:
+            return
+        carried = UnlockCarried(order_id=claimed.order_id)
+        try:
+            answer = await self._post.unlock(sign_order(base64.b64decode(claimed.body_base64), self._key))
+            carried = UnlockCarried(order_id=claimed.order_id, answer_base64=base64.b64encode(answer).decode())
+        except (OrderRefused, PostNotReached) as refusal:
+            _log.warning("unlock_not_carried", code=refusal.code)
+            carried = UnlockCarried(order_id=claimed.order_id, not_sent=refusal.code)
+        except PostFault as fault:  # it left and no answer came
+            _log.warning("unlock_undetermined", code=fault.code)
+        await self._gate.unlock_carried(carried)
 
     async def _report(self) -> None:
         try:

@@ -5,6 +5,7 @@ The post, over TLS (`source` is whoever the certificate belongs to):
     GET  /v1/facts?generation=&after=0&limit=100&wait_s=0   -> FactPage    facts of the other gates
     GET  /v1/seals?generation=&after=0&limit=200&wait_s=0   -> signed SealPage
     GET  /v1/state                                          -> PostState
+    POST /v1/unlocks signed UnlockOrder                     -> signed UnlockAnswer    see `central_sync.post.unlocks`
     GET  /blobs/{sha256}                                    -> the file, ranges allowed
 The agent, on `sync.sock`:
     GET  /v1/post/own-facts?limit=&wait_s=   -> OwnFacts    not yet at the post
@@ -13,6 +14,9 @@ The agent, on `sync.sock`:
     POST /v1/post/facts      FactPage        -> FactsTaken
     POST /v1/post/seals      signed SealPage -> PostPlace
     POST /v1/post/report     PostReport      -> 204
+    GET  /v1/post/unlocks?wait_s=            -> UnlocksWaiting    whether orders to unlock a seal wait to be carried
+    POST /v1/post/unlocks/claim              -> UnlockClaimed     the oldest; from here on it may have been sent
+    POST /v1/post/unlocks/carried            UnlockCarried -> 204
 
 `generation` names one life of the post's database: when it changed, everything is asked for and told again, and nothing happens twice.
 """
@@ -97,6 +101,7 @@ class PostDevice(PostMessage):
     since: AwareDatetime
     fault: str = Field("", max_length=32)
     remedy: str = Field("", max_length=400)
+    may_unlock: bool = False
 
 
 class PostState(PostMessage):
@@ -150,3 +155,24 @@ class PostReport(PostMessage):
     online: bool
     fault: str = Field("", max_length=32)
     devices: list[PostDevice] = Field([], max_length=64)
+
+
+class UnlocksWaiting(PostMessage):
+    """How many orders of this gate wait to be carried to the post."""
+
+    count: int = Field(ge=0)
+
+
+class UnlockClaimed(PostMessage):
+    """An order, unsigned, that only the caller will ever get: `egate sync` signs it. None: another caller got it, or it was taken back."""
+
+    order_id: uuid.UUID | None = None
+    body_base64: str = ""
+
+
+class UnlockCarried(PostMessage):
+    """What became of an order on its way: the post's signed answer, or a code when it certainly reached no seal; neither: nobody knows."""
+
+    order_id: uuid.UUID
+    answer_base64: str = Field("", max_length=4_096)
+    not_sent: str = Field("", max_length=32)

@@ -32,6 +32,7 @@ from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.speech import lane_speeches
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.surroundings_side import SurroundingsSide
+from gate_agent.app.unlock_orders import UnlockOrders
 from gate_agent.app.unusable_device import UnusableDevice, lane_roles, role_of
 from gate_agent.clock import Clock
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
@@ -165,6 +166,7 @@ class Agent:
         words = load_catalogues("traveller", TRAVELLER_LANGUAGES)
         receipts = Receipts(self._lanes, self._drivers, self._statuses, words, self._changed)
         self._around = around = SurroundingsSide(settings, self._lanes, store, receipts, self._clock, self._changed)
+        orders = self._unlock_orders(store)
         self._source = source = GateSource(
             settings,
             self._lanes,
@@ -181,12 +183,13 @@ class Agent:
                 self._knowledge.seal_watch,
                 store,
                 timedelta(minutes=settings.policy.seal_unlock_stands_min),
+                orders,
             ),
             help_points=self._help_points(),
         )
         alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
         sync_api = create_sync_api(store, source.device_readings)
-        post = self._post_side(store, alarms)
+        post = self._post_side(store, alarms, orders)
         if post is not None:
             add_post_routes(sync_api, post, LONGEST_PAGE_BYTES)
         stop = asyncio.Event()
@@ -221,12 +224,27 @@ class Agent:
             for task in tasks:
                 task.cancel()
 
-    def _post_side(self, store: Store, alarms: Mapping[int, LaneAlarms]) -> PostSide | None:
+    def _unlock_orders(self, store: Store) -> UnlockOrders | None:
         if store.exchange is None:
             return None
         key = read_directory(self._settings.paths.keys / FILE_NAME).post_key
+        return UnlockOrders(store.source, key, self._clock, self._changed)
+
+    def _post_side(
+        self, store: Store, alarms: Mapping[int, LaneAlarms], orders: UnlockOrders | None
+    ) -> PostSide | None:
+        if store.exchange is None or orders is None:
+            return None
+        key = read_directory(self._settings.paths.keys / FILE_NAME).post_key
         return PostSide(
-            store.exchange, key, self._statuses, alarms, self._clock, report=self._dispatch, changed=self._changed
+            store.exchange,
+            key,
+            self._statuses,
+            alarms,
+            self._clock,
+            report=self._dispatch,
+            changed=self._changed,
+            orders=orders,
         )
 
     def _built(self, device: DeviceSettings) -> dc.Driver | None:

@@ -19,6 +19,8 @@ from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import build as build_driver
 from gate_agent.app.post_seals import SealPages
+from gate_agent.app.post_unlocks import PostUnlocks
+from gate_agent.app.seal_servers import may_unlock, unlocking
 from gate_agent.app.unusable_device import UnusableDevice
 from gate_agent.clock import Clock
 from gate_agent.errors import SettingsFault, StoreFault
@@ -52,6 +54,7 @@ class Post:
         self._ledger = PostLedger(post.state, tuple(self._directory.gates), clock, kept_days=post.facts_kept_days)
         self._book = SealBook(post.state / "seals.db", clock, kept_h=post.seals_kept_h, limit_rows=post.seals_limit)
         self._seals = SealPages(self._book, key, clock)
+        self._unlocks = PostUnlocks(self._ledger, self._directory.gate_keys(), key, clock)
         self._blobs = BlobCache(
             post.state / "blobs",
             post.blobs_upstream,
@@ -87,10 +90,12 @@ class Post:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        app = create_post_api(self._ledger, self._seals, self._blobs, self, self._directory.gate_keys())
+        gates = self._directory.gate_keys()
+        app = create_post_api(self._ledger, self._seals, self._blobs, self, gates, self._unlocks)
         app.add_middleware(BodyLimit, maximum_bytes=LONGEST_REQUEST_BYTES)
         protocol = gate_protocol(self._directory.sources_by_fingerprint())
         drivers = [self._built(device) for device in self._settings.post.device]
+        self._unlocks.servers = tuple(unlocking(drivers))
         post = self._settings.post
         async with serving(app, host=post.listen, port=post.port, tls=self._tls, protocol=protocol) as address:
             tasks = [asyncio.create_task(driver.run()) for driver in drivers]
@@ -118,13 +123,16 @@ class Post:
         except DriverFault as fault:
             log.error("device_unusable", device=device.name, code=fault.code)
             return UnusableDevice(device.name, dc.DeviceClass.SEAL_TRACKER, fault, self._dispatch, self._clock)
+        shown = self._devices[device.name]
+        self._devices[device.name] = shown.model_copy(update={"may_unlock": may_unlock(driver)})
         return driver
 
     def _dispatch(self, event: dc.DeviceEvent) -> None:
         """Keep what a driver tells. A report of a seal is on the disk before its tracker is answered."""
         if isinstance(event.data, dc.StateChanged):
             before = self._devices[event.device]
-            self._devices[event.device] = self._shown(event.device, dc.DeviceClass(before.device_class), event.data)
+            shown = self._shown(event.device, dc.DeviceClass(before.device_class), event.data)
+            self._devices[event.device] = shown.model_copy(update={"may_unlock": before.may_unlock})
             log.info("device_state", device=event.device, state=event.data.state, fault=event.data.fault)
         elif isinstance(event.data, dc.SealReported):
             self._seals.keep(event, event.data)

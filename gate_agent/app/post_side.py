@@ -29,9 +29,13 @@ from central_sync.post.messages import (
     PostReport,
     SealNotice,
     SealPage,
+    UnlockCarried,
+    UnlockClaimed,
+    UnlocksWaiting,
 )
 from drivers import contracts as dc
 from gate_agent.app.device_status import DeviceStatus
+from gate_agent.app.unlock_orders import UnlockOrders
 from gate_agent.clock import Clock
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.errors import SettingsFault, StoreFault
@@ -83,6 +87,7 @@ class PostSide:
         *,
         report: dc.EventSink,
         changed: Callable[[], None],
+        orders: UnlockOrders,
     ) -> None:
         self._exchange = exchange
         self._post_key = post_key
@@ -91,6 +96,7 @@ class PostSide:
         self._clock = clock
         self._report = report
         self._changed = changed
+        self._orders = orders
         self._seals: tuple[uuid.UUID | None, int] | None = None
         self._settling: deque[tuple[float, uuid.UUID, int]] = deque()
         self._heard_s = clock.monotonic_s()
@@ -105,6 +111,7 @@ class PostSide:
             now_s = self._clock.monotonic_s()
             if now_s - self._heard_s > _SILENT_S:
                 self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.FAULT, SILENT)
+                self._orders.post_says(is_possible=False)
             try:
                 await self._settle(now_s)
                 if now_s >= forget_s:
@@ -187,6 +194,7 @@ class PostSide:
     async def report_post(self, report: PostReport) -> None:
         """Note how the post and its devices are."""
         self._heard_s = self._clock.monotonic_s()
+        self._orders.post_says(is_possible=report.online and any(device.may_unlock for device in report.devices))
         if not report.online:
             code = report.fault if report.fault in _REMEDIES else SILENT
             self._set(DEVICE, DEVICE_CLASS, dc.DeviceState.FAULT, code)
@@ -195,6 +203,18 @@ class PostSide:
         for device in report.devices:
             name = f"{DEVICE}/{device.name}"
             self._set(name, device.device_class, device.state, device.fault, device.remedy)
+
+    async def unlocks_waiting(self, wait_s: float) -> UnlocksWaiting:
+        """Say whether orders to unlock a seal wait."""
+        return await self._orders.waiting(wait_s)
+
+    async def claim_unlock(self) -> UnlockClaimed:
+        """Give the oldest order away, for good."""
+        return self._orders.claim()
+
+    async def unlock_carried(self, carried: UnlockCarried) -> None:
+        """Take what became of an order."""
+        self._orders.carried(carried)
 
     def _take_seal(self, notice: SealNotice) -> None:
         try:

@@ -95,19 +95,22 @@ class SealWatch:
         for seal_id in declaration.seal_ids:
             self._put(history_of.arrived(self.history(seal_id), declaration.reference, self._clock.now()))
 
-    async def unlock_authorised(self, store: SealStore, seal_id: str, stands: timedelta, officer_id: str) -> None:
-        """Make durable that an officer authorised an unlock; an opening while it stands is by leave. Raises `StoreFault`."""
+    async def unlock_authorised(self, store: SealStore, seal_id: str, stands: timedelta, officer_id: str) -> datetime:
+        """Make durable that an officer authorised an unlock; an opening while it stands is by leave. Return when. Raises `StoreFault`."""
         now = self._clock.now()
         history = history_of.unlock_authorised(self.history(seal_id), now, now + stands, officer_id)
         await store.commit_seal(self._act(history, "unlock_authorised", officer_id), _text_of(history))
         # What the seal told while the disk wrote stays: the fact is added to what is known now.
         self._put(history_of.unlock_authorised(self.history(seal_id), now, now + stands, officer_id))
+        return now
 
-    def unlock_ended(self, seal_id: str, event: str, officer_id: str, *, still_stands: bool) -> None:
-        """Note what became of an unlock; one that did not happen gives no leave any more."""
+    def unlock_ended(
+        self, seal_id: str, event: str, officer_id: str, authorised_at: datetime, *, still_stands: bool
+    ) -> None:
+        """Note what became of the unlock that was authorised then; one that did not happen gives no leave any more."""
         history = self.history(seal_id)
         if not still_stands:
-            history = history_of.unlock_ended(history, self._clock.now())
+            history = history_of.unlock_ended(history, self._clock.now(), authorised_at)
         self._changed.append(self._act(history, event, officer_id))
         self._news.set()
         self._put(history)

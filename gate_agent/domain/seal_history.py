@@ -179,11 +179,11 @@ def unlock_authorised(history: SealHistory, at: datetime, until: datetime, offic
     return _marked(history, mark)
 
 
-def unlock_ended(history: SealHistory, at: datetime) -> SealHistory:
-    """Return the history after an unlock that did not happen: what is opened from now on is by nobody's leave."""
+def unlock_ended(history: SealHistory, at: datetime, authorised_at: datetime) -> SealHistory:
+    """Return the history after an unlock that did not happen: it gives no leave from now on. The leave of another one stands."""
     marks = tuple(
-        replace(mark, until=at)
-        if mark.happening is Happening.UNLOCK_AUTHORISED and mark.until is not None and mark.until > at
+        replace(mark, until=min(mark.until, at))
+        if mark.until is not None and mark.received_at == authorised_at
         else mark
         for mark in history.marks
     )

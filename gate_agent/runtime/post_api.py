@@ -17,7 +17,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from central_sync.errors import BlobRefused, FactRefused
+from central_sync.errors import BlobRefused, FactRefused, OrderRefused
 from central_sync.handover import Refusal
 from central_sync.post.facts import open_fact
 from central_sync.post.messages import (
@@ -56,6 +56,14 @@ class StateSource(Protocol):
         ...
 
 
+class UnlockDesk(Protocol):
+    """Who carries orders to unlock a seal out."""
+
+    async def answer(self, gate: str, wire: bytes) -> bytes:
+        """Return the signed answer to a signed order of this gate. Raises `OrderRefused`, `StoreFault`."""
+        ...
+
+
 def gate_protocol(sources: Mapping[bytes, str]) -> type[asyncio.Protocol]:
     """Return the HTTP protocol of a post: it knows the gate of each connection by its certificate, and cuts one that is not listed."""
 
@@ -75,7 +83,12 @@ def gate_protocol(sources: Mapping[bytes, str]) -> type[asyncio.Protocol]:
 
 
 def create_post_api(
-    ledger: PostLedger, seals: SealSource, blobs: BlobCache, state: StateSource, gates: Mapping[str, Ed25519PublicKey]
+    ledger: PostLedger,
+    seals: SealSource,
+    blobs: BlobCache,
+    state: StateSource,
+    gates: Mapping[str, Ed25519PublicKey],
+    unlocks: UnlockDesk,
 ) -> FastAPI:
     """Return the application, without a limit of request bodies (`LONGEST_REQUEST_BYTES` is for whoever serves it); serve it with `gate_protocol`. `gates` are the keys by which each gate's facts are verified."""
     app = FastAPI(title="eGate post", openapi_url=None, docs_url=None, redoc_url=None)
@@ -118,6 +131,11 @@ def create_post_api(
         content = await seals.page(generation, after, limit, wait_s)
         return Response(content, media_type="application/octet-stream")
 
+    @app.post("/v1/unlocks")
+    async def unlock(request: Request) -> Response:
+        answer = await unlocks.answer(request.state.gate, await request.body())
+        return Response(answer, media_type="application/octet-stream")
+
     @app.get("/v1/state")
     async def its_state() -> PostState:
         return await state.state()
@@ -134,8 +152,9 @@ def create_post_api(
         return _refusal(STATUS[refusal.code], refusal.code, str(refusal))
 
     @app.exception_handler(FactRefused)
-    async def fact_refused(request: Request, refusal: FactRefused) -> JSONResponse:
-        _log.error("fact_refused", gate=request.state.gate, code=refusal.code)
+    @app.exception_handler(OrderRefused)
+    async def word_refused(request: Request, refusal: FactRefused | OrderRefused) -> JSONResponse:
+        _log.error("word_of_gate_refused", gate=request.state.gate, code=refusal.code)
         return _refusal(422, refusal.code, str(refusal))
 
     @app.exception_handler(StoreFault)

@@ -19,6 +19,9 @@ from central_sync.post.messages import (
     OwnFacts,
     PostPlace,
     PostReport,
+    UnlockCarried,
+    UnlockClaimed,
+    UnlocksWaiting,
 )
 
 
@@ -56,6 +59,18 @@ def add_post_routes(app: FastAPI, side: PostGate, longest_bytes: int) -> None:
     @app.post("/v1/post/report", status_code=204)
     async def report(told: PostReport) -> None:
         await side.report_post(told)
+
+    @app.get("/v1/post/unlocks")
+    async def unlocks(wait_s: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = 0.0) -> UnlocksWaiting:
+        return await side.unlocks_waiting(wait_s)
+
+    @app.post("/v1/post/unlocks/claim")
+    async def claim() -> UnlockClaimed:
+        return await side.claim_unlock()
+
+    @app.post("/v1/post/unlocks/carried", status_code=204)
+    async def carried(told: UnlockCarried) -> None:
+        await side.unlock_carried(told)
 
     @app.exception_handler(PostFault)
     async def post_fault(_request: Request, fault: PostFault) -> JSONResponse:

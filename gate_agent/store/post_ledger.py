@@ -1,4 +1,4 @@
-"""The post's own disk: facts of its gates, each once, until every gate has read them.
+"""The post's own disk: facts of its gates, each once, until every gate has read them; orders to unlock a seal beside them.
 
 Gates name their place by (generation, seq); `generation` is made with the database. A gate that has read further than this database
 reaches proves that the disk went back in time: a new generation begins, and the gates tell everything again.
@@ -17,7 +17,9 @@ import structlog
 
 from central_sync.post.messages import FactPage, FactsKept, as_text
 from gate_agent.clock import Clock
+from gate_agent.store import kept_unlocks
 from gate_agent.store.database import Database
+from gate_agent.store.kept_unlocks import KeptUnlock, NewUnlock
 from gate_agent.store.lookups import moment
 
 SCHEMA = """
@@ -32,6 +34,7 @@ CREATE TABLE IF NOT EXISTS readers (source TEXT PRIMARY KEY, through INTEGER NOT
 """
 
 _LINGER = timedelta(hours=1)
+_UNLOCKS_KEPT = timedelta(days=1)  # at least; far longer than an order is valid
 _JUMP_S = 3_600.0
 
 _log = structlog.get_logger(__name__)
@@ -100,6 +103,19 @@ class PostLedger:
             except TimeoutError:
                 return page
 
+    async def begin_unlock(self, new: NewUnlock) -> bool:
+        """Keep an order before it is carried out, durable when it returns; False when its id is known."""
+        now = moment(self._clock.now())
+        return await self._database.write(lambda connection: kept_unlocks.begin(connection, new, now))
+
+    async def end_unlock(self, order_id: uuid.UUID, answer: str) -> None:
+        """Keep what became of an order."""
+        await self._database.write(lambda connection: kept_unlocks.end(connection, order_id, answer))
+
+    async def unlock(self, order_id: uuid.UUID) -> KeptUnlock | None:
+        """Return an order that was begun, None when its id is new."""
+        return await self._database.write(lambda connection: kept_unlocks.find(connection, order_id))
+
     async def forget(self) -> int:
         """Delete what every gate of the directory has, what is past its time, and the oldest above the limit; return how many."""
         now, now_s = self._clock.now(), self._clock.monotonic_s()
@@ -122,6 +138,7 @@ class PostLedger:
             lost = _highest(connection, "SELECT max(seq) AS seq FROM facts WHERE received_at < ?", (kept,))
             count += connection.execute("DELETE FROM facts WHERE received_at < ?", (kept,)).rowcount
             count += connection.execute("DELETE FROM facts WHERE expires_at < ?", (moment(now),)).rowcount
+            count += kept_unlocks.forget(connection, min(kept, moment(now - _UNLOCKS_KEPT)))
         surplus = _highest(connection, "SELECT seq FROM facts ORDER BY seq DESC LIMIT 1 OFFSET ?", (self._limit_rows,))
         if surplus:
             count += connection.execute("DELETE FROM facts WHERE seq <= ?", (surplus,)).rowcount
@@ -132,7 +149,7 @@ class PostLedger:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    for statement in SCHEMA.split(";\n"):
+    for statement in (SCHEMA + kept_unlocks.SCHEMA).split(";\n"):
         if statement.strip():
             connection.execute(statement)
     connection.execute("INSERT OR IGNORE INTO life (only, generation) VALUES (1, ?)", (str(uuid.uuid4()),))

@@ -242,7 +242,9 @@ class GateSnapshot(Message):
     lanes: list[LaneView]
     alarms: list[AlarmView]
     customs_tasks: list[CustomsTaskView]
-    can_unlock_seals: bool = Field(default=False, description="whether a port of this gate may tell seals to open")
+    can_unlock_seals: bool = Field(
+        default=False, description="whether a seal server of this gate or its post may tell seals to open"
+    )
     link: LinkView
     recent: list[TransactionView] = Field([], description="the last transactions that ended, newest first")
     face_rates: list[FaceRatesView] = Field([], description="one row a lane; a console shows them to supervisors")

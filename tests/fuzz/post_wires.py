@@ -9,9 +9,21 @@ from datetime import UTC, date, datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from central_sync import signed
-from central_sync.errors import FactRefused
+from central_sync.errors import FactRefused, OrderRefused, PostFault
 from central_sync.post.facts import PURPOSE, StayClosed, StayOpened, TokenUsed, fact_body, open_fact, sign_fact
 from central_sync.post.messages import FactPage, as_text
+from central_sync.post.unlocks import (
+    ANSWER_PURPOSE,
+    ORDER_PURPOSE,
+    UnlockAnswer,
+    UnlockEnd,
+    UnlockOrder,
+    open_answer,
+    open_order,
+    order_body,
+    sign_answer,
+    sign_order,
+)
 from gate_agent.store import facts, lookups
 from gate_agent.store.lookups import HolderKey
 from tests.fuzz.target import Target, layers
@@ -59,3 +71,48 @@ def fact() -> Target:
         return accepted
 
     return layers((wire, [sign_fact(one, _KEY) for one in bodies]), (body, bodies), limit_bytes=2600)
+
+
+def unlock() -> Target:
+    """Any wire, and any content that a listed gate or the post signed: an order has one spelling and the name of its gate."""
+    moment = datetime(2026, 5, 1, tzinfo=UTC)
+    life = uuid.UUID(int=2)
+    bodies = [
+        order_body(UnlockOrder(order_id=life, source=source, seal_id="990000000007", expires_at=moment))
+        for source in (_THERE, _HERE)
+    ]
+    answers = [UnlockAnswer(order_id=life, end=end, why="not connected") for end in UnlockEnd]
+
+    def order(wire: bytes) -> bool:
+        try:
+            found = open_order(wire, _GATES)
+        except OrderRefused:
+            return False
+        content = signed.content_of(ORDER_PURPOSE, wire, (_KEY.public_key(),))
+        assert content == order_body(found), "an order that nobody signed, or in another spelling"
+        assert found.source == _THERE
+        assert found.seal_id
+        return True
+
+    def body(content: bytes) -> bool:
+        return order(sign_order(content, _KEY))
+
+    def answer(wire: bytes) -> bool:
+        try:
+            found = open_answer(wire, _KEY.public_key())
+        except PostFault:
+            return False
+        assert signed.content_of(ANSWER_PURPOSE, wire, (_KEY.public_key(),)) is not None, "an answer that nobody signed"
+        assert open_answer(sign_answer(found, _KEY), _KEY.public_key()) == found
+        return True
+
+    def answer_body(content: bytes) -> bool:
+        return answer(signed.sign(ANSWER_PURPOSE, content, _KEY))
+
+    return layers(
+        (order, [sign_order(one, _KEY) for one in bodies]),
+        (body, bodies),
+        (answer, [sign_answer(one, _KEY) for one in answers]),
+        (answer_body, [one.model_dump_json().encode() for one in answers]),
+        limit_bytes=2600,
+    )

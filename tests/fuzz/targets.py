@@ -57,6 +57,7 @@ _PLACES = {
     "rtsp_answer": "cameras:rtsp_answer",
     "mjpeg_stream": "cameras:mjpeg_stream",
     "post_fact": "post_wires:fact",
+    "post_unlock": "post_wires:unlock",
     "modbus": "gates:modbus",
     "turnstile": "gates:turnstile",
     "recording": "access:recording",

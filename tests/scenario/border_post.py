@@ -21,6 +21,7 @@ from central_sync.post.tls import gate_context
 from drivers import contracts as dc
 from gate_agent.app.lane_source import DeviceStatus
 from gate_agent.app.post_side import LONGEST_PAGE_BYTES, PostSide, read_post
+from gate_agent.app.unlock_orders import UnlockOrders
 from gate_agent.clock import SystemClock
 from gate_agent.demo.site import free_ports
 from gate_agent.domain.crossing import Corridor, Crossing, PassageOutcome
@@ -160,14 +161,17 @@ class Gate:
             post=read_post(self.keys),
         )
         self.alarms = LaneAlarms(1, self.clock, self.store)
+        post_key = read_directory(self.keys / FILE_NAME).post_key
+        self.orders = UnlockOrders(self.store.source, post_key, self.clock, lambda: None)
         self.side = PostSide(
             self.store.exchange,
-            read_directory(self.keys / FILE_NAME).post_key,
+            post_key,
             self.statuses,
             {1: self.alarms},
             self.clock,
             report=self.seals.append,
             changed=lambda: None,
+            orders=self.orders,
         )
         api = create_sync_api(self.store)
         add_post_routes(api, self.side, LONGEST_PAGE_BYTES)

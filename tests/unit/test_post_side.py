@@ -12,6 +12,7 @@ from central_sync.errors import PostFault
 from central_sync.post.messages import SEALS_PURPOSE, FactPage, PostDevice, PostReport, SealNotice, SealPage
 from gate_agent.app import post_side
 from gate_agent.app.post_side import PostSide
+from gate_agent.app.unlock_orders import UnlockOrders
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import StoreFault
 from gate_agent.store.facts import Taken
@@ -62,9 +63,10 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self.exchange, self.alarms = HandClock(), Exchange(), Alarms()
         self.statuses, self.events, self.changes = {}, [], []
+        self.orders = UnlockOrders("UTO/demo/gate-1", KEY.public_key(), self.clock, lambda: self.changes.append(2))
         self.side = PostSide(
             self.exchange, KEY.public_key(), self.statuses, {3: Alarms(), 2: self.alarms}, self.clock,
-            report=self.events.append, changed=lambda: self.changes.append(1),
+            report=self.events.append, changed=lambda: self.changes.append(1), orders=self.orders,
         )  # fmt: skip
 
     @property
@@ -180,3 +182,22 @@ async def test_conflicts_alarm_the_first_lane_and_foreign_facts_stay_visible(sce
     assert (scene.post.state, scene.post.fault) == ("ready", "EG-PST-003")
     scene.exchange.taken = None
     assert (await scene.side.take_facts(empty)).new == 0
+
+
+async def test_seals_can_be_unlocked_while_the_post_says_so_and_is_heard(scene, monkeypatch):
+    monkeypatch.setattr(post_side, "_LOOK_S", 0.001)
+    values = {"device_class": "seal_tracker", "state": "ready", "since": NOW}
+    devices = [PostDevice(name="seals", may_unlock=True, **values), PostDevice(name="others", **values)]
+    await scene.side.report_post(PostReport(online=True, devices=devices[1:]))
+    assert not scene.orders.is_possible
+    await scene.side.report_post(PostReport(online=True, devices=devices))
+    assert scene.orders.is_possible
+    await scene.side.report_post(PostReport(online=False, fault="CS-PST-001"))
+    assert not scene.orders.is_possible
+    await scene.side.report_post(PostReport(online=True, devices=devices))
+    watching = asyncio.create_task(scene.side.run())
+    scene.clock.turn(seconds=11)
+    async with asyncio.timeout(30):
+        while scene.orders.is_possible:
+            await asyncio.sleep(0.001)
+    watching.cancel()

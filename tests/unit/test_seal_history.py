@@ -23,6 +23,7 @@ from gate_agent.domain.seal_history import (
     judge,
     tied,
     unlock_authorised,
+    unlock_ended,
 )
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -405,3 +406,9 @@ def test_nothing_that_is_heard_wipes_a_tamper_and_memory_is_bounded(
 def test_memory_alone_accuses_nobody(messages: list[SealMessage]) -> None:
     history = told_of(live("sealed", 0), *sorted(messages, key=lambda one: one.received_at))
     assert known(history).state is not SealState.TAMPERED
+
+
+def test_an_unlock_that_did_not_happen_takes_no_leave_from_one_that_may_have() -> None:
+    undetermined = unlock_authorised(told_of(live("sealed", 1)), at(10), at(20), "inspector-1")
+    second = unlock_authorised(undetermined, at(11), at(21), "inspector-1")
+    assert [mark.until for mark in unlock_ended(second, at(12), at(11)).marks[1:]] == [at(20), at(12)]
