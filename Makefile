@@ -43,10 +43,10 @@ test: check tests
 
 tests: test-environment $(PCSC) $(OSDP) $(MRZ_PEER) portraits models
 ifeq ($(ARGS),)
-	$(BIN)/pytest -n 6 tests/contract  # they wait for devices most of the time
-	$(BIN)/pytest -n 2 --ignore=tests/contract
+	$(BIN)/pytest -n 6 --dist worksteal tests/contract  # they wait for devices most of the time
+	$(BIN)/pytest -n 2 --dist worksteal --ignore=tests/contract
 else
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 endif
 
 check: test-environment
