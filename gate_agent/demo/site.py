@@ -145,7 +145,7 @@ def _trust(trust: Path, provisioned: Provisioned, office: PassportOffice, clock:
 def _field_table(device_tables: str) -> str:
     """Return the [field] table that allows what the devices need, and nothing else."""
     devices = tomllib.loads(device_tables)["device"]
-    needed = [endpoints_of(one["driver"], one["options"]) for one in devices if one["hosted_by"] == "field"]
+    needed = [endpoints_of(one["driver"], one["options"]) for one in devices if one.get("hosted_by") == "field"]
     allow = [str(endpoint) for one in needed for endpoint in one.connects]
     listen = [str(endpoint) for one in needed for endpoint in one.listens]
     return f'\n[field]\nsocket = "run/field.sock"\nallow = {allow!r}\nlisten = {listen!r}\n'

@@ -29,7 +29,7 @@ async def test_a_sheet_with_the_right_face_is_referred_because_it_is_flat(
 
     async with DepthCameraTwin() as depth:
         table = (
-            '\n[[device]]\nname = "depth-1"\ndriver = "opencv_camera"\n'
+            '\n[[device]]\nname = "depth-1"\ndriver = "opencv_camera"\nhosted_by = "field"\n'
             f'[device.options]\nsource = "{depth.url}"\nchannel = "depth"\n'
         )
         monkeypatch.setattr(site, "_site_text", with_depth)

@@ -1,6 +1,7 @@
 """`egate devices …` as a process of its own, for tests that need two at once."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -13,4 +14,5 @@ async def start_devices(*words: str) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )
