@@ -18,6 +18,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -185,3 +186,10 @@ def models_folder() -> Path:
     if reason := obstacle("weights"):
         pytest.skip(reason)
     return CACHE / "models"
+
+
+@pytest.fixture(autouse=True)
+def _log_as_at_the_start() -> Generator[None]:
+    """Undo what a test did to the log of the whole process: a command run in it hides what the next test looks for."""
+    yield
+    structlog.reset_defaults()
