@@ -33,7 +33,7 @@ from gate_agent.app.speech import lane_speeches
 from gate_agent.app.store_side import StoredDesk, link_view, settlement
 from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.app.unlock_orders import UnlockOrders
-from gate_agent.app.unusable_device import UnusableDevice, lane_roles, role_of
+from gate_agent.app.unusable_device import UnusableDevice, lane_devices, role_of
 from gate_agent.clock import Clock
 from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
 from gate_agent.lane.alarms import LaneAlarms
@@ -109,6 +109,7 @@ class Agent:
         self._drivers: dict[str, dc.Driver] = {}
         self._statuses: dict[str, DeviceStatus] = {}
         self._lanes: dict[int, LaneController] = {}
+        self._users: dict[str, list[LaneController]] = {}  # of a device, by its name
         self._source: GateSource | None = None
         self._around: SurroundingsSide | None = None
         self._knowledge = GateKnowledge(
@@ -159,7 +160,9 @@ class Agent:
         desk = StoredDesk(store, self._knowledge.seal_watch)
         await desk.refresh()
         for lane in settings.lane:
-            self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces, documents)
+            controller = self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces, documents)
+            for name in lane_devices(lane):
+                self._users.setdefault(name, []).append(controller)
         verifier = AuthorisationVerifier(
             settings.gate.gate_id, self._knowledge.officers, self._clock, store.remember_nonce
         )
@@ -322,13 +325,10 @@ class Agent:
             return
         if self._around is not None and self._around.take(event):
             return
-        taken = False
-        for controller in self._lanes.values():
-            lane = controller.lane
-            if event.device in {name for _, name in lane_roles(lane)}:
-                controller.device_event(event)
-                taken = True
-        if not taken and isinstance(event.data, dc.FrameCaptured):
+        users = self._users.get(event.device, ())
+        for controller in users:
+            controller.device_event(event)
+        if not users and isinstance(event.data, dc.FrameCaptured):
             event.data.release()
 
     async def _reconcile(self, store: Store) -> None:

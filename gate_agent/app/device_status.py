@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from drivers import contracts as dc
 from drivers import surroundings as ds
-from gate_agent.settings import LaneSettings
 from gate_agent.web.device_messages import DeviceChange, DeviceHistory, DeviceView
 
 HISTORY_CHANGES = 20
@@ -31,25 +30,6 @@ def event_kind(payload: dc.Payload) -> str:
             return {True: "ups_on_battery", False: "ups_on_mains", None: "ups_unknown"}[is_on_battery]
         case _:
             return _CAPITAL.sub("_", type(payload).__name__).lower()
-
-
-def lane_devices(lane: LaneSettings) -> tuple[str, ...]:
-    """Return the names of the devices that serve a lane, each once, in the order in which a traveller meets them."""
-    names = (
-        lane.document_reader,
-        lane.chip_reader,
-        *lane.barcode,
-        lane.camera,
-        *lane.channel_cameras,
-        lane.low_camera,
-        lane.camera_lift,
-        lane.barrier,
-        lane.help_point,
-        lane.speaker,
-        *lane.tag_readers,
-        lane.printer,
-    )
-    return tuple(dict.fromkeys(name for name in names if name))
 
 
 @dataclass(slots=True)

@@ -13,11 +13,12 @@ from central_sync.presence import DeviceReading
 from gate_agent import __version__
 from gate_agent.app import views
 from gate_agent.app.choices import Choices
-from gate_agent.app.device_status import DeviceStatus, lane_devices
+from gate_agent.app.device_status import DeviceStatus
 from gate_agent.app.help_side import HelpPoint, HelpPoints
 from gate_agent.app.lockdowns import Lockdowns
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.surroundings_side import WHOLE_GATE, SurroundingsSide
+from gate_agent.app.unusable_device import lane_devices
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission, Officer

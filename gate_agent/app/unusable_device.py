@@ -17,10 +17,12 @@ from gate_agent.settings import LaneSettings, Settings
 
 
 def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
-    """Yield the devices of a lane and what each has to be."""
+    """Yield the devices of a lane and what each has to be, in the order in which a traveller meets them."""
     yield dc.DeviceClass.DOCUMENT_READER, lane.document_reader
     if lane.chip_reader:
         yield dc.DeviceClass.CHIP_READER, lane.chip_reader
+    for name in lane.barcode:
+        yield dc.DeviceClass.BARCODE, name
     for name in (lane.camera, *lane.channel_cameras):
         yield dc.DeviceClass.CAMERA, name
     if lane.low_camera:
@@ -28,16 +30,19 @@ def lane_roles(lane: LaneSettings) -> Iterator[tuple[dc.DeviceClass, str]]:
     if lane.camera_lift:
         yield dc.DeviceClass.CAMERA_LIFT, lane.camera_lift
     yield dc.DeviceClass.BARRIER, lane.barrier
-    for name in lane.barcode:
-        yield dc.DeviceClass.BARCODE, name
-    if lane.printer:
-        yield dc.DeviceClass.PRINTER, lane.printer
-    for name in lane.tag_readers:
-        yield dc.DeviceClass.RFID_READER, name
     if lane.help_point:
         yield dc.DeviceClass.HELP_POINT, lane.help_point
     if lane.speaker:
         yield dc.DeviceClass.SPEAKER, lane.speaker
+    for name in lane.tag_readers:
+        yield dc.DeviceClass.RFID_READER, name
+    if lane.printer:
+        yield dc.DeviceClass.PRINTER, lane.printer
+
+
+def lane_devices(lane: LaneSettings) -> tuple[str, ...]:
+    """Return the names of the devices that serve a lane, each once, in the order of `lane_roles`."""
+    return tuple(dict.fromkeys(name for _, name in lane_roles(lane)))
 
 
 def role_of(settings: Settings, name: str) -> dc.DeviceClass | None:

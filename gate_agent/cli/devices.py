@@ -23,6 +23,7 @@ from drivers.registry import BUILT_IN, build, declaration, third_party
 from drivers.supervisor import SupervisedDriver
 from drivers.tape import TapeWriter, read_tape
 from gate_agent import logs
+from gate_agent.app.unusable_device import lane_devices
 from gate_agent.cli.device_probing import let_go, probe, run_together
 from gate_agent.cli.devices_command import COMMAND_USAGE, carry_out, command_of
 from gate_agent.cli.devices_discover import discovered, discovered_scanners, line_of
@@ -117,14 +118,7 @@ def _list(arguments: argparse.Namespace) -> int:
         rows = _driver_rows()
     else:
         settings = load(arguments.config)
-        lanes = {
-            name: lane.lane_id
-            for lane in settings.lane
-            for name in (
-                *(lane.document_reader, lane.chip_reader, lane.camera, lane.barrier),
-                *(*lane.channel_cameras, *lane.barcode),
-            )
-        }
+        lanes = {name: lane.lane_id for lane in settings.lane for name in lane_devices(lane)}
         rows = [{"device": one.name, "driver": one.driver, "lane": lanes.get(one.name)} for one in settings.device]
     for row in rows:
         told = [value for key, value in row.items() if key != "options" and value != ""]
