@@ -5,6 +5,9 @@
 #   make check     lint, format, types, architecture, spelling, words
 #   make fuzz      a million executions of each fuzz target; CPython 3.11 to 3.13 (ARGS="cbor --runs 1000" for less)
 #   make bench     measurements against the peers, side by side       (ARGS="face" picks one)
+#   make languages screens and pages in every language, each with its checks and its picture in out/languages (needs Chromium)
+#   make backlog   100,000 records written while the centre is dark, drained through a broker and a centre that die once each (needs mosquitto)
+#   make sweeps    all of what the suite sweeps over in part           (as `make test`)
 #   make pictures  the README's pictures, from fictitious data        (needs Chromium)
 #   make pcsc      the chip through pcscd, pulled at every command    (root; pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev)
 #   make train-mrz the recogniser of machine readable zones anew (needs torch and fonts-ocr-b)
@@ -29,7 +32,7 @@ OSDP := $(shell $(PYTHON) -c 'import platform, sys; sys.exit(platform.machine() 
 MRZ_PEER := $(shell command -v tesseract > /dev/null 2>&1 && echo mrz-peer)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check fuzz bench pictures pcsc train-mrz lock clean environment test-environment fuzz-environment pcsc-environment osdp-environment mrz-peer portraits models
+.PHONY: help demo test tests check fuzz bench languages backlog sweeps pictures pcsc train-mrz lock clean environment test-environment fuzz-environment pcsc-environment osdp-environment mrz-peer portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -43,8 +46,8 @@ test: check tests
 
 tests: test-environment $(PCSC) $(OSDP) $(MRZ_PEER) portraits models
 ifeq ($(ARGS),)
-	$(BIN)/pytest -n 6 --dist worksteal tests/contract  # they wait for devices most of the time
-	$(BIN)/pytest -n 2 --dist worksteal --ignore=tests/contract
+	$(BIN)/pytest -n 4 --dist worksteal --durations=10 tests/contract  # they wait for devices most of the time
+	$(BIN)/pytest -n 3 --dist worksteal --durations=40 --ignore=tests/contract
 else
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 endif
@@ -62,6 +65,21 @@ fuzz: fuzz-environment
 
 bench: test-environment $(PCSC) $(MRZ_PEER) portraits models
 	$(BIN)/egate bench $(ARGS)
+
+# The suite walks through a few languages and looks at the rest; here all are walked through.
+languages: test-environment
+	mkdir -p out/languages
+	EGATE_ALL_LANGUAGES=1 EGATE_SHOTS=$(CURDIR)/out/languages $(BIN)/pytest -n 2 --dist worksteal \
+	  tests/browser/test_languages.py tests/browser/test_portal_pages.py tests/browser/test_console_and_screens.py $(ARGS)
+
+# The suite drains a part of it. The disk decides: pytest's --basetemp says which one.
+backlog: test-environment
+	EGATE_SWEEPS=1 $(BIN)/pytest -n 0 -s tests/scenario/test_backlog.py $(ARGS)
+
+# The suite takes a part of what these sweep over; here all of it.
+sweeps: test-environment $(MRZ_PEER) portraits models
+	EGATE_SWEEPS=1 $(BIN)/pytest -n 2 --dist worksteal --durations=10 $(or $(ARGS),\
+	  tests/unit/test_mrz_reader.py tests/unit/test_mrz_bench.py tests/faults/test_kill_any_process.py)
 
 pictures: test-environment
 	$(BIN)/python tools/pictures.py docs/pictures

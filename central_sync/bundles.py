@@ -1,4 +1,4 @@
-r"""Signed bundles: what goes down to the gates (rulebook, watchlist, stay facts, officers), each file `<kind>.bundle`.
+r"""Signed bundles: what goes down to the gates (rulebook, watchlist, bans, permits, stay facts, officers), each file `<kind>.bundle`.
 
 Layout: one signature line, then the content exactly as signed.
 
@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -21,7 +22,14 @@ from central_sync import signed, strict_json
 from central_sync.errors import BundleRefused, StrictJsonError
 from central_sync.strict_json import JSON, JsonInput
 
-KINDS = ("rulebook", "watchlist", "stays", "officers")
+KINDS = ("rulebook", "watchlist", "bans", "permits", "stays", "officers")
+"""What every gate needs."""
+OPTIONAL_KINDS = ("watchlist_delta",)
+"""What a gate takes if there is any: the change that makes a later watchlist of the one that lies beside it."""
+SAME_SEQUENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    dict.fromkeys(("watchlist", "watchlist_delta"), ("watchlist", "watchlist_delta"))
+)
+"""Kinds that share their version numbers: neither may go below the other."""
 MAX_BUNDLE_BYTES = 134_217_728
 
 MALFORMED, SIGNATURE, OTHER_KIND, OLDER, NOT_YET_VALID, EXPIRED = (f"CS-BND-{number:03d}" for number in range(1, 7))
@@ -60,7 +68,7 @@ def sign_bundle(
     `version` grows with each issue of a kind; both dates are aware. Raises `ValueError` for an unknown kind, a version below 1,
     naive dates or an empty period, `StrictJsonError` for a body that JSON cannot carry.
     """
-    if kind not in KINDS:
+    if kind not in KINDS + OPTIONAL_KINDS:
         raise ValueError(f"unknown kind of bundle {kind!r}")
     if version < 1 or valid_from.tzinfo is None or expires.tzinfo is None or expires <= valid_from:
         raise ValueError("a bundle needs a version from 1 on and an aware, non-empty period")
@@ -96,10 +104,15 @@ def version_in_use(wire: bytes, trusted: Sequence[Ed25519PublicKey], kind: str) 
 
     Raises `BundleRefused` when it is not a bundle of this kind that one of the `trusted` keys signed.
     """
+    return bundle_in_use(wire, trusted, kind).version
+
+
+def bundle_in_use(wire: bytes, trusted: Sequence[Ed25519PublicKey], kind: str) -> Bundle:
+    """Return a bundle that was accepted before, expired or not. Raises as `version_in_use`."""
     bundle = _opened(wire, trusted)
     if bundle.kind != kind:
         raise BundleRefused(f"a {bundle.kind} bundle where a {kind} bundle is expected", code=OTHER_KIND)
-    return bundle.version
+    return bundle
 
 
 def _opened(wire: bytes, trusted: Sequence[Ed25519PublicKey]) -> Bundle:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from central_sync import topics
 from central_sync.acks import AckApplied
-from central_sync.bundles import Bundle, file_name, verify_bundle, version_in_use
+from central_sync.bundle_shelf import BundleShelf
 from central_sync.commands import CommandResult
 from central_sync.errors import AckRefused, BundleRefused, CommandRefused, EnvelopeRefused
 from central_sync.handover import RecordSource
@@ -21,45 +18,6 @@ from central_sync.presence import CentreState, open_announcement
 from central_sync.transports import Incoming
 
 _log = structlog.get_logger(__name__)
-
-
-class BundleShelf:
-    """The folder of bundles: a newer valid one replaces the file in one step, an older or invalid one is refused."""
-
-    def __init__(self, folder: Path, trusted: Sequence[Ed25519PublicKey], now: Callable[[], datetime]) -> None:
-        self._folder = folder
-        self._trusted = tuple(trusted)
-        self._now = now
-
-    def accept(self, kind: str, wire: bytes) -> Bundle | None:
-        """Put a bundle on the shelf; return None when this very one lies there. Raises `BundleRefused`, `OSError`."""
-        path = self._folder / file_name(kind)
-        in_use = path.read_bytes() if path.exists() else b""
-        if in_use == wire:
-            return None
-        bundle = verify_bundle(wire, self._trusted, self._now(), kind, self._version(kind, in_use))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        with fresh.open("wb") as stream:
-            stream.write(wire)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(path)
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        return bundle
-
-    def _version(self, kind: str, in_use: bytes) -> int:
-        if not in_use:
-            return 0
-        try:
-            return version_in_use(in_use, self._trusted, kind)
-        except BundleRefused as refusal:
-            _log.warning("bundle_on_shelf_refused", kind=kind, code=refusal.code)
-            return 0
 
 
 class Downlink:

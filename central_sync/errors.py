@@ -120,7 +120,8 @@ class OrderRefused(SyncError):
     """An order to unlock a seal was not carried out; nothing was sent to a seal.
 
     Codes: CS-ULK-001 malformed · 002 no gate of this post signed it · 003 signed under another gate's name · 004 expired, or valid for too
-    long · 005 its id belongs to another order · 006 too many at once.
+    long · 005 its id belongs to another order · 006 too many at once · 007 no officer's authorisation in it that holds · 008 the officer
+    authorised something else · 009 the authorisation was used before.
     """
 
     code = "CS-ULK-001"

@@ -11,7 +11,8 @@ from datetime import datetime
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from central_sync.downlink import BundleShelf, Downlink
+from central_sync.bundle_shelf import BundleShelf
+from central_sync.downlink import Downlink
 from central_sync.errors import TransportFault
 from central_sync.handover import LinkReport, RecordSource
 from central_sync.presence import (

@@ -4,27 +4,28 @@ Attributes follow CloudEvents 1.0 (`id source type time dataschema`) with the ex
 the major version; within a major version members are only added, and readers keep members they do not know. The stored bytes are
 what is hashed, signed and kept: nothing is ever written again from a parsed record.
 
-Personal fields (document number, names, birth date, free text, compared values) stand only in `sealed`, encrypted to the centre
-(`central_sync.sealing`). No record holds an image or a feature of a face.
+Personal fields (document number, names, birth date, free text, compared values) stand only in `sealed` (`central_sync.sealing`); no face is in any.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from datetime import date, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from central_sync import strict_json
+from central_sync.biometric_members import biometric_member
 from central_sync.errors import RecordRefused, StrictJsonError
+from central_sync.plugin_part import PluginPart
+from central_sync.screening_part import ScreeningPart
+from central_sync.selection_parts import AppealV1, CorridorInputsPart, DrawSeedV1, SelectionPart
+from central_sync.stay_parts import CorrectionV1, StayNoticeV1
 
 MAX_RECORD_BYTES = 65_536
 NOT_JSON, SCHEMA, PLACE = "CS-REC-001", "CS-REC-002", "CS-REC-003"
-
-_BIOMETRIC = re.compile(r"biometric|portrait|image|embedding|feature_vector|template", re.IGNORECASE)
 
 
 def _version_7(value: uuid.UUID) -> uuid.UUID:
@@ -54,12 +55,13 @@ class ReasonPart(Part):
 
 
 class CheckPart(Part):
-    """One check: its five-valued outcome, reasons and duration in milliseconds. Compared values are in `sealed`."""
+    """One check: its five-valued outcome, reasons and duration in milliseconds. Compared values are in `sealed`; `plugin`: who brought it."""
 
     check: Code
     outcome: Literal["successful", "failed", "undetermined", "not_supported", "aborted"]
     reasons: list[ReasonPart] = []
     duration_ms: float = Field(0.0, ge=0)
+    plugin: PluginPart | None = Field(None, exclude_if=lambda plugin: plugin is None)
 
 
 class RulePart(Part):
@@ -95,11 +97,23 @@ class MoneyPart(Part):
 
 
 class GoodsPart(Part):
-    """One declared line."""
+    """One line of goods, as declared or as found; `kind` and `quantity` as in the rulebook, `owner` of a family's."""
 
     description: str = Field(max_length=200)
     value: MoneyPart
     mass_g: int = Field(ge=0)
+    kind: str = Field("", max_length=40)
+    quantity: int | None = Field(None, ge=0)
+    owner: int = Field(0, ge=0)
+    is_temporary: bool = False
+
+
+class UnaccompaniedPart(Part):
+    """Goods that travel apart from their owner; the stub stays open until they arrive."""
+
+    stub_id: str = Field(max_length=24)
+    items: list[str]
+    deadline: date | None = None
 
 
 class DecisionV1(Part):
@@ -126,7 +140,11 @@ class DecisionV1(Part):
     software_ms: float | None = None
     step_ms: dict[str, float] = {}
     source_states: dict[str, str] = {}
+    selection: SelectionPart | None = None
+    corridor_inputs: CorridorInputsPart | None = None
+    linked_to: uuid.UUID | None = None  # the transaction of the adult with whom an under-age traveller crosses
     sealed: Sealed | None = None
+    utc_offset_min: int | None = Field(None, ge=-1080, le=1080, description="How far local time is ahead of UTC.")
 
 
 class CrossingV1(Part):
@@ -143,7 +161,9 @@ class CrossingV1(Part):
     passage: Literal["passed", "not_passed", "passage_undetermined"]
     corridor: Literal["green", "yellow", "red"]
     document: DocumentPart | None = None
+    linked_to: uuid.UUID | None = None
     sealed: Sealed | None = None
+    utc_offset_min: int | None = Field(None, ge=-1080, le=1080, description="How far local time is ahead of UTC.")
 
 
 class DeclarationV1(Part):
@@ -159,6 +179,12 @@ class DeclarationV1(Part):
     cash: list[MoneyPart] = []
     small_children: int = Field(0, ge=0)
     seal_ids: list[str] = []
+    companions: list[Code] = []  # what each of the others is to the declarant
+    unaccompanied: UnaccompaniedPart | None = None
+    filled_in_s: int | None = Field(None, ge=0, description="How long the traveller took over the form.")
+    sealed: Sealed | None = Field(
+        None, description="Vehicles, phones, companions, marks of goods: they point to people."
+    )
 
 
 class StayV1(Part):
@@ -172,19 +198,17 @@ class StayV1(Part):
     exited_on: date | None = None
     document: DocumentPart
     sealed: Sealed
-
-
-class ScreeningPart(Part):
-    """The result of X-ray screening of a declaration's goods; the file itself is passed on unopened, by other ways."""
-
-    scan_id: str = Field(min_length=1, max_length=128)
-    decision: Literal["clear", "alarm", "undetermined"]
-    reported_at: AwareDatetime
-    file_reference: str = Field("", max_length=512)
+    permit_kind: str = Field("", max_length=32)
+    last_day: date | None = None
+    register_by: date | None = None
 
 
 class InspectionV1(Part):
-    """The customs desk finished a task."""
+    """An agency's desk finished a task. `finding` is empty in records of releases that did not ask for one.
+
+    `duty` is what is charged, `duty_computed` what the rules say on the goods as found (None: they cannot say); `goods` None: as declared.
+    `is_last`: no task of this stop is open any more, and only then it counts as closed. Free text is in `sealed`.
+    """
 
     kind: ClassVar[str] = "inspection"
     task_id: uuid.UUID
@@ -195,6 +219,19 @@ class InspectionV1(Part):
     officer_id: str = Field(max_length=64)
     declaration_reference: str = Field("", max_length=64)
     screening: list[ScreeningPart] = []
+    agency: Literal["border", "customs", "health", "quarantine"] = "customs"
+    corridor: Literal["", "green", "yellow", "red"] = ""
+    reasons: list[ReasonPart] = []
+    finding: Literal["", "nothing_found", "found", "amended"] = ""
+    goods: list[GoodsPart] | None = None
+    days_abroad: int | None = Field(None, ge=0)
+    duty: MoneyPart | None = None
+    duty_computed: MoneyPart | None = None
+    rulebook_version: int = Field(0, ge=0)
+    act_number: str = Field("", max_length=40)
+    officers: list[OfficerPart] = []
+    is_last: bool = False
+    sealed: Sealed | None = None
 
 
 class SealV1(Part):
@@ -206,6 +243,10 @@ class SealV1(Part):
     event: str = Field("", max_length=64)
     received_at: AwareDatetime
     officer_id: str = Field("", max_length=64)
+    officer_ids: list[str] = Field(
+        [], max_length=8, description="all who signed, the first of them in `officer_id`, too"
+    )
+    reason: str = Field("", max_length=64, description="the code of the reason that the officers signed")
 
 
 class AlarmV1(Part):
@@ -221,16 +262,6 @@ class AlarmV1(Part):
     acknowledged_by: str = Field("", max_length=64)
 
 
-class CorrectionV1(Part):
-    """A mistake in an earlier record is mended; the earlier record stays as it is."""
-
-    kind: ClassVar[str] = "correction"
-    corrects: uuid.UUID
-    reason: Code
-    officer_id: str = Field(max_length=64)
-    sealed: Sealed | None = None
-
-
 class AuditHeadV1(Part):
     """The head of the gate's audit log (RFC 6962 style tree)."""
 
@@ -242,22 +273,10 @@ class AuditHeadV1(Part):
 
 
 RecordContent = (
-    DecisionV1 | CrossingV1 | DeclarationV1 | StayV1 | InspectionV1 | SealV1 | AlarmV1 | CorrectionV1 | AuditHeadV1
-)
-CONTENT_MODELS: dict[str, type[RecordContent]] = {
-    model.kind: model
-    for model in (
-        DecisionV1,
-        CrossingV1,
-        DeclarationV1,
-        StayV1,
-        InspectionV1,
-        SealV1,
-        AlarmV1,
-        CorrectionV1,
-        AuditHeadV1,
-    )
-}
+    DecisionV1 | CrossingV1 | DeclarationV1 | StayV1 | InspectionV1 | SealV1 | AlarmV1 | DrawSeedV1 | AppealV1
+    | CorrectionV1 | StayNoticeV1 | AuditHeadV1
+)  # fmt: skip
+CONTENT_MODELS: dict[str, type[RecordContent]] = {model.kind: model for model in get_args(RecordContent)}
 
 
 class ClockPart(Part):
@@ -269,7 +288,7 @@ class ClockPart(Part):
 
 
 class Record(Part):
-    """One record with its attributes. `data` was validated against the model of its `type`."""
+    """One record with its attributes. `data` was validated against the model of its `type`; `training`: nobody of it is real."""
 
     specversion: Literal["1.0"] = "1.0"
     id: Uuid7
@@ -281,6 +300,7 @@ class Record(Part):
     seq: int = Field(ge=1)
     prev_hash: HashHex
     clock: ClockPart
+    training: bool = Field(default=False, exclude_if=lambda training: not training)
     data: dict[str, Any]
 
     @property
@@ -290,12 +310,10 @@ class Record(Part):
 
     @model_validator(mode="after")
     def _content_fits_type(self) -> Record:
-        model = CONTENT_MODELS.get(self.kind)
-        if model is None:
+        if (model := CONTENT_MODELS.get(self.kind)) is None:
             raise ValueError(f"unknown kind of record {self.kind!r}")
         model.model_validate(self.data)
-        found = _biometric_member(self.data)
-        if found:
+        if found := biometric_member(self.data):
             raise ValueError(f"a record must not carry {found!r}")
         return self
 
@@ -324,6 +342,7 @@ def record_body(
     seq: int,
     prev_hash: bytes,
     clock: ClockPart,
+    training: bool = False,
 ) -> bytes:
     """Return the bytes of a record as they are stored, hashed and sent. Raises `RecordRefused` for what a reader would refuse."""
     try:
@@ -337,6 +356,7 @@ def record_body(
             seq=seq,
             prev_hash=prev_hash.hex(),
             clock=clock,
+            training=training,
             data=content.model_dump(mode="json"),
         )
         body = strict_json.dumps(record.model_dump(mode="json"))
@@ -350,11 +370,9 @@ def record_body(
 def read_record(body: bytes) -> Record:
     """Return the record of stored bytes. Raises `RecordRefused`; the message names members, never their values."""
     try:
-        members = strict_json.load_object(body, max_bytes=MAX_RECORD_BYTES)
+        return Record.model_validate(strict_json.load_object(body, max_bytes=MAX_RECORD_BYTES))
     except StrictJsonError as error:
         raise RecordRefused(str(error), code=NOT_JSON) from error
-    try:
-        return Record.model_validate(members)
     except ValidationError as error:
         raise RecordRefused(_short(error), code=SCHEMA) from error
 
@@ -371,28 +389,12 @@ def chain_hash(prev_hash: bytes, body: bytes) -> bytes:
 
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of each kind's content and, as `record`, of the attributes around it."""
-    schemas = {schema_name(kind): model.model_json_schema() for kind, model in CONTENT_MODELS.items()}
-    return schemas | {"urn:egate:schema:record.v1": Record.model_json_schema()}
-
-
-def _biometric_member(value: object) -> str:
-    if isinstance(value, dict):
-        for key, member in value.items():
-            if _BIOMETRIC.search(str(key)):
-                return str(key)
-            found = _biometric_member(member)
-            if found:
-                return found
-    elif isinstance(value, list):
-        for member in value:
-            found = _biometric_member(member)
-            if found:
-                return found
-    return ""
+    kinds = {schema_name(kind): model.model_json_schema() for kind, model in CONTENT_MODELS.items()}
+    return kinds | {"urn:egate:schema:record.v1": Record.model_json_schema()}
 
 
 def _short(error: ValidationError | StrictJsonError) -> str:
     if isinstance(error, StrictJsonError):
         return str(error)
-    first = error.errors(include_input=False, include_url=False)[0]
+    (first, *_) = error.errors(include_input=False, include_url=False)
     return f"{'.'.join(str(part) for part in first['loc']) or 'record'}: {first['msg']}"

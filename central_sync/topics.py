@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 ROOT = "bcp/v1"
 LANES = {"live": "up/rec", "backlog": "up/old"}
-BUNDLE_CHANNELS = {"rulebook": "cfg", "watchlist": "wl", "stays": "stays", "officers": "officers"}
+BUNDLE_CHANNELS = {
+    "rulebook": "cfg",
+    "watchlist": "wl",
+    "watchlist_delta": "wld",
+    "bans": "bans",
+    "permits": "permits",
+    "stays": "stays",
+    "officers": "officers",
+}
 
 _COUNTRY = re.compile(r"[A-Z]{3}")
 _NAME = re.compile(r"[a-z0-9-]{1,32}")

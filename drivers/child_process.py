@@ -1,4 +1,4 @@
-"""What the child processes of drivers share: how one is started and reaped, and how it confines itself.
+"""What the child processes of drivers share: how one is started, reaped and ended, and how it confines itself.
 
 A child owns a handle that may block for ever; its driver watches it from the agent's loop and replaces it.
 """
@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 TERMINATION_S = 1.0
 DESCRIPTORS_LIMIT = 64
+_PIECE_BYTES = 65_536
 _PR_SET_PDEATHSIG = 1
 
 
@@ -50,6 +51,19 @@ async def reap(process: asyncio.subprocess.Process) -> None:
     finally:
         if process.returncode is None:
             process.kill()
+    await process.wait()
+
+
+async def end_group(process: asyncio.subprocess.Process) -> None:
+    """Kill a child that leads a group of its own, with whatever it started; returns when it is reaped.
+
+    What is left in its pipes is read away: a full pipe that nobody reads stays open, and asyncio tells of the end only when all are closed.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for pipe in filter(None, (process.stdout, process.stderr)):
+        while await pipe.read(_PIECE_BYTES):
+            pass
     await process.wait()
 
 

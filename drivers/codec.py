@@ -6,7 +6,7 @@ The same codec serves driver, twin, replay and fuzzing. A codec never raises on 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -60,13 +60,12 @@ class Skipped:
     def add(self, noise: bytes | bytearray) -> list[BadFrame]:
         """Take bytes; return the pieces that are full."""
         full: list[BadFrame] = []
-        while noise:
-            piece, noise = self._split(noise)
-            self._excerpt += piece[: EXCERPT_BYTES - len(self._excerpt)]
-            self._length_bytes += len(piece)
-            self.dropped_bytes += len(piece)
-            if self._length_bytes >= self._limit_bytes:
-                full += self.ended()
+        while self._length_bytes + len(noise) >= self._limit_bytes:
+            room = self._limit_bytes - self._length_bytes
+            self._collect(noise[:room])
+            full += self.ended()
+            noise = noise[room:]
+        self._collect(noise)
         return full
 
     def ended(self) -> list[BadFrame]:
@@ -80,9 +79,11 @@ class Skipped:
         self._length_bytes = 0
         self._excerpt.clear()
 
-    def _split(self, noise: bytes | bytearray) -> tuple[bytes | bytearray, bytes | bytearray]:
-        room = self._limit_bytes - self._length_bytes
-        return noise[:room], noise[room:]
+    def _collect(self, noise: bytes | bytearray) -> None:
+        if len(self._excerpt) < EXCERPT_BYTES:
+            self._excerpt += noise[: EXCERPT_BYTES - len(self._excerpt)]
+        self._length_bytes += len(noise)
+        self.dropped_bytes += len(noise)
 
 
 class SteppingCodec(ABC, Generic[Received]):
@@ -119,23 +120,31 @@ class SteppingCodec(ABC, Generic[Received]):
         messages: list[Received | BadFrame] = []
         for offset in range(0, len(received), _CHUNK_BYTES):
             self._buffer += received[offset : offset + _CHUNK_BYTES]
-            while self._buffer and (taken := self.take(self._buffer)) is not None:
-                self._step(*taken, messages)
+            self._cut(self.take, messages)
         return messages
 
     def silence(self) -> list[Received | BadFrame]:
         """Return what a silent line ends: whole messages behind a torn one, and one `BadFrame` for all that is none."""
         messages: list[Received | BadFrame] = []
-        while self._buffer:
-            self._step(*(self.take(self._buffer) or (1, None)), messages)
+        self._cut(lambda buffer: self.take(buffer) or (1, None), messages)
         return [*messages, *self._skipped.ended()]
 
-    def _step(self, length: int, message: Received | BadFrame | None, messages: list[Received | BadFrame]) -> None:
-        if message is None:
-            messages += self._skipped.add(self._buffer[:length])
-        else:
-            messages += [*self._skipped.ended(), message]
-        del self._buffer[:length]
+    def _cut(
+        self,
+        take: Callable[[bytearray], tuple[int, Received | BadFrame | None] | None],
+        messages: list[Received | BadFrame],
+    ) -> None:
+        """Take from the beginning until more bytes are needed. What is none is collected at once: noise comes byte by byte."""
+        buffer, noise = self._buffer, bytearray()
+        while buffer and (taken := take(buffer)) is not None:
+            length, message = taken
+            if message is None:
+                noise += buffer[:length]
+            else:
+                messages += [*self._skipped.add(noise), *self._skipped.ended(), message]
+                noise.clear()
+            del buffer[:length]
+        messages += self._skipped.add(noise)
 
 
 class FoundMark(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from drivers.access import AccessPayload
 from drivers.accessibility import Accessibility
@@ -284,8 +284,11 @@ class BarrierDriver(Driver, Protocol):
         """Take releases again; nothing is released by it."""
         ...
 
-    async def signal(self, signal: GateSignal) -> None:
-        """Have lights and sounder tell this from now on; raises `Unsupported` without the capability `signal`."""
+    async def signal(self, signal: GateSignal, ttl_s: float) -> None:
+        """Have lights and sounder tell this for `ttl_s`, or until another one; raises `Unsupported` without the capability `signal`.
+
+        A signal that is not told again in time gives way to `CLOSED`, in a fire to `EVACUATE`: a lane whose software died shows no green.
+        """
         ...
 
     async def read_inputs(self) -> BarrierInputs:
@@ -321,6 +324,15 @@ class ChipDriver(Driver, Protocol):
 
         Always returns: what the chip or the reader did is in the evidence (`fault` when aborted). Cancelling ends the read.
         """
+        ...
+
+
+@runtime_checkable
+class LimitedPrinter(Protocol):
+    """A printer that has the letters of one code page only, and says which texts those are."""
+
+    def writes(self, text: str) -> bool:
+        """Tell whether every letter of `text` can be printed."""
         ...
 
 

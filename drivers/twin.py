@@ -13,6 +13,7 @@ import os
 import random
 import tty
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -87,10 +88,22 @@ class SlowSwitches(Switches):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self._delay_s = 0.0
+        self._last_due_s = 0.0
 
     def delay(self, seconds: float) -> None:
         """Send everything so much later, in order; 0 at once."""
         self._delay_s = seconds
+
+    def later(self, act: Callable[[], None]) -> float:
+        """Do something as late as the twin is slow, after whatever waits already; return for how many seconds it waits."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        if not self._delay_s and self._last_due_s <= now_s:
+            act()
+            return 0.0
+        self._last_due_s = max(self._last_due_s, now_s + self._delay_s)
+        loop.call_at(self._last_due_s, act)
+        return self._last_due_s - now_s
 
 
 class PathTwin(SlowSwitches, ABC):
@@ -255,7 +268,6 @@ class TcpTwin(SlowSwitches, ABC):
         self.port = port
         self._cut_after_bytes: int | None = None
         self._cutting: asyncio.Task[None] | None = None
-        self._last_due_s = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._talks: set[asyncio.Task[None]] = set()
@@ -303,18 +315,14 @@ class TcpTwin(SlowSwitches, ABC):
         if self._cut_after_bytes is not None:
             chunk = chunk[: self._cut_after_bytes]
             self._cut_after_bytes -= len(chunk)
-        chunk = self.altered(chunk)
-        loop = asyncio.get_running_loop()
-        if not self._delay_s and self._last_due_s <= loop.time():
-            writer.write(chunk)
-        else:
-            self._last_due_s = max(self._last_due_s, loop.time() + self._delay_s)
-            loop.call_at(self._last_due_s, self._send_late, writer, chunk)
+        altered = self.altered(chunk)
+        self.later(lambda: self._write(writer, altered))
         if self._cut_after_bytes == 0:
             self._cut_after_bytes = None
             self._cutting = asyncio.create_task(self._torn(), name="twin torn")
 
-    def _send_late(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
+    @staticmethod
+    def _write(writer: asyncio.StreamWriter, chunk: bytes) -> None:
         if not writer.is_closing():
             writer.write(chunk)
 

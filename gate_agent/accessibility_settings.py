@@ -22,14 +22,19 @@ class AccessibilitySettings(Section):
     )
     is_family: bool = Field(
         default=False,
-        description="Families with small children are served here, by staff; screens of the other lanes name it.",
+        description="Families with small children are served here; screens of the other lanes name it.",
     )
     persons_limit: int = Field(
         1,
         ge=1,
-        le=4,
-        description="How many may stand in the cell together: an adult with a child, or with an assistant. More than one always calls the guard; up to this"
-        " number nobody is told to leave.",
+        le=10,
+        description="How many may stand in the cell together: an adult with a child, or with an assistant. More than one always calls the guard, but for a"
+        " declared family where `family_sessions` says so; up to this number nobody is told to leave.",
+    )
+    family_sessions: bool = Field(
+        default=False,
+        description="An adult and the children under age on the same declaration cross together, up to `persons_limit` of them: everybody's document before"
+        " the entrance opens, everybody's face inside.",
     )
     low_camera: str = Field(
         "",

@@ -46,6 +46,28 @@ class DocumentSettings(Section):
     )
 
 
+class CheckSettings(Section):
+    """A check that another maker's package brings (docs/checks.md). Only those that are named here are loaded; each runs in a process of its own."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,39}$",
+        description="Its name in the entry-point group `egate.checks`; see `egate checks list`.",
+    )
+    on_failed: Literal["refer", "note"] = Field(
+        "refer", description="Whether a traveller of whom it failed is referred, or it is only shown and recorded."
+    )
+    on_undetermined: Literal["refer", "note"] = Field(
+        "refer", description="The same where it came to no answer: undetermined, over its time, crashed, or nonsense."
+    )
+    longest_ms: int = Field(
+        2000,
+        ge=50,
+        le=10_000,
+        description="Its time when the package asks for more; then it is ended and started anew.",
+    )
+    memory_bytes: int = Field(536_870_912, ge=134_217_728, le=8_589_934_592, description="Most memory of its process.")
+
+
 class PageSettings(Section):
     """What the pictures of a page are judged by. Chosen on drawn pages and not measured on real documents: a site calibrates its readers."""
 

@@ -3,6 +3,7 @@
 keys/post.key .pub .crt      the post: its key, and the certificate that it shows its gates
 keys/gate.crt                the certificate that the first gate shows the post, made with gate.key
 keys/facts.key               the key of the marks in facts: for the gates of the post alone, not for the post
+keys/watchlist.key           what the site's watchlists are sealed with: for the gates and for whoever makes the lists
 keys/post_directory.json     all certificates of the post, for the post and its gates
 keys/gates/<gate id>/        what another gate's machine needs: a key of its own, and what it shares with the first
 """
@@ -27,12 +28,24 @@ from central_sync.strict_json import JSON
 from gate_agent.store.secret_file import make_secret
 
 FACTS_KEY = "facts.key"
+WATCHLIST_KEY = "watchlist.key"
 GATES_FOLDER = "gates"
-_SHARED = ("centre.pub", "centre_seal.pub", "rulebook.pub", "token_issuer.pub", "models.pub", FACTS_KEY)
+_SHARED = (
+    "centre.pub",
+    "centre_seal.pub",
+    "rulebook.pub",
+    "token_issuer.pub",
+    "token_issuer_kiosk.pub",
+    "models.pub",
+    FACTS_KEY,
+    WATCHLIST_KEY,
+)
+_SECRET = (FACTS_KEY, WATCHLIST_KEY)
 _VALIDITY = timedelta(days=1826)
 _RENEWED_BEFORE_DAYS = 365.0
 _BACKDATED = timedelta(days=1)  # a gate whose clock is a little behind still takes it
 _NO_FACTS_KEY = "EG-SET-013"
+NO_WATCHLIST_KEY = "EG-WLI-004"
 
 Write = Callable[[Path, bytes, int], None]
 
@@ -68,7 +81,7 @@ def make_post_keys(
     folders = sorted((keys / GATES_FOLDER).iterdir()) if (keys / GATES_FOLDER).is_dir() else []
     for folder in folders:
         for shared in (*_SHARED, FILE_NAME):
-            write(folder / shared, (keys / shared).read_bytes(), 0o600 if shared == FACTS_KEY else 0o644)
+            write(folder / shared, (keys / shared).read_bytes(), 0o600 if shared in _SECRET else 0o644)
         shutil.copytree(keys / "officers", folder / "officers", dirs_exist_ok=True)
 
 

@@ -1,7 +1,10 @@
 """Making the keys and first bundles of a site: what a gate, a centre and a portal need before they can trust each other.
 
-    keys/            gate, centre, post, rulebook, token_issuer (Ed25519) · centre_seal (X25519): `.key` PKCS #8, 0600 · `.pub`
+    keys/            gate, centre, post, rulebook, token_issuer, token_issuer_kiosk (Ed25519) · centre_seal (X25519): `.key` PKCS #8, 0600 · `.pub`
+    keys/            receipt (Ed25519): the gate signs travellers' receipts with it, and nothing else; `receipt.pub` is given to whoever reads them
+    keys/            portal_book.key: what the portal keeps is sealed under it
     keys/            face_reference.key: the site key of short-term references, used only where they are switched on
+    keys/            watchlist.key: what the watchlists are sealed with; kept even with `force`, for lists outlive keys of gates
     keys/            what a border post needs besides: `gate_agent.post_keys`
     keys/officers/   <officer id>.json, the officer's key under a password
     bundles/         rulebook, officers, watchlist, stays: signed, ready for `central_sync.downlink`
@@ -34,19 +37,26 @@ from central_sync.identity import read_opening_key, read_signing_key
 from central_sync.strict_json import JSON
 from gate_agent.clock import Clock
 from gate_agent.errors import EgateError
+from gate_agent.inspection.watchlist_bundle import base_body
+from gate_agent.inspection.watchlist_entries import WatchlistRefused, read_lists
+from gate_agent.inspection.watchlist_sealed import WatchlistKey
 from gate_agent.lane.authorisation import OfficerRole
 from gate_agent.policy.rulebook_format import packaged_rulebook_bytes
-from gate_agent.post_keys import folder_of_gate, make_post_keys
+from gate_agent.post_keys import NO_WATCHLIST_KEY, WATCHLIST_KEY, folder_of_gate, make_post_keys
 from gate_agent.store.reference_keys import FILE_NAME as REFERENCE_KEY
 from gate_agent.store.reference_keys import make_site_key
+from gate_agent.store.secret_file import make_secret, read_secret
 from gate_agent.web.officer_keys import create_officer_key
 
-SIGNING_KEYS = ("centre", "post", "rulebook", "token_issuer", "models")
+SIGNING_KEYS = ("centre", "post", "rulebook", "token_issuer", "token_issuer_kiosk", "models")
 SEALING_KEY = "centre_seal"
+PORTAL_KEY = "portal_book.key"
 DEVELOPMENT_OFFICERS: Mapping[str, str] = {
     "guard-1": OfficerRole.GUARD,
     "supervisor-1": OfficerRole.SUPERVISOR,
     "customs-1": OfficerRole.CUSTOMS_INSPECTOR,
+    "health-1": OfficerRole.HEALTH_OFFICER,
+    "quarantine-1": OfficerRole.QUARANTINE_OFFICER,
     "technician-1": OfficerRole.TECHNICIAN,
 }
 
@@ -54,6 +64,8 @@ _VALIDITY = {
     "rulebook": timedelta(days=366),
     "officers": timedelta(days=366),
     "watchlist": timedelta(days=30),
+    "bans": timedelta(days=30),
+    "permits": timedelta(days=30),
     "stays": timedelta(days=30),
 }
 _OFFICER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -96,7 +108,7 @@ def provision(
 ) -> Provisioned:
     """Make what is missing in `folder` and return where it lies and the new officers' passwords.
 
-    `officers` maps officer ids to roles (`guard`, `supervisor`, `customs_inspector`, `technician`); `rulebook` is the rulebook's JSON
+    `officers` maps officer ids to roles (`guard`, `supervisor`, `customs_inspector`, `health_officer`, `quarantine_officer`, `technician`); `rulebook` is the rulebook's JSON
     text, the packaged one when left out. With `force`, keys and officers that exist are replaced, and everything signed with them
     stops being trusted. Raises `ProvisioningRefused` before anything is written.
     """
@@ -109,11 +121,14 @@ def provision(
     own = folder_of_gate(keys, folder / "directory.json", place)
     own.mkdir(mode=0o700, parents=True, exist_ok=True)
     _signing_key(own, "gate", force=force)
+    _signing_key(own, "receipt", force=force)
     signing = {name: _signing_key(keys, name, force=force) for name in SIGNING_KEYS}
     _sealing_key(keys, force=force)
     if force:
         (own / REFERENCE_KEY).unlink(missing_ok=True)  # whatever was kept under the old one is given up
     make_site_key(own)
+    make_secret(keys / WATCHLIST_KEY, NO_WATCHLIST_KEY)
+    make_secret(keys / PORTAL_KEY, "EG-POR-002")
 
     passwords = {officer_id: _password() for officer_id in officers}
     roll = dict(existing)
@@ -131,7 +146,9 @@ def provision(
             packaged_rulebook_bytes() if rulebook is None else rulebook, max_bytes=_FILE_LIMIT_BYTES
         ),
         "officers": {"officers": [roll[officer_id] for officer_id in sorted(roll)]},
-        "watchlist": _kept_body(bundles, "watchlist", watchlist_body, {"lists": []}),
+        "watchlist": _kept_body(bundles, "watchlist", _sealed(watchlist_body, keys), {"lists": []}),
+        "bans": _kept_body(bundles, "bans", None, {"lists": []}),
+        "permits": _kept_body(bundles, "permits", None, {"permits": []}),
         "stays": _kept_body(bundles, "stays", stays_body, {"stays": []}),
     }
     now = clock.now()
@@ -217,6 +234,21 @@ def _kept_body(
         return dict(wanted)
     issued = _issued(bundles / file_name(kind)).get("body")
     return issued if isinstance(issued, dict) else dict(empty)
+
+
+def _sealed(watchlist: Mapping[str, JSON] | None, keys: Path) -> dict[str, JSON] | None:
+    """Return a watchlist as it may lie on a disk. Raises `WatchlistRefused` for one that is none, or too large for a first bundle."""
+    if watchlist is None:
+        return None
+    lists = [(terms, list(entries)) for terms, entries in read_lists(watchlist)]
+    key = WatchlistKey(read_secret(keys / WATCHLIST_KEY, NO_WATCHLIST_KEY))
+    entries = [entry for _, listed in lists for entry in listed]
+    if not entries:
+        return dict(watchlist)  # there is nothing to hide
+    body, beside = base_body([terms for terms, _ in lists], entries, key, secrets.token_hex(16))
+    if beside is not None:
+        raise WatchlistRefused("too large to be provisioned with: `egate watchlist build` makes it")
+    return body
 
 
 def _next_version(path: Path, body: Mapping[str, JSON]) -> int:

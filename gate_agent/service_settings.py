@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gate_agent.inspection_settings import Section
 
@@ -13,6 +15,11 @@ class StoreSettings(Section):
     """The gate's own disk."""
 
     keep_acknowledged_days: int = Field(30, ge=1, description="How long delivered records stay on the gate.")
+    keep_receipts_days: int = Field(
+        1096,
+        ge=1,
+        description="How long the codes of receipts stay on the gate, to be found by document and day; customs keeps declarations three years.",
+    )
     ballast_bytes: int = Field(
         8_388_608, ge=0, description="File that is freed when the disk is full, so that deliveries can be recorded."
     )
@@ -40,6 +47,12 @@ class ConsoleSettings(Section):
     host: str = Field("127.0.0.1", description="Address the pages listen on.")
     port: int = Field(8443, ge=0, le=65535, description="Port the pages listen on; 0 picks a free one.")
     session_minutes: int = Field(480, ge=1, description="Longest login.")
+    kiosk_lane: int | None = Field(
+        None,
+        ge=0,
+        description="Lane at which a screen shows the declaration pages too, at `/kiosk`; signs with `token_issuer_kiosk.key`. "
+        "Without one there is no kiosk.",
+    )
     idle_lock_minutes: int = Field(15, ge=1, description="Console locks after this time without a key or click.")
 
 
@@ -60,3 +73,49 @@ class PortalSettings(Section):
     host: str = Field("127.0.0.1", description="Address the pages listen on.")
     port: int = Field(8445, ge=0, le=65535, description="Port the pages listen on.")
     token_validity_h: float = Field(72.0, gt=0, description="Validity of an issued declaration token.")
+    state: Path = Field(
+        Path("/var/lib/egate-portal"),
+        description="Folder of saved drafts, stubs and notices (`portal.db`), all sealed.",
+    )
+    saved_days: int = Field(
+        14, ge=0, le=90, description="How long a draft that its traveller saved is kept; 0: nothing can be saved."
+    )
+    follow_centre: bool = Field(
+        default=False,
+        description="Read in the centre's database (`centre.database_url`) what became of declarations, seals and inspections, for notices.",
+    )
+    notifiers: tuple[Literal["sms", "telegram"], ...] = Field(
+        (),
+        description="Ways to tell travellers of changes of state, none by default. Each needs its token, `telegram.token` or "
+        "`sms.token`, among the keys.",
+    )
+    stub_days: int = Field(
+        180,
+        ge=1,
+        le=1096,
+        description="How long a stub of goods that did not come is kept after its deadline, or after the declaration where it has none; "
+        "the address for its notices goes with it.",
+    )
+    telegram_url: str = Field(
+        "https://api.telegram.org",
+        min_length=1,
+        description="Address of the Telegram Bot API; the token travels in it, so `http://` is for this machine only.",
+    )
+    sms_url: str = Field(
+        "", description="Address that the SMS gateway takes messages at; `http://` is for this machine only."
+    )
+    sms_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{0,14}$")], ...] = Field(
+        (),
+        description="How telephone numbers begin that text messages go to, such as `+998`; `+` is every number. Needed with `sms`: "
+        "anybody can type a number into the pages, and each message costs.",
+    )
+    sms_sender: str = Field("eGate", max_length=15, description="Sender that a text message names.")
+
+    @field_validator("telegram_url", "sms_url")
+    @classmethod
+    def _is_not_overheard(cls, value: str) -> str:
+        address = urlsplit(value)
+        is_here = address.scheme == "http" and address.hostname in {"127.0.0.1", "::1", "localhost"}
+        if value and not is_here and not (address.scheme == "https" and address.hostname):
+            raise ValueError("an address begins with https://, or with http:// and this machine's own address")
+        return value

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -18,8 +18,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gate_agent.accessibility_settings import AccessibilitySettings
 from gate_agent.device_settings import DeviceSettings, FieldSettings, PostSettings
 from gate_agent.domain.declaration import Direction, TravelMode
+from gate_agent.domain.opening_hours import SPAN_PATTERN
 from gate_agent.errors import SettingsFault
-from gate_agent.inspection_settings import AttackDetection, DocumentSettings, FaceSettings, PageSettings, Section
+from gate_agent.inspection_settings import (
+    AttackDetection,
+    CheckSettings,
+    DocumentSettings,
+    FaceSettings,
+    PageSettings,
+    Section,
+)
 from gate_agent.service_settings import (
     CentreSettings,
     ConsoleSettings,
@@ -29,6 +37,7 @@ from gate_agent.service_settings import (
 )
 from gate_agent.site_file import document_of, shared_part
 from gate_agent.surroundings_settings import SurroundingsSettings
+from gate_agent.training_rules import training_disagreements
 
 __all__ = [
     "GATE_VARIABLE",
@@ -70,7 +79,24 @@ class GateSettings(Section):
     site: str = Field("demo", pattern=r"^[a-z0-9-]{1,32}$", description="Border post, as in the topics.")
     gate_id: str = Field("gate-1", pattern=r"^[a-z0-9-]{1,32}$", description="This gate within its site.")
     time_zone: str = Field("Asia/Tashkent", description="IANA zone for local dates of crossing.")
+    training: bool = Field(
+        default=False, description="For training staff (docs/training.md): twins only, no record leaves."
+    )
     travel_mode: TravelMode = Field(TravelMode.AIR, description="How travellers arrive here; allowances depend on it.")
+    served_modes: tuple[TravelMode, ...] = Field(
+        (),
+        description="Further ways of travelling that this gate serves. A declaration's own way counts only where it is named here;"
+        " any other makes the corridor yellow and is judged as `travel_mode`.",
+    )
+
+    def mode_for(self, declared: TravelMode | None) -> TravelMode:
+        """Return the way of travelling that the rules go by: the declared one where this gate serves it, else the gate's own."""
+        return declared if declared in self.served_modes and declared is not None else self.travel_mode
+
+    @property
+    def source(self) -> str:
+        """Return which gate of all this is: country, site and gate, as in the source of its records."""
+        return f"{self.country}/{self.site}/{self.gate_id}"
 
 
 class PathSettings(Section):
@@ -80,7 +106,7 @@ class PathSettings(Section):
     models: Path = Field(Path("/var/lib/egate/models"), description="Folder of built models, found by SHA-256.")
     bundles: Path = Field(
         Path("/var/lib/egate/bundles"),
-        description="Folder of signed bundles: rulebook, watchlist, stay facts, officers.",
+        description="Folder of signed bundles: rulebook, watchlist, bans, permits, stay facts, officers.",
     )
     keys: Path = Field(Path("/etc/egate/keys"), description="Folder of the keys that `egate provision` made.")
     trust: Path = Field(
@@ -101,6 +127,9 @@ class LaneSettings(AccessibilitySettings):
     lane_id: int = Field(ge=1, le=32, description="Number of the lane inside the gate.")
     direction: Direction = Field(Direction.ENTRY, description="`entry` or `exit`.")
     mode: Literal["mantrap"] = Field("mantrap", description="Document first, face inside.")
+    open_hours: tuple[Annotated[str, Field(pattern=SPAN_PATTERN)], ...] = Field(
+        (), description="Local hours in which the lane takes travellers, such as `06:00-02:00`; without any, always."
+    )
     document_reader: str = Field(description="Device that reads the document.")
     chip_reader: str = Field(
         "",
@@ -179,6 +208,32 @@ class PolicySettings(Section):
     """What this site decides where the rulebook leaves a choice."""
 
     watchlist_age_limit_h: float = Field(72.0, gt=0, description="Older lists release nobody.")
+    watchlist_years_apart: int = Field(
+        3,
+        ge=0,
+        le=10,
+        description="A listed name that sounds the same is a lead while birth years differ by no more; fewer years, fewer namesakes.",
+    )
+    rescreening_inside_days: float = Field(
+        90.0,
+        ge=0,
+        le=400,
+        description="So long somebody who entered and has not left is held against newer watchlists; 0: not at all.",
+    )
+    rescreening_after_exit_h: float = Field(
+        24.0, ge=0, le=720, description="The same after an exit, in hours; 0: not at all."
+    )
+    ban_list_age_limit_h: float = Field(72.0, gt=0, description="With older lists of bans nobody is released.")
+    permit_list_age_limit_h: float = Field(
+        72.0, gt=0, description="In older lists of permits nobody's permit is found; who needs none is not affected."
+    )
+    permit_wait_s: float = Field(
+        15.0,
+        ge=0,
+        le=120,
+        description="How long a traveller who needs a visa is given to lay it on the reader; 0: the guard is called at once."
+        " Shorter than `idle_timeout_s` of every lane of entry.",
+    )
     seal_silent_h: float = Field(
         24.0,
         gt=0,
@@ -186,6 +241,9 @@ class PolicySettings(Section):
     )
     seal_unlock_stands_min: float = Field(
         10.0, gt=0, le=120, description="An opening so many minutes after an authorised unlock is by leave."
+    )
+    desk_task_alarm_min: float = Field(
+        20.0, gt=0, le=1440, description="A stop at the desks that is not closed after so many minutes raises an alarm."
     )
 
 
@@ -212,6 +270,7 @@ class Settings(BaseSettings):
     post: PostSettings = Field(default_factory=PostSettings, description="Border post.")
     lane: tuple[LaneSettings, ...] = Field((), description="Lanes, one `[[lane]]` table each.")
     device: tuple[DeviceSettings, ...] = Field((), description="Devices, one `[[device]]` table each.")
+    check: tuple[CheckSettings, ...] = Field((), description="Checks of plug-ins, one `[[check]]` table each.")
 
     @classmethod
     def settings_customise_sources(
@@ -227,7 +286,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Settings:
-        written = {"device": [one.model_dump() for one in self.device], "lane": [one.model_dump() for one in self.lane]}
+        listed = {name: [one.model_dump() for one in getattr(self, name)] for name in ("device", "lane", "check")}
+        written = listed | {name: getattr(self, name).model_dump() for name in ("policy", "gate", "post", "face")}
         if found := [text for _, text in disagreements(written)]:
             raise ValueError("; ".join(found))
         return self
@@ -236,11 +296,12 @@ class Settings(BaseSettings):
 def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return where lanes and devices of a document contradict each other, and how; `where` as in `egate check-config`."""
     lanes = document.get("lane", ())
-    names = [device.get("name") for device in document.get("device", ())]
+    names, checks = ([one.get("name") for one in document.get(table, ())] for table in ("device", "check"))
     numbers = [lane.get("lane_id") for lane in lanes]
     found = [
         (f"device {name}", f"device named twice: {name}") for name in dict.fromkeys(names) if names.count(name) > 1
     ]
+    found += [(f"check {one}", f"check named twice: {one}") for one in dict.fromkeys(checks) if checks.count(one) > 1]
     found += [(f"lane {one}", f"lane_id used twice: {one}") for one in dict.fromkeys(numbers) if numbers.count(one) > 1]
     for lane in lanes:
         roles = (
@@ -260,7 +321,20 @@ def disagreements(document: Mapping[str, Any]) -> list[tuple[str, str]]:
                 text = f"lane {lane.get('lane_id')} names the device {name!r}, which no [[device]] table defines"
                 found.append((f"lane {lane.get('lane_id')}.{role}", text))
         found += _wrong_channels(lane, document.get("device", ()))
-    return found
+        found += _abandoned_early(lane, document.get("policy", {}))
+    return found + training_disagreements(document)
+
+
+def _abandoned_early(lane: Mapping[str, Any], policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield where a transaction is abandoned before the visa that is waited for could be missing, so that no guard would be called."""
+    idle_s = float(lane.get("idle_timeout_s", LaneSettings.model_fields["idle_timeout_s"].default))
+    wait_s = float(policy.get("permit_wait_s", PolicySettings.model_fields["permit_wait_s"].default))
+    if lane.get("direction") != Direction.EXIT and wait_s >= idle_s:
+        text = (
+            f"lane {lane.get('lane_id')} abandons a transaction after idle_timeout_s = {idle_s:g}, before it has waited for a visa"
+            f" (policy.permit_wait_s = {wait_s:g})"
+        )
+        yield f"lane {lane.get('lane_id')}.idle_timeout_s", text
 
 
 def _wrong_channels(lane: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -322,4 +396,5 @@ def _settings(path: Path, document_in: Callable[[dict[str, Any]], dict[str, Any]
             if getattr(face, name) is not None:
                 update[name] = base / getattr(face, name)
         face = face.model_copy(update=update)
-    return settings.model_copy(update={"paths": paths, "face": face, "field": field, "post": post})
+    portal = settings.portal.model_copy(update={"state": base / settings.portal.state})
+    return settings.model_copy(update={"paths": paths, "face": face, "field": field, "post": post, "portal": portal})

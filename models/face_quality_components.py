@@ -8,6 +8,7 @@ Values run from 0 to 100; `NOT_ASSESSED` (-1) means that this capture does not t
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 
 import cv2
@@ -22,6 +23,11 @@ NOT_ASSESSED = -1.0
 _LEVELS = 256
 _DARK = 26  # levels 0-25
 _BRIGHT = 247  # levels 247-255
+_XYZ_OVER_WHITE = (
+    (0.412453 / 0.950456, 0.357580 / 0.950456, 0.180423 / 0.950456),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334 / 1.088754, 0.119193 / 1.088754, 0.950227 / 1.088754),
+)
 _A_RANGE, _B_RANGE = (5.0, 25.0), (5.0, 35.0)
 _COLOURLESS = 1.0  # mean distance of the channels below which a picture is grey and has no colour to judge
 
@@ -128,12 +134,22 @@ def illumination_uniformity(grey: Image) -> float:
     return limited(100 * overlap**0.3)
 
 
+def lab_colour(red: float, green: float, blue: float) -> tuple[float, float]:
+    """Return a* and b* of an sRGB colour of 0 … 1 (IEC 61966-2-1; CIE 15, white D65).
+
+    By the formula: OpenCV makes a table of a seventh of a second for the first colour it is asked, and a worker asks for one a face.
+    """
+    linear = [((value + 0.055) / 1.055) ** 2.4 if value > 0.04045 else value / 12.92 for value in (red, green, blue)]
+    x, y, z = (math.fsum(map(operator.mul, row, linear)) for row in _XYZ_OVER_WHITE)
+    fx, fy, fz = (one ** (1 / 3) if one > 216 / 24389 else (24389 / 27 * one + 16) / 116 for one in (x, y, z))
+    return 500 * (fx - fy), 200 * (fy - fz)
+
+
 def natural_colour(chip: Image) -> float:
     """Return how far the mean colour of the face region lies from the range of skin; -1 for a picture without colour."""
     mean = cv2.mean(chip[_REGION_ROWS, _REGION_COLUMNS], _REGION_MASK)[:3]
     if max(mean) - min(mean) < _COLOURLESS:
         return NOT_ASSESSED
-    pixel = np.array([[mean]], dtype=np.float32) / np.float32(_LEVELS - 1)
-    _, a, b = (float(value) for value in cv2.cvtColor(pixel, cv2.COLOR_BGR2Lab)[0, 0])
+    a, b = lab_colour(*(value / (_LEVELS - 1) for value in reversed(mean)))
     away = math.hypot(*(max(low - value, 0.0, value - high) for value, (low, high) in ((a, _A_RANGE), (b, _B_RANGE))))
     return mapped(away, h=200, a=1, s=-1, x0=0, w=10)

@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from typing import TYPE_CHECKING
 
 from models.attack_rating import is_rating_of
 from models.catalogue import BuiltModel, Origin, content_of
 from models.errors import CatalogueFault
 from models.manifest import Manifest, Role, all_shipped_manifests, parse_manifest
-from models.signatures import verified_content
+
+if TYPE_CHECKING:  # a worker without own models does not load the library of signatures
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 CALIBRATIONS, RATINGS, COHORTS = "calibrations", "ratings", "cohorts"
 _RATED_ROLES = frozenset({Role.ATTACK_DETECTOR, Role.MORPH_DETECTOR})
@@ -112,6 +113,8 @@ class OperatorFolder:
             raise CatalogueFault(f"{place} cannot be read: {error.strerror}", code="MD-CAT-001") from error
 
     def _verified(self, path: Path) -> bytes:
+        from models.signatures import verified_content
+
         return verified_content(path, self.trusted, allow_unsigned=self.allow_unsigned)
 
     def _text(self, path: Path) -> str:

@@ -22,7 +22,6 @@ from models.face_fusion import Fusion
 from models.face_sampling import FaceSampler
 from models.face_transaction import AttackSetup
 from models.operator_folder import OperatorFolder
-from models.signatures import read_public_key, verified_content
 
 NO_RECORD = CalibrationRefused.code
 
@@ -48,6 +47,8 @@ class PipelineChoice:
         """Return the operator's folder with the keys trusted to sign what lies in it."""
         if self.operator_models is None:
             return None
+        from models.signatures import read_public_key
+
         keys = tuple(read_public_key(path) for path in self.trusted_keys)
         return OperatorFolder(self.operator_models, keys, self.allow_unsigned)
 
@@ -58,6 +59,8 @@ class PipelineChoice:
         """
         if self.attack_evaluation is None:
             return AttackSetup(self.focal_ratio, alarm_score=self.attack_alarm_score)
+        from models.signatures import read_public_key, verified_content
+
         keys = tuple(read_public_key(path) for path in self.trusted_keys)
         content = verified_content(self.attack_evaluation, keys, allow_unsigned=self.allow_unsigned)
         try:

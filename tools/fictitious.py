@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from central_sync.centre.corridor_tallies import CorridorTally
 from central_sync.centre.queries import AlarmRow, CentreQueries, GateStatus, RecordRow
 from central_sync.centre.telemetry import GateDevices
 from central_sync.presence import DeviceReading
@@ -154,6 +155,7 @@ def gate_snapshot(now: datetime) -> GateSnapshot:
         sequence=1,
         gate_id="gate-1",
         site="north-bridge",
+        source="UTO/north-bridge/gate-1",
         now=now,
         software_version="0.1.0",
         rulebook_version=7,
@@ -313,6 +315,14 @@ class FictitiousCentre(CentreQueries):
             "kinds": {"decision": 1893, "crossing": 1761, "declaration": 453},
             "corridors": {"green": 1598, "yellow": 94, "red": 69},
             "totals": {"stored": 4107, "quarantined": 0, "alarms": 0},
+        }
+
+    def corridors(self) -> dict[str, CorridorTally]:
+        """Return times and findings that fit the counts."""
+        return {
+            "green": CorridorTally(crossings=1598, inspections=21, found=1, timed=1598, seconds=1598 * 24),
+            "yellow": CorridorTally(crossings=94, inspections=94, found=6, amended=3, timed=94, seconds=94 * 210),
+            "red": CorridorTally(crossings=69, inspections=69, found=31, amended=8, timed=69, seconds=69 * 420),
         }
 
     def alarms(self, limit: int = 100) -> list[AlarmRow]:  # noqa: ARG002 - the question's signature

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from drivers.registry import BUILT_IN
+from gate_agent.inspection_settings import CheckSettings
 from gate_agent.settings import SITE_FILE, DeviceSettings, LaneSettings, Section, Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -182,7 +183,7 @@ def page() -> str:
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, Section):
             parts.append(f"## `[{name}]`\n\n{(annotation.__doc__ or '').strip()}\n\n{table_of(annotation)}\n")
-    for name, section in (("lane", LaneSettings), ("device", DeviceSettings)):
+    for name, section in (("lane", LaneSettings), ("device", DeviceSettings), ("check", CheckSettings)):
         parts.append(f"## `[[{name}]]`\n\n{(section.__doc__ or '').strip()}\n\n{table_of(section)}\n")
     parts.append(EXAMPLE)
     return "\n".join(parts)

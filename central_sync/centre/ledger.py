@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from central_sync import strict_json
+from central_sync.centre import corridor_tallies, passage_counts
 from central_sync.centre.schema import ALARMS, LEDGER, QUARANTINE, RECORDS, insert
 from central_sync.envelope import Batch, StoredBody
 from central_sync.errors import LedgerFault, RecordRefused
@@ -25,6 +26,7 @@ TAMPER = "tampered_record"
 CHAIN_BROKEN = "chain_broken"
 POISON = "record_quarantined"
 TAMPER_REASON = "CS-REC-010"
+TRAINING_REASON = "CS-REC-011"
 
 _log = structlog.get_logger(__name__)
 
@@ -94,6 +96,10 @@ class Ledger:
         readable = {str(one.record.id): one for one in rows if one.record is not None}
         fresh = self._enter(connection, batch, readable)
         self._keep_bodies(connection, batch, [readable[record_id] for record_id in fresh], now)
+        stored = [readable[record_id].record for record_id in fresh]
+        counted = [one for one in stored if one is not None]
+        corridor_tallies.note(connection, self._dialect, batch.source, counted)
+        passage_counts.note(connection, self._dialect, batch.source, counted)
         known = self._known(connection, batch, [record_id for record_id in readable if record_id not in fresh])
         verdicts: list[Verdict] = []
         for one in rows:
@@ -203,6 +209,8 @@ def _judge(batch: Batch, row: StoredBody) -> _Judged:
     place = (record.source, record.epoch, record.seq, record.prev_hash)
     if place != (batch.source, batch.epoch, row.seq, row.prev_hash.hex()):
         return _Judged(row, None, PLACE, "source, epoch, seq or prev_hash differ from the batch")
+    if record.training:
+        return _Judged(row, None, TRAINING_REASON, "a record of a training gate, whose travellers are not real")
     return _Judged(row, record)
 
 

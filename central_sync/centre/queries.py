@@ -5,14 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import sqlalchemy as sa
 
 from central_sync import strict_json
+from central_sync.centre import passage_counts
+from central_sync.centre.corridor_tallies import CorridorTally, tallies
 from central_sync.centre.presence import count_held
 from central_sync.centre.schema import ALARMS, LEDGER, PRESENCE, QUARANTINE, RECORDS
 from central_sync.centre.telemetry import GateDevices, newest
+from central_sync.passage_counts.cells import Figures, Place
 from central_sync.topics import address_of
 
 
@@ -129,10 +132,35 @@ class CentreQueries:
             }
         return {"kinds": by_kind, "corridors": by_corridor, "totals": totals}
 
+    def corridors(self) -> dict[str, CorridorTally]:
+        """Return crossings, inspections, findings and times by corridor, of all gates together."""
+        with self._engine.connect() as connection:
+            return tallies(connection)
+
+    def passages(self, since: date, until: date, gate: str | None = None) -> list[tuple[str, Place, Figures]]:
+        """Return what was counted in each local hour of those days: of one gate, or of all together."""
+        name = passage_counts.ALL_GATES if gate is None else gate
+        return self._passages(passage_counts.HOUR, name, since, until, with_rest=True)
+
+    def passages_of_gates(self, since: date, until: date) -> list[tuple[str, Place, Figures]]:
+        """Return each gate's days: counts and the time of the whole passage, without its steps and reasons; `hour` is a day."""
+        return self._passages(passage_counts.DAY, None, since, until, with_rest=False)
+
+    def gate_names(self) -> list[str]:
+        """Return every gate that was ever heard of."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(sa.select(PRESENCE.c.gate).order_by(PRESENCE.c.gate)).scalars())
+
     def alarms(self, limit: int = 100) -> list[AlarmRow]:
         """Return the centre's alarms, newest first."""
         with self._engine.connect() as connection:
             return _alarms(connection, None, limit)
+
+    def _passages(
+        self, span: str, gate: str | None, since: date, until: date, *, with_rest: bool
+    ) -> list[tuple[str, Place, Figures]]:
+        with self._engine.connect() as connection:
+            return list(passage_counts.of_days(connection, span, gate, since, until, with_rest=with_rest))
 
     def _status(self, connection: sa.Connection, row: sa.Row[tuple[object, ...]]) -> GateStatus:
         epoch = uuid.UUID(row.epoch)

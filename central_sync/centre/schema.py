@@ -92,6 +92,44 @@ TELEMETRY = sa.Table(
 )
 
 
+CORRIDOR_TALLIES = sa.Table(
+    "corridor_tallies",
+    METADATA,
+    sa.Column("gate", sa.String(80), primary_key=True),
+    sa.Column("corridor", sa.String(8), primary_key=True),
+    sa.Column("crossings", sa.BigInteger, nullable=False),
+    sa.Column("inspections", sa.BigInteger, nullable=False),
+    sa.Column("found", sa.BigInteger, nullable=False),
+    sa.Column("amended", sa.BigInteger, nullable=False),
+    sa.Column("timed", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.BigInteger, nullable=False),
+)
+
+
+PASSAGES = sa.Table(
+    "passages",
+    METADATA,
+    sa.Column("gate", sa.String(80), primary_key=True),
+    sa.Column("transaction_id", sa.String(36), primary_key=True),
+    sa.Column("facts", sa.Text, nullable=False),
+)
+
+PASSAGE_CELLS = sa.Table(
+    "passage_cells",
+    METADATA,
+    sa.Column("cell", sa.String(160), primary_key=True),  # span, gate, hour or day, corridor
+    sa.Column("span", sa.String(4), nullable=False),
+    sa.Column("gate", sa.String(80), nullable=False),  # empty: all gates together
+    sa.Column("day", sa.String(10), nullable=False),
+    sa.Column("moment", sa.String(24), nullable=False),
+    sa.Column("corridor", sa.String(8), nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("rest", sa.Text, nullable=False),
+    sa.Index("passage_cells_of", "span", "gate", "day"),
+    sa.Index("passage_cells_when", "span", "day"),
+)
+
+
 def open_engine(database_url: str) -> sa.Engine:
     """Return an engine whose commits are durable, its tables made. SQLite gets WAL and `synchronous=FULL`."""
     engine = sa.create_engine(database_url)

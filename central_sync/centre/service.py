@@ -12,8 +12,8 @@ import sqlalchemy as sa
 import structlog
 
 from central_sync import topics
-from central_sync.bundles import KINDS, file_name
-from central_sync.centre import telemetry
+from central_sync.bundles import KINDS, OPTIONAL_KINDS, file_name
+from central_sync.centre import corridor_tallies, passage_counts, telemetry
 from central_sync.centre.directory import GateDirectory
 from central_sync.centre.ingest import Ingest
 from central_sync.centre.ledger import Ledger
@@ -68,6 +68,8 @@ class CentreService:
         )
         self._session = uuid.uuid4()
         self.engine: sa.Engine = open_engine(database_url)
+        corridor_tallies.rebuild(self.engine)
+        passage_counts.rebuild(self.engine)
         self.queries = CentreQueries(self.engine, presence_grace_s=presence_grace_s, now=now)
         self._ledger = Ledger(self.engine)
         self._presence = PresenceBook(self.engine, self._ledger)
@@ -211,7 +213,7 @@ class CentreService:
     def _bundles(self, topic: Callable[[str], str]) -> list[Publication]:
         if self._bundles_folder is None:
             return []
-        paths = {kind: self._bundles_folder / file_name(kind) for kind in KINDS}
+        paths = {kind: self._bundles_folder / file_name(kind) for kind in KINDS + OPTIONAL_KINDS}
         return [
             Publication(topic(kind), path.read_bytes(), retain=True) for kind, path in paths.items() if path.exists()
         ]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from central_sync.errors import OrderRefused, PostFault, PostNotReached
 from central_sync.handover import Refusal
-from central_sync.post.messages import FactBatch, FactPage, FactsKept, PostState, as_text
+from central_sync.post.messages import FactBatch, FactPage, FactsKept, OfficersHeld, PostState, as_text
 
 NOT_REACHABLE, CERTIFICATE, UNREADABLE, REFUSED = (f"CS-PST-{number:03d}" for number in range(1, 5))
 
@@ -57,6 +57,10 @@ class PostClient:
     async def state(self) -> PostState:
         """Return how the post is. Raises `PostFault`."""
         return _read(PostState, await self._call("GET", "/v1/state"))
+
+    async def bring_officers(self, wire: bytes) -> OfficersHeld:
+        """Hand the officers' bundle over. Raises `PostFault`."""
+        return _read(OfficersHeld, await self._call("PUT", "/v1/officers", content=wire))
 
     async def unlock(self, wire: bytes) -> bytes:
         """Hand over an order to unlock a seal, once; return the post's signed answer.

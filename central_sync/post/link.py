@@ -18,6 +18,7 @@ from central_sync.post.agent_socket import PostGate
 from central_sync.post.client import PostClient
 from central_sync.post.facts import sign_fact
 from central_sync.post.messages import MAX_FACTS, MAX_SEALS, FactsSent, PostReport, UnlockCarried
+from central_sync.post.own_officers import OwnOfficers
 from central_sync.post.unlocks import sign_order
 from central_sync.uplink import backoff_s
 
@@ -40,6 +41,7 @@ class PostLink:
         key: Ed25519PrivateKey,
         *,
         jitter: Callable[[], float],
+        officers: OwnOfficers | None = None,
         report_s: float = 2.0,
         wait_s: float = 5.0,
     ) -> None:
@@ -50,10 +52,12 @@ class PostLink:
         self._wait_s = wait_s
         self._jitter = jitter
         self._fault = ""
+        self._officers = officers
+        self._officers_at_post = -1
 
     async def run(self) -> None:
         """Carry until cancelled."""
-        steps = [self._push_facts, self._pull_facts, self._pull_seals, self._report]
+        steps = [self._push_facts, self._pull_facts, self._pull_seals, self._report, self._bring_officers]
         steps += [self._carry_unlock] * _UNLOCKS_AT_ONCE
         loops = [asyncio.create_task(self._repeat(step, step.__name__.strip("_"))) for step in steps]
         try:
@@ -116,11 +120,23 @@ class PostLink:
             _log.warning("unlock_undetermined", code=fault.code)
         await self._gate.unlock_carried(carried)
 
+    async def _bring_officers(self) -> None:
+        """Bring the post the officers' bundle while it says that it has an older one."""
+        wire = None
+        if self._officers is not None and self._officers_at_post >= 0:
+            wire = self._officers.newer_than(self._officers_at_post)
+        if wire is not None:
+            held = await self._post.bring_officers(wire)
+            self._officers_at_post = held.version
+            _log.info("officers_brought_to_post", version=held.version)
+        await asyncio.sleep(self._report_s)
+
     async def _report(self) -> None:
         try:
             state = await self._post.state()
         except PostFault as fault:
             await self._gate.report_post(PostReport(online=False, fault=fault.code))
             raise
+        self._officers_at_post = state.officers_version
         await self._gate.report_post(PostReport(online=True, fault=self._fault, devices=state.devices))
         await asyncio.sleep(self._report_s)

@@ -6,6 +6,7 @@ The post, over TLS (`source` is whoever the certificate belongs to):
     GET  /v1/seals?generation=&after=0&limit=200&wait_s=0   -> signed SealPage
     GET  /v1/state                                          -> PostState
     POST /v1/unlocks signed UnlockOrder                     -> signed UnlockAnswer    see `central_sync.post.unlocks`
+    PUT  /v1/officers officers' bundle                      -> OfficersHeld           the newest that the centre signed counts
     GET  /blobs/{sha256}                                    -> the file, ranges allowed
 The agent, on `sync.sock`:
     GET  /v1/post/own-facts?limit=&wait_s=   -> OwnFacts    not yet at the post
@@ -110,6 +111,15 @@ class PostState(PostMessage):
     generation: uuid.UUID
     now: AwareDatetime
     devices: list[PostDevice] = Field(max_length=64)
+    officers_version: int = Field(
+        -1, ge=-1, description="of the officers' bundle that it goes by; 0: it has none, -1: it takes none"
+    )
+
+
+class OfficersHeld(PostMessage):
+    """The version of the officers' bundle that the post goes by now."""
+
+    version: int = Field(ge=0)
 
 
 class OwnFact(PostMessage):

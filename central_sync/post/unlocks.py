@@ -1,7 +1,8 @@
 """An order of a gate to unlock one seal whose tracker speaks at the post, and the post's answer. Either is signed by whoever says it.
 
 An order is short-lived, has one spelling only, and is carried out at most once: its id is remembered, and the same order again gets the
-first answer. The officer's authorisation was verified and recorded by the gate; nobody's name is in an order.
+first answer. The officer's own signed authorisation travels in it, as it was signed: a gate alone can order nothing. This module does not
+judge that authorisation; whoever carries the order out does, by the officers that it knows itself.
 """
 
 from __future__ import annotations
@@ -17,27 +18,46 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from central_sync import signed, strict_json
 from central_sync.errors import OrderRefused, PostFault, StrictJsonError
 
-ORDER_PURPOSE, ANSWER_PURPOSE = "egate-unlock-1", "egate-unlock-answer-1"
-MAX_ORDER_BYTES = MAX_ANSWER_BYTES = 2_048
+ORDER_PURPOSE, ANSWER_PURPOSE = "egate-unlock-2", "egate-unlock-answer-1"
+MAX_ORDER_BYTES, MAX_ANSWER_BYTES = 20_480, 2_048
+MAX_PAYLOAD = 8_192
 MALFORMED, SIGNATURE, OTHER_GATE, UNTIMELY, OTHER_ORDER, BUSY = (f"CS-ULK-{number:03d}" for number in range(1, 7))
+NOT_AUTHORISED, OTHER_DEED, AUTHORISATION_USED = (f"CS-ULK-{number:03d}" for number in range(7, 10))
 
 ORDER_VALID = timedelta(seconds=20)
 LONGEST_VALID = timedelta(seconds=60)
 """An order that is valid for longer, by the post's clock, is refused: either clock is wrong, or somebody wants to keep it."""
 
 
-class _Said(BaseModel):
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+class _Said(_Part):
     order_id: uuid.UUID
 
 
+class OfficerSignature(_Part):
+    """One officer's Ed25519 signature over the UTF-8 bytes of the payload."""
+
+    officer_id: str = Field(min_length=1, max_length=64)
+    signature_hex: str = Field(pattern=r"^[0-9a-f]{128}$")
+
+
+class OfficerAuthorisation(_Part):
+    """What one or more officers signed at the gate's console, byte for byte."""
+
+    payload: str = Field(min_length=2, max_length=MAX_PAYLOAD, repr=False)
+    signatures: tuple[OfficerSignature, ...] = Field(min_length=1, max_length=4)
+
+
 class UnlockOrder(_Said):
-    """One seal, once, until `expires_at`."""
+    """One seal, once, until `expires_at`, on the authority of an officer."""
 
     source: str = Field(min_length=1, max_length=128)
     seal_id: str = Field(min_length=1, max_length=64)
     expires_at: AwareDatetime
+    authorisation: OfficerAuthorisation
 
 
 class UnlockEnd(StrEnum):

@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from drivers.barrier.board_maps import GENERIC, read_map
 from drivers.barrier.modbus_rtu import UNIT_LIMIT
-from drivers.barrier.signals import SignalTable
+from drivers.barrier.signals import LIGHTS, SignalTable
 from drivers.options import SerialOptions, TimingOptions
 
 
@@ -44,7 +44,7 @@ class BoxOptions(TimingOptions):
         None,
         gt=0,
         le=60,
-        description="Silence after which the board drops its outputs, as set on the board. Needed when its map has neither `exit_ttl` nor a watchdog register.",
+        description="Silence after which the board drops its outputs, as set on the board. Needed when its map has neither `exit_ttl` nor a watchdog register, or lights and nothing of a watchdog.",
     )
     _signals: SignalTable = PrivateAttr()
 
@@ -58,7 +58,19 @@ class BoxOptions(TimingOptions):
                 "the board takes no time to live, so its own watchdog must end a release when the software is gone: set it on the"
                 " board and tell its time as board_watchdog_s"
             )
+        if self._has_lights() and not self._has_watchdog():
+            raise ValueError(
+                "the board has lights, so its own watchdog must show red when the software is gone: set it on the board (safe value on for"
+                " the red lights, off for all others) and tell its time as board_watchdog_s"
+            )
         return self
+
+    def _has_lights(self) -> bool:
+        return any(name in LIGHTS for name in self._signals.points)
+
+    def _has_watchdog(self) -> bool:
+        told = {"watchdog_enabled", "watchdog_alarm"} & self._signals.points.keys()
+        return bool(told) or self._signals.watchdog is not None or self.board_watchdog_s is not None
 
     def signals(self) -> SignalTable:
         """Return the signals of the map or the table."""

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from drivers.barrier.signals import LIGHTS
 from drivers.contracts import Door
 
+SAFE_LIGHTS = frozenset({"entrance_red", "exit_red"})
+"""What a board whose client fell silent shows, as its safe values are to be set."""
+
+FORCED_OPEN_S = 1.0
+"""How long a forced door stays open at least: somebody squeezes through it."""
+
 
 @dataclass(slots=True)
 class DoorState:
@@ -57,7 +63,7 @@ class SimulatedDoors:
         if not self.has_watchdog:
             return
         self.is_safe = self.has_fired = True
-        self.lights = dict.fromkeys(LIGHTS, False)
+        self.lights = {name: name in SAFE_LIGHTS for name in LIGHTS}
         for door in self.doors:
             self.end_release(door)
 
@@ -94,10 +100,10 @@ class SimulatedDoors:
         return True
 
     def force(self, door: Door) -> None:
-        """Push a door open that nobody released; it closes by itself."""
+        """Push a door open that nobody released; it closes by itself behind who squeezed through."""
         state = self.doors[door]
         state.is_open = True
-        self._timer(state, "open", self._open_s, lambda: self._close(door))
+        self._timer(state, "open", max(self._open_s, FORCED_OPEN_S), lambda: self._close(door))
 
     def fire(self, *, on: bool) -> None:
         """Open both doors, as the hard-wired fire contact does; end of fire closes them."""

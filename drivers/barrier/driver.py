@@ -29,6 +29,7 @@ from drivers.barrier.lights import light_requests
 from drivers.barrier.modbus import Function, Request
 from drivers.barrier.modbus_client import ModbusClient, Wire, serial_wire
 from drivers.barrier.permits import COUNT_LIMIT, Due, Permits
+from drivers.barrier.shown_signal import ShownSignal
 from drivers.barrier.signals import (
     DoorPoints,
     Point,
@@ -70,8 +71,8 @@ class ModbusBarrier(SupervisedDriver):
         self._watch = DoorWatch(self._doors)
         has_lights = bool(light_requests(self._signals, GateSignal.CLOSED))
         self.capabilities = frozenset({*(door.value for door in self._doors), *(("signal",) if has_lights else ())})
-        self._shown = GateSignal.CLOSED
-        self._has_shown = not has_lights
+        self._shown = ShownSignal()
+        self._told: GateSignal | None = None  # the board tells this, all of it
         self._showing = asyncio.Lock()
         self._lit: dict[int, tuple[int, ...]] = {}  # what was written since the board was reached
         self._plan = poll_plan(self._signals)
@@ -142,7 +143,7 @@ class ModbusBarrier(SupervisedDriver):
         heartbeat = self._signals.points.get("heartbeat")
         await self._health.begin()
         self._is_fit.set()
-        self._has_shown = "signal" not in self.capabilities  # the board may have come up dark
+        self._told = None  # the board may have come up dark
         self._permits.connected()
         while True:
             with suppress(ModbusNoReply):
@@ -155,8 +156,7 @@ class ModbusBarrier(SupervisedDriver):
                     next_look_s = loop.time() + self._options.heartbeat_s
                     await self._health.look()
                 await self._poll()
-                if not self._has_shown:
-                    await self._show()
+                await self._show()
             next_poll_s = max(next_poll_s + self._options.poll_ms / 1000, loop.time())
             await asyncio.sleep(next_poll_s - loop.time())
 
@@ -227,21 +227,30 @@ class ModbusBarrier(SupervisedDriver):
         if self._is_locked_down:
             raise LockedDown(f"{self.name}: a lockdown is in force")
 
-    async def signal(self, signal: GateSignal) -> None:
-        """Have lights and sounder tell this; what cannot be told now is told as soon as the box is there. Raises `Unsupported` without any."""
+    async def signal(self, signal: GateSignal, ttl_s: float) -> None:
+        """Have lights and sounder tell this for `ttl_s`; what cannot be told now is told as soon as the box is there.
+
+        Raises `Unsupported` without any.
+        """
         if "signal" not in self.capabilities:
             raise Unsupported(f"{self.name} has neither lights nor sounder")
-        self._shown, self._has_shown = signal, False
+        self._shown.tell(signal, asyncio.get_running_loop().time() + ttl_s)
         await self._show()
 
     async def _show(self) -> None:
+        """Tell what is to be told now, where the board does not tell it yet."""
+        if "signal" not in self.capabilities:
+            return
         async with self._showing:  # two at once would mix up their lights
-            shown = self._shown
+            shown = self._shown.at(asyncio.get_running_loop().time(), is_fire=bool(self._image.flag("fire")))
+            if shown is self._told:
+                return
+            self._told = None
             for request in light_requests(self._signals, shown):
                 if self._lit.get(request.address) != request.values:
                     await self._ask(request)
                     self._lit[request.address] = request.values
-            self._has_shown = self._shown is shown
+            self._told = shown
 
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they are now. Raises `NotReady`, `ModbusFault` or a link fault."""

@@ -88,7 +88,7 @@ class LockedDown(ReleaseNotMade):
     """A lockdown is in force: nothing was released, and nothing will be until it is lifted."""
 
     code = "DRV-BAR-004"
-    remedy = "A supervisor ends the lockdown by resuming the lane."
+    remedy = "A supervisor ends the lockdown at the console."
 
 
 class WatchdogFired(DriverFault):

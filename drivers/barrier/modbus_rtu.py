@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from drivers.barrier.modbus import READS, Adu, Function
+from drivers.checksums import crc16_arc
 from drivers.codec import SteppingCodec
 
 UNIT_LIMIT = 247
@@ -18,16 +19,7 @@ _EXCEPTION_BYTES = 5
 _MANY = {Function.WRITE_COILS, Function.WRITE_REGISTERS}
 _FUNCTIONS = frozenset(Function)
 _IMPOSSIBLE = 0
-
-
-def crc16(content: bytes | bytearray) -> int:
-    """Return the checksum of a frame; it is sent low byte first."""
-    crc = 0xFFFF
-    for byte in content:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
-    return crc
+_CHECKSUM_START = 0xFFFF
 
 
 def gap_s(baud: int) -> float:
@@ -50,16 +42,18 @@ class RtuCodec(SteppingCodec[Adu]):
         length = self._length(buffer)
         if length is None or len(buffer) < length:
             return None
-        if length == _IMPOSSIBLE or crc16(buffer[: length - 2]) != int.from_bytes(
-            buffer[length - 2 : length], "little"
-        ):
+        if length == _IMPOSSIBLE or _checksum(buffer[: length - 2]) != buffer[length - 2 : length]:
             return 1, None
         return length, Adu(0, buffer[0], bytes(buffer[1 : length - 2]))
 
     def encode(self, message: Adu) -> bytes:
         """Return the frame."""
         content = bytes([message.unit]) + message.pdu
-        return content + crc16(content).to_bytes(2, "little")
+        return content + _checksum(content)
+
+
+def _checksum(content: bytes | bytearray) -> bytes:
+    return crc16_arc(bytes(content), _CHECKSUM_START).to_bytes(2, "little")
 
 
 def _request_bytes(buffer: bytearray) -> int | None:

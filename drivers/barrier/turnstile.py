@@ -8,7 +8,7 @@ one that is good for several passages is sent again after each passage.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ from drivers.barrier.door_watch import SLACK_S
 from drivers.barrier.errors import LockedDown, ReleaseNotMade, ReleaseUndetermined
 from drivers.barrier.irregularities import Irregularities
 from drivers.barrier.permits import COUNT_LIMIT
+from drivers.barrier.shown_signal import ShownSignal
 from drivers.barrier.turnstile_codec import COMMAND_LIMIT_BYTES, Command, TurnstileCodec
 from drivers.codec import BadFrame
 from drivers.contracts import (
@@ -91,6 +92,13 @@ class TurnstileOptions(SerialOptions):
         {},
         description="Commands for its lights and sounder, by what they tell: `closed`, `enter`, `leave`, `alarm`, `evacuate`.",
     )
+    shows_ttl_s: float | None = Field(
+        None,
+        ge=2,
+        le=60,
+        description="Time after which the turnstile itself tells `closed` again when it was told nothing, as set on the turnstile; needed with"
+        " anything else in `shows`, for lights that stay green when the software is gone invite people.",
+    )
     wait_s: float = Field(
         gt=0, le=120, description="Time after which the turnstile itself ends a release, as set on the turnstile."
     )
@@ -106,6 +114,8 @@ class TurnstileOptions(SerialOptions):
         needed = {"taken", "alive", "exit_passed"} | ({"entrance_passed"} if self.entrance_release else set())
         if missing := sorted(needed - set(self.told.values())):
             raise ValueError(f"told has nothing for {', '.join(missing)}")
+        if self.shows.keys() - {GateSignal.CLOSED} and self.shows_ttl_s is None:
+            raise ValueError("shows needs shows_ttl_s: the turnstile's own lights must end when the software is gone")
         self.signals()
         return self
 
@@ -148,6 +158,8 @@ class TurnstileSerial(FramedDriver[Command]):
         self._passages_left: dict[Door, tuple[int, float]] = {}  # of a running release, and until when
         self._next: set[asyncio.Task[None]] = set()
         self._is_locked_down = False
+        self._shown = ShownSignal()
+        self._expiry: asyncio.TimerHandle | None = None
 
     @property
     def source(self) -> LinkSource:
@@ -271,10 +283,31 @@ class TurnstileSerial(FramedDriver[Command]):
         """Take releases again."""
         self._is_locked_down = False
 
-    async def signal(self, signal: GateSignal) -> None:
-        """Have lights and sounder tell this; nothing when the site's options have no command for it. Raises `Unsupported` without any."""
+    async def signal(self, signal: GateSignal, ttl_s: float) -> None:
+        """Have lights and sounder tell this for `ttl_s`, told to the turnstile each time, whose own timer ends it, too.
+
+        Nothing when the site's options have no command for it. Raises `Unsupported` without any.
+        """
         if not self._options.shows:
             raise Unsupported(f"{self.name} has neither lights nor sounder")
+        loop = asyncio.get_running_loop()
+        self._shown.tell(signal, loop.time() + ttl_s)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = loop.call_later(max(ttl_s, 0.0), self._signal_expired)
+        await self._show()
+
+    def _signal_expired(self) -> None:
+        self._later(self._show_closed())
+
+    async def _show_closed(self) -> None:
+        try:
+            await self._show()
+        except DriverFault as fault:  # its own timer ends the signal all the same
+            LOG.warning("signal_not_ended", device=self.name, code=fault.code)
+
+    async def _show(self) -> None:
+        signal = self._shown.at(asyncio.get_running_loop().time(), is_fire=self._inputs.fire)
         if (content := self._options.shows.get(signal)) is not None:
             await self._ask(Command(content))
 
@@ -296,9 +329,12 @@ class TurnstileSerial(FramedDriver[Command]):
         loop = asyncio.get_running_loop()
         if until_s - loop.time() >= self._options.wait_s:
             self._passages_left[door] = (left - 1, until_s)
-            task = loop.create_task(self._release_again(door), name=f"{self.name} next passage")
-            self._next.add(task)
-            task.add_done_callback(self._next.discard)
+            self._later(self._release_again(door))
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.name} later")
+        self._next.add(task)
+        task.add_done_callback(self._next.discard)
 
     async def _release_again(self, door: Door) -> None:
         try:

@@ -35,14 +35,18 @@ _CONTENT = {signal: bytes.fromhex(content) for content, signal in WORDS.items()}
 class TurnstileTwin(PtyTwin):
     """Releases for one passage or `wait_s`, whichever ends first."""
 
-    def __init__(self, path: Path, *, wait_s: float = 3.0, transit_s: float = 0.05, seed: int = 1) -> None:
-        """`transit_s`: from the first movement until the passage counts."""
+    def __init__(
+        self, path: Path, *, wait_s: float = 3.0, transit_s: float = 0.05, shows_ttl_s: float = 3.0, seed: int = 1
+    ) -> None:
+        """`transit_s`: from the first movement until the passage counts; `shows_ttl_s`: silence about its lights after which they are red."""
         super().__init__(path, seed=seed)
         self._codec = TurnstileCodec()
         self._wait_s = wait_s
         self._transit_s = transit_s
         self._ends: dict[Door, asyncio.TimerHandle] = {}
         self._silent_for = 0
+        self._shows_ttl_s = shows_ttl_s
+        self._dark: asyncio.TimerHandle | None = None
         self.refuses = False
         self.shown = b""
         self.released_log: list[Door] = []
@@ -62,12 +66,21 @@ class TurnstileTwin(PtyTwin):
                 self.stop_timers()
                 self.tell("taken")
             elif message.content in SHOWS.values():
-                self.shown = message.content
+                self._show(message.content)
                 self.tell("taken")
             elif (door := RELEASES.get(message.content)) is not None:
                 self._release(door)
             else:
                 self.tell("refused")
+
+    def _show(self, content: bytes) -> None:
+        self.shown = content
+        if self._dark is not None:
+            self._dark.cancel()
+        self._dark = asyncio.get_running_loop().call_later(self._shows_ttl_s, self._show_closed)
+
+    def _show_closed(self) -> None:
+        self.shown = SHOWS["closed"]
 
     def _release(self, door: Door) -> None:
         if self.refuses:
@@ -119,6 +132,8 @@ class TurnstileTwin(PtyTwin):
         """Pull the cable and end everything, at the end of the twin's life."""
         await self.unplug()
         self.stop_timers()
+        if self._dark is not None:
+            self._dark.cancel()
 
     def _passed(self, door: Door) -> None:
         self.tell(f"{door.value}_passed")

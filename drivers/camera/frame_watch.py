@@ -108,9 +108,13 @@ class FrameWatch:
             return Verdict.RESIZED
         if self._is_backwards:
             return Verdict.BACKWARDS
-        if limits.frozen_s and (self._frozen_digest or self._stands_still(now_s)):
+        if limits.frozen_s and self._stands_still(now_s):
             self._frozen_digest = self._last.digest
             return Verdict.FROZEN
+        if self._frozen_digest:
+            return (
+                Verdict.WAITING
+            )  # the picture that was frozen, seen again: another one is given as long to come as before
         if limits.black_s and self._black_since_s is not None and now_s - self._black_since_s >= limits.black_s:
             return Verdict.BLACK
         if limits.black_s and self._white_since_s is not None and now_s - self._white_since_s >= limits.black_s:

@@ -123,7 +123,7 @@ def boundary_of(answer: AnswerHead) -> bytes:
         raise StreamRefused("the stream is in chunks, which nobody may send to a request of HTTP 1.0")
     kind = next(iter(answer.all("content-type")), "")
     boundary = kind.partition("boundary=")[2].split(";")[0].strip().strip('"')
-    if "multipart/x-mixed-replace" not in kind.lower() or not boundary:
+    if "multipart/x-mixed-replace" not in kind.lower() or not boundary.isprintable() or not boundary:
         raise StreamRefused("answer is not multipart/x-mixed-replace with a boundary")
     return boundary.removeprefix("--").encode("latin-1")
 

@@ -107,6 +107,7 @@ class ContactBox(SupervisedDriver):
         self._inputs = dict(inputs)
         self._plan = _plan(self._inputs)
         self._values: dict[tuple[int, int], int] = {}
+        self._is_known = False
         self._client = ModbusClient(options.unit, options.reply_timeout_s, wire)
         self._bus = shared_bus(address, peer) if options.is_shared else None
         self._source: LinkSource = self._bus.seat() if self._bus is not None else peer
@@ -127,6 +128,12 @@ class ContactBox(SupervisedDriver):
         """Forget what the last connection knew."""
         self._client.reset()
         self._values.clear()
+        self._is_known = False
+
+    def declare_ready(self) -> None:
+        """Report READY once the outputs are at rest and all inputs were read; the answer to a write alone says neither."""
+        if self._is_known:
+            super().declare_ready()
 
     def sent(self, chunk: bytes) -> None:
         """Learn the questions of a tape."""
@@ -136,7 +143,6 @@ class ContactBox(SupervisedDriver):
         """Take answers; hand the inputs on with the last read of a look."""
         answers = self._client.feed(chunk)
         for answer in answers:
-            self.declare_ready()
             if answer.fault is None:
                 for offset, value in enumerate(answer.values):
                     self._values[answer.request.function, answer.request.address + offset] = value
@@ -151,6 +157,8 @@ class ContactBox(SupervisedDriver):
             if value is None:
                 return  # an earlier read of this look was lost
             closed[name] = bool(value >> (point.bit or 0) & 1) ^ point.invert
+        self._is_known = True
+        self.declare_ready()
         self.contacts(closed, t_mono_s, raw)
 
     async def converse(self) -> None:

@@ -101,7 +101,7 @@ class PageFolderLink(Link):
     async def read(self) -> bytes:
         """Return the next part. Raises `LinkLost` or `LinkRefused`."""
         while not self._waiting:
-            self._waiting.extend(await self._source.in_thread(self._look))
+            await self._source.in_thread(self._gather)
             if not self._waiting:
                 await asyncio.sleep(self._source.poll_s)
         chunk = self._waiting.popleft().encode()
@@ -119,6 +119,10 @@ class PageFolderLink(Link):
     async def close(self) -> None:
         """Let go; nothing is held open."""
         self._waiting.clear()
+
+    def _gather(self) -> None:
+        """Look, and keep what was found: its files are destroyed, and a `read` that was given up meanwhile would have lost it."""
+        self._waiting.extend(self._look())
 
     def _look(self) -> list[pp.PagePart]:
         marks = self._source.marks

@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import os
 import resource
-import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drivers.child_process import end_group
 from drivers.document_reader import page_part as pp
 from drivers.document_reader.asked_link import AskedLink
 from drivers.document_reader.errors import ScanimageMissing, ScannerRefused
@@ -85,20 +85,12 @@ class Scanimage:
                 resource.prlimit(process.pid, resource.RLIMIT_AS, (self.memory_limit_bytes, self.memory_limit_bytes))
                 resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
         except OSError as error:
-            await _ended(process)
+            await end_group(process)
             raise ScannerRefused(f"{self.program} cannot be limited: {error.strerror}") from error
         try:
             return await _finished(process, timeout_s, limit_bytes)
         finally:
-            await _ended(process)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End it with whatever it started: its number is its group's as long as it was not waited for."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+            await end_group(process)
 
 
 async def _finished(process: asyncio.subprocess.Process, timeout_s: float, limit_bytes: int) -> Finished:
@@ -116,6 +108,7 @@ async def _finished(process: asyncio.subprocess.Process, timeout_s: float, limit
                 return Finished(await process.wait(), bytes(out), bytes(err))
             finally:
                 errors.cancel()
+                await asyncio.gather(errors, return_exceptions=True)  # one reader of a pipe at a time
     except TimeoutError:
         return Finished(None, b"", bytes(err), f"no answer within {timeout_s:g} s")
 

@@ -35,7 +35,7 @@ class HostedBarrier(HostedDevice):
         super().__init__(pattern, host, sink, clock)
         self._inputs: BarrierInputs | None = None
         self._is_locked_down = False
-        self._shown: GateSignal | None = None
+        self._shown: ShowSignal | None = None
         self._aligning: asyncio.Task[None] | None = None
 
     def connected(self, channel: Channel) -> None:
@@ -46,7 +46,7 @@ class HostedBarrier(HostedDevice):
     async def _align(self) -> None:
         commands: list[Command] = [LockDown() if self._is_locked_down else LiftLockdown()]
         if self._shown is not None:
-            commands.append(ShowSignal(self._shown))
+            commands.append(self._shown)
         for command in commands:
             with suppress(CommandLost, DriverFault, Unsupported):  # told again with the next connection
                 await self.host.ask(self.name, command)
@@ -92,10 +92,10 @@ class HostedBarrier(HostedDevice):
         with suppress(CommandLost):
             await self.host.ask(self.name, LiftLockdown())
 
-    async def signal(self, signal: GateSignal) -> None:
-        """Have lights and sounder tell this from now on, another host, too. Raises `Unsupported`, or a fault."""
-        self._shown = signal
-        await self.ask(ShowSignal(signal))
+    async def signal(self, signal: GateSignal, ttl_s: float) -> None:
+        """Have lights and sounder tell this for `ttl_s`, another host, too. Raises `Unsupported`, or a fault."""
+        self._shown = ShowSignal(signal, self.clock.monotonic_s() + ttl_s)
+        await self.ask(self._shown)
 
     async def read_inputs(self) -> BarrierInputs:
         """Return the inputs as they are now. Raises a fault."""

@@ -86,7 +86,7 @@ class Carrier:
             case LiftLockdown():
                 await self._driver.lift_lockdown()
             case ShowSignal():
-                await self._driver.signal(command.signal)
+                await self._driver.signal(command.signal, command.expires_mono_s - self._clock.monotonic_s())
             case ReadInputs():
                 result = await self._driver.read_inputs()
             case ReadDocumentAgain():

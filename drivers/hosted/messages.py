@@ -192,9 +192,10 @@ class LiftLockdown:
 
 @dataclass(frozen=True, slots=True)
 class ShowSignal:
-    """Have lights and sounder tell this from now on."""
+    """Have lights and sounder tell this, until `expires_mono_s` (monotonic)."""
 
     signal: GateSignal
+    expires_mono_s: float
 
 
 @dataclass(frozen=True, slots=True)

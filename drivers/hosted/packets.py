@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from drivers.hosted.values import Unpacker, ValueRefused, pack
 
-VERSION = 1
+VERSION = 2
 HEAD = struct.Struct("!BBHI")
 JSON_LIMIT_BYTES = 32_768
 INLINE_LIMIT_BYTES = 32_768

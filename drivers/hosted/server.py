@@ -17,7 +17,16 @@ from typing import Any
 
 import structlog
 
-from drivers.contracts import BarrierDriver, ChipProgress, Clock, DeviceClass, DeviceEvent, Driver, EventSink
+from drivers.contracts import (
+    BarrierDriver,
+    ChipProgress,
+    Clock,
+    DeviceClass,
+    DeviceEvent,
+    Driver,
+    EventSink,
+    GateSignal,
+)
 from drivers.errors import DriverFault
 from drivers.hosted.carrying import Carrier
 from drivers.hosted.channel import Channel
@@ -161,6 +170,8 @@ async def _end_releases(barrier: BarrierDriver) -> None:
     try:
         async with asyncio.timeout(_SECURE_LIMIT_S):
             await barrier.end_releases()
+            if "signal" in barrier.capabilities:
+                await barrier.signal(GateSignal.CLOSED, 0.0)  # green invites people, and nobody is there to decide
             await barrier.lift_lockdown()  # the agent that ordered it refuses by itself; the next one orders its own
         LOG.info("releases_ended", device=barrier.name)
     except (DriverFault, TimeoutError) as fault:  # the time to live ends the release all the same

@@ -106,6 +106,10 @@ class EscposPrinter(SupervisedDriver):
             await self._look()
             await asyncio.sleep(self._options.poll_s)
 
+    def writes(self, text: str) -> bool:
+        """Tell whether the code page has every letter of `text`."""
+        return escpos.can_write(text, self._options.encoding)
+
     async def print_receipt(self, lines: Sequence[str], qr: bytes = b"") -> None:
         """Print lines and a QR code and cut; returns when the printer said that it is done.
 

@@ -74,6 +74,15 @@ def qr_code(content: bytes, module_dots: int) -> bytes:
     return QR_MODEL_2 + size + QR_CORRECTION_M + store + QR_PRINT
 
 
+def can_write(text: str, encoding: str) -> bool:
+    """Tell whether a code page has every letter of `text`."""
+    try:
+        text.translate(_APOSTROPHES).encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _line(text: str, encoding: str) -> bytes:
     encoded = text.translate(_APOSTROPHES).encode(encoding, "replace")
     return bytes(byte if byte >= 0x20 and byte != 0x7F else 0x3F for byte in encoded) + b"\n"

@@ -15,7 +15,7 @@ from enum import IntEnum
 
 _TLV_HEAD = struct.Struct(">HH")
 _TV_MARK = 0x80
-_TLV_TYPE_LIMIT = 0x3FF
+_TLV_TYPES = range(128, 0x400)  # the numbers below are those of TVs, in either form
 
 
 class ParameterType(IntEnum):
@@ -113,7 +113,7 @@ def parameters(content: bytes) -> Iterator[Parameter]:
             if len(content) - at < _TLV_HEAD.size:
                 raise ParameterNonsense("a parameter ends inside its head")
             kind, length = _TLV_HEAD.unpack_from(content, at)
-            if kind > _TLV_TYPE_LIMIT or length < _TLV_HEAD.size:
+            if kind not in _TLV_TYPES or length < _TLV_HEAD.size:
                 raise ParameterNonsense(f"a parameter of type {kind} with {length} bytes")
             head_bytes, end = _TLV_HEAD.size, at + length
         if end > len(content):

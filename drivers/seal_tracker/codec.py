@@ -7,7 +7,7 @@ carry none. The same bytes give the same messages however they are cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -58,6 +58,10 @@ class FrameStream:
 
     def feed(self, received: bytes) -> list[bytes | BadFrame]:
         """Take bytes as they came; return the frames that are complete now, un-escaped, oldest first, with the garbage before them."""
+        return list(self.cut(received))
+
+    def cut(self, received: bytes) -> Iterator[bytes | BadFrame]:
+        """Yield what `feed` returns, each before the next one is measured: a frame may change how those after it are read. Take all of it."""
         pending = self._pending
         pending += received
         items: list[bytes | BadFrame] = []
@@ -77,7 +81,9 @@ class FrameStream:
             frame = bytes(pending[:size])
             items.append(self._unwrap(frame))
             del pending[: size - 1 if frame[-1] in self._shared_ends else size]
-        return items
+            yield from items
+            items.clear()
+        yield from items
 
     def frames(self, received: bytes) -> list[bytes]:
         """Return only the frames of `feed`."""
@@ -163,7 +169,7 @@ class SealCodec:
             self._memory.at(now_s)
         heard: list[Heard | BadFrame] = []
         before = self._stream.dropped_bytes
-        for item in self._stream.feed(received):
+        for item in self._stream.cut(received):
             if isinstance(item, BadFrame):
                 heard.append(item)
                 continue

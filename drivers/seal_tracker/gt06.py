@@ -32,10 +32,10 @@ def frame_size(pending: bytearray) -> int | None:
     if len(pending) < head:
         return None
     size = head + int.from_bytes(pending[2:head], "big") + len(END)
-    is_login = len(pending) > head and pending[head] == LOGIN
-    if is_login and (end := pending.find(END, head + 9, size)) > 0:
-        return end + len(END)  # some units count the login too long, and its digits cannot be an end mark
     if size <= FRAME_LIMIT_BYTES:
+        is_login = len(pending) > head and pending[head] == LOGIN
+        if is_login and (end := pending.find(END, head + 9, size)) > 0:
+            return end + len(END)  # some units count the login too long, and its digits cannot be an end mark
         if len(pending) < size:
             return None
         if pending[size - 2 : size] == END and size >= head + 7:

@@ -70,9 +70,7 @@ class Jt808SealTwin(TrackerTwin):
         self._write(0x0001, struct.pack(">HHB", command.serial, command.message_id, result))
 
     def _write(self, message_id: int, body: bytes) -> None:
-        if self._writer is None:
-            raise ConnectionError("the padlock is unplugged")
-        self._writer.write(encode(Message(message_id, self._phone(), self._next_index(), body)))
+        self._put(encode(Message(message_id, self._phone(), self._next_index(), body)))
 
     def _phone(self) -> bytes:
         return bytes.fromhex(self.seal_id.zfill(12))

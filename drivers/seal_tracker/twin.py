@@ -16,6 +16,7 @@ from drivers.seal_tracker.events import ACK_REQUIRED, STATUS_BITS
 from drivers.seal_tracker.jointech import LockFrame, encode_lock_frame, lock_answer
 from drivers.seal_tracker.jointech_fix import Fix
 from drivers.seal_tracker.protocols import protocol_named
+from drivers.twin import SlowSwitches
 
 PROTOCOL_VERSION = 0x19
 SEALED_BITS = ("rope_inserted", "motor_locked", "back_cap_closed")
@@ -29,7 +30,7 @@ class AnswerMissing(Exception):
 
 @dataclass
 class TrackerTwin(ABC):
-    """One tracker of any protocol. `plug` connects, `unplug` cuts; while muted or corrupt its reports are kept back or damaged on the wire."""
+    """One tracker of any protocol. `plug` connects, `unplug` cuts; while muted, corrupt or slow its reports are kept back, damaged or late on the wire."""
 
     port: int
     clock: Clock
@@ -42,6 +43,7 @@ class TrackerTwin(ABC):
     _index: int = 0
     _is_mute: bool = False
     _is_corrupt: bool = False
+    _pace: SlowSwitches = field(default_factory=lambda: SlowSwitches(seed=1))
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
     _stream: FrameStream | None = None
@@ -78,6 +80,10 @@ class TrackerTwin(ABC):
         """Send every report with a damaged head."""
         self._is_corrupt = on
 
+    def delay(self, seconds: float) -> None:
+        """Send every report and answer so much later, in order; 0 at once."""
+        self._pace.delay(seconds)
+
     @abstractmethod
     async def tell(
         self, latitude_deg: float, longitude_deg: float, kinds: Iterable[str] = (), *, has_fix: bool = True
@@ -100,15 +106,23 @@ class TrackerTwin(ABC):
             if self._writer is None:
                 raise ConnectionError("the tracker is unplugged")
             if not self._is_mute:
-                self._writer.write(self.damaged(wire) if self._is_corrupt else wire)
-                await self._writer.drain()
+                await asyncio.sleep(self._put(self.damaged(wire) if self._is_corrupt else wire))
                 self.sent_frames += 1
+            if self._writer is not None:
+                await self._writer.drain()
             if not expected:
                 return b""
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.answer_s):
                     return await self._answer(expected)
         raise AnswerMissing("the server did not acknowledge the report")
+
+    def _put(self, wire: bytes) -> float:
+        """Send bytes as late as the twin is slow; return for how many seconds they wait."""
+        writer = self._writer
+        if writer is None:
+            raise ConnectionError("the tracker is unplugged")
+        return self._pace.later(lambda: None if writer.is_closing() else writer.write(wire))
 
     async def _answer(self, expected: bytes) -> bytes:
         while True:

@@ -21,6 +21,10 @@ _LETTERS = str.maketrans({"\u02bb": "'", "\u02bc": "'"})
 """Uzbek's own apostrophes: eSpeak NG names them instead of pronouncing them, and knows the plain one as what they are."""
 
 
+_SPOKEN_FORM = {"zh": "cmn"}
+"""What written Chinese is called when it is spoken (ISO 639-3)."""
+
+
 def _primary(tag: str) -> str:
     """Return the language of a tag or voice: `uz` of `uz-Latn`, `en` of `en-gb+f3`."""
     return tag.split("+", maxsplit=1)[0].split("-", maxsplit=1)[0].lower()
@@ -31,7 +35,7 @@ class EspeakOptions(SpeakerOptions):
 
     program: str = Field("espeak-ng", min_length=1, description="Program, by name or path.")
     voices: dict[str, str] = Field(
-        {"uz-Latn": "uz", "ru": "ru", "en": "en-gb"},
+        {"uz-Latn": "uz", "ru": "ru", "en": "en-gb", "ky": "ky", "kk": "kk", "fa-AF": "fa", "zh-Hans": "cmn"},
         description="Voice of the program for each language; a language that is not named here is said from recordings.",
     )
     recordings: str = Field("", description="Folder of recordings for languages without a voice; empty: none.")
@@ -42,7 +46,8 @@ class EspeakOptions(SpeakerOptions):
     @classmethod
     def _speak_their_language(cls, voices: dict[str, str]) -> dict[str, str]:
         for language, voice in voices.items():
-            if _primary(voice) != _primary(language):
+            written = _primary(language)
+            if _primary(voice) != _SPOKEN_FORM.get(written, written):
                 raise ValueError(f"the voice {voice} is none for {language}: a language is never said in another one's")
         return voices
 

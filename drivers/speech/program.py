@@ -6,10 +6,9 @@ The words go in through a pipe and never stand in the list of processes.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Sequence
-from contextlib import suppress
+
+from drivers.child_process import end_group
 
 _PIECE_BYTES = 65_536
 
@@ -46,20 +45,10 @@ async def run_program(command: Sequence[str], fed: bytes, timeout_s: float, limi
     except TimeoutError as error:
         raise ProgramFailed(f"{command[0]} took longer than {timeout_s:g} s") from error
     finally:
-        await _end(process)
+        await end_group(process)
     if status != 0:
         raise ProgramFailed(f"{command[0]} ended with status {status}")
     return told
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill it with whatever it started; what is left in its pipe is read away, for a full pipe would keep it from being reaped."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    if process.stdout is not None:
-        while await process.stdout.read(_PIECE_BYTES):
-            pass
-    await process.wait()
 
 
 async def _feed(process: asyncio.subprocess.Process, fed: bytes) -> None:

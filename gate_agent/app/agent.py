@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -16,26 +18,34 @@ from drivers.accessibility import LiftReported, SpeakerDriver, Spoken
 from drivers.errors import DriverFault
 from drivers.registry import BUILT_IN
 from drivers.registry import build as build_driver
+from gate_agent.app.appeals import Appeals
 from gate_agent.app.channel_cameras import ChannelCameras
+from gate_agent.app.customs_desk import CustomsDesk, desk_knowledge
 from gate_agent.app.device_options import options_of
+from gate_agent.app.device_ports import BarrierPort, ReaderPort
 from gate_agent.app.device_status import DeviceStatus
 from gate_agent.app.document_side import DocumentSide
 from gate_agent.app.face_side import FaceSide
+from gate_agent.app.fallback import Fallback
 from gate_agent.app.field_devices import DeviceHosts
 from gate_agent.app.height_side import wire_heights
 from gate_agent.app.help_side import HelpPoint
 from gate_agent.app.knowledge import GateKnowledge
+from gate_agent.app.lane_hours import LaneHours
 from gate_agent.app.lane_source import GateSource
+from gate_agent.app.post_side import DEVICE as POST
 from gate_agent.app.post_side import LONGEST_PAGE_BYTES, PostSide, read_post
-from gate_agent.app.receipts import Receipts
+from gate_agent.app.receipts import Receipts, receipt_issuer
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.speech import lane_speeches
-from gate_agent.app.store_side import StoredDesk, link_view, settlement
+from gate_agent.app.stay_desk import StayDesk, StayImport
+from gate_agent.app.store_side import link_view, settlement
 from gate_agent.app.surroundings_side import SurroundingsSide
 from gate_agent.app.unlock_orders import UnlockOrders
 from gate_agent.app.unusable_device import UnusableDevice, lane_devices, role_of
+from gate_agent.app.watchlist_side import WatchlistSide, screened_crossings
 from gate_agent.clock import Clock
-from gate_agent.errors import DeviceFault, SettingsFault, StoreFault
+from gate_agent.errors import SettingsFault, StoreFault
 from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.authorisation import AuthorisationVerifier
 from gate_agent.lane.controller import LaneController
@@ -44,6 +54,8 @@ from gate_agent.runtime.post_sync_api import add_post_routes
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 from gate_agent.store import Store
+from gate_agent.web.appeal_api import add_appeal_routes
+from gate_agent.web.desk_api import add_desk_routes
 from gate_agent.web.i18n import TRAVELLER_LANGUAGES, load_catalogues
 from gate_agent.web.lane_api import create_app as create_lane_api
 from gate_agent.web.pages import serving
@@ -52,52 +64,6 @@ log = structlog.get_logger()
 
 _RELOAD_S = 2.0
 _LINK_S = 0.5
-
-
-class BarrierPort:
-    """The barrier as a lane sees it: driver faults become the gate's."""
-
-    def __init__(self, driver: dc.BarrierDriver) -> None:
-        self._driver = driver
-
-    async def release(self, door: dc.Door, count: int, ttl_s: float) -> None:
-        """Release one door for so many passages."""
-        await _translated(self._driver.release(door, count, ttl_s))
-
-    async def end_releases(self) -> None:
-        """End running releases."""
-        await _translated(self._driver.end_releases())
-
-    async def lockdown(self) -> None:
-        """End running releases and refuse new ones."""
-        await _translated(self._driver.lockdown())
-
-    async def lift_lockdown(self) -> None:
-        """Take releases again."""
-        await _translated(self._driver.lift_lockdown())
-
-    async def signal(self, signal: dc.GateSignal) -> None:
-        """Switch lights and sounder, where there are any."""
-        if "signal" in self._driver.capabilities:
-            await _translated(self._driver.signal(signal))
-
-
-async def _translated(command: Awaitable[None]) -> None:
-    try:
-        await command
-    except DriverFault as fault:
-        raise DeviceFault(str(fault), code=fault.code) from fault
-
-
-class ReaderPort:
-    """The document reader as a lane sees it."""
-
-    def __init__(self, driver: dc.ReaderDriver) -> None:
-        self._driver = driver
-
-    async def read_again(self) -> None:
-        """Ask for another read."""
-        await _translated(self._driver.read_again())
 
 
 class Agent:
@@ -112,9 +78,7 @@ class Agent:
         self._users: dict[str, list[LaneController]] = {}  # of a device, by its name
         self._source: GateSource | None = None
         self._around: SurroundingsSide | None = None
-        self._knowledge = GateKnowledge(
-            settings.paths.bundles, settings.paths.keys, clock, timedelta(hours=settings.policy.seal_silent_h)
-        )
+        self._knowledge = GateKnowledge.of_site(settings, clock)
         self._hosts = DeviceHosts(settings, clock)
 
     async def run(self) -> None:
@@ -129,18 +93,23 @@ class Agent:
             settings.store,
             centre_public_key=read_verification_key(settings.paths.keys / "centre.pub"),
             post=read_post(settings.paths.keys) if settings.post.host else None,
+            screened=screened_crossings(settings),
+            time_zone=ZoneInfo(settings.gate.time_zone),
+            is_training=settings.gate.training,
         )
         engine = FaceEngine(settings.face, settings.paths.models, self._clock, state_folder=settings.paths.state)
         try:
             await self._reconcile(store)
-            await self._import_stays(store)
+            told_stays = StayImport(store)
+            await told_stays.take(self._knowledge.stays)
             await self._knowledge.seal_watch.restore(store)
+            await self._knowledge.draw_book.keep(store.selection)
             await engine.start()
             faces = await FaceSide.open(settings, engine, self._clock)
             try:
                 documents = await DocumentSide.open(settings, self._knowledge.officers, self._clock)
                 try:
-                    await self._serve(store, engine, faces, documents)
+                    await self._serve(store, engine, faces, documents, told_stays)
                 finally:
                     await documents.close()
             finally:
@@ -149,7 +118,9 @@ class Agent:
             await engine.stop()
             await store.close()
 
-    async def _serve(self, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide) -> None:
+    async def _serve(
+        self, store: Store, engine: FaceEngine, faces: FaceSide, documents: DocumentSide, told_stays: StayImport
+    ) -> None:
         settings = self._settings
         for device in settings.device:
             driver = self._built(device)
@@ -157,19 +128,26 @@ class Agent:
                 continue
             self._drivers[device.name] = driver
             self._statuses[device.name] = DeviceStatus(driver.device_class.value, "absent", self._clock.now())
-        desk = StoredDesk(store, self._knowledge.seal_watch)
-        await desk.refresh()
         for lane in settings.lane:
             controller = self._lanes[lane.lane_id] = self._controller(lane, store, engine, faces, documents)
             for name in lane_devices(lane):
                 self._users.setdefault(name, []).append(controller)
         verifier = AuthorisationVerifier(
-            settings.gate.gate_id, self._knowledge.officers, self._clock, store.remember_nonce
+            settings.gate.source, self._knowledge.officers, self._clock, store.remember_nonce
         )
         words = load_catalogues("traveller", TRAVELLER_LANGUAGES)
-        receipts = Receipts(self._lanes, self._drivers, self._statuses, words, self._changed)
-        self._around = around = SurroundingsSide(settings, self._lanes, store, receipts, self._clock, self._changed)
+        receipts = Receipts(self._lanes, self._drivers, self._statuses, words, self._changed, store)
+        self._around = around = SurroundingsSide(
+            settings, self._lanes, store, receipts, self._knowledge.xray, self._clock, self._changed
+        )
+        known = desk_knowledge(settings, self._knowledge)
+        appeals = Appeals(store.selection, known.rulebook, self._clock, settings.gate.time_zone)
+        desk = CustomsDesk(store.desk, known, self._clock, around.tasks, around.tell)
+        await desk.refresh()
         orders = self._unlock_orders(store)
+        fallback = self._fallback(store, around)
+        await fallback.restore()
+        stays = StayDesk(store.stays, self._clock, settings.gate.time_zone, self._changed)
         self._source = source = GateSource(
             settings,
             self._lanes,
@@ -189,12 +167,18 @@ class Agent:
                 orders,
             ),
             help_points=self._help_points(),
+            appeals=appeals,
+            stays=stays,
+            fallback=fallback,
         )
         alarms = {lane_id: controller.alarms for lane_id, controller in self._lanes.items()}
         sync_api = create_sync_api(store, source.device_readings)
-        post = self._post_side(store, alarms, orders)
+        post = self._post_side(store, alarms, orders, fallback)
         if post is not None:
             add_post_routes(sync_api, post, LONGEST_PAGE_BYTES)
+        lane_api = create_lane_api(source)
+        add_desk_routes(lane_api, desk)
+        add_appeal_routes(lane_api, appeals)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -202,20 +186,35 @@ class Agent:
         run = settings.paths.run
         async with (
             asyncio.TaskGroup() as group,
-            serving(create_lane_api(source), uds=run / "lane.sock"),
-            serving(sync_api, uds=run / "sync.sock"),
+            serving(lane_api, uds=run / "lane.sock"),
+            # a training gate has no door through which a record could leave
+            contextlib.nullcontext() if settings.gate.training else serving(sync_api, uds=run / "sync.sock"),
         ):
             tasks = [group.create_task(controller.run()) for controller in self._lanes.values()]
             tasks += [group.create_task(driver.run()) for driver in self._drivers.values()]
-            tasks += [group.create_task(self._follow_link(store, desk, source)), group.create_task(self._reload(store))]
-            tasks.append(group.create_task(around.run()))
+            tasks.append(group.create_task(LaneHours(settings, self._lanes, self._clock).run()))
+            tasks += [
+                group.create_task(self._follow_link(store, desk, source)),
+                group.create_task(self._reload(told_stays)),
+            ]
+            tasks += [group.create_task(part.run()) for part in (around, stays, fallback)]
+            lists = WatchlistSide(
+                self._knowledge,
+                store.rescreening,
+                self._clock,
+                around.tell,
+                settings.policy,
+                time_zone=settings.gate.time_zone,
+            )
+            tasks.append(group.create_task(lists.run()))
+            tasks.append(group.create_task(self._knowledge.draw_book.run(store.selection)))
             tasks.append(group.create_task(faces.run(alarms, self._changed)))
             first = min(alarms, default=None)  # a seal belongs to the whole gate
             seal_alarms = alarms[first] if first is not None else None
             tasks.append(group.create_task(self._knowledge.seal_watch.run(store, seal_alarms, self._changed)))
             tasks += [group.create_task(post.run())] if post is not None else []
             speakers = self._speakers()
-            voices = lane_speeches(settings, speakers, source.screen, source.changes, self._clock)
+            voices = lane_speeches(settings, speakers, source.screen, source.changes, self._clock, source.said_in)
             tasks += [group.create_task(voice.run()) for voice in voices]
             for task in tasks:
                 task.add_done_callback(
@@ -234,7 +233,7 @@ class Agent:
         return UnlockOrders(store.source, key, self._clock, self._changed)
 
     def _post_side(
-        self, store: Store, alarms: Mapping[int, LaneAlarms], orders: UnlockOrders | None
+        self, store: Store, alarms: Mapping[int, LaneAlarms], orders: UnlockOrders | None, fallback: Fallback
     ) -> PostSide | None:
         if store.exchange is None or orders is None:
             return None
@@ -248,6 +247,22 @@ class Agent:
             report=self._dispatch,
             changed=self._changed,
             orders=orders,
+            told_of_fallback=fallback.look,
+        )
+
+    def _fallback(self, store: Store, around: SurroundingsSide) -> Fallback:
+        has_post = store.exchange is not None
+        gates = read_directory(self._settings.paths.keys / FILE_NAME).gates if has_post else ()
+        return Fallback(
+            store.source,
+            store.fallback,
+            self._lanes,
+            self._knowledge.officers,
+            tuple(gates),
+            self._clock,
+            tell=around.tell,
+            changed=self._changed,
+            post_answers=lambda: not has_post or self._statuses[POST].state == dc.DeviceState.READY,
         )
 
     def _built(self, device: DeviceSettings) -> dc.Driver | None:
@@ -284,6 +299,7 @@ class Agent:
             document=documents.ports(lane, self._of_class),
             monitor=faces.monitor,
             references=faces.references,
+            receipts=receipt_issuer(self._settings.paths.keys, store.source),
         )
         wire_heights(controller, self._of_class, self._clock)
         return controller
@@ -337,22 +353,15 @@ class Agent:
             await store.commit_crossing(settlement(release, self._clock))
             log.warning("passage_settled_at_start", transaction_id=str(release.transaction_id))
 
-    async def _import_stays(self, store: Store) -> None:
-        bundle = self._knowledge.stays
-        if bundle is not None:
-            count = await store.import_stays(bundle.version, bundle.facts)
-            log.info("stays_imported", count=count, version=bundle.version)
-
-    async def _reload(self, store: Store) -> None:
+    async def _reload(self, told_stays: StayImport) -> None:
         while True:
             await asyncio.sleep(_RELOAD_S)
-            before = self._knowledge.stays
-            if self._knowledge.reload():
-                if self._knowledge.stays is not before:
-                    await self._import_stays(store)
+            is_new = await self._knowledge.reload_beside()
+            await told_stays.take(self._knowledge.stays)
+            if is_new:
                 self._changed()
 
-    async def _follow_link(self, store: Store, desk: StoredDesk, source: GateSource) -> None:
+    async def _follow_link(self, store: Store, desk: CustomsDesk, source: GateSource) -> None:
         """Keep the console's view of delivery and of the customs desk fresh; a page never asks the disk."""
         while True:
             try:

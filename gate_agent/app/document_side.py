@@ -13,20 +13,28 @@ from gate_agent.lane.ports import DocumentPorts
 from gate_agent.runtime.chip_inspection import ChipInspectionEngine
 from gate_agent.runtime.kept_worker import KeptWorker
 from gate_agent.runtime.page_inspection import PageInspectionEngine, PageInspector
+from gate_agent.runtime.plugin_checks import PluginChecks
 from gate_agent.settings import LaneSettings, PageSettings, Settings
 
 
 class DocumentSide:
     """Open with `open`, ask `ports` for each lane, `close` in the end. What no lane needs is not started."""
 
-    def __init__(self, clock: Clock, chips: ChipInspectionEngine | None, pages: PageInspectionEngine | None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        chips: ChipInspectionEngine | None,
+        pages: PageInspectionEngine | None,
+        plugins: PluginChecks | None = None,
+    ) -> None:
         self._clock = clock
+        self._plugins = plugins
         self._chips = chips
         self._pages = pages
 
     @classmethod
     async def open(cls, settings: Settings, officers: Mapping[str, OfficerRecord], clock: Clock) -> Self:
-        """Start what the lanes of this gate need. `officers` is a live view. Raises `InspectionFault`."""
+        """Start what the lanes of this gate need. `officers` is a live view. Raises `InspectionFault`, `SettingsFault`."""
         takes_pictures = any(lane.page_pictures for lane in settings.lane)
         chips: ChipInspectionEngine | None = None
         # A page may bear a seal, which is signed as a chip is.
@@ -34,8 +42,12 @@ class DocumentSide:
             chips = ChipInspectionEngine(
                 settings.paths.trust, lambda: trust_officers(officers), settings.document.trust_age_limit_days, clock
             )
-        side = cls(clock, chips, PageInspectionEngine(page_limits(settings.page)) if takes_pictures else None)
+        plugins = await PluginChecks.open(settings.check, clock) if settings.check else None
+        side = cls(clock, chips, PageInspectionEngine(page_limits(settings.page)) if takes_pictures else None, plugins)
         try:
+            for lane in settings.lane:
+                if plugins is not None:
+                    plugins.check_lane(lane)
             for engine in side._engines:
                 await engine.start()
         except BaseException:
@@ -64,16 +76,19 @@ class DocumentSide:
                 reads_zone=lane.zone_from_pictures,
             )
         if not lane.chip_reader:
-            return DocumentPorts(optical_inspector=optics)
+            return DocumentPorts(optical_inspector=optics, plugins=self._plugins)
         reader = device(lane.chip_reader, dc.DeviceClass.CHIP_READER)
         return DocumentPorts(
             chip_reader=reader,  # type: ignore[arg-type] # checked by class
             chip_inspector=self._chips,
             optical_inspector=optics,
+            plugins=self._plugins,
         )
 
     async def close(self) -> None:
         """End what was started."""
+        if self._plugins is not None:
+            await self._plugins.close()
         for engine in self._engines:
             await engine.stop()
 

@@ -19,7 +19,7 @@ from gate_agent.runtime.short_term_references import ShortTermReferences
 from gate_agent.settings import Settings
 from gate_agent.store.face_references import FaceReferences, ReferenceLimits, forget_all
 from gate_agent.store.reference_keys import ReferenceKeys
-from gate_agent.web.lane_api_messages import FaceRatesView, GroupRatioView, RateView
+from gate_agent.web.face_rates_messages import FaceRatesView, GroupRatioView, RateView
 from models.field_evaluation import FieldRate
 
 log = structlog.get_logger()

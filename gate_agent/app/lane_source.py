@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, cast
 
 import structlog
 
 from central_sync.presence import DeviceReading
 from gate_agent import __version__
 from gate_agent.app import views
+from gate_agent.app.appeals import Appeals
 from gate_agent.app.choices import Choices
+from gate_agent.app.desk_order import Desk
 from gate_agent.app.device_status import DeviceStatus
+from gate_agent.app.fallback import Fallback
 from gate_agent.app.help_side import HelpPoint, HelpPoints
 from gate_agent.app.lockdowns import Lockdowns
+from gate_agent.app.referral_orders import NOT_POSSIBLE_NOW, correct, decide
 from gate_agent.app.seal_unlocks import SealUnlocks
+from gate_agent.app.stay_desk import StayDesk
 from gate_agent.app.surroundings_side import WHOLE_GATE, SurroundingsSide
 from gate_agent.app.unusable_device import lane_devices
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
-from gate_agent.domain.crossing import Admission, Officer
-from gate_agent.domain.document_events import ReadingCorrected
-from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.errors import AuthorityRefused
-from gate_agent.lane.authorisation import AuthorisationVerifier, AuthorisedAction, VerifiedAuthorisation
+from gate_agent.lane.authorisation import (
+    FALLBACK_ACTIONS,
+    AuthorisationVerifier,
+    AuthorisedAction,
+    VerifiedAuthorisation,
+)
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.ports import KnowledgeSource
-from gate_agent.lane.presented import is_right
 from gate_agent.settings import Settings
-from gate_agent.web.device_messages import DeviceHistory, DeviceView, XrayView
+from gate_agent.web.device_messages import DeviceHistory, DeviceView
 from gate_agent.web.events import Broadcaster
+from gate_agent.web.face_rates_messages import FaceRatesView
 from gate_agent.web.lane_api import UnknownLane
 from gate_agent.web.lane_api_messages import (
     ActionAnswer,
-    CustomsTaskView,
-    FaceRatesView,
     GateSnapshot,
     ImageKind,
     LaneView,
@@ -46,31 +51,23 @@ from gate_agent.web.lane_api_messages import (
     SignedAuthorisation,
     TravellerInput,
 )
+from gate_agent.web.languages import FIRST_LANGUAGE, Language, language_of_state
+from gate_agent.web.receipt_messages import ReceiptQuery, ReceiptsFound
 
 log = structlog.get_logger()
 
 _NO_SUCH_LANE = "EG-LAN-001"
-_NOT_POSSIBLE_NOW = "EG-LAN-002"
 _NO_SUCH_SUBJECT = "EG-LAN-003"
-_DIGITS_WRONG = "EG-LAN-004"
-_OF_NO_LANE = {AuthorisedAction.CLOSE_CUSTOMS_TASK, AuthorisedAction.UNLOCK_SEAL}
+_SEAL_OF_NO_TASK = "EG-LAN-014"
+_OF_NO_LANE = {
+    AuthorisedAction.CLOSE_CUSTOMS_TASK,
+    AuthorisedAction.NOTE_APPEAL,
+    AuthorisedAction.UNLOCK_SEAL,
+    AuthorisedAction.CORRECT_STAY,
+    *FALLBACK_ACTIONS,
+}
 SPEECH_WAITS_S = 60.0
 """A voice that was asked for before a document lies there falls silent after this time."""
-_RUSSIAN = {"RUS", "KAZ", "KGZ", "TJK", "TKM", "BLR"}
-
-Language = Literal["uz-Latn", "ru", "en"]
-
-
-class CustomsDesk(Protocol):
-    """Tasks of the customs desk, kept in the store."""
-
-    def tasks(self) -> list[CustomsTaskView]:
-        """Return the open tasks, oldest first."""
-        ...
-
-    async def close(self, task_id: uuid.UUID, officer_id: str, screening: Sequence[XrayView] = ()) -> bool:
-        """Close a task, recording the results of screening that stood at it; False when it is not open."""
-        ...
 
 
 class GateSource:
@@ -83,13 +80,16 @@ class GateSource:
         devices: Mapping[str, DeviceStatus],
         verifier: AuthorisationVerifier,
         knowledge: KnowledgeSource,
-        desk: CustomsDesk,
+        desk: Desk,
         clock: Clock,
         around: SurroundingsSide,
         face_rates: Callable[[], list[FaceRatesView]] = list,
         trust_version: Callable[[], int | None] = lambda: None,
         unlocks: SealUnlocks | None = None,
         help_points: Mapping[str, HelpPoint] | None = None,
+        appeals: Appeals | None = None,
+        stays: StayDesk | None = None,
+        fallback: Fallback | None = None,
     ) -> None:
         self.link = LinkView(
             centre_online=False, since=clock.now(), backlog_records=0, oldest_age_s=0.0, last_ack_at=None
@@ -100,11 +100,14 @@ class GateSource:
         self._verifier = verifier
         self._knowledge = knowledge
         self._desk = desk
+        self._appeals = appeals
         self._around = around
         self._clock = clock
         self._face_rates = face_rates
         self._trust_version = trust_version
         self._unlocks = unlocks
+        self._stays = stays
+        self._fallback = fallback
         self._lockdowns = Lockdowns(settings.paths.state, lanes)
         self._lockdowns.restore()
         self._of_lanes = {name for lane in settings.lane for name in lane_devices(lane)}
@@ -112,6 +115,7 @@ class GateSource:
         self._sequence = 0
         self._languages = Choices[Language](clock.monotonic_s)
         self._speech = Choices[bool](clock.monotonic_s, SPEECH_WAITS_S)
+        self._said_in: dict[int, Language] = {}
         self._changes: Broadcaster[int] = Broadcaster()
 
     @property
@@ -135,6 +139,7 @@ class GateSource:
         tasks = self._around.tasks(self._desk.tasks())
         return GateSnapshot(
             sequence=self._sequence,
+            source=self._settings.gate.source,
             gate_id=self._settings.gate.gate_id,
             site=self._settings.gate.site,
             now=self._clock.now(),
@@ -150,12 +155,14 @@ class GateSource:
             ],
             customs_tasks=tasks,
             can_unlock_seals=self._unlocks is not None and self._unlocks.is_possible,
+            stay_orphans=self._stays.orphans() if self._stays is not None else [],
             link=self.link,
             recent=[views.ended(summary) for summary in ended[:50]],
             face_rates=self._face_rates(),
             devices=self._views_of(name for name in self._devices if name not in self._of_lanes),
             xray=self._around.xray_to_look_at(tasks),
             power=self._around.power_view(),
+            fallback=self._fallback.view() if self._fallback is not None else None,
         )
 
     def _views_of(self, names: Iterable[str]) -> list[DeviceView]:
@@ -205,13 +212,21 @@ class GateSource:
             step=views.step_of(shown),
             language=self._language(lane),
             remaining_s=lane.timers.remaining_s(),
-            receipt=views.receipt(lane, self._knowledge.current().rulebook),
+            receipt=views.receipt(lane),
+            receipt_code=views.receipt_code(lane),
             cue=views.cue(lane, shown),
             read_percent=views.read_percent(lane, shown),
             printing=self._around.receipts.printing(lane_id, shown),
             other_lane=views.other_lane(lane, self._settings.lane, shown),
             speech=self._speech_of(lane),
+            said_in=self._said_in.get(lane_id),
         )
+
+    def said_in(self, lane_id: int, language: str) -> None:
+        """Take in which language a lane's speaker said something last: it may have no voice for the screen's."""
+        if self._said_in.get(lane_id) != language:
+            self._said_in[lane_id] = cast("Language", language)
+            self.changed()
 
     def _language(self, lane: LaneController) -> Language:
         """Return what the traveller chose, else the document's language; the next traveller starts afresh."""
@@ -219,9 +234,7 @@ class GateSource:
         if chosen is not None:
             return chosen
         document = lane.borrowed.document if lane.borrowed else None
-        if document is None or document.issuing_state == "UZB":
-            return "uz-Latn"
-        return "ru" if document.issuing_state in _RUSSIAN else "en"
+        return FIRST_LANGUAGE if document is None else language_of_state(document.issuing_state)
 
     def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
         """Return a portrait or frame of a referred transaction."""
@@ -279,6 +292,10 @@ class GateSource:
             asyncio.get_running_loop().call_later(SPEECH_WAITS_S + 1.0, self.changed)
         return True
 
+    async def receipts(self, query: ReceiptQuery) -> ReceiptsFound:
+        """Return the receipts that were given to a document's holder."""
+        return await self._around.receipts.find(query)
+
     async def act(self, signed: SignedAuthorisation) -> ActionAnswer:
         """Verify an authorisation and carry it out; refusals are answers, and events in the log."""
         try:
@@ -287,11 +304,13 @@ class GateSource:
             )
         except AuthorityRefused as refused:
             log.warning("authorisation_refused", code=refused.code)
-            return ActionAnswer(accepted=False, code=refused.code, message=str(refused))
+            return ActionAnswer.refused(refused.code, str(refused))
         answer = await self._carry_out(verified)
         log.info(
             "authorisation_used",
             action=verified.authorisation.action,
+            lane_id=verified.authorisation.lane_id,
+            reason=verified.authorisation.reason_code,
             code=answer.code,
             officers=[officer.officer_id for officer in verified.officers],
         )
@@ -303,72 +322,42 @@ class GateSource:
         lane = self._lanes.get(order.lane_id)
         is_of_gate = order.action is AuthorisedAction.ACKNOWLEDGE_ALARM and order.lane_id == WHOLE_GATE
         if lane is None and order.action not in _OF_NO_LANE and not is_of_gate:
-            return _refuse(_NO_SUCH_LANE, "this gate has no such lane")
+            return ActionAnswer.refused(_NO_SUCH_LANE, "this gate has no such lane")
         subject = order.subject_id or uuid.UUID(int=0)
         match order.action:
             case AuthorisedAction.RELEASE | AuthorisedAction.HAND_OVER if lane and order.transaction_id:
-                taken = await lane.guard(
-                    ev.GuardDecided(
-                        order.transaction_id,
-                        Admission(order.action.value),
-                        _officers(verified),
-                        order.reason_code,
-                        order.reason_text,
-                    )
-                )
-                return _accept() if taken else _refuse(_NOT_POSSIBLE_NOW, self._why_not(lane, order.transaction_id))
+                return await decide(lane, order.transaction_id, verified)
             case AuthorisedAction.CORRECT_READING if lane and order.transaction_id:
-                return await self._correct(lane, order.transaction_id, order.lines, verified)
+                return await correct(lane, order.transaction_id, verified)
             case AuthorisedAction.SUSPEND_LANE if lane:
                 lane.feed(ev.Hold(ReasonCode.LANE_SUSPENDED))
             case AuthorisedAction.RESUME_LANE if lane:
                 lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
-                await self._lockdowns.lift(order.lane_id)
+                lane.feed(ev.Unhold(ReasonCode.LANE_OUTSIDE_HOURS))
             case AuthorisedAction.LOCKDOWN_LANE if lane:
                 await self._lockdowns.order(order.lane_id)
+            case AuthorisedAction.END_LOCKDOWN if lane:
+                if not lane.state.lockdown:
+                    return ActionAnswer.refused(NOT_POSSIBLE_NOW, "this lane is in no lockdown")
+                await self._lockdowns.lift(order.lane_id)
             case AuthorisedAction.ACKNOWLEDGE_ALARM if lane or is_of_gate:
                 alarms = lane.alarms if lane else self._around
                 if not await alarms.acknowledge(subject, verified.officers[0].officer_id):
-                    return _refuse(_NO_SUCH_SUBJECT, "there is no such alarm now")
+                    return ActionAnswer.refused(_NO_SUCH_SUBJECT, "there is no such alarm now")
             case AuthorisedAction.CLOSE_CUSTOMS_TASK:
-                seen = self._around.tasks([task for task in self._desk.tasks() if task.task_id == subject])
-                screening = [scan for task in seen for scan in task.xray if scan.link == "scan"]
-                if not await self._desk.close(subject, verified.officers[0].officer_id, screening):
-                    return _refuse(_NO_SUCH_SUBJECT, "there is no such open customs task")
+                return await self._desk.close(verified)
+            case AuthorisedAction.NOTE_APPEAL if self._appeals is not None:
+                return await self._appeals.note(verified)
+            case AuthorisedAction.CORRECT_STAY if self._stays is not None:
+                return await self._stays.correct(verified)
+            case AuthorisedAction.BEGIN_FALLBACK | AuthorisedAction.END_FALLBACK if self._fallback is not None:
+                return await self._fallback.order(verified)
             case AuthorisedAction.UNLOCK_SEAL if self._unlocks is not None:
-                return await self._unlocks.unlock(order.seal_id, verified.officers[0].officer_id)
+                if not await self._desk.may_unlock(order.seal_id):
+                    return ActionAnswer.refused(
+                        _SEAL_OF_NO_TASK, "this seal belongs to no open customs task of this gate"
+                    )
+                return await self._unlocks.unlock(verified)
             case _:
-                return _refuse(_NOT_POSSIBLE_NOW, "the authorisation names nothing to act on")
-        return _accept()
-
-    @staticmethod
-    async def _correct(
-        lane: LaneController, transaction_id: uuid.UUID, lines: tuple[str, ...], verified: VerifiedAuthorisation
-    ) -> ActionAnswer:
-        """Take lines that an officer read by eye, if their check digits are right."""
-        if not is_right(read_mrz(lines, lane.today)):
-            return _refuse(_DIGITS_WRONG, "the check digits of these lines do not fit")
-        officers = tuple(officer.officer_id for officer in verified.officers)
-        taken = await lane.guard(ReadingCorrected(transaction_id, lines, officers))
-        return _accept() if taken else _refuse(_NOT_POSSIBLE_NOW, "the lines are not what this referral waits for")
-
-    @staticmethod
-    def _why_not(lane: LaneController, transaction_id: uuid.UUID) -> str:
-        if lane.state.transaction_id != transaction_id:
-            return "this transaction is over"
-        if lane.state.occupancy > 1:
-            return "more than one person is inside: hand over"
-        return "the transaction is not waiting for a guard"
-
-
-def _officers(verified: VerifiedAuthorisation) -> tuple[Officer, ...]:
-    order = verified.authorisation
-    return tuple(Officer(entry.officer_id, entry.role.value, order.authorisation_id) for entry in verified.officers)
-
-
-def _accept() -> ActionAnswer:
-    return ActionAnswer(accepted=True, code="accepted", message="done")
-
-
-def _refuse(code: str, message: str) -> ActionAnswer:
-    return ActionAnswer(accepted=False, code=code, message=message)
+                return ActionAnswer.refused(NOT_POSSIBLE_NOW, "the authorisation names nothing to act on")
+        return ActionAnswer.done()

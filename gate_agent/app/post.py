@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
 
-from central_sync.errors import IdentityFault
-from central_sync.identity import read_signing_key
+from central_sync.bundles import SIGNATURE
+from central_sync.errors import BundleRefused, IdentityFault
+from central_sync.identity import read_signing_key, read_verification_key
 from central_sync.post.directory import FILE_NAME, PostDirectory, read_directory
 from central_sync.post.messages import PostDevice, PostState
 from central_sync.post.tls import post_context
 from drivers import contracts as dc
 from drivers.errors import DriverFault
 from drivers.registry import build as build_driver
+from gate_agent.app.officer_roll import OfficerRoll
 from gate_agent.app.post_seals import SealPages
 from gate_agent.app.post_unlocks import PostUnlocks
 from gate_agent.app.seal_servers import may_unlock, unlocking
 from gate_agent.app.unusable_device import UnusableDevice
 from gate_agent.clock import Clock
 from gate_agent.errors import SettingsFault, StoreFault
+from gate_agent.lane.authorisation import OfficerRecord
 from gate_agent.runtime.blob_cache import BlobCache
 from gate_agent.runtime.post_api import LONGEST_REQUEST_BYTES, create_post_api, gate_protocol
 from gate_agent.settings import DeviceSettings, Settings
@@ -54,7 +57,8 @@ class Post:
         self._ledger = PostLedger(post.state, tuple(self._directory.gates), clock, kept_days=post.facts_kept_days)
         self._book = SealBook(post.state / "seals.db", clock, kept_h=post.seals_kept_h, limit_rows=post.seals_limit)
         self._seals = SealPages(self._book, key, clock)
-        self._unlocks = PostUnlocks(self._ledger, self._directory.gate_keys(), key, clock)
+        self._roll = _roll(settings, clock)
+        self._unlocks = PostUnlocks(self._ledger, self._directory.gate_keys(), self._officers, key, clock)
         self._blobs = BlobCache(
             post.state / "blobs",
             post.blobs_upstream,
@@ -78,12 +82,29 @@ class Post:
         finally:
             await self._ledger.close()
 
+    def _officers(self) -> Mapping[str, OfficerRecord]:
+        """Return the officers whom the post knows: nobody while it has no bundle of them that can be used."""
+        return self._roll.officers() if self._roll is not None else {}
+
     async def state(self) -> PostState:
-        """Return how the post and its devices are; a disk that refuses reports of seals is shown on all of them."""
+        """Return how the post and its devices are.
+
+        A disk that refuses reports of seals is shown on all of them; no seal can be unlocked while no officer is known.
+        """
         devices = list(self._devices.values())
+        if any(device.may_unlock for device in devices) and not self._officers():
+            devices = [device.model_copy(update={"may_unlock": False}) for device in devices]
         if fault := self._seals.disk_fault:
             devices = [device.model_copy(update={"fault": fault, "remedy": _DISK_REMEDY}) for device in devices]
-        return PostState(generation=await self._ledger.generation(), now=self._clock.now(), devices=devices)
+        version = self._roll.version if self._roll is not None else -1
+        generation = await self._ledger.generation()
+        return PostState(generation=generation, now=self._clock.now(), devices=devices, officers_version=version)
+
+    def bring_officers(self, wire: bytes) -> int:
+        """Keep the officers' bundle that a gate brought; return the version in force. Raises `BundleRefused`, `StoreFault`."""
+        if self._roll is None:
+            raise BundleRefused("this post was given no key of the centre", code=SIGNATURE)
+        return self._roll.take(wire)
 
     async def _serve(self, on_ready: Callable[[str], None] | None) -> None:
         stop = asyncio.Event()
@@ -165,6 +186,17 @@ class Post:
             return read_directory(self._settings.paths.keys / FILE_NAME)
         except IdentityFault as fault:
             raise SettingsFault(f"{fault.code}: {fault}") from fault
+
+
+def _roll(settings: Settings, clock: Clock) -> OfficerRoll | None:
+    """Return who may authorise unlocks; None when the post was given no key of the centre, by which it would believe it."""
+    path = settings.paths.keys / "centre.pub"
+    if not path.exists():
+        return None
+    try:
+        return OfficerRoll(settings.paths.bundles, settings.post.state, read_verification_key(path), clock)
+    except IdentityFault as fault:
+        raise SettingsFault(f"{fault.code}: {fault}") from fault
 
 
 def _trust(path: Path | None) -> ssl.SSLContext | None:

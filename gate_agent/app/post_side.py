@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,6 +88,7 @@ class PostSide:
         report: dc.EventSink,
         changed: Callable[[], None],
         orders: UnlockOrders,
+        told_of_fallback: Callable[[], Awaitable[None]],
     ) -> None:
         self._exchange = exchange
         self._post_key = post_key
@@ -97,6 +98,7 @@ class PostSide:
         self._report = report
         self._changed = changed
         self._orders = orders
+        self._told_of_fallback = told_of_fallback
         self._seals: tuple[uuid.UUID | None, int] | None = None
         self._settling: deque[tuple[float, uuid.UUID, int]] = deque()
         self._heard_s = clock.monotonic_s()
@@ -166,6 +168,8 @@ class PostSide:
         if page.gap or taken.refused:
             self._lasting = FOREIGN_FACTS if taken.refused else GAP
             log.error("facts_missing", code=self._lasting, refused=taken.refused)
+        if taken.about_fallback:
+            await self._told_of_fallback()
         if taken.new or taken.conflicts:
             self._changed()
         return FactsTaken(place=await self.place(), new=taken.new, refused=taken.refused)

@@ -1,17 +1,18 @@
-"""The post's end of an unlock: an order of a gate, verified, written down, carried out by the seal server once, and answered."""
+"""The post's end of an unlock: order and officer's authorisation verified, written down, carried out by the seal server once, and answered."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from central_sync.errors import OrderRefused
 from central_sync.post.unlocks import (
+    AUTHORISATION_USED,
     BUSY,
     OTHER_ORDER,
     UnlockAnswer,
@@ -22,9 +23,11 @@ from central_sync.post.unlocks import (
     sign_answer,
 )
 from gate_agent.app.seal_servers import Unlocker, unlock_once
+from gate_agent.app.unlock_authority import authority_of
 from gate_agent.clock import Clock
 from gate_agent.errors import StoreFault
-from gate_agent.store.kept_unlocks import NewUnlock
+from gate_agent.lane.authorisation import OfficerRecord
+from gate_agent.store.kept_unlocks import Begun, NewUnlock
 from gate_agent.store.post_ledger import PostLedger
 
 log = structlog.get_logger()
@@ -34,14 +37,20 @@ _LONGEST_WHY = 200
 
 
 class PostUnlocks:
-    """`runtime.post_api.UnlockDesk`. `servers` are those that the site file lets unlock; `gates` the keys that may order."""
+    """`runtime.post_api.UnlockDesk`. `servers` may unlock by the site file; `gates` are the keys that may order, `officers` who may authorise it."""
 
     def __init__(
-        self, ledger: PostLedger, gates: Mapping[str, Ed25519PublicKey], key: Ed25519PrivateKey, clock: Clock
+        self,
+        ledger: PostLedger,
+        gates: Mapping[str, Ed25519PublicKey],
+        officers: Callable[[], Mapping[str, OfficerRecord]],
+        key: Ed25519PrivateKey,
+        clock: Clock,
     ) -> None:
         self.servers: tuple[Unlocker, ...] = ()
         self._ledger = ledger
         self._gates = gates
+        self._officers = officers
         self._key = key
         self._clock = clock
         self._running: dict[tuple[uuid.UUID, bytes], asyncio.Task[UnlockAnswer]] = {}
@@ -71,20 +80,30 @@ class PostUnlocks:
             if kept.answer:
                 return UnlockAnswer.model_validate_json(kept.answer)
             return UnlockAnswer(order_id=order.order_id, end=UnlockEnd.UNDETERMINED)
-        refuse_untimely(order, self._clock.now())
-        if not await self._ledger.begin_unlock(NewUnlock(order.order_id, order.source, order.seal_id, digest)):
-            raise OrderRefused("another order has this id", code=OTHER_ORDER)
+        now = self._clock.now()
+        refuse_untimely(order, now)
+        verified = authority_of(order, self._officers(), now)
+        nonce = verified.authorisation.nonce
+        match await self._ledger.begin_unlock(NewUnlock(order.order_id, order.source, order.seal_id, digest, nonce)):
+            case Begun.ORDER_KNOWN:
+                raise OrderRefused("another order has this id", code=OTHER_ORDER)
+            case Begun.AUTHORISATION_USED:
+                log.error("unlock_not_authorised", gate=order.source, reason=AUTHORISATION_USED)
+                raise OrderRefused("the officer's authorisation was used before", code=AUTHORISATION_USED)
         answer = await self._sent(order)
         try:
             await self._ledger.end_unlock(order.order_id, answer.model_dump_json())
         except StoreFault as fault:  # this answer is right all the same; the same order again would get "undetermined"
             log.error("unlock_answer_not_kept", code=fault.code)
-        log.info("unlock_order", gate=order.source, outcome=answer.end.value)
+        officers = [officer.officer_id for officer in verified.officers]
+        log.info("unlock_order", gate=order.source, officers=officers, outcome=answer.end.value)
         return answer
 
     async def _sent(self, order: UnlockOrder) -> UnlockAnswer:
         try:
-            refuse_untimely(order, self._clock.now())  # the disk may have taken its time
+            now = self._clock.now()  # the disk may have taken its time
+            refuse_untimely(order, now)
+            authority_of(order, self._officers(), now)
         except OrderRefused as refusal:
             return UnlockAnswer(order_id=order.order_id, end=UnlockEnd.NOT_SENT, why=str(refusal))
         outcome, why = await unlock_once(self.servers, order.seal_id)

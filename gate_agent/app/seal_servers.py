@@ -19,7 +19,10 @@ _CAPABILITY = "unlock"
 class Unlocker(Protocol):
     """A server of seals, here or at the post."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name in the site file, or of the post."""
+        ...
 
     async def unlock(self, seal_id: str) -> UnlockOutcome:
         """Tell a seal to open, once. Raises `Unsupported` or `DriverFault` when certainly nothing was sent to it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -46,6 +47,14 @@ class SealStore(Protocol):
     async def seal_histories(self) -> list[str]:
         """Return what is remembered."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDeed:
+    """Who signed for what is done to a seal, in that order (one at least), and the code of their reason."""
+
+    officer_ids: tuple[str, ...]
+    reason: str
 
 
 class SealWatch:
@@ -95,30 +104,38 @@ class SealWatch:
         for seal_id in declaration.seal_ids:
             self._put(history_of.arrived(self.history(seal_id), declaration.reference, self._clock.now()))
 
-    async def unlock_authorised(self, store: SealStore, seal_id: str, stands: timedelta, officer_id: str) -> datetime:
-        """Make durable that an officer authorised an unlock; an opening while it stands is by leave. Return when. Raises `StoreFault`."""
-        now = self._clock.now()
+    async def unlock_authorised(self, store: SealStore, seal_id: str, stands: timedelta, deed: SignedDeed) -> datetime:
+        """Make durable that officers authorised an unlock; an opening while it stands is by leave. Return when. Raises `StoreFault`."""
+        now, officer_id = self._clock.now(), deed.officer_ids[0]
         history = history_of.unlock_authorised(self.history(seal_id), now, now + stands, officer_id)
-        await store.commit_seal(self._act(history, "unlock_authorised", officer_id), _text_of(history))
+        await store.commit_seal(self._act(history, "unlock_authorised", deed), _text_of(history))
         # What the seal told while the disk wrote stays: the fact is added to what is known now.
         self._put(history_of.unlock_authorised(self.history(seal_id), now, now + stands, officer_id))
         return now
 
     def unlock_ended(
-        self, seal_id: str, event: str, officer_id: str, authorised_at: datetime, *, still_stands: bool
+        self, seal_id: str, event: str, deed: SignedDeed, authorised_at: datetime, *, still_stands: bool
     ) -> None:
         """Note what became of the unlock that was authorised then; one that did not happen gives no leave any more."""
         history = self.history(seal_id)
         if not still_stands:
             history = history_of.unlock_ended(history, self._clock.now(), authorised_at)
-        self._changed.append(self._act(history, event, officer_id))
+        self._changed.append(self._act(history, event, deed))
         self._news.set()
         self._put(history)
 
-    def _act(self, history: SealHistory, event: str, officer_id: str) -> SealReport:
+    def _act(self, history: SealHistory, event: str, deed: SignedDeed) -> SealReport:
         now = self._clock.now()
         state = history_of.judge(history, history.journey, now, self._silent_after).state
-        return SealReport(history.seal_id, state, event, now, officer_id=officer_id)
+        return SealReport(
+            history.seal_id,
+            state,
+            event,
+            now,
+            officer_id=deed.officer_ids[0],
+            officer_ids=deed.officer_ids,
+            reason=deed.reason,
+        )
 
     def settled(self, reference: str, seal_ids: Iterable[str], officer_id: str) -> None:
         """Note that a customs inspector closed the matter of a declaration, or of these seals."""

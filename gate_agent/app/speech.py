@@ -2,29 +2,35 @@
 
 What is said and when depends on the screen's state alone, as anybody in front of it sees it: numbers that count up, a receipt or a countdown
 start no words, and nothing else of the gate is asked. So speech tells no more than the screen does.
+
+A language without a voice and without a recording is said in one that its speakers understand (`said_as` of the languages' data), and the
+screen says so; never in the voice of another language.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from drivers.accessibility import SpeakerDriver, Utterance
 from drivers.errors import DriverFault
+from drivers.speech.errors import RecordingRefused, VoiceMissing
 from gate_agent.clock import Clock
 from gate_agent.settings import LaneSettings, Settings
 from gate_agent.web.events import Broadcaster
 from gate_agent.web.i18n import TRAVELLER_LANGUAGES, Catalogues, load_catalogues
 from gate_agent.web.lane_api_messages import Instruction, ScreenState
+from gate_agent.web.languages import said_as
 from gate_agent.web.traveller.spoken import Phrase, phrase_of
 
 log = structlog.get_logger()
 
 MOST_REPEATS = 5
-_FOR_NOBODY = {Instruction.PRESENT_DOCUMENT, Instruction.LANE_CLOSED}
+_FOR_NOBODY = {Instruction.PRESENT_DOCUMENT, Instruction.LANE_CLOSED, Instruction.OFFICER_CONTROL}
 """Shown to an empty lane, too: not repeated to the guards all day where the speaker always speaks."""
 _LOOK_AGAIN_S = 3600.0
 
@@ -41,6 +47,7 @@ class LaneSpeech:
         clock: Clock,
         zone: ZoneInfo,
         catalogues: Catalogues | None = None,
+        said_in: Callable[[str], None] = lambda _language: None,
     ) -> None:
         self._lane = lane
         self._speaker = speaker
@@ -49,6 +56,7 @@ class LaneSpeech:
         self._clock = clock
         self._zone = zone
         self._catalogues = catalogues or load_catalogues("traveller", TRAVELLER_LANGUAGES)
+        self._said_in = said_in
         self._said: tuple[str, str] | None = None  # instruction and language that were said to the end last
 
     async def run(self) -> None:
@@ -89,16 +97,30 @@ class LaneSpeech:
         volume = self._volume(phrase)
         if volume <= 0:
             return
-        try:
-            await self._speaker.say(Utterance(phrase.key, phrase.text, phrase.language), volume)
-        except DriverFault as fault:
-            log.warning("speech_failed", lane_id=self._lane.lane_id, code=fault.code, language=phrase.language)
+        for words in self._forms(phrase):
+            try:
+                await self._speaker.say(Utterance(words.key, words.text, words.language), volume)
+            except (VoiceMissing, RecordingRefused) as fault:
+                log.warning("speech_failed", lane_id=self._lane.lane_id, code=fault.code, language=words.language)
+                continue  # the next language that its speakers understand, if the data file names one
+            except DriverFault as fault:
+                log.warning("speech_failed", lane_id=self._lane.lane_id, code=fault.code, language=words.language)
+                return
+            except Exception as error:  # noqa: BLE001 - a speaker of another maker may raise anything; the screen and the next words go on
+                log.error("speech_failed_unexpectedly", lane_id=self._lane.lane_id, error=type(error).__name__)
+                return
+            self._said_in(words.language)
+            if phrase.key == phrase.base:
+                self._said = (phrase.base, phrase.language)
             return
-        except Exception as error:  # noqa: BLE001 - a speaker of another maker may raise anything; the screen and the next words go on
-            log.error("speech_failed_unexpectedly", lane_id=self._lane.lane_id, error=type(error).__name__)
-            return
-        if phrase.key == phrase.base:
-            self._said = (phrase.base, phrase.language)
+
+    def _forms(self, phrase: Phrase) -> Iterator[Phrase]:
+        """Yield the words in their own language, then in those that stand in for it, while the screen still shows them."""
+        yield phrase
+        for language in said_as(phrase.language):
+            other = phrase_of(self._screen(), self._catalogues[language])
+            if other.key == phrase.key:
+                yield other
 
     def _volume(self, phrase: Phrase) -> float:
         if phrase.base == f"instruction.{Instruction.EMERGENCY}":
@@ -112,16 +134,18 @@ def lane_speeches(
     screen: Callable[[int], ScreenState],
     changes: Broadcaster[int],
     clock: Clock,
+    said_in: Callable[[int, str], None],
 ) -> Iterable[LaneSpeech]:
-    """Yield the voice of each lane that has one."""
+    """Yield the voice of each lane that has one. `said_in` is told in which language something was said."""
     zone = ZoneInfo(settings.gate.time_zone)
     for lane in settings.lane:
         if lane.speaker and lane.speech != "off":
             yield LaneSpeech(
                 lane,
                 speakers[lane.speaker],
-                lambda lane_id=lane.lane_id: screen(lane_id),  # type: ignore[misc] # bound here, not when called
+                partial(screen, lane.lane_id),
                 changes,
                 clock,
                 zone,
+                said_in=partial(said_in, lane.lane_id),
             )

@@ -1,67 +1,20 @@
-"""Between the store's words and the house's: customs tasks, delivery state, stay facts, and releases that nobody finished."""
+"""Between the store's words and the house's: delivery state, stay facts, and releases that nobody finished."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from datetime import date
 
 from central_sync.bundles import Bundle
 from central_sync.handover import LinkState
-from central_sync.messages import ScreeningPart
-from gate_agent.app.seal_watch import SealWatch
-from gate_agent.app.views import reasons
 from gate_agent.clock import Clock
 from gate_agent.domain.crossing import Crossing, PassageOutcome
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.errors import SettingsFault
-from gate_agent.store import StayFact, Store, UndecidedRelease
-from gate_agent.web.device_messages import XrayView
-from gate_agent.web.lane_api_messages import CustomsTaskView, LinkView
+from gate_agent.store import StayFact, UndecidedRelease
+from gate_agent.web.lane_api_messages import LinkView
 
 _AGE_STEP_S = 5.0
-
-
-class StoredDesk:
-    """Open work of the customs desk, read from the store now and then and shown from memory."""
-
-    def __init__(self, store: Store, seals: SealWatch) -> None:
-        self._store = store
-        self._seals = seals
-        self._tasks: list[CustomsTaskView] = []
-
-    def tasks(self) -> list[CustomsTaskView]:
-        """Return the open tasks, oldest first."""
-        return self._tasks
-
-    async def refresh(self) -> bool:
-        """Read the tasks again; True when they changed."""
-        found = [
-            CustomsTaskView(
-                task_id=task.task_id,
-                transaction_id=task.transaction_id,
-                lane_id=task.lane_id,
-                created_at=task.created_at,
-                declaration_reference=task.declaration_reference,
-                reasons=reasons(task.reasons),
-                closed_by=task.closed_by,
-            )
-            for task in await self._store.customs_tasks()
-        ]
-        changed = found != self._tasks
-        self._tasks = found
-        return changed
-
-    async def close(self, task_id: uuid.UUID, officer_id: str, screening: Sequence[XrayView] = ()) -> bool:
-        """Close a task and record the inspection with the results of screening that stood at it; what its seals went through is settled by it."""
-        task = next((task for task in await self._store.customs_tasks() if task.task_id == task_id), None)
-        parts = [ScreeningPart.model_validate(scan.model_dump(exclude={"link"})) for scan in screening]
-        closed = await self._store.close_customs_task(task_id, officer_id, parts)
-        if closed and task is not None:
-            named = [one.parameters["seal"] for one in task.reasons if "seal" in one.parameters]
-            self._seals.settled(task.declaration_reference, named, officer_id)
-        await self.refresh()
-        return closed
 
 
 def link_view(link: LinkState) -> LinkView:

@@ -1,6 +1,6 @@
 """What devices around the gate mean for the agent: shown to people and told to the centre; the power supply alone holds lanes.
 
-X-ray results and tags of seals stand beside the traveller they may belong to and decide nothing: what a corridor becomes is policy's.
+X-ray results and tags of seals stand beside the traveller they may belong to; what a corridor becomes of them is policy's.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.ports import LaneStore
 from gate_agent.settings import Settings
+from gate_agent.web.desk_messages import CustomsTaskView
 from gate_agent.web.device_messages import PowerView, SealTagView, XrayView
-from gate_agent.web.lane_api_messages import CustomsTaskView
 
 WHOLE_GATE = 0
 OPEN_XRAY_ALARMS = 50
@@ -40,6 +40,7 @@ class SurroundingsSide:
         lanes: Mapping[int, LaneController],
         store: LaneStore,
         receipts: Receipts,
+        xray: XrayResults,
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
@@ -50,7 +51,7 @@ class SurroundingsSide:
         self._store = store
         self._clock = clock
         self._changed = changed
-        self._xray = XrayResults(timedelta(minutes=around.xray_window_min))
+        self._xray = xray
         self._seals = SealSightings(around.seal_tag, timedelta(minutes=around.seal_tag_window_min))
         self._figures: dict[str, dict[str, str]] = {}
         self._alarms: dict[str, LaneAlarms] = {}
@@ -86,6 +87,10 @@ class SurroundingsSide:
                 return False
         self._changed()
         return True
+
+    def tell(self, subject: str, reason: Reason, stands: bool) -> None:
+        """Raise or clear an alarm of the whole gate that another part found; one a subject."""
+        self._to_record.put_nowait((subject, stands, reason))
 
     def look(self, screens: Screens) -> None:
         """Look at lanes after something changed: who declared seals, who walks out, whether all of them rest."""
@@ -157,11 +162,12 @@ class SurroundingsSide:
         return self._figures.get(device, {})
 
     def _forget(self) -> None:
-        """Drop what has no open alarm; of more than enough open ones the oldest stay recorded and are shown no longer."""
+        """Drop what has no open alarm; of more than enough open ones of scans the oldest stay recorded and are shown no longer."""
         for subject in [subject for subject, alarms in self._alarms.items() if not alarms.open]:
             del self._alarms[subject]
-        while len(self._alarms) > OPEN_XRAY_ALARMS:
-            del self._alarms[next(subject for subject in self._alarms if subject != _POWER)]
+        scans = [subject for subject, alarms in self._alarms.items() if ReasonCode.XRAY_ALARM in alarms.open]
+        for subject in scans[: max(len(self._alarms) - OPEN_XRAY_ALARMS, 0)]:
+            del self._alarms[subject]
 
 
 def _supply(told: ds.UpsReported | ds.UpsBatteryLow) -> dict[str, str]:

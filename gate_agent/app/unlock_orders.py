@@ -18,11 +18,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from central_sync.errors import PostFault
 from central_sync.post.messages import UnlockCarried, UnlockClaimed, UnlocksWaiting
-from central_sync.post.unlocks import ORDER_VALID, UnlockAnswer, UnlockEnd, UnlockOrder, open_answer, order_body
+from central_sync.post.unlocks import (
+    ORDER_VALID,
+    OfficerAuthorisation,
+    OfficerSignature,
+    UnlockAnswer,
+    UnlockEnd,
+    UnlockOrder,
+    open_answer,
+    order_body,
+)
 from drivers.errors import NotReady
 from drivers.seal_commands import UnlockOutcome
+from gate_agent.app.seal_servers import Unlocker
 from gate_agent.clock import Clock
 from gate_agent.domain.identifiers import uuid7
+from gate_agent.lane.authorisation import VerifiedAuthorisation
 
 log = structlog.get_logger()
 
@@ -38,10 +49,21 @@ class _Waiting:
     answer: asyncio.Future[UnlockAnswer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+@dataclass(frozen=True, slots=True)
+class _AtPost:
+    """The seal servers of the post, for one authorisation."""
+
+    orders: UnlockOrders
+    authorisation: OfficerAuthorisation
+    name: str = "post"
+
+    async def unlock(self, seal_id: str) -> UnlockOutcome:
+        """Order it, once."""
+        return await self.orders.order(seal_id, self.authorisation)
+
+
 class UnlockOrders:
     """`seal_unlocks.PostServers` for the agent, and the three calls about orders of `PostGate` for `egate sync`."""
-
-    name = "post"
 
     def __init__(self, source: str, post_key: Ed25519PublicKey, clock: Clock, changed: Callable[[], None]) -> None:
         self._source = source
@@ -64,7 +86,15 @@ class UnlockOrders:
             self._is_possible = is_possible
             self._changed()
 
-    async def unlock(self, seal_id: str) -> UnlockOutcome:
+    def on_authority(self, verified: VerifiedAuthorisation) -> Unlocker:
+        """Return the post's servers for what an officer signed: it goes with the order, and the post verifies it again."""
+        signatures = tuple(
+            OfficerSignature(officer_id=officer_id, signature_hex=signature.lower())
+            for officer_id, signature in verified.signatures
+        )
+        return _AtPost(self, OfficerAuthorisation(payload=verified.payload, signatures=signatures))
+
+    async def order(self, seal_id: str, authorisation: OfficerAuthorisation) -> UnlockOutcome:
         """Order the post to unlock a seal, once. Raises `NotReady` when it certainly was not sent to the seal."""
         now = self._clock.now()
         order = UnlockOrder(
@@ -72,6 +102,7 @@ class UnlockOrders:
             source=self._source,
             seal_id=seal_id,
             expires_at=now + ORDER_VALID,
+            authorisation=authorisation,
         )
         one = self._waiting[order.order_id] = _Waiting(order)
         news, self._news = self._news, asyncio.Event()

@@ -94,7 +94,7 @@ class UnusableDevice:
         """Raise `NotReady`."""
         self._refuse()
 
-    async def signal(self, signal: dc.GateSignal) -> None:  # noqa: ARG002 - as above
+    async def signal(self, signal: dc.GateSignal, ttl_s: float) -> None:  # noqa: ARG002 - as above
         """Raise `NotReady`."""
         self._refuse()
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Literal
 
 from gate_agent.domain.alarm import Alarm
-from gate_agent.domain.check import CheckResult
-from gate_agent.domain.crossing import Corridor
-from gate_agent.domain.declaration import Direction
+from gate_agent.domain.check import CheckResult, PluginSource
+from gate_agent.domain.money import plain_text
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.selection import Standing, TrustCategory
 from gate_agent.domain.transaction_document import is_correctable
 from gate_agent.domain.transaction_state import ChipRead, Permit, Phase
 from gate_agent.domain.travel_document import TravelDocument
@@ -18,10 +18,8 @@ from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.face.acquisition import ALARM_FRAMES
 from gate_agent.lane.summary import TransactionSummary
-from gate_agent.policy.registration import RegistrationDeadline, registration_deadline
-from gate_agent.policy.rulebook import Rule, Rulebook
-from gate_agent.policy.stay_rules import is_unlimited, last_day, stay_rule
 from gate_agent.settings import AttackDetection, FaceSettings, LaneSettings
+from gate_agent.web.desk_messages import ReasonView
 from gate_agent.web.device_messages import DeviceView
 from gate_agent.web.lane_api_messages import (
     AlarmView,
@@ -34,7 +32,7 @@ from gate_agent.web.lane_api_messages import (
     ImageKind,
     Instruction,
     LaneView,
-    ReasonView,
+    PluginView,
     ReferralView,
     TransactionView,
 )
@@ -47,8 +45,12 @@ _STEPS = {
     Instruction.READING_CHIP: 1,
     Instruction.PRESENT_AGAIN: 1,
     Instruction.SHOW_DECLARATION: 1,
+    Instruction.NEXT_DOCUMENT: 1,
+    Instruction.SHOW_VISA: 1,
     Instruction.ENTER: 2,
+    Instruction.ENTER_TOGETHER: 2,
     Instruction.LOOK_AT_CAMERA: 3,
+    Instruction.NEXT_FACE: 3,
     Instruction.WALK_THROUGH: 4,
     Instruction.CUSTOMS_DESK: 4,
 }
@@ -70,9 +72,20 @@ def checks(values: Iterable[CheckResult]) -> list[CheckView]:
                 ComparedView(name=item.name, found=item.found, expected=item.expected) for item in value.compared
             ],
             duration_ms=value.duration_ms,
+            plugin=_plugin(value.plugin) if value.plugin else None,
         )
         for value in values
     ]
+
+
+def _plugin(value: PluginSource) -> PluginView:
+    return PluginView(
+        package=value.package,
+        version=value.version,
+        family=value.family,
+        titles=dict(value.titles),
+        findings=dict(value.findings),
+    )
 
 
 def document(value: TravelDocument) -> DocumentView:
@@ -120,6 +133,11 @@ def attack(value: AttackAssessment | None, settings: FaceSettings, *, suspected:
     )
 
 
+def _together(persons: int) -> tuple[Reason, ...]:
+    """Return what a guard has to know before he decides: that his decision is for so many people."""
+    return (Reason(ReasonCode.PARTY_TOGETHER, {"persons": str(persons)}),) if persons > 1 else ()
+
+
 def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | None:
     """Return the referral of a lane, while one waits for a guard."""
     state = controller.state
@@ -128,9 +146,9 @@ def referral(controller: LaneController, borrowed: Borrowed) -> ReferralView | N
     answer = borrowed.answer
     compared = borrowed.comparison
     return ReferralView(
-        transaction_id=borrowed.transaction_id,
+        transaction_id=state.transaction_id or borrowed.transaction_id,
         waiting_since=borrowed.referred_at,
-        reasons=reasons(answer.admission_reasons if answer else state.referral),
+        reasons=reasons((*(answer.admission_reasons if answer else state.referral), *_together(state.party))),
         checks=checks(state.results.values()),
         document=document(borrowed.document) if borrowed.document else None,
         has_probe=borrowed.probe_jpeg is not None,
@@ -166,6 +184,9 @@ def lane(
         referral=referral(controller, borrowed) if borrowed else None,
         devices=devices,
         occupancy=state.occupancy,
+        lockdown=state.lockdown,
+        fallback=state.phase is Phase.SUSPENDED and ReasonCode.POST_FALLBACK in state.holds,
+        outside_hours=state.phase is Phase.SUSPENDED and ReasonCode.LANE_OUTSIDE_HOURS in state.holds,
         intercom=intercom,
     )
 
@@ -208,6 +229,8 @@ def instruction(controller: LaneController) -> Instruction:
             return Instruction.PRESENT_DOCUMENT
         case Phase.SUSPENDED if state.stop_cause is not None and state.occupancy > 0:
             return Instruction.HELP_IS_COMING
+        case Phase.SUSPENDED if state.stop_cause is None and ReasonCode.POST_FALLBACK in state.holds:
+            return Instruction.OFFICER_CONTROL
         case Phase.SUSPENDED:
             return Instruction.LANE_CLOSED
         case Phase.INSPECTING:
@@ -215,14 +238,10 @@ def instruction(controller: LaneController) -> Instruction:
         case Phase.REFERRED | Phase.FAULTED | Phase.HANDED_OVER | Phase.NOT_PASSED:
             return _referred(controller)
         case Phase.RELEASED if not state.entered:
-            return Instruction.ENTER
+            return Instruction.ENTER if state.party == 1 else Instruction.ENTER_TOGETHER
         case Phase.RELEASED | Phase.PASSAGE_OPEN | Phase.PASSED:
-            red = (
-                controller.borrowed
-                and controller.borrowed.answer
-                and controller.borrowed.answer.corridor is Corridor.RED
-            )
-            return Instruction.CUSTOMS_DESK if red else Instruction.WALK_THROUGH
+            answer = controller.borrowed.answer if controller.borrowed else None
+            return Instruction.CUSTOMS_DESK if answer and answer.desk_tasks else Instruction.WALK_THROUGH
         case _:
             return Instruction.PLEASE_WAIT
 
@@ -230,11 +249,15 @@ def instruction(controller: LaneController) -> Instruction:
 def _inspecting(controller: LaneController) -> Instruction:
     state, borrowed = controller.state, controller.borrowed
     if state.entered:
-        return Instruction.LOOK_AT_CAMERA
+        return Instruction.LOOK_AT_CAMERA if state.person == 0 else Instruction.NEXT_FACE
     if state.permit is Permit.GRANTED:
-        return Instruction.ENTER
+        return Instruction.ENTER if state.party == 1 else Instruction.ENTER_TOGETHER
+    if borrowed is not None and borrowed.linked_to is not None and borrowed.reading is None and not state.aborted_steps:
+        return Instruction.NEXT_DOCUMENT
     if state.chip is ChipRead.RUNNING:
         return Instruction.READING_CHIP
+    if borrowed is not None and borrowed.awaits_permit and state.chip is not ChipRead.AWAITED:
+        return Instruction.SHOW_VISA
     if state.chip is ChipRead.AWAITED or (state.aborted_steps and not state.results):
         return Instruction.PRESENT_AGAIN
     if controller.intake.document_on_reader or (borrowed is not None and borrowed.reading is not None):
@@ -262,7 +285,8 @@ def _referred(controller: LaneController) -> Instruction:
 def cue(controller: LaneController, shown: Instruction) -> CaptureCue | None:
     """Return what the traveller should change for the camera; nothing of it tells how the comparison stands."""
     now = controller.face.cue
-    return CaptureCue(now.value) if now is not None and shown is Instruction.LOOK_AT_CAMERA else None
+    is_looked_at = shown in {Instruction.LOOK_AT_CAMERA, Instruction.NEXT_FACE}
+    return CaptureCue(now.value) if now is not None and is_looked_at else None
 
 
 def other_lane(controller: LaneController, lanes: Iterable[LaneSettings], shown: Instruction) -> int | None:
@@ -288,24 +312,45 @@ def read_percent(controller: LaneController, shown: Instruction) -> int | None:
     return round(chip.share_read * 100)
 
 
-def receipt(controller: LaneController, rulebook: Rulebook) -> dict[str, str]:
-    """Return what a released traveller takes along: how long the stay may last, and the declaration's reference."""
+def receipt(controller: LaneController) -> dict[str, str]:
+    """Return what a released traveller takes along: how long the stay may last, the declaration's reference, what customs counts."""
     borrowed = controller.borrowed
     released = {Phase.RELEASED, Phase.PASSAGE_OPEN, Phase.PASSED}
     if borrowed is None or borrowed.document is None or controller.state.phase not in released:
         return {}
     lines: dict[str, str] = {}
-    today, nationality = controller.today, borrowed.document.nationality
-    if controller.lane.direction is Direction.ENTRY and not is_unlimited(rulebook, nationality, today):
-        rule = stay_rule(rulebook, nationality, today)
-        if isinstance(rule, Rule):
-            lines["stay_deadline"] = last_day(rulebook, rule, today, borrowed.stays).isoformat()
-        registration = registration_deadline(rulebook, nationality, today)
-        if isinstance(registration, RegistrationDeadline):
-            lines["registration_deadline"] = registration.last_day.isoformat()
+    terms = borrowed.terms
+    if terms.last_day is not None:
+        lines["stay_deadline"] = terms.last_day.isoformat()
+    if terms.register_by is not None:
+        lines["registration_deadline"] = terms.register_by.isoformat()
+    if borrowed.receipt is not None:
+        told = borrowed.receipt.receipt
+        if told.duty is not None:
+            lines["duty"] = plain_text(told.duty)
+        if told.temporary:
+            lines["temporary_items"] = ", ".join(item.description for item in told.temporary)
     if borrowed.declaration is not None:
         lines["reference"] = borrowed.declaration.reference
-    return lines
+    answer = borrowed.own_answer or borrowed.answer
+    return lines | (_category(answer.selection.standing) if answer is not None and answer.selection is not None else {})
+
+
+def _category(standing: Standing) -> dict[str, str]:
+    """Return what a traveller may know of the category that inspections earned: which, and from how many; nothing without any."""
+    if not standing.inspections:
+        return {}
+    counted = standing.findings if standing.category is TrustCategory.ATTENTION else standing.inspections
+    return {f"customs_{standing.category.value}": str(counted)}
+
+
+def receipt_code(controller: LaneController) -> str:
+    """Return the signed code of a released traveller's receipt, empty while there is none."""
+    borrowed = controller.borrowed
+    released = {Phase.RELEASED, Phase.PASSAGE_OPEN, Phase.PASSED}
+    if borrowed is None or borrowed.receipt is None or controller.state.phase not in released:
+        return ""
+    return borrowed.receipt.text
 
 
 def step_of(value: Instruction) -> int:
@@ -317,7 +362,7 @@ def image_of(controllers: Iterable[LaneController], transaction_id: uuid.UUID, k
     """Return a portrait or frame of an open transaction, while a guard has to look at it."""
     for controller in controllers:
         borrowed = controller.borrowed
-        if borrowed is None or borrowed.transaction_id != transaction_id or borrowed.referred_at is None:
+        if borrowed is None or controller.state.transaction_id != transaction_id or borrowed.referred_at is None:
             continue
         images = {"probe": borrowed.probe_jpeg, "reference": borrowed.reference_jpeg}
         images |= {f"frame-{number}": jpeg for number, jpeg in enumerate(borrowed.frame_jpegs, 1)}

@@ -1,7 +1,7 @@
 """Results of X-ray screening as they came, and which of them belong to a customs task.
 
 A scan whose id is the declaration's reference is that declaration's. Every other one is told as near in time, which is no proof of whose it
-is. A result decides nothing here: an inspector looks at it.
+is: an inspector looks at it. What a declaration's own result makes of its corridor is the rulebook's word.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drivers.surroundings import XrayDecision, XrayReported
+from gate_agent.domain.screening import Screening, ScreeningVerdict
 from gate_agent.web.device_messages import XrayView
 
 REMEMBERED_SCANS = 500
@@ -40,6 +41,11 @@ class XrayResults:
         self._scans.move_to_end(reported.scan_id)
         while len(self._scans) > REMEMBERED_SCANS:
             self._scans.popitem(last=False)
+
+    def of_declaration(self, reference: str) -> Screening | None:
+        """Return the result of a declaration's own scan, None when nothing was heard of it."""
+        scan = self._scans.get(reference) if reference else None
+        return None if scan is None else Screening(reference, ScreeningVerdict(scan.reported.decision.value))
 
     def of_task(self, reference: str, crossed_at: datetime, references: Collection[str]) -> list[XrayView]:
         """Return the result of a task's declaration, else those near in time that are of none of the declarations in `references`."""

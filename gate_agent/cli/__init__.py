@@ -20,7 +20,9 @@ COMMANDS: dict[str, str] = {
     "bench": "gate_agent.cli.bench",
     "centre": "gate_agent.cli.centre",
     "check-config": "gate_agent.cli.check_config",
+    "checks": "gate_agent.cli.checks",
     "console": "gate_agent.cli.console",
+    "counts": "gate_agent.cli.counts",
     "demo": "gate_agent.cli.demo",
     "demo walk-through": "gate_agent.cli.demo_walk_through",
     "devices": "gate_agent.cli.devices",
@@ -40,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "inspect page": "gate_agent.cli.inspect_page",
     "inspect seal-frame": "gate_agent.cli.inspect_seal_frame",
     "inspect sod": "gate_agent.cli.inspect_sod",
+    "inspect receipt": "gate_agent.cli.inspect_receipt",
     "inspect token": "gate_agent.cli.inspect_token",
     "inspect visible-seal": "gate_agent.cli.inspect_visible_seal",
     "models": "gate_agent.cli.models",
@@ -47,8 +50,11 @@ COMMANDS: dict[str, str] = {
     "post": "gate_agent.cli.post",
     "provision": "gate_agent.cli.provision",
     "rules": "gate_agent.cli.rules",
+    "stubs": "gate_agent.cli.stubs",
     "sync": "gate_agent.cli.sync",
+    "training": "gate_agent.cli.training",
     "trust": "gate_agent.cli.trust",
+    "watchlist": "gate_agent.cli.watchlist",
 }
 
 

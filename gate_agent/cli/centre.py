@@ -19,6 +19,7 @@ from gate_agent.errors import SettingsFault
 from gate_agent.settings import SITE_FILE, Settings, load
 from gate_agent.web import pages
 from gate_agent.web.centre.application import add_monitor
+from gate_agent.web.centre.counts_page import add_counts
 
 SUMMARY = "run the centre: ingest, ledger, bundles for the gates, monitor page"
 
@@ -59,6 +60,7 @@ def centre_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     app.router.lifespan_context = lifespan
     add_monitor(app, service.queries, clock.now)
+    add_counts(app, service.queries, clock.now)
     return app
 
 

@@ -22,6 +22,7 @@ from drivers.errors import DriverFault
 from gate_agent.app.unusable_device import lane_roles
 from gate_agent.cli.field_findings import hosting_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
+from gate_agent.cli.plugin_findings import plugin_findings
 from gate_agent.cli.post_looks import gate_post_findings, post_device_findings
 from gate_agent.cli.site_lines import line_in_text, with_line
 from gate_agent.cli.speech_findings import speech_findings
@@ -126,6 +127,7 @@ def _examined(
     findings += address_findings(settings)
     findings += place_findings(settings)
     findings += speech_findings(settings)
+    findings += plugin_findings(settings)
     return list(origins_of(settings, read.document, environment)), findings
 
 
@@ -165,6 +167,10 @@ def _printable(key: str, value: Any) -> Any:
 # ---- findings -----------------------------------------------------------------------------------------------------------
 
 
+_NAMES = "Each name stands in one table, and each named device has a [[device]] table."
+_TIMES = "Raise idle_timeout_s or lower policy.permit_wait_s."
+
+
 def fault_findings(file: Path, fault: SettingsFault, document: Mapping[str, Any]) -> list[Finding]:
     """Put a refused file into plain words, one finding for each key."""
     if not isinstance(fault.__cause__, ValidationError):
@@ -172,9 +178,8 @@ def fault_findings(file: Path, fault: SettingsFault, document: Mapping[str, Any]
     findings = []
     for item in fault.__cause__.errors():
         if not item["loc"]:
-            remedy = "Each name stands in one table, and each named device has a [[device]] table."
             found = disagreements(document) or [(str(file), item["msg"])]  # what the environment says stands on no line
-            findings += [Finding(where, text, remedy) for where, text in found]
+            findings += [Finding(where, text, _TIMES if "idle_timeout_s" in text else _NAMES) for where, text in found]
             continue
         where = ".".join(str(part) for part in item["loc"]) or str(file)
         if item["type"] == "extra_forbidden":

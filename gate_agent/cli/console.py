@@ -1,4 +1,4 @@
-"""`egate console`: guard console and traveller screens of one gate; speaks to the agent over `lane.sock` only."""
+"""`egate console`: guard console, the agencies' desks and traveller screens of one gate; speaks to the agent over `lane.sock` only."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ from central_sync.errors import SyncError
 from central_sync.identity import read_verification_key
 from central_sync.strict_json import JSON
 from gate_agent import logs
+from gate_agent.cli.portal import kiosk_pages
 from gate_agent.clock import Clock, SystemClock
 from gate_agent.errors import SettingsFault
 from gate_agent.lane.authorisation import ROLE_ACTIONS
 from gate_agent.settings import SITE_FILE, Settings, load
 from gate_agent.web import pages
 from gate_agent.web.auth import OfficerKeys, OfficerProfile, Sessions, UnlockOfficerKey, offered_actions
+from gate_agent.web.desk.application import add_desk_pages
 from gate_agent.web.guard.acting import Assessments
-from gate_agent.web.guard.application import GuardDesk, add_guard_console, following
+from gate_agent.web.guard.application import add_guard_console, following
 from gate_agent.web.guard.lane_link import LaneLink
+from gate_agent.web.guard.receipts import add_receipts
+from gate_agent.web.guard.requests import GuardDesk
 from gate_agent.web.i18n import GUARD_LANGUAGES, TRAVELLER_LANGUAGES, Catalogues, load_catalogues
 from gate_agent.web.officer_keys import unlock_officer_key
+from gate_agent.web.portal.application import Kiosk
+from gate_agent.web.training_banner import TrainingBanner
 from gate_agent.web.traveller.application import TravellerScreens, add_traveller_screens
 
 _log = structlog.get_logger()
 
+KIOSK_PREFIX = "/kiosk"
 SUMMARY = "serve the guard console and the traveller screens of a gate"
 
 
@@ -48,6 +55,7 @@ def console_app(
     unlock: UnlockOfficerKey,
     clock: Clock | None = None,
     guard_catalogues: Catalogues | None = None,
+    desk_catalogues: Catalogues | None = None,
     traveller_catalogues: Catalogues | None = None,
 ) -> FastAPI:
     """Return the console's application; it follows the agent while it is served.
@@ -64,24 +72,29 @@ def console_app(
             yield
 
     app.router.lifespan_context = lifespan
-    add_guard_console(
-        app,
-        GuardDesk(
-            link=link,
-            keys=OfficerKeys(settings.paths.keys / "officers", profile, unlock, clock),
-            sessions=Sessions(
-                clock,
-                longest_s=settings.console.session_minutes * 60.0,
-                idle_s=settings.console.idle_lock_minutes * 60.0,
-            ),
-            assessments=Assessments(),
-            catalogues=guard_catalogues or load_catalogues("guard", GUARD_LANGUAGES),
-            clock=clock,
+    desk = GuardDesk(
+        link=link,
+        keys=OfficerKeys(settings.paths.keys / "officers", profile, unlock, clock),
+        sessions=Sessions(
+            clock,
+            longest_s=settings.console.session_minutes * 60.0,
+            idle_s=settings.console.idle_lock_minutes * 60.0,
         ),
+        assessments=Assessments(),
+        catalogues=guard_catalogues or load_catalogues("guard", GUARD_LANGUAGES),
+        clock=clock,
     )
-    add_traveller_screens(
-        app, TravellerScreens(link, traveller_catalogues or load_catalogues("traveller", TRAVELLER_LANGUAGES))
-    )
+    add_guard_console(app, desk)
+    add_receipts(app, desk)
+    add_desk_pages(app, desk, desk_catalogues or load_catalogues("desk", GUARD_LANGUAGES))
+    lane = next((one for one in settings.lane if one.lane_id == settings.console.kiosk_lane), None)
+    if lane is not None:
+        kiosk = Kiosk(lane.direction, settings.gate.travel_mode)
+        app.mount(KIOSK_PREFIX, kiosk_pages(settings, clock, kiosk, KIOSK_PREFIX))
+    travellers = traveller_catalogues or load_catalogues("traveller", TRAVELLER_LANGUAGES)
+    add_traveller_screens(app, TravellerScreens(link, travellers))
+    if settings.gate.training:
+        app.add_middleware(TrainingBanner, catalogues=travellers)
     return app
 
 

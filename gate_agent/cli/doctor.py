@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from central_sync.bundle_shelf import coming_name
 from central_sync.bundles import KINDS, file_name, verify_bundle
 from central_sync.errors import BundleRefused, IdentityFault
 from central_sync.identity import read_verification_key
@@ -29,6 +30,7 @@ from gate_agent.cli.device_probing import probe_findings
 from gate_agent.cli.field_findings import field_socket_findings
 from gate_agent.cli.findings import Finding, folder_findings, key_findings
 from gate_agent.cli.kernel_routes import KernelNetwork, Network
+from gate_agent.cli.language_findings import READ_THEM, language_findings, unreviewed
 from gate_agent.cli.post_looks import answer_findings, gate_post_findings, own_post_findings, post_device_findings
 from gate_agent.cli.speech_findings import speech_findings
 from gate_agent.cli.trust_folders import TrustUnreadable, officers_in_office, open_trust
@@ -117,6 +119,7 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock, probe_
             yield Look(check, "not_looked_at", f"no site file given and no {SITE_FILE}")
         else:
             yield from _looks(check, look_at(settings))
+    yield from language_looks()
     yield from _looks("clock", machine_looks.clock_findings(machine_looks.clock_discipline()))
     yield from _looks("battery", machine_looks.battery_findings(machine_looks.RTC_FOLDER, clock.now()))
     heat = machine_looks.sensors(machine_looks.HWMON_FOLDER)
@@ -128,6 +131,16 @@ def examine(settings: Settings | None, models: Path | None, clock: Clock, probe_
             found = gate_post_findings(settings, clock)
             yield from _looks("post", found or answer_findings(settings))
         yield from device_looks(settings, probe_s)
+
+
+def language_looks() -> Iterator[Look]:
+    """Yield whether the texts are whole, and which of them nobody has reviewed."""
+    found = list(language_findings())
+    told = "" if found else unreviewed()
+    if told:
+        yield Look("languages", "warning", told, READ_THEM)
+    else:
+        yield from _looks("languages", found)
 
 
 def heat_words(heat: Sequence[machine_looks.Sensor]) -> str:
@@ -302,6 +315,9 @@ def bundle_findings(settings: Settings, clock: Clock) -> list[Finding]:
             findings.append(
                 Finding(where, f"{error.code}: {error}", "Fetch a fresh bundle from the centre; look at the clock too.")
             )
+        if (settings.paths.bundles / coming_name(kind)).exists():
+            remedy = "See the log of `egate sync`; the file has to lie where the post's `blobs_upstream` leads, named by its SHA-256."
+            findings.append(Finding(f"paths.bundles/{coming_name(kind)}", "still waits for its file", remedy))
     return findings
 
 

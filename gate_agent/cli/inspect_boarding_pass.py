@@ -8,6 +8,8 @@ import sys
 from datetime import date
 from typing import Any
 
+from gate_agent.cli.input_lines import input_lines
+
 SUMMARY = "read boarding passes, one per line on standard input"
 
 
@@ -28,12 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     from gate_agent.inspection.boarding_pass_format import PASS_LIMIT_CHARACTERS
 
     today: date = arguments.today or SystemClock().now().date()
-    is_inside_long_line = False
-    while line := sys.stdin.buffer.readline(2 * PASS_LIMIT_CHARACTERS):
-        is_continued, is_inside_long_line = is_inside_long_line, not line.endswith(b"\n")
-        if is_continued or not line.strip():
-            continue
-        answer = inspect_line(line.rstrip(b"\r\n"), today)
+    for line in input_lines(sys.stdin.buffer, 2 * PASS_LIMIT_CHARACTERS):
+        answer = inspect_line(line, today)
         print(json.dumps(answer, ensure_ascii=True) if arguments.json else _as_text(answer), flush=True)
     return 0
 

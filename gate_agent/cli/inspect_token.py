@@ -10,22 +10,23 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from central_sync.errors import IdentityFault
-from central_sync.identity import read_verification_key
+from gate_agent.cli.input_lines import input_lines
+from gate_agent.cli.signer_keys import signer_keys
 from gate_agent.clock import SystemClock
-from gate_agent.domain.declaration import Declaration
+from gate_agent.domain.declaration import Declaration, UnaccompaniedGoods
 from gate_agent.errors import SettingsFault
 from gate_agent.inspection import foreign_claims
 from gate_agent.inspection.certificate_reading import Certificate
 from gate_agent.inspection.declaration_token import TokenReading, verify_token
-from gate_agent.inspection.token_format import MAXIMUM_TOKEN_BYTES, key_identifier
+from gate_agent.inspection.signed_code import MAXIMUM_TOKEN_BYTES
 from gate_agent.inspection.trust_bundle import load_folder
 
 SUMMARY = "judge declaration tokens and other signed claims, one per line on standard input"
@@ -58,35 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer every line. Returns 0. Raises `SettingsFault` when keys or certificates cannot be read."""
-    trusted = issuer_keys(arguments.keys)
+    trusted = signer_keys(arguments.keys, "token_issuer*.pub")
     certificates = signer_certificates(arguments.certs)
     now = arguments.at or SystemClock().now()
-    is_inside_long_line = False
-    while line := sys.stdin.buffer.readline(4 * MAXIMUM_TOKEN_BYTES):
-        is_continued, is_inside_long_line = is_inside_long_line, not line.endswith(b"\n")
-        token = line.rstrip(b"\r\n")
-        if is_continued or not token.strip():
-            continue
+    for token in input_lines(sys.stdin.buffer, 4 * MAXIMUM_TOKEN_BYTES):
         is_foreign = token.startswith(foreign_claims.PREFIX.encode())
         answer = inspect_claims(token, certificates, now) if is_foreign else inspect_token(token, trusted, now)
         print(json.dumps(answer, ensure_ascii=False) if arguments.json else _as_text(answer))
     return 0
-
-
-def issuer_keys(places: Iterable[Path]) -> dict[bytes, Ed25519PublicKey]:
-    """Return the trusted issuers by key identifier. Raises `SettingsFault` when a place holds none."""
-    trusted: dict[bytes, Ed25519PublicKey] = {}
-    for place in places:
-        files = sorted(place.glob("token_issuer*.pub")) if place.is_dir() else [place]
-        if not files:
-            raise SettingsFault(f"{place} holds no token_issuer*.pub")
-        for file in files:
-            try:
-                key = read_verification_key(file)
-            except IdentityFault as fault:
-                raise SettingsFault(f"{fault.code}: {fault}") from fault
-            trusted[key_identifier(key)] = key
-    return trusted
 
 
 def signer_certificates(places: Sequence[Path]) -> tuple[Certificate, ...]:
@@ -137,14 +117,39 @@ def _fields(reading: TokenReading, declaration: Declaration) -> dict[str, Any]:
                 "value_minor": line.value.amount_minor,
                 "currency": line.value.currency,
                 "mass_g": line.mass_g,
+                "kind": line.kind,
+                "quantity": line.quantity,
+                "owner": line.owner,
+                "is_temporary": line.is_temporary,
+                "mark": line.mark,
             }
             for line in declaration.goods
         ],
         "cash": [{"amount_minor": money.amount_minor, "currency": money.currency} for money in declaration.cash],
         "small_children": declaration.small_children,
         "seal_ids": list(declaration.seal_ids),
+        "companions": [
+            {
+                "name": one.name,
+                "relation": one.relation.value,
+                "date_of_birth": one.date_of_birth.isoformat(),
+                "binding": one.binding.hex(),
+            }
+            for one in declaration.companions
+        ],
+        "vehicles": [asdict(vehicle) for vehicle in declaration.vehicles],
+        "phone_imeis": list(declaration.phone_imeis),
+        "unaccompanied": _unaccompanied(declaration.unaccompanied),
+        "filled_in_s": declaration.filled_in_s,
         "nothing_to_declare": declaration.nothing_to_declare,
     }
+
+
+def _unaccompanied(goods: UnaccompaniedGoods | None) -> dict[str, Any] | None:
+    if goods is None:
+        return None
+    deadline = None if goods.deadline is None else goods.deadline.isoformat()
+    return {"stub_id": goods.stub_id, "items": list(goods.items), "deadline": deadline}
 
 
 def _rfc3339(instant: datetime) -> str:

@@ -8,12 +8,17 @@ from pathlib import Path
 
 from cryptography import x509
 
-from central_sync.errors import IdentityFault
+from central_sync.bundles import file_name, verify_bundle
+from central_sync.errors import BundleRefused, IdentityFault
+from central_sync.identity import read_verification_key
 from central_sync.post.directory import FILE_NAME, PostDirectory, days_left, fingerprint, read_directory
 from central_sync.post.tls import gate_context, post_context
 from drivers.contracts import DeviceClass
+from gate_agent.app.officer_roll import OfficerRoll, officer_records
 from gate_agent.cli.findings import Finding
 from gate_agent.clock import Clock
+from gate_agent.errors import SettingsFault
+from gate_agent.lane.authorisation import OfficerRole
 from gate_agent.post_keys import FACTS_KEY
 from gate_agent.settings import Settings
 
@@ -60,8 +65,7 @@ def gate_post_findings(settings: Settings, clock: Clock) -> list[Finding]:
     directory = _directory(keys)
     if isinstance(directory, Finding):
         return [*found, directory]
-    gate = settings.gate
-    source = f"{gate.country}/{gate.site}/{gate.gate_id}"
+    source = settings.gate.source
     listed = directory.gates.get(source)
     if listed is None:
         found.append(Finding(f"paths.keys/{FILE_NAME}", f"{source} is not listed there", _PROVISION))
@@ -92,9 +96,34 @@ def own_post_findings(settings: Settings, clock: Clock) -> list[Finding]:
             post_context(directory, keys / "post.crt", keys / "post.key")
         except IdentityFault as fault:
             found.append(Finding("paths.keys", f"{fault.code}: {fault}", _PROVISION))
+    found += _officer_findings(settings, clock)
     if not state.is_dir():
         found.append(Finding("post.state", f"{state} does not exist", "Create it, or name the right one."))
     return found
+
+
+def _officer_findings(settings: Settings, clock: Clock) -> list[Finding]:
+    """Find why no officer's signature would be believed, where a device of the post may unlock seals."""
+    if not any(device.options.get("allow_unlock") for device in settings.post.device):
+        return []
+    remedy = "Copy centre.pub and officers.bundle of the site to the post; without them it unlocks no seal."
+    try:
+        centre = read_verification_key(settings.paths.keys / "centre.pub")
+    except IdentityFault as fault:
+        return [Finding("paths.keys/centre.pub", f"{fault.code}: {fault}", remedy)]
+    roll = OfficerRoll(settings.paths.bundles, settings.post.state, centre, clock)  # gates may have brought a newer one
+    if any(record.role is OfficerRole.CUSTOMS_INSPECTOR for record in roll.officers().values()):
+        return []
+    where = "paths.bundles/officers.bundle"
+    path = settings.paths.bundles / file_name("officers")
+    try:
+        bundle = verify_bundle(path.read_bytes(), [centre], clock.now(), "officers")
+        officer_records(bundle)
+    except OSError as error:
+        return [Finding(where, f"cannot be read ({error.strerror})", remedy)]
+    except (BundleRefused, SettingsFault) as refusal:
+        return [Finding(where, f"{refusal.code}: {refusal}", remedy)]
+    return [Finding(where, "names no customs inspector", remedy)]
 
 
 def answer_findings(settings: Settings) -> list[Finding]:

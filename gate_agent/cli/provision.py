@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ID:ROLE",
-        help="officer to create: guard, supervisor, customs_inspector or technician; may be repeated",
+        help="officer to create: guard, supervisor, customs_inspector, health_officer, quarantine_officer or technician; may be repeated",
     )
     parser.add_argument(
         "--development", action="store_true", help="also create one officer of each role (guard-1, supervisor-1, …)"

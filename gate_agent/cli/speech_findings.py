@@ -11,6 +11,7 @@ from drivers.speech.recordings import Recordings
 from gate_agent.cli.findings import Finding
 from gate_agent.settings import Settings
 from gate_agent.web.i18n import TRAVELLER_LANGUAGES
+from gate_agent.web.languages import said_as
 from gate_agent.web.traveller.spoken import phrase_keys
 
 _MOST_NAMED = 5
@@ -32,8 +33,8 @@ def _of_speaker(where: str, driver: str, options: Mapping[str, Any]) -> list[Fin
     voices = options.get("voices", EspeakOptions.model_fields["voices"].default) if driver == "espeak_speaker" else {}
     if not isinstance(voices, Mapping):
         return []  # the driver's own complaint names the option
-    silent = [language for language in TRAVELLER_LANGUAGES if language not in voices]
     folder = options.get("recordings", "")
+    silent = [language for language in TRAVELLER_LANGUAGES if language not in voices and not said_as(language)]
     if silent and not folder:
         text = f"has neither a voice nor recordings for {', '.join(silent)}: the lane is silent in it"
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _HELP
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, text in (
-        ("list", "show what is held"),
-        ("diff", "show what changes from one folder to another"),
-        ("verify", "check signatures, digests and age"),
-        ("import", "take files into the next version"),
-        ("install", "put a version made elsewhere in force"),
-        ("coverage", "show whose documents can be proven"),
+    for name, act, text in (
+        ("list", _list, "show what is held"),
+        ("diff", _diff, "show what changes from one folder to another"),
+        ("verify", _verify, "check signatures, digests and age"),
+        ("import", _import, "take files into the next version"),
+        ("install", _install, "put a version made elsewhere in force"),
+        ("coverage", _coverage, "show whose documents can be proven"),
     ):
         action = actions.add_parser(name, help=text, description=text)
+        action.set_defaults(act=act)
         action.add_argument("--trust", type=Path, default=TRUST, metavar="DIR", help="trust folder (%(default)s)")
         action.add_argument("--json", action="store_true", help="one JSON object per line")
         if name in ("verify", "import", "install"):
@@ -77,15 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do one action. Returns 0, and 1 when `verify` found something."""
-    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
-        "list": _list,
-        "diff": _diff,
-        "verify": _verify,
-        "import": _import,
-        "install": _install,
-        "coverage": _coverage,
-    }
-    return actions[arguments.action](arguments)
+    act: Callable[[argparse.Namespace], int] = arguments.act
+    return act(arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -20,8 +20,10 @@ from drivers.uav.twin import MavlinkTwin
 from drivers.xray_inbox.twin import XrayFolderTwin
 from gate_agent.clock import Clock
 from gate_agent.demo.gate_view import GateView
+from gate_agent.inspection.receipt_format import PREFIX
+from gate_agent.web.desk_messages import CustomsTaskView
 from gate_agent.web.device_messages import DeviceView
-from gate_agent.web.lane_api_messages import CustomsTaskView, GateSnapshot
+from gate_agent.web.lane_api_messages import GateSnapshot
 
 TAGS, AIRCRAFT, SUPPLY, XRAY, PRINTER, ENCLOSURE = "tags", "aircraft", "supply", "xray", "printer", "enclosure"
 _TOLD_S = 20.0
@@ -108,12 +110,12 @@ class AroundTwins:
             "the seal's tag at the customs desk",
         )
 
-    async def receipt(self, qr: str) -> Receipt:
-        """Wait until a receipt with this code came out of the printer."""
+    async def receipt(self, before: int) -> Receipt:
+        """Wait until a receipt with a signed code came out of the printer, after the first `before` papers."""
         async with asyncio.timeout(_TOLD_S):
             while True:
-                for receipt in self.printer.receipts:
-                    if receipt.qr == qr.encode("ascii"):
+                for receipt in self.printer.receipts[before:]:
+                    if receipt.qr.startswith(PREFIX.encode("ascii")):
                         return receipt
                 await asyncio.sleep(_LOOK_S)
 

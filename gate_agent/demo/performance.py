@@ -19,6 +19,7 @@ from gate_agent.demo.broker import broker_for
 from gate_agent.demo.cast import Cast, Traveller
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
 from gate_agent.demo.guard import DemoGuard
+from gate_agent.demo.inspector import DemoInspector
 from gate_agent.demo.passports import PassportOffice
 from gate_agent.demo.portal_client import PortalClient
 from gate_agent.demo.processes import KeptProcess, without_network
@@ -30,7 +31,10 @@ from gate_agent.demo.twins import TwinSet
 from gate_agent.errors import EgateError
 
 PROCESSES = ("centre", "post", "field", "agent", "sync", "console", "portal")
-_SYNC_TIMEOUT_S = 60.0
+TRAINING_PROCESSES = ("field", "agent", "console", "portal")
+"""Without sync, post and centre: a training gate has nobody to tell."""
+
+_SYNC_TIMEOUT_S, _CLASS_BEGINS_S = 60.0, 180.0
 _ATTEMPTS = 4
 
 
@@ -115,11 +119,13 @@ class DemoRun:
 
 @asynccontextmanager
 async def running(
-    clock: Clock, cache: Path, folder: Path | None = None, mosquitto: str = "", *, seed: int = 0, is_hosted: bool = True
-) -> AsyncIterator[DemoRun]:
+    clock: Clock, cache: Path, folder: Path | None = None, mosquitto: str = "", *, seed: int = 0, is_hosted: bool = True,
+    is_training: bool = False,
+) -> AsyncIterator[DemoRun]:  # fmt: skip
     """Start broker, twins and every process on loopback; stop them all in the end. A folder not given is a throw-away one.
 
     `is_hosted`: network devices are the field service's, and the agent has no network where this machine allows that; else all are its own.
+    `is_training`: a training gate, and of the processes only those that no record leaves through.
     """
     kept = folder is not None
     home = folder or Path(tempfile.mkdtemp(prefix="egate-demo-"))
@@ -130,15 +136,19 @@ async def running(
         ports = DemoPorts(*free_ports(8))
         twins = TwinSet(home / "devices", ports.seal, ports.chips, clock, cache / "portraits")
         await stack.enter_async_context(twins)
-        tables = twins.device_tables()
+        tables = twins.device_tables(has_post=not is_training)
         if not is_hosted:
             tables = tables.replace('hosted_by = "field"', 'hosted_by = "agent"')
-        site = await asyncio.to_thread(prepare, home, cache / "models", clock, tables, ports)
+        site = await asyncio.to_thread(prepare, home, cache / "models", clock, tables, ports, is_training=is_training)
         broker = broker_for(mosquitto, ports.broker)
-        await broker.start()
-        stack.push_async_callback(broker.stop)
+        if not is_training:
+            await broker.start()
+            stack.push_async_callback(broker.stop)
         before = {"agent": await asyncio.to_thread(without_network)} if is_hosted else {}
-        processes = {name: KeptProcess(name, site.site_file, home, before.get(name, ())) for name in PROCESSES}
+        processes = {
+            name: KeptProcess(name, site.site_file, home, before.get(name, ()))
+            for name in (TRAINING_PROCESSES if is_training else PROCESSES)
+        }
         for process in processes.values():
             await process.start()
             stack.push_async_callback(process.stop)
@@ -147,6 +157,10 @@ async def running(
         stack.push_async_callback(view.stop)
         guard = DemoGuard(f"http://127.0.0.1:{ports.console}", "guard-1", site.provisioned.passwords["guard-1"])
         stack.push_async_callback(guard.close)
+        inspector = DemoInspector(
+            f"http://127.0.0.1:{ports.console}", "customs-1", site.provisioned.passwords["customs-1"]
+        )
+        stack.push_async_callback(inspector.close)
         portal = PortalClient(f"http://127.0.0.1:{ports.portal}")
         stack.push_async_callback(portal.close)
         stage = Stage(
@@ -154,6 +168,7 @@ async def running(
             twins.seal,
             view,
             guard,
+            inspector,
             portal,
             broker,
             twins.portraits,
@@ -165,7 +180,11 @@ async def running(
         run = DemoRun(site, stage, processes, Cast(stage, site.today), has_agent_network=not before.get("agent"))
         stack.callback(_remove_pids, home)
         try:
-            await asyncio.gather(stage.ready(1), stage.ready(2), stage.post_ready(), portal.ready())
+            if is_training:  # people wait for it, and nobody measures how long
+                lanes = (stage.ready(lane_id, _CLASS_BEGINS_S) for lane_id in (1, 2))
+                await asyncio.gather(*lanes, portal.ready(_CLASS_BEGINS_S))
+            else:
+                await asyncio.gather(stage.ready(1), stage.ready(2), stage.post_ready(), portal.ready())
             _write_pids(home, processes)
         except NotReached as error:
             tails = "\n".join(f"--- {name}\n{process.log_tail()}" for name, process in processes.items())

@@ -6,11 +6,13 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 
 import httpx
 
 from drivers.barcode.frames import read_image
 from gate_agent.demo.gate_view import NotReached
+from gate_agent.web.portal.issue import CompanionFields
 
 _FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 _REFERENCE = re.compile(r'class="reference" dir="ltr">([^<]+)<')
@@ -32,9 +34,9 @@ class PortalClient:
         """Close the browser."""
         await self._client.aclose()
 
-    async def ready(self) -> None:
+    async def ready(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
         """Wait until the portal answers."""
-        deadline_s = time.monotonic() + _READY_TIMEOUT_S
+        deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
             try:
                 if (await self._client.get("/en/")).is_success:
@@ -51,13 +53,13 @@ class PortalClient:
         *,
         goods: Sequence[GoodsLine] = (),
         cash: Sequence[CashLine] = (),
-        small_children: int = 0,
+        child: CompanionFields | None = None,
         seal: str = "",
     ) -> str:
         """Declare and return the text of the code, its `reference` beside it; starts over when the portal went away in between."""
         for _ in range(_ATTEMPTS):
             try:
-                return await self._declare(issuing_state, document_number, goods, cash, small_children, seal)
+                return await self._declare(issuing_state, document_number, goods, cash, child, seal)
             except httpx.TransportError:
                 await self.ready()
         raise NotReached("a declaration code")
@@ -68,20 +70,30 @@ class PortalClient:
         document_number: str,
         goods: Sequence[GoodsLine],
         cash: Sequence[CashLine],
-        small_children: int,
+        child: CompanionFields | None,
         seal: str,
     ) -> str:
         self._client.cookies.clear()
         await self._answer("eligibility", who="private")
         await self._answer("trip", direction="entry", mode="air")
         await self._answer("document", issuing_state=issuing_state, document_number=document_number)
-        await self._answer("children", small_children=str(small_children))
+        await self._answer("companions", companions="alone" if child is None else "others")
+        if child is not None:
+            born = child.date_of_birth
+            person = {"name": child.name, "relation": child.relation.value}
+            day = {"born_day": str(born.day), "born_month": str(born.month), "born_year": str(born.year)}
+            document = {"companion_state": child.issuing_state, "companion_number": child.document_number}
+            await self._answer("persons", action="add", **person, **day, **document)
+            await self._answer("persons", action="continue")
         kinds = [name for name, given in (("goods", goods), ("cash", cash), ("seals", seal)) if given] or ["nothing"]
         await self._answer("carry", carry=kinds)
-        for description, value, mass in goods:
-            await self._answer("goods", description=description, value=value, mass=mass, action="add")
         if goods:
-            await self._answer("goods", action="continue")
+            rows = {
+                f"{name}_{number}": text
+                for number, (description, value, _mass) in enumerate(goods, start=1)
+                for name, text in (("description", description), ("value", value))
+            }
+            await self._answer("goods", **rows, mass=str(sum(Decimal(mass) for *_named, mass in goods)))
         for currency, amount in cash:
             await self._answer("cash", currency=currency, amount=amount, action="add")
         if cash:

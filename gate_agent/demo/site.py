@@ -82,8 +82,13 @@ def local_day(now: datetime) -> date:
     return now.astimezone(ZoneInfo(TIME_ZONE)).date()
 
 
-def prepare(folder: Path, models: Path, clock: Clock, device_tables: str, ports: DemoPorts) -> DemoSite:
-    """Provision keys and bundles and write the site file. `device_tables` are the `[[device]]` tables of the twins."""
+def prepare(
+    folder: Path, models: Path, clock: Clock, device_tables: str, ports: DemoPorts, *, is_training: bool = False
+) -> DemoSite:
+    """Provision keys and bundles and write the site file. `device_tables` are the `[[device]]` tables of the twins.
+
+    `is_training`: the gate is one for training, without a post, a broker or a centre.
+    """
     today = local_day(clock.now())
     listed = watchlisted(today)
     visitor, entered_on = overstayed(today)
@@ -124,7 +129,8 @@ def prepare(folder: Path, models: Path, clock: Clock, device_tables: str, ports:
     _trust(folder / "trust", provisioned, PassportOffice(today), clock)
     site_file = folder / "site.toml"
     site_file.write_text(
-        _site_text(models, ports, provisioned) + _field_table(device_tables) + device_tables, encoding="utf-8"
+        _site_text(models, ports, provisioned, is_training=is_training) + _field_table(device_tables) + device_tables,
+        encoding="utf-8",
     )
     return DemoSite(folder, site_file, provisioned, ports, today)
 
@@ -151,7 +157,7 @@ def _field_table(device_tables: str) -> str:
     return f'\n[field]\nsocket = "run/field.sock"\nallow = {allow!r}\nlisten = {listen!r}\n'
 
 
-def _site_text(models: Path, ports: DemoPorts, provisioned: Provisioned) -> str:
+def _site_text(models: Path, ports: DemoPorts, provisioned: Provisioned, *, is_training: bool) -> str:
     lanes = "".join(
         f"""
 [[lane]]
@@ -166,16 +172,18 @@ barrier = "barrier-{lane_id}"
 printer = "printer"
 print_receipt = "always"
 tag_readers = ["tags"]
-idle_timeout_s = 3
+idle_timeout_s = {60 if is_training else 3}
 """
         for lane_id, direction in LANES
     )
+    post = f'\n[post]\nhost = "127.0.0.1"\nport = {ports.post}\nstate = "post"\n'
     return f"""# Written by `egate demo`: a throw-away site.
 [gate]
 country = "UTO"
 site = "demo"
 gate_id = "gate-1"
 time_zone = "{TIME_ZONE}"
+training = {str(is_training).lower()}
 
 [paths]
 state = "state"
@@ -188,6 +196,9 @@ run = "run"
 [document]
 chip = "required"
 accept_specimens = true
+
+[policy]
+permit_wait_s = 2
 
 [face]
 capture_timeout_s = 15  # a machine busy with other things needs longer for the frames of a non-match
@@ -206,9 +217,5 @@ database_url = "sqlite:///{provisioned.folder / "centre.db"}"
 
 [portal]
 port = {ports.portal}
-
-[post]
-host = "127.0.0.1"
-port = {ports.post}
-state = "post"
-{lanes}"""
+state = "portal"
+{"" if is_training else post}{lanes}"""

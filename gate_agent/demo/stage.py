@@ -20,11 +20,13 @@ from gate_agent.demo.around import AroundTwins
 from gate_agent.demo.broker import DemoBroker
 from gate_agent.demo.gate_view import GateView, Interrupted, NotReached
 from gate_agent.demo.guard import DemoGuard
+from gate_agent.demo.inspector import DemoInspector
 from gate_agent.demo.passports import PassportOffice
 from gate_agent.demo.portal_client import PortalClient
 from gate_agent.demo.specimens import Specimen
 from gate_agent.domain.reasons import ReasonCode
-from gate_agent.web.lane_api_messages import AlarmView, GateSnapshot, GuardAction, LaneView, ReasonView, ReferralView
+from gate_agent.web.desk_messages import CustomsTaskView, ReasonView
+from gate_agent.web.lane_api_messages import AlarmView, GateSnapshot, GuardAction, LaneView, ReferralView
 
 ENTRY, EXIT = 1, 2
 _LOOK_S = 0.01
@@ -74,6 +76,7 @@ class Stage:
     seal: JointechSealTwin
     view: GateView
     guard: DemoGuard
+    inspector: DemoInspector
     portal: PortalClient
     broker: DemoBroker
     portraits: dict[str, bytes]
@@ -86,11 +89,11 @@ class Stage:
         """Return the twins of a lane."""
         return self.lanes[lane_id]
 
-    async def ready(self, lane_id: int) -> None:
+    async def ready(self, lane_id: int, timeout_s: float = _STEP_TIMEOUT_S) -> None:
         """Wait until a lane is free, whatever went on before."""
         await self.view.until(
             lambda snapshot: True if any(e.lane_id == lane_id and e.state == "idle" for e in snapshot.lanes) else None,
-            _STEP_TIMEOUT_S,
+            timeout_s,
             f"lane {lane_id} free",
             across_restarts=True,
         )
@@ -242,6 +245,17 @@ class Stage:
         raised = await self.view.until(alarm, _STEP_TIMEOUT_S, f"the alarm {reason}")
         await self.guard.act(GuardAction.ACKNOWLEDGE_ALARM, 0, "seen_and_acting", subject_id=str(raised.alarm_id))
         await self.view.until(lambda snapshot: None if alarm(snapshot) else True, _STEP_TIMEOUT_S, "the alarm's end")
+
+    async def inspect(self, reference: str, finding: str) -> None:
+        """Let the customs inspector close the task of a declaration, and see the stop closed."""
+
+        def open_task(snapshot: GateSnapshot) -> CustomsTaskView | None:
+            of_declaration = (one for one in snapshot.customs_tasks if one.declaration_reference == reference)
+            return next((one for one in of_declaration if one.agency == "customs" and not one.closed_by), None)
+
+        task = await self.view.until(open_task, _STEP_TIMEOUT_S, "the task at the customs desk")
+        await self.inspector.close_task(task, finding)
+        await self.view.until(lambda snapshot: None if open_task(snapshot) else True, _STEP_TIMEOUT_S, "the task's end")
 
     async def clear(self, lane_id: int) -> None:
         """Everybody leaves the lane the way a guard leads them."""

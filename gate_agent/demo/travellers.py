@@ -13,8 +13,10 @@ from gate_agent.demo.chip_travellers import CHIP_TRAVELLERS
 from gate_agent.demo.gate_view import NotReached
 from gate_agent.demo.specimens import Specimen
 from gate_agent.demo.stage import ENTRY, EXIT, Observed
+from gate_agent.domain.declaration import Relation
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.web.lane_api_messages import GuardAction, TravellerInput
+from gate_agent.web.portal.issue import CompanionFields
 
 SEAL_ID = "9900000001"
 _TORN_AFTER_BYTES = 40
@@ -29,10 +31,11 @@ def _seen(observed: Observed, device_class: str) -> Observed:
 async def _mated(cast: Cast) -> Observed:
     person = cast.person(1)
     token = await cast.declare(person, goods=(("souvenirs", "120.00", "2"),))
+    printed = len(cast.stage.around.printer.receipts)
     observed = await cast.stage.cross(person, token=token)
     cast.used_token = token
     if observed.outcome == "released":
-        receipt = await cast.stage.around.receipt(token)
+        receipt = await cast.stage.around.receipt(printed)
         observed.notes["receipt_lines"] = str(len(receipt.lines))
     return _seen(observed, "printer")
 
@@ -62,6 +65,7 @@ async def _cash(cast: Cast) -> Observed:
     observed = await cast.stage.cross(person, token=token)
     await cast.stage.around.scan_at_customs_desk(cast.stage.view, scan_id)
     await cast.stage.acknowledge(ReasonCode.XRAY_ALARM, {"scan": scan_id})
+    await cast.stage.inspect(scan_id, "nothing_found")
     return _seen(observed, "xray_inbox")
 
 
@@ -82,20 +86,23 @@ async def _second_person(cast: Cast) -> Observed:
 
 
 async def _reader_unplugged(cast: Cast) -> Observed:
-    stage, person = cast.stage, cast.person(11)
-    reader = stage.twins(ENTRY).reader
+    observed = await reader_fails(cast, cast.person(11))
+    await cast.stage.hand_over(ENTRY, "document_doubt")
+    return observed
+
+
+async def reader_fails(cast: Cast, person: Specimen) -> Observed:
+    """Pull the reader's plug while it reads, and again if the gate read anew; return where the guard is called."""
+    stage = cast.stage
     await stage.ready(ENTRY)
     begun_s = time.monotonic()
     for _ in range(2):
         await _torn_read(cast, person)
-        await reader.plug()
+        await stage.twins(ENTRY).reader.plug()
         try:
-            referral = await stage.view.referral(ENTRY, timeout_s=1.5)
+            return stage.referred(await stage.view.referral(ENTRY, timeout_s=1.5), begun_s)
         except NotReached:
             continue
-        observed = stage.referred(referral, begun_s)
-        await stage.hand_over(ENTRY, "document_doubt")
-        return observed
     raise NotReached("a referral after two torn reads")
 
 
@@ -184,18 +191,25 @@ async def _identity_card(cast: Cast) -> Observed:
 
 async def _family(cast: Cast) -> Observed:
     person = cast.person(17)
-    token = await cast.declare(person, small_children=1)
+    born = cast.today - timedelta(days=5 * 365)
+    child = CompanionFields("SPECIMEN CHILD", Relation.CHILD, born, person.issuing_state, "U17CHILD")
+    token = await cast.declare(person, child=child)
     return await refer(cast, person, "traveller_request", token=token)
 
 
 async def _help(cast: Cast) -> Observed:
+    observed = await asks_for_help(cast)
+    await cast.stage.hand_over(ENTRY, "traveller_request")
+    return observed
+
+
+async def asks_for_help(cast: Cast) -> Observed:
+    """Press the help button of the free entry lane; return where the guard is called."""
     stage = cast.stage
     await stage.ready(ENTRY)
     begun_s = time.monotonic()
     await stage.view.press(ENTRY, TravellerInput(kind="help"))
-    observed = stage.referred(await stage.view.referral(ENTRY), begun_s)
-    await stage.hand_over(ENTRY, "traveller_request")
-    return observed
+    return stage.referred(await stage.view.referral(ENTRY), begun_s)
 
 
 _RELEASED_GREEN = Expected("released", corridor="green")

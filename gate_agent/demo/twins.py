@@ -78,9 +78,10 @@ class TwinSet:
             await lane.camera.stop()
             await lane.barrier.stop()
 
-    def device_tables(self) -> str:
-        """Return the tables that lead an agent and its post to these twins."""
-        tables = [_post_table("seals", "seal_server", port=self._seal_port)]
+    def device_tables(self, *, has_post: bool = True) -> str:
+        """Return the tables that lead an agent and its post to these twins; without a post the gate hears the seals itself."""
+        seals = _post_table if has_post else _table
+        tables = [seals("seals", "seal_server", port=self._seal_port)]
         for lane_id, lane in self.lanes.items():
             tables += [
                 _table(f"reader-{lane_id}", "mrz_serial", path=str(self._folder / f"reader-{lane_id}")),

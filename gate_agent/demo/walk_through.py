@@ -14,13 +14,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from central_sync.identity import read_sealing_key, read_verification_key
 from drivers import contracts as dc
 from drivers.barrier.twin import ModbusBarrierTwin
 from drivers.camera.twin import CameraTwin
 from drivers.registry import build as build_driver
-from gate_agent.app.agent import BarrierPort
+from gate_agent.app.device_ports import BarrierPort
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.clock import Clock
 from gate_agent.demo.performance import DemoFault
@@ -169,10 +170,12 @@ async def opened_hall(clock: Clock, cache: Path) -> AsyncIterator[Hall]:
                 read_sealing_key(provisioned.keys / "centre_seal.pub"),
                 settings.store,
                 centre_public_key=read_verification_key(provisioned.keys / "centre.pub"),
+                time_zone=ZoneInfo(_TIME_ZONE),
             )
             try:
-                knowledge = GateKnowledge(provisioned.bundles, provisioned.keys, clock)
-                verifier = AuthorisationVerifier(settings.gate.gate_id, knowledge.officers, clock, store.remember_nonce)
+                knowledge = GateKnowledge(provisioned.bundles, provisioned.keys, clock, time_zone=_TIME_ZONE)
+                await knowledge.draw_book.keep(store.selection)
+                verifier = AuthorisationVerifier(settings.gate.source, knowledge.officers, clock, store.remember_nonce)
                 guard = WalkThroughGuard(provisioned, verifier, clock)
                 opened = Hall(settings, clock, camera, barrier, worker, store, knowledge, cache / "portraits", guard)
                 async with _driven(opened):

@@ -64,7 +64,7 @@ class WalkThroughGuard:
         payload = json.dumps(
             {
                 "authorisation_id": str(lane.kiosk.new_id()),
-                "gate_id": self._verifier.gate_id,
+                "source": self._verifier.source,
                 "lane_id": lane.lane.lane_id,
                 "action": action.value,
                 "reason_code": "identity_unclear",

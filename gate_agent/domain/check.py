@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import reduce
@@ -27,6 +28,8 @@ class CheckName(StrEnum):
     EXPIRY = "expiry"
     DECLARATION_TOKEN = "declaration_token"  # noqa: S105 - a check's name
     STAY = "stay"
+    ELIGIBILITY = "eligibility"
+    TRAVEL_BAN = "travel_ban"
     WATCHLIST = "watchlist"
     FACE_COMPARISON = "face_comparison"
     FACE_PRESENTATION = "face_presentation"
@@ -52,6 +55,53 @@ class CheckName(StrEnum):
     BOARDING_PASS = "boarding_pass"  # noqa: S105 - a name
 
 
+PLUGIN_PREFIX = "plugin."
+"""What the name of every plug-in's check begins with; none of ours does, so that none can be shadowed."""
+
+_PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+
+
+class PluginCheckName(str):
+    """The name of a check that another maker's package brings, such as `plugin.watermark`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, name: str) -> PluginCheckName:
+        """Return the name of the check that a site calls `name`. Raises `ValueError` for one that is no plain name."""
+        if not _PLUGIN_NAME.match(name):
+            raise ValueError(f"{name!r} is no name of a check: small letters, digits and _, 40 at most")
+        return cls(PLUGIN_PREFIX + name)
+
+    @property
+    def value(self) -> str:
+        """The name as text, as an enumeration's member has it."""
+        return str(self)
+
+
+AnyCheck = CheckName | PluginCheckName
+"""A check of the gate itself, or of a plug-in."""
+
+
+def check_named(text: str) -> AnyCheck:
+    """Return the check of this name. Raises `ValueError` when it is neither ours nor a plug-in's."""
+    return PluginCheckName.of(text.removeprefix(PLUGIN_PREFIX)) if text.startswith(PLUGIN_PREFIX) else CheckName(text)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """Who answers for a plug-in's result, in its own words: `titles` and `findings` (the sentence of its reason) by language, English among them.
+
+    `family` is the family of the document's checks that it counts in, empty where it is of the traveller.
+    """
+
+    package: str
+    version: str
+    family: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One pair of values that a check looked at, for the guard: what was read and what was expected or the limit."""
@@ -63,13 +113,14 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check says: outcome, ordered reasons, compared values and its duration in milliseconds."""
+    """What one check says: outcome, ordered reasons, compared values and its duration in milliseconds; `plugin`: who brought it, None: we."""
 
-    check: CheckName
+    check: AnyCheck
     outcome: CheckOutcome
     reasons: tuple[Reason, ...] = ()
     compared: tuple[Compared, ...] = field(default=())
     duration_ms: float = 0.0
+    plugin: PluginSource | None = None
 
 
 _RANK = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
+from gate_agent.domain.check import AnyCheck, CheckName, CheckOutcome, CheckResult, PluginCheckName
 
 ELECTRONIC_CHECKS = frozenset(
     {
@@ -35,10 +35,13 @@ OPTICAL_CHECKS = frozenset(
 PAGE_CHECKS = OPTICAL_CHECKS - {CheckName.MRZ_READING}
 """What is demanded where pictures are taken. How well a machine reads the lines is not among it: an officer may read them instead."""
 
+PERMIT_CHECKS = frozenset({CheckName.ELIGIBILITY, CheckName.STAY})
+"""What a visa can change. It may be answered later than the read it is of, and goes with that read where it is set aside."""
+
 _NOT_SUPPORTED = frozenset({CheckOutcome.NOT_SUPPORTED})
 _NEVER_TOLERATED = frozenset({CheckOutcome.FAILED})
 
-WHERE_POSSIBLE: Mapping[CheckName, frozenset[CheckOutcome]] = MappingProxyType(
+WHERE_POSSIBLE: Mapping[AnyCheck, frozenset[CheckOutcome]] = MappingProxyType(
     dict.fromkeys(
         (
             CheckName.FACE_PRESENTATION,
@@ -59,16 +62,20 @@ class Demands:
 
     `before_entry`: checks without whose result the entrance stays shut. `before_exit`: the same for a release by the machine; it
     holds the former. `tolerated`: outcomes besides successful that are clear, by check; failed is none of them, whatever a site sets.
+    `noted`: checks of plug-ins whose failing is reported and recorded, and stands in nobody's way; a check of ours is none of them.
     """
 
-    before_entry: frozenset[CheckName]
-    before_exit: frozenset[CheckName]
-    tolerated: Mapping[CheckName, frozenset[CheckOutcome]] = field(default_factory=dict)
+    before_entry: frozenset[AnyCheck]
+    before_exit: frozenset[AnyCheck]
+    tolerated: Mapping[AnyCheck, frozenset[CheckOutcome]] = field(default_factory=dict)
+    noted: frozenset[PluginCheckName] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse what would hide a finding, or let somebody in whom the exit would not let out."""
         if any(_NEVER_TOLERATED & outcomes for outcomes in self.tolerated.values()):
             raise ValueError("a failed check is tolerated nowhere")
+        if not all(isinstance(check, PluginCheckName) for check in self.noted):
+            raise ValueError("only a plug-in's check may fail and be noted")
         if not self.before_entry <= self.before_exit:
             raise ValueError("what is demanded before the entry is demanded before the exit")
 
@@ -84,11 +91,18 @@ class Demands:
 
     def is_clear(self, result: CheckResult) -> bool:
         """Return whether a result stands in nobody's way: successful, or an outcome that is tolerated for its check."""
+        if result.outcome is CheckOutcome.FAILED and result.check in self.noted:
+            return True
         return result.outcome is CheckOutcome.SUCCESSFUL or result.outcome in self.tolerated.get(
             result.check, frozenset()
         )
 
-    def are_met(self, results: Mapping[CheckName, CheckResult]) -> bool:
+    @property
+    def plugins(self) -> frozenset[PluginCheckName]:
+        """The checks of plug-ins that are waited for before the entrance opens."""
+        return frozenset(check for check in self.before_entry if isinstance(check, PluginCheckName))
+
+    def are_met(self, results: Mapping[AnyCheck, CheckResult]) -> bool:
         """Return whether everything demanded before a release is there and clear, and nothing else speaks against it."""
         return results.keys() >= self.before_exit and all(self.is_clear(result) for result in results.values())
 
@@ -101,6 +115,8 @@ _ZONE_AND_LISTS = frozenset(
         CheckName.EXPIRY,
         CheckName.WATCHLIST,
         CheckName.STAY,
+        CheckName.ELIGIBILITY,
+        CheckName.TRAVEL_BAN,
     }
 )
 

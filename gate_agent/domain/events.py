@@ -10,6 +10,7 @@ from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Admission, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
 from gate_agent.domain.document_events import DocumentEffect, DocumentEvent
 from gate_agent.domain.door_effects import DoorEffect, DoorName
+from gate_agent.domain.party_events import PartyEffect, PartyEvent
 from gate_agent.domain.reasons import Reason, ReasonCode
 
 
@@ -251,6 +252,7 @@ Event = (
     | LockdownOrdered
     | LockdownLifted
     | DocumentEvent
+    | PartyEvent
 )
 
 
@@ -370,4 +372,5 @@ Effect = (
     | ClearAlarm
     | CloseTransaction
     | DocumentEffect
+    | PartyEffect
 )

@@ -60,8 +60,28 @@ class ReasonCode(StrEnum):
     STAY_NO_RULE = "stay_no_rule"  # parameters: nationality
     STAY_OPEN_ENTRY_EXISTS = "stay_open_entry_exists"
     STAY_DAYS_USED = "stay_days_used"  # parameters: days, window
+    # eligibility
+    DOCUMENT_KIND_NOT_ACCEPTED = "document_kind_not_accepted"  # parameters: document_kind, country
+    VISA_MISSING = "visa_missing"  # parameters: nationality
+    VISA_NOT_YET_VALID = "visa_not_yet_valid"  # parameters: date
+    VISA_EXPIRED = "visa_expired"  # parameters: date
+    VISA_ENTRIES_USED = "visa_entries_used"  # parameters: entries
+    VISA_ENTRIES_UNKNOWN = "visa_entries_unknown"
+    VISA_OTHER_HOLDER = "visa_other_holder"  # parameters: field
+    VISA_OTHER_STATE = "visa_other_state"  # parameters: country
+    VISA_UNREADABLE = "visa_unreadable"
+    VISA_KIND_NOT_ACCEPTED = "visa_kind_not_accepted"  # parameters: permit_kind
+    PERMIT_LIST_STALE = "permit_list_stale"
+    TRAVEL_BAN = "travel_ban"  # parameters: list, entry
+    BAN_LIST_STALE = "ban_list_stale"
     # lists
     WATCHLIST_HIT = "watchlist_hit"  # parameters: list, entry
+    WATCHLIST_STOP = "watchlist_stop"  # parameters: list, entry
+    WATCHLIST_NAME_LEAD = "watchlist_name_lead"  # parameters: list, entry
+    WATCHLIST_INFORMED = "watchlist_informed"  # parameters: list, entry, lane
+    WATCHLIST_RESCREENED = "watchlist_rescreened"  # parameters: list, entry, lane, at
+    WATCHLIST_RESCREENED_INSIDE = "watchlist_rescreened_inside"  # parameters: list, entry, lane, at
+    WATCHLIST_UNREADABLE = "watchlist_unreadable"
     WATCHLIST_STALE = "watchlist_stale"
     FACE_WATCHLIST_LEAD = "face_watchlist_lead"  # parameters: list, entry
     # customs
@@ -73,6 +93,8 @@ class ReasonCode(StrEnum):
     GOODS_QUANTITY_MISSING = "goods_quantity_missing"  # parameters: goods
     GOODS_PROHIBITED = "goods_prohibited"  # parameters: goods
     GOODS_PERMIT_REQUIRED = "goods_permit_required"  # parameters: goods
+    TRAVEL_MODE_NOT_SERVED = "travel_mode_not_served"
+    GOODS_UNACCOMPANIED = "goods_unaccompanied"  # parameters: stub
     GOODS_TO_BE_DECLARED = "goods_to_be_declared"  # parameters: goods, quantity, unit
     RULE_NOT_FOUND = "rule_not_found"  # parameters: rule
     RULE_CERTAINTY_LOW = "rule_certainty_low"  # parameters: rule
@@ -82,8 +104,17 @@ class ReasonCode(StrEnum):
     SEAL_NOT_CLOSED = "seal_not_closed"  # parameters: seal
     SEAL_FOUND_OPEN = "seal_found_open"  # parameters: seal
     SEAL_EVENT_UNDATED = "seal_event_undated"  # parameters: seal, event
+    XRAY_ALARM = "xray_alarm"  # parameters: scan
+    XRAY_UNDETERMINED = "xray_undetermined"  # parameters: scan
+    RANDOM_SELECTION = "random_selection"  # parameters: number, probability
+    SELECTION_IMPOSSIBLE = "selection_impossible"
+    TRUST_ATTENTION = "trust_attention"  # parameters: findings
+    FREQUENT_CROSSER = "frequent_crosser"  # parameters: crossings, days
     NOTHING_DECLARED = "nothing_declared"
     DECLARED_WITHIN_ALLOWANCE = "declared_within_allowance"
+    DESK_TASK_OVERDUE = "desk_task_overdue"  # parameters: reference, minutes
+    DESK_STOP_SEEN_AT_EXIT = "desk_stop_seen_at_exit"  # parameters: reference, gate
+    DESK_STOP_OPEN_ELSEWHERE = "desk_stop_open_elsewhere"  # parameters: gate, lane
     # chip, optics, seals
     CHIP_ABSENT = "chip_absent"
     CHIP_ABORTED = "chip_aborted"  # parameters: fault
@@ -154,6 +185,10 @@ class ReasonCode(StrEnum):
     # people and passage
     FAMILY_WITH_SMALL_CHILDREN = "family_with_small_children"
     MINOR_WITHOUT_ADULT = "minor_without_adult"
+    PARTY_INCOMPLETE = "party_incomplete"
+    PARTY_REFERRED = "party_referred"
+    PARTY_TOGETHER = "party_together"  # parameters: persons
+    CUSTODY_UNCLEAR = "custody_unclear"
     HELP_REQUESTED = "help_requested"
     SECOND_PERSON = "second_person"
     ENTRY_TIMEOUT = "entry_timeout"
@@ -170,13 +205,20 @@ class ReasonCode(StrEnum):
     LOCKDOWN = "lockdown"
     STORE_FAULT = "store_fault"
     LANE_SUSPENDED = "lane_suspended"
+    LANE_OUTSIDE_HOURS = "lane_outside_hours"
+    POST_FALLBACK = "post_fallback"  # parameters: gate
     STEP_TIMEOUT = "step_timeout"  # parameters: step
     ABORTED_TWICE = "aborted_twice"
     ALL_CHECKS_SUCCESSFUL = "all_checks_successful"
     GUARD_DECISION = "guard_decision"  # parameters: reason
+    # checks of plug-ins
+    PLUGIN_FINDING = "plugin_finding"  # parameters: check, finding, plugin_title, plugin_sentence
+    PLUGIN_CRASHED = "plugin_crashed"  # parameters: check, error, plugin_title
+    PLUGIN_TIMED_OUT = "plugin_timed_out"  # parameters: check, plugin_title
+    PLUGIN_NONSENSE = "plugin_nonsense"  # parameters: check, plugin_title
+    PLUGIN_UNAVAILABLE = "plugin_unavailable"  # parameters: check, plugin_title
     # around the gate
     POWER_ENDING = "power_ending"
-    XRAY_ALARM = "xray_alarm"  # parameters: scan
 
 
 @dataclass(frozen=True, slots=True)

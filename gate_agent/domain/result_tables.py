@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from gate_agent.domain.check import CheckName, CheckOutcome, join_all, overall
+from gate_agent.domain.check import CheckName, CheckOutcome, join, join_all, overall
 from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS
 
 S, F, U, N, A = (
@@ -122,9 +122,15 @@ OPTIONAL = frozenset({CheckName.CHIP_ACCESS, CheckName.CHIP_GENUINENESS})
 
 
 def family_results(
-    outcomes: Mapping[CheckName, CheckOutcome], *, optional: frozenset[CheckName] = OPTIONAL
+    outcomes: Mapping[CheckName, CheckOutcome],
+    *,
+    optional: frozenset[CheckName] = OPTIONAL,
+    added: Iterable[tuple[Family, CheckOutcome]] = (),
 ) -> dict[Family, CheckOutcome]:
-    """Return the result of each family that has any. `optional`: parts of the chip that are left out when they are not supported."""
+    """Return the result of each family that has any. `optional`: parts of the chip that are left out when they are not supported.
+
+    `added`: outcomes of plug-ins' checks. They can only make a family's result worse: one that is S or N proves nothing of ours.
+    """
     parts: dict[Family, dict[CheckName, CheckOutcome]] = {}
     for check, outcome in outcomes.items():
         if check in FAMILY_OF:
@@ -142,7 +148,10 @@ def family_results(
                 found[family] = CHIP_CONTENT.of(counted) if counted else N
             case _:
                 found[family] = join_all(values.values())  # tables 5.44 and 5.55
-    return found
+    for family, outcome in added:
+        if outcome not in {S, N}:
+            found[family] = join(found.get(family, N), outcome)
+    return {family: found[family] for family in Family if family in found}
 
 
 def document_result(families: Mapping[Family, CheckOutcome]) -> CheckOutcome:

@@ -39,6 +39,10 @@ class SealReport:
     doubt: SealDoubt | None = None
     officer_id: str = ""
     """Who acted, for a record of an officer's act; empty for what the seal told."""
+    officer_ids: tuple[str, ...] = ()
+    """All who signed for it, in that order."""
+    reason: str = ""
+    """The code of the reason that they signed."""
 
 
 class Told(StrEnum):

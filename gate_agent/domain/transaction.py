@@ -4,9 +4,11 @@ It owns every rule about when a door may move, when a guard is called and when a
 the effects and feeds their results back. Promises kept here and proved by the stateful tests:
 
 * no door is released without a durable record of this transaction (the permit to enter, or a decision);
-* the exit opens for exactly one body, with the entrance shut, and only for a decision to release;
+* the exit opens for exactly one body, or the bodies of a declared party, with the entrance shut, and only for a decision to release;
+* of a party everybody is released or nobody, and nobody of it before all are inspected;
 * the entrance opens for an empty cell, or backwards for somebody who is handed over;
 * nobody stays inside without a running timer, an open door or a guard who was called;
+* in fallback the machine releases nobody, and whoever it inspects goes to a guard;
 * nobody enters before every check that the lane demands is there and clear, and the machine releases nobody without them;
 * a late or repeated event changes nothing.
 
@@ -86,9 +88,10 @@ class _Stepper(Inspection, Passage):
         state = self.state
         if not state.asked:
             return
-        complete = state.demands.are_met(state.results)
-        if answer.admission is not Admission.REFER and (state.referral or not complete):
-            answer = replace(answer, admission=Admission.REFER, admission_reasons=state.referral)
+        complete = len(state.everybody) == state.party and all(map(state.demands.are_met, state.everybody))
+        referral = state.referral or ((Reason(ReasonCode.POST_FALLBACK),) if self.is_by_hand else ())
+        if answer.admission is not Admission.REFER and (referral or not complete):
+            answer = replace(answer, admission=Admission.REFER, admission_reasons=referral)
         self.set(asked=False)
         self.decide(answer, DecidedBy.MACHINE)
 
@@ -142,18 +145,41 @@ class _Stepper(Inspection, Passage):
         state = self.state
         if state.phase not in {Phase.REFERRED, Phase.FAULTED} or event.transaction_id != state.transaction_id:
             return
-        if event.admission is Admission.REFER or (event.admission is Admission.RELEASE and state.occupancy > 1):
+        if event.admission is Admission.REFER:
+            return
+        if event.admission is Admission.RELEASE and not self.may_release:
             return
         reasons = (Reason(ReasonCode.GUARD_DECISION, {"reason": event.reason_code}),)
         answer = state.answer or PolicyAnswer(event.admission, reasons, Corridor.YELLOW, ())
         self.decide(replace(answer, admission=event.admission, admission_reasons=reasons), DecidedBy.GUARD, event)
 
+    @property
+    def may_release(self) -> bool:
+        """Whether a guard's release has somebody to let through: the whole party outside or inside, or the rest of it."""
+        state = self.state
+        is_outside = state.occupancy == 0 and state.still_inside == state.party
+        return is_outside or state.occupancy == state.still_inside
+
+    @property
+    def waits_for_rest(self) -> bool:
+        """Whether a part of the party entered, and the rest is still outside."""
+        state = self.state
+        return not state.entered and not state.asked and 0 < state.occupancy < state.party
+
     def hold(self, event: ev.Hold | ev.Unhold) -> None:
+        """Take nobody new while a cause holds the lane; in fallback whoever is inspected goes to a guard, too."""
         change = {event.cause}
         held = self.state.holds | change if isinstance(event, ev.Hold) else self.state.holds - change
         self.set(holds=frozenset(held))
         if self.state.transaction_id is None:
             self.rest()
+        elif self.is_by_hand and self.state.phase is Phase.INSPECTING and not self.state.asked:
+            self.ask((Reason(ReasonCode.POST_FALLBACK),))
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether officers do the control, and the machine releases nobody."""
+        return ReasonCode.POST_FALLBACK in self.state.holds
 
     def help(self, transaction_id: uuid.UUID) -> None:
         reason = Reason(ReasonCode.HELP_REQUESTED)
@@ -194,8 +220,14 @@ class _Stepper(Inspection, Passage):
             case Timer.CHIP, Phase.INSPECTING if state.chip is ChipRead.RUNNING and not state.asked:
                 self.chip_aborted(Reason(ReasonCode.STEP_TIMEOUT, {"step": Step.CHIP.value}))
             case Timer.IDLE, Phase.INSPECTING if state.permit is Permit.NONE and not state.asked:
-                if state.chip is not ChipRead.RUNNING:
+                if state.chip is ChipRead.RUNNING:
+                    pass
+                elif state.others:
+                    self.ask((Reason(ReasonCode.PARTY_INCOMPLETE),))
+                else:
                     self.close(Outcome.FAULTED if state.aborted_steps else Outcome.ABANDONED)
+            case Timer.ENTRY, Phase.INSPECTING | Phase.RELEASED if self.waits_for_rest:
+                self.ask((Reason(ReasonCode.PARTY_INCOMPLETE),))
             case Timer.ENTRY, Phase.INSPECTING if state.permit is Permit.GRANTED and not state.asked:
                 self.close(Outcome.ABANDONED)
             case Timer.ENTRY, Phase.RELEASED if not state.entered:

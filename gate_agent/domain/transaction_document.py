@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
-from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS, PAGE_CHECKS
+from gate_agent.domain.check import AnyCheck, CheckName, CheckOutcome, CheckResult, PluginCheckName
+from gate_agent.domain.demands import ELECTRONIC_CHECKS, OPTICAL_CHECKS, PAGE_CHECKS, PERMIT_CHECKS
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction_state import ChipRead, Permit, Phase, Stepping, TransactionState
@@ -21,6 +21,8 @@ _OF_THE_ZONE = frozenset(
         CheckName.EXPIRY,
         CheckName.WATCHLIST,
         CheckName.STAY,
+        CheckName.ELIGIBILITY,
+        CheckName.TRAVEL_BAN,
         CheckName.SPECIMEN,
         CheckName.STATE_CODES,
         CheckName.FACE_COMPARISON,
@@ -51,6 +53,19 @@ def is_correctable(state: TransactionState) -> bool:
     return failed <= {CheckName.MRZ_CHECK_DIGITS} and not (are_right and is_trusted)
 
 
+def without_right(results: Mapping[AnyCheck, CheckResult]) -> dict[AnyCheck, CheckResult]:
+    """Return results without those of a read that is set aside that may be told later than the rest of it: the right to cross, plug-ins.
+
+    What a plug-in found in the pictures of the page is of no read and stays.
+    """
+    return {
+        check: result
+        for check, result in results.items()
+        if check not in PERMIT_CHECKS
+        and not (isinstance(check, PluginCheckName) and result.outcome is not CheckOutcome.FAILED)
+    }
+
+
 class DocumentInspection(Stepping, ABC):
     """The chip and the page. A read that was aborted is repeated once; a finding of it stays, whatever the second read says."""
 
@@ -78,7 +93,9 @@ class DocumentInspection(Stepping, ABC):
         if event.transaction_id != state.transaction_id or not is_correctable(state):
             return
         kept = {
-            check: result for check, result in state.results.items() if check not in _OF_THE_ZONE | ELECTRONIC_CHECKS
+            check: result
+            for check, result in state.results.items()
+            if check not in _OF_THE_ZONE | ELECTRONIC_CHECKS | state.demands.plugins
         }
         self.set(
             phase=Phase.INSPECTING,
@@ -158,7 +175,7 @@ class DocumentInspection(Stepping, ABC):
         """Let the zone be read anew: what was read opens no chip, so it may have been read wrongly."""
         state = self.state
         doubted = {CheckName.MRZ_CHECK_DIGITS, CheckName.MRZ_READING}
-        results = {check: result for check, result in state.results.items() if check not in doubted}
+        results = {check: result for check, result in without_right(state.results).items() if check not in doubted}
         is_stale = state.page_is_new or state.page_running or CheckName.MRZ_READING in state.results
         self.set(results=results, reads=0, last_reading_key="", page_is_new=is_stale)
         self.emit(de.DoubtReading())
@@ -175,7 +192,7 @@ class DocumentInspection(Stepping, ABC):
         self.set(chip=ChipRead.AWAITED, has_reference=False, results=results)
         self.emit(ev.StopTimer(Timer.CHIP), ev.StartTimer(Timer.IDLE), ev.ReadDocumentAgain())
 
-    def _conclude_chip(self, found: Mapping[CheckName, CheckResult], *missing: Reason) -> None:
+    def _conclude_chip(self, found: Mapping[AnyCheck, CheckResult], *missing: Reason) -> None:
         """Put down what a read gave; a demanded check that it did not answer is aborted, and an earlier finding stays."""
         demanded = self.state.demands.before_entry & ELECTRONIC_CHECKS
         absent = {check: CheckResult(check, CheckOutcome.ABORTED, missing) for check in sorted(demanded - found.keys())}
@@ -184,7 +201,7 @@ class DocumentInspection(Stepping, ABC):
         self.emit(ev.StopTimer(Timer.CHIP), ev.StartTimer(Timer.IDLE))
         self.progress()
 
-    def _findings(self) -> dict[CheckName, CheckResult]:
+    def _findings(self) -> dict[AnyCheck, CheckResult]:
         """Return what was found to be wrong with the chip; that a key did not fit is no finding while the key may be wrong."""
         return {
             check: result
@@ -192,7 +209,7 @@ class DocumentInspection(Stepping, ABC):
             if check in ELECTRONIC_CHECKS - {CheckName.CHIP_ACCESS} and result.outcome is CheckOutcome.FAILED
         }
 
-    def _without_chip(self) -> dict[CheckName, CheckResult]:
+    def _without_chip(self) -> dict[AnyCheck, CheckResult]:
         kept = {check: result for check, result in self.state.results.items() if check not in ELECTRONIC_CHECKS}
         return kept | self._findings()
 
@@ -226,7 +243,10 @@ class DocumentInspection(Stepping, ABC):
         self.set(aborted_steps={**self.state.aborted_steps, Step.PAGE: count})
         if count > 1:
             reasons = (reason, Reason(ReasonCode.ABORTED_TWICE, {"step": Step.PAGE.value}))
-            self.page_judged(CheckResult(check, CheckOutcome.ABORTED, reasons) for check in sorted(OPTICAL_CHECKS))
+            # plug-ins that look at pictures are not coming
+            unasked = self.state.demands.plugins - self.state.results.keys()
+            missing: tuple[AnyCheck, ...] = (*sorted(OPTICAL_CHECKS), *sorted(unasked))
+            self.page_judged(CheckResult(check, CheckOutcome.ABORTED, reasons) for check in missing)
         else:
             self.set(page_running=False, page_is_new=True)
             self.judge_page()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
-from gate_agent.domain.demands import ELECTRONIC_CHECKS, PAGE_CHECKS
+from gate_agent.domain import party_events as pe
+from gate_agent.domain.check import AnyCheck, CheckName, CheckOutcome, CheckResult
+from gate_agent.domain.demands import ELECTRONIC_CHECKS, PAGE_CHECKS, PERMIT_CHECKS
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
-from gate_agent.domain.transaction_document import DocumentInspection
+from gate_agent.domain.transaction_document import DocumentInspection, without_right
 from gate_agent.domain.transaction_state import ChipRead, Permit, Phase
 
 _MOST_READS = 3
@@ -45,6 +47,13 @@ class Inspection(DocumentInspection):
                 return
             case de.ChipJudged(results):
                 self.chip_judged(results)
+                return
+            case pe.PartyDeclared(size):
+                if self.state.permit is Permit.NONE and self.state.person == 0 and not self.state.others:
+                    self.set(party=size)
+                return
+            case pe.OtherChecked(person, results):
+                self.other_checked(person, results)
                 return
             case de.PageImaged():
                 self.set(page_is_new=True)
@@ -91,7 +100,7 @@ class Inspection(DocumentInspection):
             )
             self.set(results={**state.results, result.check: differing}, reads=state.reads + 1)
         else:
-            self.set(last_reading_key=reading_key, reads=state.reads + 1)
+            self.set(results=without_right(state.results), last_reading_key=reading_key, reads=state.reads + 1)
             self.emit(ev.ReadDocumentAgain(), ev.StartTimer(Timer.IDLE))
 
     def completed(self, result: CheckResult) -> None:
@@ -104,6 +113,22 @@ class Inspection(DocumentInspection):
             self.set(token_pending=False)
         if result.check is CheckName.FACE_COMPARISON:
             self.set(face_running=False)
+
+    def other_checked(self, person: int, results: Iterable[CheckResult]) -> None:
+        """Take what is found late of somebody of the party: what stands in his way stands in everybody's, and stays."""
+        state = self.state
+        if person not in state.others:
+            return
+        known = dict(state.others[person])
+        for result in results:
+            before = known.get(result.check)
+            if before is None or state.demands.is_clear(before):
+                known[result.check] = result
+        self.set(others={**state.others, person: known})
+        if not self._is_clear(known):
+            if state.results:
+                self.turn(person)
+            self.ask()
 
     def aborted(self, aborted_step: Step, reason: Reason) -> None:
         """Repeat an aborted step once; then the guard is called."""
@@ -139,13 +164,55 @@ class Inspection(DocumentInspection):
             return
         missing = demands.before_entry - state.results.keys()
         if CheckName.MRZ_CHECK_DIGITS in state.results and not self.zone_is_right:
-            missing -= ELECTRONIC_CHECKS | PAGE_CHECKS
+            # wrong lines prove nothing; nobody waits for it
+            missing -= ELECTRONIC_CHECKS | PAGE_CHECKS | PERMIT_CHECKS | demands.plugins
         if missing:
             return
-        if not all(demands.is_clear(result) for result in state.results.values()):
+        is_clear = self._is_clear(state.results)
+        if state.permit is Permit.NONE and not (is_clear and not state.has_reference):
+            self._inspected()
+        elif not is_clear:
             self.ask()
-        elif state.permit is Permit.NONE and state.has_reference:
+        elif state.entered and CheckName.FACE_COMPARISON in state.results:
+            self._recognised()
+
+    def _is_clear(self, results: Mapping[AnyCheck, CheckResult]) -> bool:
+        return all(self.state.demands.is_clear(result) for result in results.values())
+
+    def _inspected(self) -> None:
+        """Go on to the next one's document, or decide about the entry once those of the whole party are there."""
+        state = self.state
+        missing = next((one for one in range(state.party) if one != state.person and one not in state.others), None)
+        if missing is not None:
+            self.turn(missing)
+            self.set(
+                reads=0,
+                last_reading_key="",
+                has_reference=False,
+                token_pending=True,  # the link to the adult is what the declaration says of this document
+                chip=ChipRead.NOT_BEGUN,
+                page_is_new=False,
+                aborted_steps={},
+            )
+            self.emit(ev.StartTimer(Timer.IDLE))
+            return
+        found = [one for one, results in enumerate(state.everybody) if not self._is_clear(results)]
+        self.turn(found[0] if found else 0)
+        if found:
+            self.ask()
+        else:
             self.set(permit=Permit.COMMITTING)
             self.emit(ev.StopTimer(Timer.IDLE), ev.CommitEntrance())
-        elif state.entered and CheckName.FACE_COMPARISON in state.results:
+
+    def _recognised(self) -> None:
+        """Go on to the next one's face, or ask policy once those of the whole party are there."""
+        state = self.state
+        following = next(
+            (one for one, results in sorted(state.others.items()) if CheckName.FACE_COMPARISON not in results), None
+        )
+        if following is None:
             self.ask()
+            return
+        self.turn(following)
+        self.set(face_running=True)
+        self.emit(ev.StartTimer(Timer.INSPECTION), ev.StartFaceCapture())

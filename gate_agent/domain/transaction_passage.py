@@ -1,4 +1,7 @@
-"""Rules of the doors: who may walk, which door may open, and what the barrier's own inputs mean."""
+"""Rules of the doors: who may walk, which door may open, and what the barrier's own inputs mean.
+
+Where this says party, it is one traveller, or an adult with the under-age travellers who are linked to him.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,14 @@ class Passage(Stepping):
         """Walk the traveller through after a durable release, whoever decided."""
         state = self.state
         guard_before_entry = state.decided_by is DecidedBy.GUARD and state.occupancy == 0
-        if state.occupancy > 1:
+        if state.occupancy > state.still_inside:
             self.ask((Reason(ReasonCode.SECOND_PERSON),))
         elif state.occupancy == 0 and not guard_before_entry:
             self.not_passed(PassageOutcome.NOT_PASSED)
+        elif 0 < state.occupancy < state.still_inside:
+            self.ask((Reason(ReasonCode.PARTY_INCOMPLETE),))
         else:
-            self.set(phase=Phase.RELEASED, entered=state.occupancy == 1, door=None)
+            self.set(phase=Phase.RELEASED, entered=state.occupancy > 0, door=None)
             self.emit(ev.StartTimer(Timer.PASSAGE))
             self.open_when_safe()
 
@@ -35,10 +40,11 @@ class Passage(Stepping):
         if state.phase is Phase.INSPECTING or (state.phase is Phase.RELEASED and not state.entered):
             if state.occupancy == 0 and not state.exit_open:
                 self.set(door=DoorName.ENTRANCE)
-                self.emit(dr.OpenDoor(DoorName.ENTRANCE), ev.StartTimer(Timer.ENTRY))
-        elif state.phase is Phase.RELEASED and state.occupancy == 1 and not state.entrance_open:
-            self.set(door=DoorName.EXIT, exit_baseline=state.exit_passages)
-            self.emit(dr.OpenDoor(DoorName.EXIT), ev.StartTimer(Timer.PASSAGE))
+                self.emit(dr.OpenDoor(DoorName.ENTRANCE, state.party), ev.StartTimer(Timer.ENTRY))
+        elif state.phase is Phase.RELEASED and state.occupancy == state.still_inside and not state.entrance_open:
+            is_first = state.party == 1 or state.exit_baseline is None
+            self.set(door=DoorName.EXIT, exit_baseline=state.exit_passages if is_first else state.exit_baseline)
+            self.emit(dr.OpenDoor(DoorName.EXIT, state.occupancy), ev.StartTimer(Timer.PASSAGE))
         elif state.phase is Phase.HANDED_OVER and state.occupancy > 0 and not state.exit_open:
             self.set(door=DoorName.ENTRANCE)
             self.emit(dr.OpenDoor(DoorName.ENTRANCE, state.occupancy))
@@ -73,7 +79,8 @@ class Passage(Stepping):
     def left(self) -> None:
         """End a hand-over once the cell is empty."""
         if self.state.release_unsettled:
-            self.settle(PassageOutcome.NOT_PASSED)
+            some_passed = self.state.still_inside < self.state.party
+            self.settle(PassageOutcome.UNDETERMINED if some_passed else PassageOutcome.NOT_PASSED)
         else:
             self.close(Outcome.HANDED_OVER)
 
@@ -166,30 +173,34 @@ class Passage(Stepping):
     def moved_inspecting(self) -> None:
         """Notice who entered, and who entered without being allowed to."""
         state = self.state
-        if state.occupancy > 1:
+        if state.occupancy > (state.party if state.permit is not Permit.NONE else 1):
             self.ask((Reason(ReasonCode.SECOND_PERSON),))
-        elif state.occupancy == 1 and not state.entered:
+        elif state.occupancy > 0 and not state.entered:
             if state.permit is not Permit.GRANTED:
                 self.ask((Reason(ReasonCode.PERSON_INSIDE_AT_START),))
                 return
+            if state.occupancy < state.party:
+                return  # the others are on their way
             self.set(entered=True, permit=Permit.USED, door=None, face_running=True)
             self.emit(ev.StopTimer(Timer.ENTRY), dr.SecureDoors())
             self.emit(ev.StartTimer(Timer.INSPECTION), ev.StartFaceCapture())
         elif state.occupancy == 0 and state.entered:
             self.close(Outcome.ABANDONED)
+        elif state.entered and state.occupancy < state.party:
+            self.ask((Reason(ReasonCode.PARTY_INCOMPLETE),))
         elif state.permit is Permit.GRANTED and not state.entered:
             self.open_when_safe()
 
     def moved_released(self) -> None:
         """Notice the passage, or a second person."""
         state = self.state
-        if state.occupancy > 1:
+        if state.occupancy > state.party:
             self.ask((Reason(ReasonCode.SECOND_PERSON),))
         elif state.door is DoorName.EXIT and state.occupancy == 0:
-            if state.exit_passages != state.exit_baseline:
+            if state.still_inside == 0 or (state.party == 1 and state.exit_passages != state.exit_baseline):
                 self.passed()
         elif state.phase is Phase.RELEASED:
-            if state.occupancy == 1 and not state.entered:
+            if state.occupancy == state.party and not state.entered:
                 self.set(entered=True, door=None)
                 self.emit(ev.StopTimer(Timer.ENTRY), dr.SecureDoors())
             self.open_when_safe()

@@ -9,13 +9,17 @@ from enum import StrEnum
 
 from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName, CheckResult
+from gate_agent.domain import party_events as pe
+from gate_agent.domain.check import AnyCheck, CheckResult
 from gate_agent.domain.crossing import DecidedBy, Outcome, PassageOutcome, PolicyAnswer
 from gate_agent.domain.demands import DOCUMENT_AND_FACE, Demands
 from gate_agent.domain.document_events import StopChip
 from gate_agent.domain.door_effects import DoorName
 from gate_agent.domain.events import Step, Timer
 from gate_agent.domain.reasons import Reason, ReasonCode
+
+_COUNTER = 0x10000
+"""Where the barrier's counters begin anew."""
 
 
 class Phase(StrEnum):
@@ -59,7 +63,7 @@ class TransactionState:
     demands: Demands = DOCUMENT_AND_FACE
     phase: Phase = Phase.IDLE
     transaction_id: uuid.UUID | None = None
-    results: Mapping[CheckName, CheckResult] = field(default_factory=dict)
+    results: Mapping[AnyCheck, CheckResult] = field(default_factory=dict)
     last_reading_key: str = ""
     reads: int = 0
     has_reference: bool = False
@@ -80,7 +84,7 @@ class TransactionState:
     pending: ev.CommitDecision | None = None
     release_unsettled: bool = False
     door: DoorName | None = None
-    exit_baseline: int = 0
+    exit_baseline: int | None = None  # the count of the exit when it was opened
     crossing_pending: PassageOutcome | None = None
     entrance_open: bool = False
     exit_open: bool = False
@@ -93,7 +97,25 @@ class TransactionState:
     tamper: bool = False
     irregularities: frozenset[ReasonCode] = frozenset()  # what no release explains, while the barrier tells it
     holds: frozenset[ReasonCode] = frozenset()
+    party: int = 1  # how many belong together: an adult, and the under-age travellers linked to him
+    person: int = 0  # of the party: whose document or face it is now, and whose `results` are
+    others: Mapping[int, Mapping[AnyCheck, CheckResult]] = field(
+        default_factory=dict
+    )  # results of the rest of the party
     spare_id: uuid.UUID | None = None  # the next transaction's id, should somebody be inside when this one ends
+
+    @property
+    def everybody(self) -> tuple[Mapping[AnyCheck, CheckResult], ...]:
+        """The results of each person of the party that has any, in its order."""
+        results = {**self.others, self.person: self.results}
+        return tuple(results[person] for person in sorted(results))
+
+    @property
+    def still_inside(self) -> int:
+        """How many of the party have not left through the exit since it was first opened for them."""
+        if self.exit_baseline is None or self.party == 1:
+            return self.party
+        return self.party - (self.exit_passages - self.exit_baseline) % _COUNTER
 
     @property
     def stop_cause(self) -> ReasonCode | None:
@@ -138,11 +160,36 @@ class Stepping:
         self.emit(*(ev.StopTimer(timer) for timer in Timer))
         self.set(face_running=False, door=None)
 
+    def turn(self, person: int) -> None:
+        """Go on with another person of the party."""
+        state = self.state
+        if person == state.person:
+            return
+        others = {**state.others, state.person: state.results}
+        aborted = {step: count for step, count in state.aborted_steps.items() if step is not Step.FACE}
+        self.set(person=person, results=others.pop(person, {}), others=others, aborted_steps=aborted)
+        self.emit(pe.TurnToPerson(person))
+
     def ask(self, reasons: tuple[Reason, ...] = ()) -> None:
         """Ask policy; with reasons the answer can only be to refer."""
         self.stop()
+        if self.state.party > 1 and self.state.permit is Permit.NONE:
+            reasons += self._gathered()
         self.set(asked=True, referral=self.state.referral + reasons)
         self.emit(ev.AskPolicy(self.state.referral))
+
+    def _gathered(self) -> tuple[Reason, ...]:
+        """Leave out of the party who laid down no document, and tell so: a guard decides about those who did."""
+        state = self.state
+        if not state.results and state.others:
+            self.turn(min(state.others))
+            others = {person: results for person, results in self.state.others.items() if person != state.person}
+            self.set(others=others)
+        presented = 1 + len(self.state.others)
+        if presented == state.party:
+            return ()
+        self.set(party=presented)
+        return (Reason(ReasonCode.PARTY_INCOMPLETE),)
 
     def close(self, outcome: Outcome) -> None:
         """End the transaction; demands, barrier inputs and holds are all that stays."""

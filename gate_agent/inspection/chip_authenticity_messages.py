@@ -2,7 +2,7 @@
 
 Request: `id`, `op`, `now`, `size_bytes`, and one descriptor by SCM_RIGHTS: a memory file with the evidence in CBOR, which may be longer
 than a packet. Operations: `security_object`, `chip` and `seals` of the worker that holds the trust bundle, `page` and `zone` of the one
-that looks at pictures. Answer: results, lines (of DG1, or read in a picture), where in DG2 the portrait stands (the portrait itself stays here), and the digital seals
+that looks at pictures, `plugin` of one that runs another maker's check. Answer: results, lines (of DG1, or read in a picture), where in DG2 the portrait stands (the portrait itself stays here), and the digital seals
 that a picture shows.
 """
 
@@ -18,14 +18,14 @@ from typing import Any
 import cbor2
 
 from drivers.contracts import ChipAccess, ChipEvidence, ProtocolOutcome
-from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
+from gate_agent.domain.check import CheckOutcome, CheckResult, Compared, check_named
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 
 LARGEST_PACKET_BYTES = 131_072
 LARGEST_EVIDENCE_BYTES = 8_388_608
-SECURITY_OBJECT, CHIP, SEALS, PAGE, ZONE = "security_object", "chip", "seals", "page", "zone"
-OPERATIONS = frozenset({SECURITY_OBJECT, CHIP, SEALS, PAGE, ZONE})
+SECURITY_OBJECT, CHIP, SEALS, PAGE, ZONE, PLUGIN = "security_object", "chip", "seals", "page", "zone", "plugin"
+OPERATIONS = frozenset({SECURITY_OBJECT, CHIP, SEALS, PAGE, ZONE, PLUGIN})
 _NONSENSE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError, cbor2.CBORDecodeError)  # fmt: skip
 
 
@@ -37,7 +37,7 @@ class MessageNonsense(ValueError):
 class WorkerReady:
     """The worker is up. `version` 0: it holds no trust bundle, and `refusal` says why; one that looks at pictures needs none.
 
-    `countries`: two-letter codes it has issuers of.
+    `countries`: two-letter codes it has issuers of. `declared`: what a plug-in's check declares, in JSON.
     """
 
     version: int = 0
@@ -46,6 +46,7 @@ class WorkerReady:
     skipped: int = 0
     load_ms: float = 0.0
     refusal: str = ""
+    declared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,7 @@ def _ready(table: Mapping[str, Any]) -> WorkerReady:
         skipped=int(table["skipped"]),
         load_ms=_duration_ms(table["load_ms"]),
         refusal=str(table["refusal"]),
+        declared=str(table["declared"]),
     )
 
 
@@ -266,7 +268,7 @@ def _table(result: CheckResult) -> dict[str, Any]:
 
 def _result(table: Mapping[str, Any]) -> CheckResult:
     return CheckResult(
-        CheckName(table["check"]),
+        check_named(table["check"]),
         CheckOutcome(table["outcome"]),
         tuple(
             Reason(ReasonCode(code), {str(k): str(v) for k, v in values.items()}) for code, values in table["reasons"]

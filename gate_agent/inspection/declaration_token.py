@@ -18,7 +18,8 @@ from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compar
 from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.travel_document import TravelDocument
-from gate_agent.inspection.token_format import TokenClaims, TokenRefused, decode, document_binding
+from gate_agent.inspection.signed_code import TokenRefused
+from gate_agent.inspection.token_format import TokenClaims, decode, document_binding
 
 CLOCK_SKEW = timedelta(minutes=10)
 """How far the portal's clock and the gate's may differ."""
@@ -53,19 +54,34 @@ def verify_token(payload: bytes, trusted: Mapping[bytes, Ed25519PublicKey], now:
 
 
 def bind(reading: TokenReading, document: TravelDocument, already_used: bool) -> CheckResult:
-    """Return the declaration check for the traveller who shows `document`.
+    """Return the declaration check for the traveller who shows `document`, the declarant or somebody who travels with him.
 
-    `already_used` says that the store knows this token as consumed. An unsuccessful reading stays what it is.
+    `already_used` says that the store knows this token as consumed with this document. An unsuccessful reading stays what it is.
     """
     if reading.declaration is None:
         return reading.result
-    state = document.issuing_state
-    expected = document_binding(reading.declaration.token_id, state, document.document_number)
-    if not hmac.compare_digest(expected, reading.binding):
+    if place_of(reading, document) is None:
         return replace(_refused(ReasonCode.TOKEN_OTHER_DOCUMENT), duration_ms=reading.result.duration_ms)
     if already_used:
         return replace(_refused(ReasonCode.TOKEN_ALREADY_USED), duration_ms=reading.result.duration_ms)
     return reading.result
+
+
+def place_of(reading: TokenReading, document: TravelDocument) -> int | None:
+    """Return whose document it is: 0 the declarant's, then the companions' in their order; None when it is nobody's on this token.
+
+    A companion's birth date has to be that of the document, where both are known: relation and age were declared of that person.
+    """
+    if reading.declaration is None:
+        return None
+    token_id = reading.declaration.token_id
+    expected = document_binding(token_id, document.issuing_state, document.document_number)
+    if hmac.compare_digest(expected, reading.binding):
+        return 0
+    for place, one in enumerate(reading.declaration.companions, start=1):
+        if hmac.compare_digest(expected, one.binding):
+            return place if document.date_of_birth in {None, one.date_of_birth} else None
+    return None
 
 
 def _in_time(claims: TokenClaims, now: datetime) -> TokenReading:

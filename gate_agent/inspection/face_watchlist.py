@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.errors import EgateError
-from gate_agent.inspection.watchlist import WatchlistHit
+from gate_agent.inspection.watchlist_entries import WatchlistHit
 
 
 class FaceWatchlistFault(EgateError):

@@ -20,6 +20,7 @@ _HIGH = {
     ReasonCode.FIRE,
     ReasonCode.EMERGENCY_STOP,
     ReasonCode.LOCKDOWN,
+    ReasonCode.POST_FALLBACK,
     ReasonCode.BARRIER_TAMPER,
     ReasonCode.DOOR_FORCED,
     ReasonCode.PASSAGE_WITHOUT_RELEASE,
@@ -29,6 +30,9 @@ _HIGH = {
     ReasonCode.PERSON_INSIDE_AT_START,
     ReasonCode.POWER_ENDING,
     ReasonCode.TOKEN_USED_AT_TWO_GATES,
+    ReasonCode.WATCHLIST_RESCREENED_INSIDE,
+    ReasonCode.DESK_STOP_SEEN_AT_EXIT,
+    ReasonCode.DESK_STOP_OPEN_ELSEWHERE,
 }
 _MOMENTARY = {
     ReasonCode.HELP_REQUESTED,
@@ -41,6 +45,9 @@ _MOMENTARY = {
     ReasonCode.SEAL_TAMPERED,
     ReasonCode.XRAY_ALARM,
     ReasonCode.TOKEN_USED_AT_TWO_GATES,
+    ReasonCode.WATCHLIST_INFORMED,
+    ReasonCode.WATCHLIST_RESCREENED,
+    ReasonCode.WATCHLIST_RESCREENED_INSIDE,
 }
 
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gate_agent.domain.crossing import Admission, PassageOutcome, PolicyAnswer
 from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.mrz import MrzReading
 from gate_agent.domain.reasons import OTHER_PERSON, ReasonCode
-from gate_agent.domain.stay import Stay
+from gate_agent.domain.receipt import SignedReceipt
+from gate_agent.domain.selection import Past
+from gate_agent.domain.stay import NO_TERMS, Stay, StayTerms
 from gate_agent.domain.travel_document import TravelDocument
 from gate_agent.inspection.declaration_token import TokenReading
+from gate_agent.inspection.watchlist import Match, WatchlistAnswer
+from gate_agent.lane.entry_right import EntryRight
 from gate_agent.lane.presented import PresentedDocument
 from models.results import AttackAssessment, FaceComparison
 
@@ -28,11 +32,21 @@ class Borrowed:
     transaction_id: uuid.UUID
     begun_at: datetime
     begun_mono_s: float
+    linked_to: uuid.UUID | None = None  # the adult's transaction, for who crosses with him
+    own_answer: PolicyAnswer | None = None  # what policy said of this person of a party
     reading: MrzReading | None = None
+    reads: int = 0  # counts up with each read, and when one is doubted: what came of an earlier one is not heard
     corrected_by: tuple[str, ...] = ()
     stays: tuple[Stay, ...] = ()
+    listed: WatchlistAnswer | None = None
+    past: Past = field(default_factory=Past)
+    permit: MrzReading | None = None
+    right: EntryRight | None = None
+    awaits_permit: bool = False
     token: TokenReading | None = None
-    token_accepted: bool = False
+    token_place: int | None = (
+        None  # whose this document is on the declaration, 0 the declarant's; None: not bound to it
+    )
     presented: PresentedDocument = field(default_factory=PresentedDocument)
     reference_requested: bool = False
     reference_round: int = 0
@@ -56,6 +70,8 @@ class Borrowed:
     software_ms: float | None = None
     step_ms: dict[str, float] = field(default_factory=dict)
     decision_id: uuid.UUID | None = None
+    crossing_id: uuid.UUID | None = None
+    receipt: SignedReceipt | None = None
     answer: PolicyAnswer | None = None
     passage: PassageOutcome | None = None
     is_over: bool = False
@@ -68,7 +84,12 @@ class Borrowed:
     @property
     def declaration(self) -> Declaration | None:
         """The verified declaration, once it was bound to this document."""
-        return self.token.declaration if self.token and self.token_accepted else None
+        return self.token.declaration if self.token and self.token_place is not None else None
+
+    @property
+    def terms(self) -> StayTerms:
+        """On what the holder enters, as far as it is known."""
+        return self.right.terms if self.right is not None else NO_TERMS
 
     @property
     def is_other_person(self) -> bool:
@@ -82,6 +103,28 @@ class Borrowed:
                 for reason in answer.admission_reasons
             )
         )
+
+    def take_reading(self, reading: MrzReading) -> None:
+        """Go by another read: what was made of the one before, declaration and right to cross included, is made anew."""
+        self.reads += 1
+        self.reading = reading
+        self.token_place = None
+        self.right = None
+        self.awaits_permit = False
+
+    def doubt_reading(self) -> None:
+        """Take back that the document is known; nothing more is said of what was read."""
+        self.reads += 1
+        self.presented.doubt()
+        self.awaits_permit = False
+
+    def take_informing(self) -> tuple[Match, ...]:
+        """Return, once, the list entries that guard and centre are told of and nothing else happens about."""
+        if self.listed is None:
+            return ()
+        matches = self.listed.informing
+        self.listed = replace(self.listed, informing=())
+        return matches
 
     def show_probe(self, jpeg: bytes | bytearray) -> None:
         """Put the live picture that a guard would see; the one before is overwritten."""
@@ -151,8 +194,11 @@ class Borrowed:
         self.probe_jpeg = None
         self.frame_jpegs = []
         self.presented = PresentedDocument()
-        self.reading = self.token = self.comparison = self.attack = None
+        self.reading = self.token = self.comparison = self.attack = self.permit = self.right = None
         self.stays = ()
+        self.listed = None
+        self.past = Past()
+        self.receipt = None
 
 
 def _overwrite(*images: bytearray | None) -> None:

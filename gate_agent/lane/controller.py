@@ -20,24 +20,22 @@ from gate_agent.clock import Clock
 from gate_agent.domain import document_events as de
 from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName
+from gate_agent.domain import party_events as pe
 from gate_agent.domain.crossing import PolicyAnswer
 from gate_agent.domain.identifiers import uuid7
-from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
 from gate_agent.domain.transaction_state import Phase, TransactionState
-from gate_agent.errors import StoreFault
+from gate_agent.inspection.token_format import looks_like_token
 from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.commits import Commits
-from gate_agent.lane.declaration import Declarations
 from gate_agent.lane.demands import demands_of
-from gate_agent.lane.document import inspect_reading, take_reading
 from gate_agent.lane.document_work import DocumentWork
 from gate_agent.lane.doors import Doors
 from gate_agent.lane.face import FaceWork, ShortStays
 from gate_agent.lane.intake import Intake, holds_of
+from gate_agent.lane.party import Party
 from gate_agent.lane.ports import (
     DocumentPorts,
     FaceMatcher,
@@ -49,12 +47,17 @@ from gate_agent.lane.ports import (
     LaneStore,
     StayReferences,
 )
+from gate_agent.lane.readings import Readings
+from gate_agent.lane.receipts import ReceiptIssuer
+from gate_agent.lane.reported import Reported
 from gate_agent.lane.summary import RECENT, TransactionSummary
 from gate_agent.lane.timers import LaneTimers
 from gate_agent.lane.verdict import ask_policy
 from gate_agent.settings import LaneSettings, Settings
 
 log = structlog.get_logger()
+
+_Item = dc.DeviceEvent | Reported | ev.Event
 
 
 class LaneController:
@@ -76,6 +79,7 @@ class LaneController:
         document: DocumentPorts | None = None,
         monitor: FaceMonitor | None = None,
         references: StayReferences | None = None,
+        receipts: ReceiptIssuer | None = None,
     ) -> None:
         self.lane = lane
         holds = holds_of(lane, settings)
@@ -84,6 +88,8 @@ class LaneController:
         )
         self.state_since = clock.now()
         self.borrowed: Borrowed | None = None
+        """What is borrowed of the person whose document or face it is now."""
+        self.party: Party | None = None
         self.alarms = LaneAlarms(lane.lane_id, clock, store)
         self.recent: deque[TransactionSummary] = deque(maxlen=RECENT)
         self.intake = Intake(lane, holds, self.new_id)
@@ -94,10 +100,9 @@ class LaneController:
         self._clock = clock
         self._changed = changed
         self._zone = ZoneInfo(settings.gate.time_zone)
-        self._inbox: asyncio.Queue[dc.DeviceEvent | ev.Event | tuple[ev.Event, asyncio.Future[bool]]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Item | tuple[ev.Event, asyncio.Future[bool]]] = asyncio.Queue()
         self._doors = Doors(barrier, lane.release_ttl_s, self.feed)
         self.timers = LaneTimers(lane, settings.document, self.feed)
-        self._declarations = Declarations(store, clock, settings.policy)
         self.face = FaceWork(
             settings.face,
             matcher,
@@ -122,6 +127,7 @@ class LaneController:
             report=self._report,
             read=lambda of, lines: self._report(of, *self._read(of, lines)),
             changed=changed,
+            today=lambda: self.today,
         )
         self._commits = Commits(
             lane,
@@ -134,6 +140,22 @@ class LaneController:
             feed=self.feed,
             new_id=self.new_id,
             trust_version=lambda: self.document.trust_version,
+            receipts=receipts,
+            mode_for=settings.gate.mode_for,
+        )
+        self.readings = Readings(
+            settings,
+            lane,
+            store,
+            knowledge,
+            clock,
+            self.face,
+            self.document,
+            self._commits,
+            job=self._job,
+            report=self._report,
+            today=lambda: self.today,
+            changed=changed,
         )
         self._group: asyncio.TaskGroup | None = None
 
@@ -176,7 +198,7 @@ class LaneController:
                 if isinstance(item, tuple):
                     item, answer = item
                 before = self.state
-                for event in self._translate(item) if isinstance(item, dc.DeviceEvent) else (item,):
+                for event in self._events(item):
                     self._step(event)
                 if answer is not None and not answer.done():
                     answer.set_result(self.state is not before and self.state != before)
@@ -203,6 +225,7 @@ class LaneController:
             case ev.BeginTransaction(transaction_id):
                 structlog.contextvars.bind_contextvars(lane_id=self.lane.lane_id, transaction_id=str(transaction_id))
                 self.borrowed = Borrowed(transaction_id, self._clock.now(), self._clock.monotonic_s())
+                self.party = Party(self.borrowed)
                 self._read_codes(on=True)
                 log.info("transaction_begun")
             case ev.ReadDocumentAgain():
@@ -216,10 +239,10 @@ class LaneController:
             case ev.CommitEntrance():
                 self._job(self._commits.entrance(self._here()))
             case ev.CommitDecision():
-                self._job(self._commits.decision(self._here(), effect, self.state.results, self.today))
-            case ev.CommitCrossing(passage):
-                self._here().passage = passage
-                self._job(self._commits.crossing(self._here(), effect, self.today))
+                people = tuple(zip(self._everybody(), self.state.everybody, strict=False))
+                self._job(self._commits.decision(self._here(), people, effect, self.today))
+            case ev.CommitCrossing():
+                self._job(self._commits.crossing(self._here(), self._everybody(), effect, self.today))
             case dr.OpenDoor() | dr.SecureDoors() | dr.LockDown() | dr.LiftLockdown():
                 self._doors.command(effect)
             case ev.StartTimer(timer):
@@ -235,8 +258,12 @@ class LaneController:
                 self._job(self.alarms.clear(code))
             case ev.CloseTransaction():
                 self._close(effect)
+            case pe.TurnToPerson(person):
+                assert self.party is not None, "a party is of a transaction"
+                self.borrowed = self.party.turn(person, self.new_id(), self._clock.monotonic_s())
             case de.TakeCorrected(lines, officers):
-                self._take_corrected(self._here(), lines, officers)
+                assert self.party is not None, "a correction is of a transaction"
+                self.readings.correct(self._here(), self.party, lines, officers)
             case de.ReadChip() | de.StopChip() | de.JudgePage() | de.DoubtReading() | de.TakeReference():
                 self.document.perform(effect, self._here())
 
@@ -244,24 +271,40 @@ class LaneController:
         assert self.borrowed is not None, "effects of a transaction come between its beginning and its end"
         return self.borrowed
 
+    def _everybody(self) -> tuple[Borrowed, ...]:
+        assert self.party is not None, "a party is of a transaction"
+        return self.party.of(self.state)
+
     def _job(self, coroutine: Coroutine[object, object, object]) -> asyncio.Task[object]:
         assert self._group is not None, "jobs run inside run()"
         return self._group.create_task(coroutine)
 
-    def _report(self, borrowed: Borrowed, *found: ev.Event) -> None:
-        """Feed what a job found, unless its transaction is over."""
-        if self.borrowed is borrowed:
-            for event in found:
-                self.feed(event)
+    def _report(self, borrowed: Borrowed, *found: ev.Event, of_read: bool = False) -> None:
+        """Take what a job found; whose it is by then is seen when its turn comes."""
+        for event in found:
+            self._inbox.put_nowait(Reported(borrowed, event, borrowed.reads if of_read else None))
+
+    def _events(self, item: _Item) -> tuple[ev.Event, ...]:
+        match item:
+            case dc.DeviceEvent():
+                return self._translate(item)
+            case Reported():
+                event = item.heard(self.party, self.borrowed)
+                return () if event is None else (event,)
+            case _:
+                return (item,)
 
     def _close(self, effect: ev.CloseTransaction) -> None:
-        borrowed = self._here()
-        self.recent.append(TransactionSummary.of(self.lane, borrowed, effect, self._clock))
+        assert self.party is not None, "a party is of a transaction"
+        first, *_ = self.party
+        self.recent.append(TransactionSummary.of(self.lane, first, effect, self._clock))
         log.info("transaction_closed", outcome=effect.outcome, decided_by=effect.decided_by)
         self._read_codes(on=False)
-        self.face.end(borrowed, self.lane.lane_id, self.today)
-        borrowed.wipe()
-        self.borrowed = None
+        for borrowed in self.party:
+            self.face.end(borrowed, self.lane.lane_id, self.today)
+            self._commits.inform(borrowed)
+            borrowed.wipe()
+        self.borrowed = self.party = None
         structlog.contextvars.unbind_contextvars("transaction_id")
 
     def _read_codes(self, *, on: bool) -> None:
@@ -269,16 +312,9 @@ class LaneController:
             self._camera.set_reading(active=on)
 
     def _policy(self, referral: tuple[Reason, ...]) -> PolicyAnswer:
+        people = tuple(zip(self._everybody(), self.state.everybody, strict=False))
         return ask_policy(
-            self._settings,
-            self.lane,
-            self.state.demands,
-            self.state.results,
-            referral,
-            self._here(),
-            self._knowledge,
-            self._clock,
-            self.today,
+            self._settings, self.lane, self.state.demands, people, referral, self._knowledge, self._clock, self.today
         )
 
     # devices ----------------------------------------------------------------------------------------------------------
@@ -303,7 +339,7 @@ class LaneController:
                 return self.intake.presented()
             case dc.DocumentRemoved():
                 self._changed()
-                return self.intake.removed(self._step_of_document())
+                return self.intake.removed(self.document.pending_step(self.borrowed, self.state))
             case dc.MrzRead(lines):
                 self._begin_if_idle(ev.DocumentPresented(self.new_id()))
                 return () if self.borrowed is None else self._read(self.borrowed, lines)
@@ -322,78 +358,23 @@ class LaneController:
             case _:
                 return ()
 
-    def _step_of_document(self) -> ev.Step | None:
-        """Return the step that a document's leaving would abort; None: nothing more is expected of it."""
-        borrowed = self.borrowed
-        if borrowed is None:
-            return None
-        if CheckName.MRZ_CHECK_DIGITS not in self.state.results:
-            return ev.Step.DOCUMENT
-        if self.document.chip is None:
-            return None if borrowed.presented.has_portrait else ev.Step.DOCUMENT
-        return ev.Step.CHIP if self.document.awaits_chip(self.state) else None
-
     def _read(self, borrowed: Borrowed, lines: tuple[str, ...]) -> tuple[ev.Event, ...]:
-        reading = read_mrz(lines, self.today)
-        is_inspected, found = take_reading(borrowed, reading, self.state)
-        if is_inspected:
-            self._job(self._inspect(borrowed, reading, lines))
-        return (*found, *self.document.seen(borrowed, self.state))
-
-    def _take_corrected(self, borrowed: Borrowed, lines: tuple[str, ...], officers: tuple[str, ...]) -> None:
-        borrowed.corrected_by = officers
-        borrowed.reading = reading = read_mrz(lines, self.today)
-        borrowed.presented.take(reading, is_open=True)
-        self._job(self._inspect(borrowed, reading, lines))
+        if self.party is None or borrowed is not self.borrowed:
+            return ()
+        return self.readings.take(borrowed, self.party, lines, self.state)
 
     def _begin_if_idle(self, event: ev.Event) -> None:
         if self.state.phase is Phase.IDLE:
             self._step(event)
 
-    # jobs -------------------------------------------------------------------------------------------------------------
-
-    async def _inspect(self, borrowed: Borrowed, reading: MrzReading, lines: tuple[str, ...]) -> None:
-        begun = self._clock.monotonic_s()
-        try:
-            _, found, stays = await inspect_reading(
-                lines,
-                self.lane.direction,
-                self.today,
-                self._clock.now(),
-                self._knowledge.current(),
-                self._store,
-                self._settings.policy.watchlist_age_limit_h,
-                self.face.minimum_age_years,
-                self.document.refusals,
-                borrowed.corrected_by,
-                accept_specimens=self._settings.document.accept_specimens,
-            )
-        except StoreFault:
-            self._report(borrowed, *self._commits.fault())
-            return
-        if self.borrowed is not borrowed or borrowed.reading is not reading:
-            return
-        borrowed.stays = stays
-        borrowed.step_ms["document"] = (self._clock.monotonic_s() - begun) * 1000
-        await self._bind_token(borrowed)
-        self._report(borrowed, *found)
-
     def _barcode(self, payload: bytes, *, from_camera: bool) -> tuple[ev.Event, ...]:
-        if from_camera and not self._declarations.looks_like_token(payload):
+        if from_camera and not looks_like_token(payload):
             return ()
         begin = ev.TokenPresented(self.new_id())
         self._begin_if_idle(begin)
-        if self.borrowed is None or self.state.phase is not Phase.INSPECTING or self.borrowed.token is not None:
+        borrowed, party = self.borrowed, self.party
+        if borrowed is None or party is None or self.state.phase is not Phase.INSPECTING or borrowed.token is not None:
             return ()
-        self.borrowed.token = self._declarations.read(payload, self._knowledge.current())
+        self.readings.take_token(borrowed, party, payload)
         self._read_codes(on=False)
-        self._job(self._bind_token(self.borrowed))
         return (begin,)
-
-    async def _bind_token(self, borrowed: Borrowed) -> None:
-        """Bind a token to the document once both are there; a token that is wrong by itself answers at once."""
-        try:
-            found = await self._declarations.bind(borrowed, self.today, self._knowledge.current().rulebook)
-        except StoreFault:
-            found = self._commits.fault()
-        self._report(borrowed, *found)

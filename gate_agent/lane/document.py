@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import structlog
 
 from gate_agent.domain import document_events as de
 from gate_agent.domain import events as ev
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
-from gate_agent.domain.declaration import Direction
 from gate_agent.domain.document_checks import check_expiry, check_mrz_digits, check_state_codes
 from gate_agent.domain.mrz import MrzReading, read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.selection import Past
 from gate_agent.domain.specimens import accepted, check_specimen
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.transaction_state import Phase, TransactionState
 from gate_agent.domain.travel_document import TravelDocument
+from gate_agent.errors import EgateError
+from gate_agent.inspection.watchlist import Subject, WatchlistAnswer
 from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.entry_right import Circumstances, EntryRight, entry_right
 from gate_agent.lane.face.age import age_not_covered
 from gate_agent.lane.ports import Knowledge, LaneStore
 from gate_agent.lane.presented import Taken
 from gate_agent.policy.eligibility import not_served
-from gate_agent.policy.stay_rules import check_stay
+from gate_agent.policy.selection import selection_reach
+from gate_agent.settings import PolicySettings
 
 log = structlog.get_logger()
 
@@ -43,7 +49,7 @@ def take_reading(borrowed: Borrowed, reading: MrzReading, state: TransactionStat
     is_open = is_inspecting and CheckName.MRZ_CHECK_DIGITS not in state.results
     match borrowed.presented.take(reading, is_open=is_open):
         case Taken.INSPECT:
-            borrowed.reading = reading
+            borrowed.take_reading(reading)
             if not borrowed.presented.drops_portrait():
                 return True, ()
             borrowed.drop_reference()
@@ -58,67 +64,107 @@ def take_reading(borrowed: Borrowed, reading: MrzReading, state: TransactionStat
     return False, ()
 
 
-def watchlist_result(reading: MrzReading, knowledge: Knowledge, now: datetime, age_limit_h: float) -> CheckResult:
-    """Look the document number up; no document, no statement."""
+async def watchlist_answer(
+    reading: MrzReading, knowledge: Knowledge, today: date, now: datetime, policy: PolicySettings
+) -> WatchlistAnswer:
+    """Look the holder up on the lists, beside the loop where that may take long; no document, no statement."""
     if reading.document is None:
-        return CheckResult(CheckName.WATCHLIST, CheckOutcome.UNDETERMINED, _NOT_READ)
-    return knowledge.watchlist.check(
-        reading.document.document_number,
-        reading.document.issuing_state,
+        return WatchlistAnswer(CheckResult(CheckName.WATCHLIST, CheckOutcome.UNDETERMINED, _NOT_READ))
+    look_up = partial(
+        knowledge.watchlist.screen,
+        Subject.of(reading.document, today),
+        today,
         age=now - knowledge.watchlist_valid_from,
-        age_limit=timedelta(hours=age_limit_h),
+        age_limit=timedelta(hours=policy.watchlist_age_limit_h),
+        years_apart=policy.watchlist_years_apart,
     )
+    try:
+        answer = await asyncio.to_thread(look_up) if knowledge.watchlist.takes_long else look_up()
+        return replace(answer, version=knowledge.watchlist_version)
+    except EgateError as fault:
+        log.error("watchlist_unreadable", code=fault.code)
+        reason = Reason(ReasonCode.WATCHLIST_UNREADABLE)
+        return WatchlistAnswer(CheckResult(CheckName.WATCHLIST, CheckOutcome.UNDETERMINED, (reason,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What one read gave: the reading, events for the machine, what the gate knows of the holder, and his right to cross (None without a document).
+
+    `listed`: what the watchlists say of him.
+    """
+
+    reading: MrzReading
+    events: tuple[ev.Event, ...]
+    stays: tuple[Stay, ...]
+    past: Past
+    listed: WatchlistAnswer
+    right: EntryRight | None = None
 
 
 async def inspect_reading(
     lines: Sequence[str],
-    direction: Direction,
-    today: date,
-    now: datetime,
+    where: Circumstances,
     knowledge: Knowledge,
     store: LaneStore,
-    watchlist_age_limit_h: float,
+    policy: PolicySettings,
     minimum_face_age_years: int,
     refusals: Callable[[TravelDocument], tuple[Reason, ...]] = lambda _: (),
-    corrected_by: Sequence[str] = (),
+    borrowed: Borrowed | None = None,
     *,
     accept_specimens: bool = False,
-) -> tuple[MrzReading, list[ev.Event], tuple[Stay, ...]]:
+    is_linked: bool = False,
+) -> Inspected:
     """Parse one read and run every check that needs nothing but the document; the digit check comes last.
 
-    Also return the stays that the gate knows of the holder.
-
     A holder younger than the face comparison covers, like one who is not served, is told before the entrance opens. `refusals` says
-    what else keeps this lane from serving the holder of a document. `corrected_by`: officers who read the lines by eye.
-    `accept_specimens`: this site is for demonstrations and tests.
+    what else keeps this lane from serving the holder of a document. `borrowed`: what else the traveller showed, and who read the lines by eye.
+    `accept_specimens`: this site is for demonstrations and tests. `is_linked`: the holder crosses with an adult.
     """
+    today = where.today
     reading = read_mrz(lines, today)
     document = reading.document
+    right: EntryRight | None = None
     stays: tuple[Stay, ...] = ()
+    past = Past()
+    listed = await watchlist_answer(reading, knowledge, today, where.now, policy)
     results = [
         check_expiry(document, today)
         if document
         else CheckResult(CheckName.EXPIRY, CheckOutcome.UNDETERMINED, (Reason(ReasonCode.DATE_OF_EXPIRY_UNREADABLE),)),
-        watchlist_result(reading, knowledge, now, watchlist_age_limit_h),
+        listed.result,
     ]
     if document is None:
-        unread = (CheckName.STATE_CODES, CheckName.SPECIMEN, CheckName.STAY)
+        unread = (
+            CheckName.STATE_CODES, CheckName.SPECIMEN, CheckName.ELIGIBILITY, CheckName.STAY, CheckName.TRAVEL_BAN
+        )  # fmt: skip
         results += [CheckResult(check, CheckOutcome.UNDETERMINED, _NOT_READ) for check in unread]
     else:
         specimen = check_specimen(document)
         results += [check_state_codes(document), accepted(specimen) if accept_specimens else specimen]
         stays = await store.stays_of(document.issuing_state, document.document_number)
-        results.append(check_stay(direction, document.nationality, stays, today, knowledge.rulebook))
+        declaration = borrowed.declaration if borrowed else None
+        shown = borrowed.permit if borrowed else None
+        declared = declaration.permit if declaration else None
+        right = entry_right(document, where, knowledge, stays, policy, shown, declared)
+        results += right.results
+        reach = selection_reach(knowledge.rulebook, today)
+        past = await store.past_of(document.issuing_state, document.document_number, *reach)
     found: list[ev.Event] = [ev.CheckCompleted(result) for result in results]
     digits = check_mrz_digits(reading)
-    if corrected_by:
-        corrected = Reason(ReasonCode.MRZ_CORRECTED, {"officer": ", ".join(corrected_by)})
+    if borrowed is not None and borrowed.corrected_by:
+        corrected = Reason(ReasonCode.MRZ_CORRECTED, {"officer": ", ".join(borrowed.corrected_by)})
         digits = replace(digits, reasons=(*digits.reasons, corrected))
-    refused = (*not_served(document, None, today, knowledge.rulebook), *refusals(document)) if document else ()
+    refused: tuple[Reason, ...] = ()
+    if document is not None:
+        refused = (
+            *not_served(document, None, today, knowledge.rulebook, is_linked=is_linked),
+            *refusals(document),
+        )
     if refused and digits.outcome is CheckOutcome.SUCCESSFUL:
         found.append(ev.NotServed(refused))
     child = age_not_covered(document, today, minimum_face_age_years)
     if child is not None and digits.outcome is CheckOutcome.SUCCESSFUL:
         found.append(ev.CheckCompleted(child))
     found.append(ev.MrzChecked(reading_key(lines), digits))
-    return reading, found, stays
+    return Inspected(reading, tuple(found), stays, past, listed, right)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator
+from datetime import date
 
 import structlog
 
@@ -21,7 +22,7 @@ from gate_agent.lane.chip import ChipWork
 from gate_agent.lane.face.work import FaceWork
 from gate_agent.lane.intake import Intake
 from gate_agent.lane.jobs import Job, Report
-from gate_agent.lane.ports import DocumentPorts, LaneReader, OpticalInspector
+from gate_agent.lane.ports import DocumentPorts, LaneReader, OpticalInspector, PluginJudges
 from gate_agent.policy.eligibility import not_covered
 from gate_agent.settings import LaneSettings, Settings
 
@@ -48,12 +49,16 @@ class DocumentWork:
         report: Report,
         read: Callable[[Borrowed, tuple[str, ...]], None],
         changed: Callable[[], None],
+        today: Callable[[], date],
     ) -> None:
         self.chip: ChipWork | None = None
         self._is_chip_required = settings.document.chip == "required"
         self._reader = reader
         self._intake = intake
         self._optics = ports.optical_inspector
+        self._plugins = ports.plugins
+        self._direction = lane.direction
+        self._today = today
         self._expected = frozenset(lane.page_pictures)
         self._page_timeout_s = settings.page.timeout_s
         self._waits_for_pictures: Borrowed | None = None
@@ -98,9 +103,24 @@ class DocumentWork:
                 self._expect_pictures(borrowed)
                 self._job(self._judge_page(borrowed, self._optics))
             case de.DoubtReading():
-                borrowed.presented.doubt()
+                borrowed.doubt_reading()
             case de.TakeReference():
                 self._take_reference(borrowed)
+
+    def ask_plugins(self, borrowed: Borrowed) -> None:
+        """Have the checks of plug-ins made that need the printed lines and no picture."""
+        if self._plugins is not None:
+            self._job(self._ask_plugins(borrowed, self._plugins))
+
+    async def _ask_plugins(self, borrowed: Borrowed, plugins: PluginJudges) -> None:
+        reading, document = borrowed.reading, borrowed.document
+        if document is None:
+            return
+        begun_s = self._clock.monotonic_s()
+        found = await plugins.judge(document, self._direction.value, self._today())
+        if borrowed.reading is reading and not borrowed.is_over:
+            borrowed.step_ms["plugins"] = (self._clock.monotonic_s() - begun_s) * 1000
+            self._report(borrowed, *map(ev.CheckCompleted, found), of_read=True)
 
     def stop(self) -> None:
         """End a running read of a chip."""
@@ -153,6 +173,18 @@ class DocumentWork:
         if self.chip is None or not self._is_chip_required:
             return ()
         return not_covered(document, self.chip.covered_states)
+
+    def pending_step(self, borrowed: Borrowed | None, state: TransactionState) -> ev.Step | None:
+        """Return the step that a document's leaving would abort; None: nothing more is expected of it."""
+        if borrowed is None:
+            return None
+        if borrowed.linked_to is not None and borrowed.reading is None:
+            return None  # what leaves is the document of the one before
+        if CheckName.MRZ_CHECK_DIGITS not in state.results:
+            return ev.Step.DOCUMENT if borrowed.permit is None or borrowed.document is not None else None
+        if self.chip is None:
+            return None if borrowed.presented.has_portrait else ev.Step.DOCUMENT
+        return ev.Step.CHIP if self.awaits_chip(state) else None
 
     def awaits_chip(self, state: TransactionState) -> bool:
         """Tell whether the document has to stay, or to come back, for its chip."""
@@ -215,7 +247,11 @@ class DocumentWork:
         # without expected pictures: the document was taken away meanwhile, and its pictures with it
         if document is None or not (images or self._expected):
             return ()
-        return await optics.page(images, document.lines)
+        if self._plugins is None:
+            return await optics.page(images, document.lines)
+        judging = self._plugins.judge(document, self._direction.value, self._today(), images)
+        ours, theirs = await asyncio.gather(optics.page(images, document.lines), judging)
+        return (*ours, *theirs)
 
     def _expect_pictures(self, borrowed: Borrowed, anew: Collection[str] = frozenset()) -> None:
         """Let pictures that come now be among those that will be judged; those in `anew` have to come, although they came before."""

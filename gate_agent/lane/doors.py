@@ -16,6 +16,9 @@ from gate_agent.lane.ports import LaneBarrier
 
 log = structlog.get_logger()
 
+SIGNAL_TTL_S, SIGNAL_RENEWAL_S = 3.0, 0.8
+"""How long lights and sounder tell what nobody tells again, and how often the lane does; a lost renewal changes nothing."""
+
 
 class Doors:
     """The queue of door commands of one lane. `report` gets what became of each release."""
@@ -70,22 +73,29 @@ class Doors:
                 await self._try("lift_lockdown", self._barrier.lift_lockdown())
 
     async def _work_signals(self) -> None:
-        """Tell lights and sounder the newest signal, after the doors; the driver tells it again to a gate that comes back."""
+        """Tell lights and sounder the newest signal, after the doors, and again and again: one that nobody renews gives way to red."""
+        is_told = True
         while True:
-            await self._signal_changed.wait()
+            is_told = await self._try("signal", self._barrier.signal(self._signal, SIGNAL_TTL_S), is_news=is_told)
+            try:
+                async with asyncio.timeout(SIGNAL_RENEWAL_S):
+                    await self._signal_changed.wait()
+            except TimeoutError:
+                continue  # the same once more, whatever the doors do
             await asyncio.sleep(0)  # the command to the door comes from the same step
             await self._commands.join()
             self._signal_changed.clear()
-            await self._try("signal", self._barrier.signal(self._signal))
 
     @staticmethod
-    async def _try(name: str, command: Awaitable[None]) -> None:
+    async def _try(name: str, command: Awaitable[None], *, is_news: bool = True) -> bool:
+        """Say whether a command was carried out; a failure is logged where it is news."""
         try:
             await command
         except DeviceFault as fault:
-            log.warning(
-                "door_command_failed", command=name, code=fault.code
-            )  # the time to live ends a release all the same
+            if is_news:  # the time to live ends a release all the same
+                log.warning("door_command_failed", command=name, code=fault.code)
+            return False
+        return True
 
     async def _release(self, effect: dr.OpenDoor) -> ev.Event:
         door = effect.door

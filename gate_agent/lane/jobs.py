@@ -16,6 +16,6 @@ Job = Callable[[Coroutine[object, object, object]], asyncio.Task[object]]
 class Report(Protocol):
     """Tells the machine what a job found; what it says of a transaction that is over is not heard."""
 
-    def __call__(self, borrowed: Borrowed, *found: ev.Event) -> None:
-        """Hand events in."""
+    def __call__(self, borrowed: Borrowed, *found: ev.Event, of_read: bool = False) -> None:
+        """Hand events in. `of_read`: they were made of the read that counts now, and are not heard once another one does."""
         ...

@@ -16,10 +16,14 @@ from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.check import CheckResult
 from gate_agent.domain.crossing import Crossing, Decision
 from gate_agent.domain.declaration import Declaration
+from gate_agent.domain.screening import Screening
 from gate_agent.domain.seal import SealReport
+from gate_agent.domain.selection import Draw, Past
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.travel_document import TravelDocument
-from gate_agent.inspection.watchlist import Watchlist
+from gate_agent.inspection.permit_list import PermitList
+from gate_agent.inspection.travel_bans import TravelBans
+from gate_agent.inspection.watchlist import Match, Watchlist
 from gate_agent.policy.rulebook import Rulebook
 from models.results import FaceComparison, FaceSample
 
@@ -43,8 +47,8 @@ class LaneBarrier(Protocol):
         """Take releases again."""
         ...
 
-    async def signal(self, signal: GateSignal) -> None:
-        """Have lights and sounder tell this; nothing on a gate without any."""
+    async def signal(self, signal: GateSignal, ttl_s: float) -> None:
+        """Have lights and sounder tell this for `ttl_s`; nothing on a gate without any."""
         ...
 
 
@@ -131,6 +135,16 @@ class OpticalInspector(Protocol):
         ...
 
 
+class PluginJudges(Protocol):
+    """The checks of plug-ins that a site names, out of process; there is always a result of each."""
+
+    async def judge(
+        self, document: TravelDocument, direction: str, local_date: date, pictures: Mapping[str, bytes] | None = None
+    ) -> tuple[CheckResult, ...]:
+        """Return the results of those that look at pictures, or without `pictures` of all others."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentPorts:
     """What a lane inspects a document with, beyond its reader; None: this lane has none."""
@@ -138,6 +152,7 @@ class DocumentPorts:
     chip_reader: LaneChipReader | None = None
     chip_inspector: ChipInspector | None = None
     optical_inspector: OpticalInspector | None = None
+    plugins: PluginJudges | None = None
 
 
 class Capture(Protocol):
@@ -272,16 +287,25 @@ class LaneStore(Protocol):
         """Return the stays that are known of this document's holder, oldest first."""
         ...
 
+    async def past_of(self, issuing_state: str, document_number: str, since: date, window_crossings: int) -> Past:
+        """Return what a random selection may know: the gate's last confirmed crossings, the holder's inspections and passages since a day."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What the gate decides from: verified bundles and pinned keys, with their ages."""
+    """What the gate decides from: verified bundles and pinned keys, with their ages. Without `bans` nobody is released."""
 
     rulebook: Rulebook
     watchlist: Watchlist
     watchlist_version: int
     watchlist_valid_from: datetime
     token_keys: Mapping[bytes, Ed25519PublicKey]
+    bans: TravelBans | None = None
+    bans_valid_from: datetime | None = None
+    permits: PermitList | None = None
+    permits_valid_from: datetime | None = None
+    watchlist_root: str = ""
 
 
 class KnowledgeSource(Protocol):
@@ -293,6 +317,18 @@ class KnowledgeSource(Protocol):
 
     def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
         """Return what is known of each seal that a declaration names, from then on watched as sealed until it arrives."""
+        ...
+
+    def inform(self, lane_id: int, matches: Sequence[Match]) -> None:
+        """Tell guard and centre of list entries that ask for nothing else; the lane goes on at once."""
+        ...
+
+    def screening(self, declaration: Declaration) -> Screening | None:
+        """Return what X-ray screening said about the goods of a declaration, None when nothing was heard."""
+        ...
+
+    def draw(self, transaction_id: uuid.UUID, day: date) -> Draw | None:
+        """Return the draw of a transaction, the same however often it is asked for; None when the day has no seed."""
         ...
 
     def seals_arrived(self, declaration: Declaration) -> None:

@@ -57,6 +57,10 @@ class PresentedDocument:
         """Number of the presentation: it changes whenever a document comes or goes."""
         return self._presentation
 
+    def is_of(self, reading: MrzReading) -> bool:
+        """Return whether a read is of this very document."""
+        return self._identity is not None and is_right(reading) and _identity(reading) == self._identity
+
     def moved(self) -> None:
         """Note that a document came or went, or that the reader cannot tell."""
         self._presentation += 1

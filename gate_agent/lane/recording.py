@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName, CheckResult
+from gate_agent.domain.check import AnyCheck, CheckResult
 from gate_agent.domain.crossing import Crossing, DecidedBy, Decision, PassageOutcome
 from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.party import own_answer
 from gate_agent.lane.ports import Knowledge
 from gate_agent.settings import LaneSettings
 
@@ -20,13 +22,16 @@ def decision_of(
     borrowed: Borrowed,
     decision_id: uuid.UUID,
     effect: ev.CommitDecision,
-    results: Mapping[CheckName, CheckResult],
+    results: Mapping[AnyCheck, CheckResult],
     knowledge: Knowledge,
     clock: Clock,
     today: date,
     trust_version: int | None = None,
 ) -> Decision:
     """Return the decision; `software_ms` counts from the last byte or frame that it used, for the machine's own decisions."""
+    answer = own_answer(borrowed.own_answer, effect.answer, effect.decided_by)
+    if borrowed.linked_to is not None:
+        answer = replace(answer, selection=None)  # one draw for a family, and it is the adult's
     by_machine = effect.decided_by is DecidedBy.MACHINE
     return Decision(
         decision_id=decision_id,
@@ -36,7 +41,7 @@ def decision_of(
         decided_at=clock.now(),
         local_date=today,
         decided_by=effect.decided_by,
-        answer=effect.answer,
+        answer=answer,
         checks=tuple(results.values()),
         document=borrowed.document,
         declaration=borrowed.declaration,
@@ -47,8 +52,10 @@ def decision_of(
         source_states={
             "rulebook": f"local:{knowledge.rulebook.version}",
             "watchlist": f"local:{knowledge.watchlist_version}",
+            **({"watchlist_root": knowledge.watchlist_root} if knowledge.watchlist_root else {}),
             **({} if trust_version is None else {"trust": f"local:{trust_version}" if trust_version else "absent"}),
         },
+        linked_to=borrowed.linked_to,
     )
 
 
@@ -74,5 +81,10 @@ def crossing_of(
         passage=passage,
         document=borrowed.document,
         declaration=borrowed.declaration,
-        corridor=borrowed.answer.corridor,
+        corridor=(borrowed.own_answer or borrowed.answer).corridor,
+        watchlist_version=borrowed.listed.version if borrowed.listed else 0,
+        watchlist_seen=borrowed.listed.seen if borrowed.listed else (),
+        linked_to=borrowed.linked_to,
+        receipt=borrowed.receipt.text if borrowed.receipt is not None else "",
+        stay_terms=borrowed.terms,
     )

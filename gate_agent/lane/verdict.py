@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from gate_agent.clock import Clock
-from gate_agent.domain.check import CheckName, CheckResult
+from gate_agent.domain.check import AnyCheck, CheckResult
 from gate_agent.domain.crossing import PolicyAnswer
 from gate_agent.domain.demands import Demands
 from gate_agent.domain.reasons import Reason
+from gate_agent.domain.selection import Chance
 from gate_agent.lane.borrowed import Borrowed
+from gate_agent.lane.party import together
 from gate_agent.lane.ports import KnowledgeSource
 from gate_agent.policy.admission import PolicyInput, decide
 from gate_agent.settings import LaneSettings, Settings
@@ -20,21 +22,43 @@ def ask_policy(
     settings: Settings,
     lane: LaneSettings,
     demands: Demands,
-    results: Mapping[CheckName, CheckResult],
+    people: Sequence[tuple[Borrowed, Mapping[AnyCheck, CheckResult]]],
+    referral: tuple[Reason, ...],
+    knowledge: KnowledgeSource,
+    clock: Clock,
+    today: date,
+) -> PolicyAnswer:
+    """Return admission and corridor. With `referral` the admission is to refer, for these reasons before all others.
+
+    `people` are those who cross together, with their results; each has an answer of his own, and all of them together this one.
+    """
+    answers = []
+    for borrowed, results in people:
+        answer = _ask(settings, lane, demands, results, referral, borrowed, knowledge, clock, today)
+        borrowed.own_answer = answer if len(people) > 1 else None
+        answers.append(answer)
+    found = [not all(map(demands.is_clear, results.values())) for _, results in people]
+    return together(answers, found) if len(answers) > 1 else answers[0]
+
+
+def _ask(
+    settings: Settings,
+    lane: LaneSettings,
+    demands: Demands,
+    results: Mapping[AnyCheck, CheckResult],
     referral: tuple[Reason, ...],
     borrowed: Borrowed,
     knowledge: KnowledgeSource,
     clock: Clock,
     today: date,
 ) -> PolicyAnswer:
-    """Return admission and corridor. With `referral` the admission is to refer, for these reasons before all others."""
     now, known = clock.now(), knowledge.current()
     declaration = borrowed.declaration
     seals = knowledge.seals(declaration) if declaration else ()
     return decide(
         PolicyInput(
             direction=lane.direction,
-            mode=declaration.mode if declaration else settings.gate.travel_mode,
+            mode=settings.gate.mode_for(declaration.mode if declaration else None),
             local_date=today,
             now=now,
             checks=tuple(results.values()),
@@ -46,5 +70,9 @@ def ask_policy(
             watchlist_age_limit_h=settings.policy.watchlist_age_limit_h,
             demands=demands,
             referral=referral,
+            rules=borrowed.right.rules if borrowed.right else (),
+            is_linked=borrowed.linked_to is not None,
+            screening=knowledge.screening(declaration) if declaration else None,
+            chance=Chance(knowledge.draw(borrowed.linked_to or borrowed.transaction_id, today), borrowed.past),
         )
     )

@@ -27,6 +27,7 @@ from gate_agent.domain.walk_through_events import FaceStanding
 from gate_agent.domain.walk_through_state import LaneState, WalkThroughRules
 from gate_agent.errors import DeviceFault, InferenceFault, SettingsFault, StoreFault
 from gate_agent.lane.alarms import LaneAlarms
+from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.ports import KnowledgeSource, LaneBarrier, LaneCamera, LaneStore
 from gate_agent.lane.recording import crossing_of, decision_of
 from gate_agent.lane.walk_through_kiosk import Enrolment, Kiosk, Prepared
@@ -237,6 +238,7 @@ class WalkThroughLane:
         log.info("transaction_closed", outcome=effect.outcome, decided_by=effect.decided_by)
         if effect.transaction_id in self._timers:
             self._timers.pop(effect.transaction_id).cancel()
+        self._inform(prepared.borrowed)
         prepared.borrowed.wipe()
         self._job(self._withdraw(effect.transaction_id))
 
@@ -324,6 +326,12 @@ class WalkThroughLane:
         )
         done = ev.DecisionCommitted(effect.transaction_id, effect.number)
         await self._commit(effect.transaction_id, self._decide(prepared, self._labelled(decision)), done)
+        self._inform(borrowed)
+
+    def _inform(self, borrowed: Borrowed) -> None:
+        matches = borrowed.take_informing()
+        if matches:
+            self._knowledge.inform(self.lane.lane_id, matches)
 
     async def _decide(self, prepared: Prepared, decision: Decision) -> None:
         await self._store.commit_decision(decision)

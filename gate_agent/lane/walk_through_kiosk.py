@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 
 from gate_agent.clock import Clock
 from gate_agent.domain import events as ev
-from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
+from gate_agent.domain.check import AnyCheck, CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.crossing import DecidedBy, PolicyAnswer
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.lane.borrowed import Borrowed
 from gate_agent.lane.demands import demands_of
 from gate_agent.lane.document import inspect_reading
+from gate_agent.lane.entry_right import Circumstances
 from gate_agent.lane.face.presentation import Presentation, presentation_check
 from gate_agent.lane.ports import KnowledgeSource, LaneStore
 from gate_agent.lane.recording import decision_of
@@ -43,7 +44,7 @@ class Prepared:
     """
 
     borrowed: Borrowed
-    results: dict[CheckName, CheckResult] = field(default_factory=dict)
+    results: dict[AnyCheck, CheckResult] = field(default_factory=dict)
     releases: list[uuid.UUID] = field(default_factory=list)
 
 
@@ -89,22 +90,22 @@ class Kiosk:
         """Check a document and enrol its portrait. Raises `StoreFault` and `InferenceFault`, and nobody is expected then."""
         transaction_id = self.new_id()
         borrowed = Borrowed(transaction_id, self._clock.now(), self._clock.monotonic_s())
-        reading, found, stays = await inspect_reading(
+        inspected = await inspect_reading(
             lines,
-            self.lane.direction,
-            self.today,
-            self._clock.now(),
+            Circumstances(self.lane.direction, self._settings.gate.travel_mode, self.today, self._clock.now()),
             self._knowledge.current(),
             self._store,
-            self._settings.policy.watchlist_age_limit_h,
+            self._settings.policy,
             self._matcher.minimum_age_years,
             accept_specimens=self._settings.document.accept_specimens,
         )
         demands = demands_of(self._settings, self.lane)
-        borrowed.reading, borrowed.stays = reading, stays
+        borrowed.reading, borrowed.stays, borrowed.past = inspected.reading, inspected.stays, inspected.past
+        borrowed.listed = inspected.listed
+        borrowed.right = inspected.right
         prepared = Prepared(borrowed)
         against: list[Reason] = []
-        for event in found:
+        for event in inspected.events:
             match event:
                 case ev.CheckCompleted(result) | ev.MrzChecked(_, result):
                     prepared.results[result.check] = result
@@ -163,9 +164,8 @@ class Kiosk:
             self._settings,
             self.lane,
             demands_of(self._settings, self.lane),
-            prepared.results,
+            [(prepared.borrowed, prepared.results)],
             referral,
-            prepared.borrowed,
             self._knowledge,
             self._clock,
             self.today,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 Exact = int | Fraction
 """Never a float. What is whole stays an int, because a fraction costs twenty times as much."""
@@ -18,8 +19,7 @@ SCALE = 10_000
 _SCALED_PER_GRAM = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):  # a third of what a frozen dataclass costs to make, and every line of every basket is one
     """One line of goods as the charge sees it; `quantity` counts against its kind's `limit` (None: there is no limit).
 
     `value` in minor units of the valuation currency; `share_bp` and `floor_per_kg` are the charge's two sides.
@@ -39,17 +39,18 @@ class Item:
         return max(self.value * self.share_bp, self.mass_g * self.floor_per_kg * _SCALED_PER_GRAM)
 
 
-@dataclass(frozen=True, slots=True)
-class Charged:
-    """Parts of each item, 0 to 1: over its kind's quantity, counted against the value allowance, and over that."""
+class Charged(NamedTuple):
+    """Parts of each item, 0 to 1: over its kind's quantity, counted against the value allowance, over that; and charged for either reason.
+
+    `within` is the value that counts, `excess` what of it is over the allowance.
+    """
 
     over_quantity: tuple[Exact, ...]
     counted: tuple[Exact, ...]
     over_value: tuple[Exact, ...]
-
-    def parts(self) -> tuple[Exact, ...]:
-        """Return the part of each item that is charged for either reason."""
-        return tuple(first + second for first, second in zip(self.over_quantity, self.over_value, strict=True))
+    parts: tuple[Exact, ...]
+    within: Exact
+    excess: Exact
 
 
 def charged(items: Sequence[Item], allowance: int, *, basis: str, order: str, limited_goods_count: bool) -> Charged:
@@ -59,18 +60,42 @@ def charged(items: Sequence[Item], allowance: int, *, basis: str, order: str, li
         0 if item.limit is not None and not limited_goods_count else 1 - part
         for item, part in zip(items, over, strict=True)
     ]
+    values = [item.value * part for item, part in zip(items, counted, strict=True)]
+    within = sum(values)
+    excess: Exact = 0
+    if basis == "excess":
+        over_value = _excess(items, counted, values, allowance, order)
+        excess = max(0, within - allowance)
+    else:
+        over_value = _whole(items, counted, values, allowance, basis, order, limited_goods_count=limited_goods_count)
+        excess = sum([value for value, part in zip(values, over_value, strict=True) if part])
+    # most are 0, and a sum of fractions is dear
+    parts = tuple(
+        first + second if first and second else first or second for first, second in zip(over, over_value, strict=True)
+    )
+    return Charged(over, tuple(counted), over_value, parts, within, excess)
+
+
+def _whole(
+    items: Sequence[Item],
+    counted: Sequence[Exact],
+    values: Sequence[Exact],
+    allowance: int,
+    basis: str,
+    order: str,
+    *,
+    limited_goods_count: bool,
+) -> tuple[Exact, ...]:
     if basis == "whole_value":
         # What is over its quantity is part of the whole value too; else the first bottle taken out could cost more.
         is_over = sum(item.value for item in items if item.limit is None or limited_goods_count) > allowance
-        return Charged(over, tuple(counted), tuple(part if is_over else 0 for part in counted))
-    if basis == "whole_item":
-        kept = (
-            _best_choice(items, counted, allowance)
-            if order == "highest_charge_first"
-            else _from_the_first(items, counted, allowance)
-        )
-        return Charged(over, tuple(counted), tuple(0 if place in kept else part for place, part in enumerate(counted)))
-    return Charged(over, tuple(counted), _excess(items, counted, allowance, order))
+        return tuple(part if is_over else 0 for part in counted)
+    kept = (
+        _best_choice(items, counted, values, allowance)
+        if order == "highest_charge_first"
+        else _from_the_first(values, allowance)
+    )
+    return tuple(0 if place in kept else part for place, part in enumerate(counted))
 
 
 def _over_quantity(items: Sequence[Item], *, is_whole: bool) -> tuple[Exact, ...]:
@@ -88,57 +113,74 @@ def _over_quantity(items: Sequence[Item], *, is_whole: bool) -> tuple[Exact, ...
     return tuple(parts)
 
 
-def _excess(items: Sequence[Item], counted: Sequence[Exact], allowance: int, order: str) -> tuple[Exact, ...]:
+def _excess(
+    items: Sequence[Item], counted: Sequence[Exact], values: Sequence[Exact], allowance: int, order: str
+) -> tuple[Exact, ...]:
     places = list(range(len(items)))
     if order == "highest_charge_first":  # what costs most for its value: the best use of a value that can be divided
-        places.sort(key=lambda place: (-_per_value(items[place]), place))
+        places.sort(key=lambda place: _per_value(items[place]), reverse=True)  # of equal ones the first stays first
     left: Exact = allowance
     parts: list[Exact] = [0] * len(items)
     for place in places:
-        value = items[place].value * counted[place]
+        value = values[place]
         covered = min(left, value)
         left -= covered
         if covered != value:
-            parts[place] = counted[place] if not covered else counted[place] * Fraction(value - covered) / value
+            parts[place] = Fraction(value - covered, items[place].value) if covered else counted[place]
     return tuple(parts)
 
 
 def _per_value(item: Item) -> Exact:
-    return Fraction(item.scaled_charge, item.value) if item.value else 0
+    if not item.value:
+        return 0
+    by_mass = item.mass_g * item.floor_per_kg * _SCALED_PER_GRAM
+    return item.share_bp if by_mass <= item.value * item.share_bp else Fraction(by_mass, item.value)
 
 
-def _from_the_first(items: Sequence[Item], counted: Sequence[Exact], allowance: int) -> set[int]:
+def _from_the_first(values: Sequence[Exact], allowance: int) -> set[int]:
     """Return the items that the allowance covers in the order of entry, up to the first that does not fit."""
     left: Exact = allowance
     kept = set()
-    for place, item in enumerate(items):
-        left -= item.value * counted[place]
+    for place, value in enumerate(values):
+        left -= value
         if left < 0:
             break
         kept.add(place)
     return kept
 
 
-def _best_choice(items: Sequence[Item], counted: Sequence[Exact], allowance: int) -> set[int]:
+_Choice = tuple[Exact, Exact, tuple[int, ...]]
+"""Value used, charge spared as a number below zero, and the items kept: in this order the better of two comes first."""
+
+
+def _best_choice(items: Sequence[Item], counted: Sequence[Exact], values: Sequence[Exact], allowance: int) -> set[int]:
     """Return the items to cover so that the charge on the others is least (the knapsack problem, by its undominated choices)."""
-    choices: list[tuple[Exact, Exact, frozenset[int]]] = [(0, 0, frozenset())]
+    choices: list[_Choice] = [(0, 0, ())]
     for place, item in enumerate(items):
-        value, saved = item.value * counted[place], item.scaled_charge * counted[place]
+        value, saved = values[place], item.scaled_charge * counted[place]
         with_it = [
-            (used + value, spared + saved, kept | {place})
+            (used + value, spared - saved, (*kept, place))
             for used, spared, kept in choices
             if used + value <= allowance
         ]
         choices = _undominated(choices + with_it)
-    return set(choices[-1][2])
+    used, _, best = choices[-1]
+    kept = set(best)
+    for place, value in enumerate(
+        values
+    ):  # what is left over covers what costs nothing: that is not over the allowance
+        if place not in kept and used + value <= allowance:
+            used += value
+            kept.add(place)
+    return kept
 
 
-def _undominated(choices: list[tuple[Exact, Exact, frozenset[int]]]) -> list[tuple[Exact, Exact, frozenset[int]]]:
+def _undominated(choices: list[_Choice]) -> list[_Choice]:
     """Return the choices that spare more than every other that uses no more; of equal ones the first by its items."""
-    best: Exact = -1
+    best: Exact = 1
     found = []
-    for choice in sorted(choices, key=lambda choice: (choice[0], -choice[1], sorted(choice[2]))):
-        if choice[1] > best:
+    for choice in sorted(choices):
+        if choice[1] < best:
             best = choice[1]
             found.append(choice)
     return found
@@ -159,34 +201,48 @@ class Amount:
 
 def amount(items: Sequence[Item], laid_out: Charged, *, floor_applies: str, floor_mass_basis: str) -> Amount:
     """Return what the charged parts come to; the larger of share and floor is due, on the total or item by item."""
-    parts = laid_out.parts()
-    share: Exact = sum(item.value * item.share_bp * part for item, part in zip(items, parts, strict=True))
+    parts = laid_out.parts
+    share = total([item.value * item.share_bp for item in items], parts)
     if floor_applies == "to_each_item":
-        floor: Exact = sum(
-            item.mass_g * item.floor_per_kg * _SCALED_PER_GRAM * part for item, part in zip(items, parts, strict=True)
-        )
-        due: Exact = sum(item.scaled_charge * part for item, part in zip(items, parts, strict=True))
-        return Amount(due, share, floor)
-    per_kg = max((item.floor_per_kg for item in items), default=0)
-    floor = per_kg * _SCALED_PER_GRAM * _mass_g(items, laid_out, parts, floor_mass_basis)
+        floor = total([item.mass_g * item.floor_per_kg * _SCALED_PER_GRAM for item in items], parts)
+        return Amount(total([item.scaled_charge for item in items], parts), share, floor)
+    floor = _floor_by_mass(items, laid_out, floor_mass_basis)
     return Amount(max(share, floor), share, floor)
 
 
-def _mass_g(items: Sequence[Item], laid_out: Charged, parts: Sequence[Exact], basis: str) -> Exact:
-    """Return the mass that the floor on the total counts: all of it, or in proportion to the value in excess."""
+def total(numbers: Sequence[int], parts: Sequence[Exact]) -> Exact:
+    """Return what these parts of whole numbers come to: one fraction is made of all that is broken, and none where nothing is."""
     if not any(parts):
         return 0
+    whole = above = 0
+    below = 1
+    for number, part in zip(numbers, parts, strict=True):
+        if not part:
+            continue
+        if isinstance(part, int):
+            whole += number * part
+        else:
+            above = above * part.denominator + number * part.numerator * below
+            below *= part.denominator
+    more, rest = divmod(above, below)
+    return Fraction(whole * below + above, below) if rest else whole + more
+
+
+def _floor_by_mass(items: Sequence[Item], laid_out: Charged, basis: str) -> Exact:
+    """Return the floor on the total: by all the mass, or by what is in proportion to the value in excess."""
+    if not any(laid_out.parts):
+        return 0
+    per_gram = max([item.floor_per_kg for item in items]) * _SCALED_PER_GRAM
+    masses = [item.mass_g for item in items]
     if basis == "whole_mass":
-        return sum(item.mass_g for item in items)
-    over_g: Exact = 0
-    within_g: Exact = 0
-    within_value: Exact = 0
-    excess: Exact = 0
-    for item, beyond, counted, part in zip(
-        items, laid_out.over_quantity, laid_out.counted, laid_out.over_value, strict=True
-    ):
-        over_g += item.mass_g * beyond
-        within_g += item.mass_g * counted
-        within_value += item.value * counted
-        excess += item.value * part
-    return over_g + within_g * Fraction(excess, within_value) if within_value and excess else over_g
+        return per_gram * sum(masses)
+    over_g = total(masses, laid_out.over_quantity)
+    if not laid_out.excess:
+        return per_gram * over_g
+    within_g = total(masses, laid_out.counted)
+    return _quotient(per_gram * (over_g * laid_out.within + within_g * laid_out.excess), laid_out.within)
+
+
+def _quotient(above: Exact, below: Exact) -> Exact:
+    whole, rest = divmod(above, below)
+    return Fraction(above, below) if rest else whole

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from gate_agent.domain.declaration import DeclaredGoods, Direction, TravelMode
 from gate_agent.domain.money import Money
-from gate_agent.policy.charge import SCALE, Amount, Exact, Item, amount, charged
+from gate_agent.policy.charge import SCALE, Amount, Exact, Item, amount, charged, total
 from gate_agent.policy.rulebook import ANY, Rate, Rule, Rulebook, RuleNotFound, half_up
 
+_SHARE, _FLOOR = "charge_on_excess", "charge_floor"
 
-@dataclass(frozen=True, slots=True)
-class DutyLine:
+
+class DutyLine(NamedTuple):  # a dozen are made for each basket: see `charge.Item`
     """One line of the explanation: what it is, its amount, and the rule behind it (None for sums of what was declared).
 
     `goods` is the place of the declared line that it speaks of, None for the whole basket.
@@ -58,20 +60,21 @@ class DutyAnswer:
         return bool(self.missing or self.without_rate or self.without_quantity)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Charge(NamedTuple):
+    """What one kind of goods is charged by; `missing` are the rules without which that cannot be told."""
+
+    share: Rule | RuleNotFound
+    floor: Rule | RuleNotFound
+    missing: tuple[RuleNotFound, ...]
+
+
+class _Line(NamedTuple):
     """One declared line that counts: as the charge sees it, where it stands on the declaration, whose it is, and what it is charged by."""
 
     item: Item
     place: int
     owner: int
-    charge: Rule | RuleNotFound
-    floor: Rule | RuleNotFound
-
-    @property
-    def missing(self) -> tuple[RuleNotFound, ...]:
-        """The rules without which its charge cannot be told."""
-        return tuple(rule for rule in (self.charge, self.floor) if isinstance(rule, RuleNotFound))
+    charge: _Charge
 
 
 class _Basket:
@@ -80,18 +83,25 @@ class _Basket:
     def __init__(self, rulebook: Rulebook, direction: Direction, mode: TravelMode, on: date) -> None:
         self._rulebook = rulebook
         self._on = on
-        self._where = {"direction": direction.value, "mode": mode.value}
-        self._limits = rulebook.about_goods("quantity_allowance", on, **self._where)
-        self._exempt = rulebook.about_goods("goods_exempt", on, **self._where)
+        self._direction, self._mode = direction.value, mode.value
+        self._limits = self._about_goods("quantity_allowance")
+        self._exempt = self._about_goods("goods_exempt")
+        self._shares = self._about_goods(_SHARE)
+        self._floors = self._about_goods(_FLOOR)
+        self._charges: dict[str, _Charge] = {}
+        self._quantities: dict[str, int] = {}
         self.lines: list[_Line] = []
         self.notes: list[DutyLine] = []
         self.without_rate: dict[str, None] = {}
         self.without_quantity: dict[str, None] = {}
         self.rates: dict[Rate, None] = {}
 
-    def find(self, subject: str, goods_kind: str = ANY) -> Rule | RuleNotFound:
+    def find(self, subject: str) -> Rule | RuleNotFound:
         """Return the rule of this crossing."""
-        return self._rulebook.find(subject, self._on, goods_kind=goods_kind, **self._where)
+        return self._rulebook.find(subject, self._on, direction=self._direction, mode=self._mode)
+
+    def _about_goods(self, subject: str) -> Mapping[str, Rule]:
+        return self._rulebook.about_goods(subject, self._on, direction=self._direction, mode=self._mode)
 
     def add(self, place: int, goods: DeclaredGoods) -> None:
         """Sort one declared line."""
@@ -100,7 +110,8 @@ class _Basket:
             self.without_rate[goods.value.currency] = None
             return
         value, rates = converted
-        self.rates.update(dict.fromkeys(rates))
+        if rates:
+            self.rates.update(dict.fromkeys(rates))
         exempt = self._exempt.get(goods.kind)
         if exempt is not None and exempt.value:
             self.notes.append(DutyLine("goods_exempt", value.amount_minor, "valuation_minor", exempt, place))
@@ -109,35 +120,43 @@ class _Basket:
         if limit is not None and goods.quantity is None:
             self.without_quantity[goods.kind] = None
             return
-        kind = goods.kind if goods.kind in self._rulebook.goods_kinds else ANY
-        charge, floor = self.find("charge_on_excess", kind), self.find("charge_floor", kind)
+        if limit is not None:
+            self._quantities[goods.kind] = self._quantities.get(goods.kind, 0) + (goods.quantity or 0)
+        charge = self._charges.get(goods.kind) or self._charge(goods.kind)
+        share, floor = charge.share, charge.floor
         item = Item(
             value.amount_minor,
             goods.mass_g,
-            charge.value if isinstance(charge, Rule) else 0,
+            share.value if isinstance(share, Rule) else 0,
             floor.value if isinstance(floor, Rule) else 0,
             goods.kind,
             goods.quantity or 0,
             None if limit is None else limit.value,
         )
-        self.lines.append(_Line(item, place, goods.owner, charge, floor))
+        self.lines.append(_Line(item, place, goods.owner, charge))
+
+    def _charge(self, goods_kind: str) -> _Charge:
+        share = self._shares.get(goods_kind) or self._shares.get(ANY) or RuleNotFound(_SHARE)
+        floor = self._floors.get(goods_kind) or self._floors.get(ANY) or RuleNotFound(_FLOOR)
+        missing = tuple(rule for rule in (share, floor) if isinstance(rule, RuleNotFound))
+        charge = self._charges[goods_kind] = _Charge(share, floor, missing)
+        return charge
 
     def quantities(self, travellers: int) -> list[DutyLine]:
         """Explain the limits of the kinds that are there."""
         found = []
         for kind, limit in self._limits.items():
-            declared = sum(line.item.quantity for line in self.lines if line.item.kind == kind)
-            if declared:
+            if declared := self._quantities.get(kind):
                 found.append(DutyLine("quantity", declared, limit.unit))
                 found.append(DutyLine("quantity_allowance", limit.value * travellers, limit.unit, limit))
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What is charged of each line that counts, whether any of it for its value, and what that comes to."""
+class _Outcome(NamedTuple):
+    """What is charged of each line that counts, the value of that, whether any of it is over the value allowance, and the charge."""
 
     parts: tuple[Exact, ...]
+    excess: Exact
     is_over_value: bool
     amount: Amount
 
@@ -161,10 +180,10 @@ def duty(
     for place, line in enumerate(goods):
         basket.add(place, line)
     currency, unit = rulebook.valuation_currency, "valuation_minor"
-    value = Money(sum(line.item.value for line in basket.lines), currency)
+    value = Money(sum([line.item.value for line in basket.lines]), currency)
     notes = [
         DutyLine("customs_value", value.amount_minor, unit),
-        DutyLine("mass", sum(line.item.mass_g for line in basket.lines), "g"),
+        DutyLine("mass", sum([line.item.mass_g for line in basket.lines]), "g"),
         *basket.notes,
         *basket.quantities(travellers),
     ]
@@ -183,18 +202,24 @@ def duty(
     outcome, is_pooled = _outcome(rulebook.options, basket.lines, each, travellers)
     if is_pooled:
         notes.append(DutyLine("allowances_pooled", each * travellers, unit))
-    excess = _rounded(sum(line.item.value * part for line, part in zip(basket.lines, outcome.parts, strict=True)))
+    excess = _rounded(outcome.excess)
     notes.append(DutyLine("excess", excess, unit))
     charged_lines = [line for line, part in zip(basket.lines, outcome.parts, strict=True) if part]
-    missing = tuple(dict.fromkeys(rule for line in charged_lines for rule in line.missing))
+    missing = tuple(dict.fromkeys(rule for line in charged_lines for rule in line.charge.missing))
     due = 0 if missing else _scaled_back(outcome.amount.due)
     if charged_lines and not missing:
         notes += _charge_notes(rulebook.options, basket.lines, outcome)
         notes.append(DutyLine("due", due, unit))
-    answer = _answer(
-        basket, value, Money(each * travellers, currency), Money(excess, currency), Money(due, currency), notes, missing
+    return _answer(
+        basket,
+        value,
+        Money(each * travellers, currency),
+        Money(excess, currency),
+        Money(due, currency),
+        notes,
+        missing,
+        is_over_value=outcome.is_over_value,
     )
-    return replace(answer, is_over_value=outcome.is_over_value)
 
 
 def _outcome(
@@ -204,21 +229,23 @@ def _outcome(
     if travellers == 1:
         return _one(options, [line.item for line in lines], each), False
     parts: list[Exact] = [0] * len(lines)
-    is_over_value, total = False, Amount(0, 0, 0)
+    excess: Exact = 0
+    is_over_value, due = False, Amount(0, 0, 0)
     for owner in sorted({line.owner for line in lines}):
         places = [place for place, line in enumerate(lines) if line.owner == owner]
         own = _one(options, [lines[place].item for place in places], each)
         for place, part in zip(places, own.parts, strict=True):
             parts[place] = part
+        excess += own.excess
         is_over_value = is_over_value or own.is_over_value
-        total += own.amount
-    apart = _Outcome(tuple(parts), is_over_value, total)
+        due += own.amount
+    apart = _Outcome(tuple(parts), excess, is_over_value, due)
     if not options["family_pooling"]:
         return apart, False
     items = [line.item for line in lines]
     pooled = _one(
         options,
-        [item if item.limit is None else replace(item, limit=item.limit * travellers) for item in items],
+        [item if item.limit is None else item._replace(limit=item.limit * travellers) for item in items],
         each * travellers,
     )
     return (pooled, True) if pooled.amount.due < apart.amount.due else (apart, False)
@@ -233,10 +260,9 @@ def _one(options: Mapping[str, object], items: Sequence[Item], allowance: int) -
         limited_goods_count=bool(options["limited_goods_count"]),
     )
     applies, mass_basis = str(options["floor_applies"]), str(options["floor_mass_basis"])
-    is_over = any(laid_out.over_value)
-    return _Outcome(
-        laid_out.parts(), is_over, amount(items, laid_out, floor_applies=applies, floor_mass_basis=mass_basis)
-    )
+    excess = laid_out.excess + total([item.value for item in items], laid_out.over_quantity)
+    due = amount(items, laid_out, floor_applies=applies, floor_mass_basis=mass_basis)
+    return _Outcome(laid_out.parts, excess, any(laid_out.over_value), due)
 
 
 def _charge_notes(options: Mapping[str, object], lines: Sequence[_Line], outcome: _Outcome) -> list[DutyLine]:
@@ -245,15 +271,15 @@ def _charge_notes(options: Mapping[str, object], lines: Sequence[_Line], outcome
     if options["floor_applies"] == "to_total":
         first = next(line for line, part in zip(lines, outcome.parts, strict=True) if part)
         return [
-            DutyLine("charge_on_excess", _scaled_back(outcome.amount.share), unit, _rule(first.charge)),
-            DutyLine("charge_floor", _scaled_back(outcome.amount.floor), unit, _rule(first.floor)),
+            DutyLine(_SHARE, _scaled_back(outcome.amount.share), unit, _rule(first.charge.share)),
+            DutyLine(_FLOOR, _scaled_back(outcome.amount.floor), unit, _rule(first.charge.floor)),
         ]
     notes = []
     for line, part in zip(lines, outcome.parts, strict=True):
         if not part:
             continue
         is_share = line.item.scaled_charge == line.item.value * line.item.share_bp
-        name, rule = ("charge_on_excess", line.charge) if is_share else ("charge_floor", line.floor)
+        name, rule = (_SHARE, line.charge.share) if is_share else (_FLOOR, line.charge.floor)
         notes.append(DutyLine(name, _scaled_back(line.item.scaled_charge * part), unit, _rule(rule), line.place))
     return notes
 
@@ -266,6 +292,8 @@ def _answer(
     due: Money,
     notes: Sequence[DutyLine],
     missing: tuple[RuleNotFound, ...],
+    *,
+    is_over_value: bool = False,
 ) -> DutyAnswer:
     return DutyAnswer(
         value,
@@ -277,6 +305,7 @@ def _answer(
         tuple(basket.without_rate),
         tuple(basket.without_quantity),
         tuple(basket.rates),
+        is_over_value,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from gate_agent.policy.rulebook import Holiday, Rule, Rulebook, RuleNotFound
+from gate_agent.policy.stay_rules import EVERY_PAPER, Paper
 
 _MOST_CALENDAR_DAYS = 400
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -21,10 +22,12 @@ class RegistrationDeadline:
 
 
 def registration_deadline(
-    rulebook: Rulebook, nationality: str, crossed_on: date
+    rulebook: Rulebook, nationality: str, crossed_on: date, paper: Paper = EVERY_PAPER
 ) -> RegistrationDeadline | RuleNotFound:
     """Return the deadline of somebody who crosses on a local date; no rule, or a calendar without working days: an officer is asked."""
-    rule = rulebook.find("registration", crossed_on, person_kind=nationality)
+    rule = rulebook.find(
+        "registration", crossed_on, person_kind=nationality, document_kind=paper.kind, issuing_state=paper.issuing_state
+    )
     if isinstance(rule, RuleNotFound):
         return rule
     starts_next_day = rulebook.options["registration_clock"] == "day_after_crossing"

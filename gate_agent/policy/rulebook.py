@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from gate_agent.domain.agency import Agency
 from gate_agent.domain.crossing import RuleUse
 from gate_agent.domain.money import Money
 
@@ -23,7 +24,8 @@ class Rule:
     """One dated rule.
 
     `person_kind` is `any` or a nationality (ICAO three-letter code). `goods_kind` is `any` or one of the rulebook's kinds; it is `any`
-    for everything that is not about goods. `parameters` holds the further whole numbers that some subjects need.
+    for everything that is not about goods. `document_kind` (a document or a permit) and `issuing_state` are `any` or the ones that the rule
+    is for. `parameters` holds the further whole numbers that some subjects need.
     """
 
     rule_id: str
@@ -40,11 +42,24 @@ class Rule:
     note: str
     goods_kind: str = ANY
     parameters: tuple[tuple[str, int], ...] = ()
+    document_kind: str = ANY
+    issuing_state: str = ANY
+
+    def __hash__(self) -> int:
+        """Return the hash of its name: decisions ask often which of their rules are the same, and no two of a rulebook share a name."""
+        return hash(self.rule_id)
 
     @property
     def use(self) -> RuleUse:
         """Say that the rule took part in a decision."""
         return RuleUse(self.rule_id, self.effective_from, self.certainty)
+
+    @property
+    def precision(self) -> tuple[bool, ...]:
+        """Return how narrow the case is that the rule is for; of two rules the one that compares greater goes first."""
+        return tuple(
+            part != ANY for part in (self.person_kind, self.issuing_state, self.document_kind, self.goods_kind)
+        )
 
     def parameter(self, name: str) -> int:
         """Return one of the further numbers; the reader of rulebooks saw to it that it is there."""
@@ -95,6 +110,25 @@ class Holiday:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskRule:
+    """Whose task a corridor reason opens after the passage; no agencies: it opens none. `goods_kind` is `any` or the kind that the reason names."""
+
+    rule_id: str
+    reason: str
+    goods_kind: str
+    agencies: tuple[Agency, ...]
+    effective_from: date
+    effective_to: date | None
+    source: str
+    certainty: str
+    note: str
+
+    def applies_on(self, on: date) -> bool:
+        """Tell whether the rule is in force on a local date."""
+        return self.effective_from <= on and (self.effective_to is None or on <= self.effective_to)
+
+
+@dataclass(frozen=True, slots=True)
 class Rulebook:
     """A whole rulebook. `find`, `rate` and `in_national` answer for a local date.
 
@@ -111,12 +145,13 @@ class Rulebook:
     options: Mapping[str, object]
     goods_kinds: Mapping[str, GoodsKind] = field(default_factory=dict)
     holidays: Mapping[date, Holiday] = field(default_factory=dict)
+    desk_rules: tuple[DeskRule, ...] = ()
     _by_subject: dict[str, list[Rule]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _rates_of: dict[str, list[Rate]] = field(init=False, repr=False, compare=False, default_factory=dict)
-    _found: dict[tuple[str, ...], Rule | RuleNotFound] = field(
+    _found: dict[tuple[str | date, ...], Rule | RuleNotFound] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
-    _about_goods: dict[tuple[str, ...], dict[str, Rule]] = field(
+    _about_goods: dict[tuple[str | date, ...], dict[str, Rule]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
@@ -135,18 +170,31 @@ class Rulebook:
         mode: str = ANY,
         person_kind: str = ANY,
         goods_kind: str = ANY,
+        document_kind: str = ANY,
+        issuing_state: str = ANY,
     ) -> Rule | RuleNotFound:
-        """Return the rule in force; one for this very person kind, then for this very goods kind, goes before one for any."""
-        case = (subject, on.isoformat(), direction, mode, person_kind, goods_kind)
+        """Return the rule in force.
+
+        One for this very person kind goes before one for any; then for this issuing state, this document kind, this goods kind.
+        """
+        case = (subject, on, direction, mode, person_kind, goods_kind, document_kind, issuing_state)
         if (known := self._found.get(case)) is not None:
             return known
         if len(self._found) >= _MOST_REMEMBERED:
             self._found.clear()
-        found = self._found[case] = self._newest(subject, on, direction, mode, person_kind, goods_kind)
+        found = self._found[case] = self._newest(*case)
         return found
 
     def _newest(
-        self, subject: str, on: date, direction: str, mode: str, person_kind: str, goods_kind: str
+        self,
+        subject: str,
+        on: date,
+        direction: str,
+        mode: str,
+        person_kind: str,
+        goods_kind: str,
+        document_kind: str,
+        issuing_state: str,
     ) -> Rule | RuleNotFound:
         applying = [
             rule
@@ -155,18 +203,17 @@ class Rulebook:
             and rule.mode in {ANY, mode}
             and rule.person_kind in {ANY, person_kind}
             and rule.goods_kind in {ANY, goods_kind}
+            and rule.document_kind in {ANY, document_kind}
+            and rule.issuing_state in {ANY, issuing_state}
             and rule.applies_on(on)
         ]
         if not applying:
             return RuleNotFound(subject)
-        return max(
-            applying,
-            key=lambda rule: (rule.person_kind != ANY, rule.goods_kind != ANY, rule.effective_from, rule.rule_id),
-        )
+        return max(applying, key=lambda rule: (*rule.precision, rule.effective_from, rule.rule_id))
 
     def about_goods(self, subject: str, on: date, *, direction: str = ANY, mode: str = ANY) -> dict[str, Rule]:
         """Return the rules of a subject in force, by the goods kind that each names."""
-        case = (subject, on.isoformat(), direction, mode)
+        case = (subject, on, direction, mode)
         if (known := self._about_goods.get(case)) is not None:
             return known
         if len(self._about_goods) >= _MOST_REMEMBERED:

@@ -31,6 +31,7 @@ def changes(older: Rulebook, newer: Rulebook) -> list[Change]:
         "goods_kinds", _named(older.goods_kinds.values(), "kind"), _named(newer.goods_kinds.values(), "kind")
     )
     found += _compared("rules", _named(older.rules, "rule_id"), _named(newer.rules, "rule_id"))
+    found += _compared("desk_rules", _named(older.desk_rules, "rule_id"), _named(newer.desk_rules, "rule_id"))
     found += _compared("holidays", _named(older.holidays.values(), "on"), _named(newer.holidays.values(), "on"))
     return [*found, *_compared("rates", _named(older.rates, "currency", "on"), _named(newer.rates, "currency", "on"))]
 

@@ -1,7 +1,7 @@
 """A rulebook from decoded JSON, format 2: strict about every member, and each refusal names the place.
 
 Values are whole numbers: money in minor units (`valuation_minor`, `national_minor`), shares in basis points, spans in days. What a rule is
-about, and in which unit it counts, is `SUBJECTS`. docs/rules.md explains the file to those who write it.
+about, and in which unit it counts, is `rulebook_subjects.SUBJECTS`. docs/rules.md explains the file to those who write it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 
+from gate_agent.domain.agency import Agency
 from gate_agent.domain.declaration import Direction, TravelMode
+from gate_agent.domain.reasons import ReasonCode
+from gate_agent.policy.document_words import UNTIL_EXPIRY
 from gate_agent.policy.errors import RulebookRefused
-from gate_agent.policy.rulebook import ANY, GoodsKind, Holiday, Rate, Rule, Rulebook
+from gate_agent.policy.rulebook import ANY, DeskRule, GoodsKind, Holiday, Rate, Rule, Rulebook
+from gate_agent.policy.rulebook_subjects import QUANTITY, SUBJECTS, Subject, refuse_impossible
 
 FORMAT = 2
 CERTAINTIES = ("high", "medium", "low")
@@ -24,45 +27,19 @@ GOODS_UNITS = ("ml", "g", "piece", "pack")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a rule can be about: its units, whether it names a kind of goods (None: may), and the parameters that it needs."""
-
-    units: tuple[str, ...]
-    names_goods: bool | None = False
-    parameters: tuple[str, ...] = ()
-
-
-QUANTITY = "quantity"
-"""Stands for the unit of the goods kind that the rule names."""
-
-SUBJECTS: Mapping[str, Subject] = {
-    "value_allowance": Subject(("valuation_minor",)),
-    "minimum_absence": Subject(("days",)),
-    "charge_on_excess": Subject(("basis_points",), None),
-    "charge_floor": Subject(("valuation_minor_per_kg",), None),
-    "quantity_allowance": Subject((QUANTITY,), True),
-    "declaration_quantity": Subject((QUANTITY,), True),
-    "prohibited": Subject(("flag",), True),
-    "permit_required": Subject(("flag",), True),
-    "goods_exempt": Subject(("flag",), True),
-    "cash_declaration": Subject(("national_minor",)),
-    "visa_free_stay": Subject(("days",)),
-    "stay_in_window": Subject(("days",), parameters=("window_days",)),
-    "unlimited_stay": Subject(("days",)),
-    "registration": Subject(("working_days", "days")),
-    "own_declaration_age": Subject(("years",)),
-}
-
 _MEMBERS = {
     "format", "version", "title", "country", "valuation_currency", "national_currency", "options", "goods_kinds", "rules", "holidays", "rates",
 }  # fmt: skip
+_EXTRA_MEMBERS = {"desk_rules"}
 _RULE_MEMBERS = {
     "id", "subject", "direction", "mode", "person_kind", "value", "unit", "effective_from", "effective_to", "source",
     "certainty", "note",
 }  # fmt: skip
-_RULE_EXTRAS = {"goods_kind", "parameters"}
+_RULE_EXTRAS = {"goods_kind", "parameters", "document_kind", "issuing_state"}
 _RATE_MEMBERS = {"currency", "date", "national_minor_per_unit", "source"}
+_DESK_RULE_MEMBERS = {
+    "id", "reason", "goods_kind", "agencies", "effective_from", "effective_to", "source", "certainty", "note",
+}  # fmt: skip
 _HOLIDAY_MEMBERS = {"date", "name", "source", "certainty"}
 _DIRECTIONS = (ANY, *(direction.value for direction in Direction))
 _MODES = (ANY, *(mode.value for mode in TravelMode))
@@ -93,7 +70,7 @@ def packaged_rulebook_bytes(name: str = "uzbekistan") -> bytes:
 
 def parse_rulebook(body: Mapping[str, object]) -> Rulebook:
     """Return the rulebook in a decoded JSON object. Raises `RulebookRefused` naming the member that is wrong."""
-    _members("rulebook", body, _MEMBERS)
+    _members("rulebook", body, _MEMBERS, _EXTRA_MEMBERS)
     if _integer("format", body["format"], least=1) != FORMAT:
         raise RulebookRefused(f"rulebook.format: only format {FORMAT} is known")
     kinds = [_goods_kind(index, entry) for index, entry in enumerate(_list("goods_kinds", body["goods_kinds"]))]
@@ -105,6 +82,11 @@ def parse_rulebook(body: Mapping[str, object]) -> Rulebook:
     _refuse_doubled("rates: given twice", (f"{rate.currency} on {rate.on.isoformat()}" for rate in rates))
     holidays = [_holiday(index, entry) for index, entry in enumerate(_list("holidays", body["holidays"]))]
     _refuse_doubled("holidays: given twice", (holiday.on.isoformat() for holiday in holidays))
+    desk_rules = tuple(
+        _desk_rule(index, entry, goods_kinds)
+        for index, entry in enumerate(_list("desk_rules", body.get("desk_rules", [])))
+    )
+    _refuse_doubled("desk_rules: id used twice", (rule.rule_id for rule in desk_rules))
     _refuse_contradictions(rules)
     options = _options(body["options"])
     _refuse_floor_on_kinds(options, rules)
@@ -119,6 +101,7 @@ def parse_rulebook(body: Mapping[str, object]) -> Rulebook:
         options=options,
         goods_kinds=goods_kinds,
         holidays={holiday.on: holiday for holiday in holidays},
+        desk_rules=desk_rules,
     )
 
 
@@ -126,7 +109,10 @@ def _refuse_contradictions(rules: Sequence[Rule]) -> None:
     """Two rules for the same case from the same day on would leave the answer to chance."""
     cases: dict[tuple[object, ...], str] = {}
     for rule in rules:
-        case = (rule.subject, rule.direction, rule.mode, rule.person_kind, rule.goods_kind, rule.effective_from)
+        case = (
+            rule.subject, rule.direction, rule.mode, rule.person_kind, rule.goods_kind, rule.document_kind, rule.issuing_state,
+            rule.effective_from,
+        )  # fmt: skip
         if case in cases:
             raise RulebookRefused(f"rules: {cases[case]} and {rule.rule_id} begin on the same day for the same case")
         cases[case] = rule.rule_id
@@ -170,11 +156,10 @@ def _rule(index: int, entry: object, goods_kinds: Mapping[str, GoodsKind]) -> Ru
         raise RulebookRefused(f"{where}.value: at most {_MOST_DAYS} days are expected")
     if unit == "flag" and value > 1:
         raise RulebookRefused(f"{where}.value: 1 (it is so) or 0 (it is so no longer) is expected")
-    start = _date(f"{where}.effective_from", members["effective_from"])
-    end = None if members["effective_to"] is None else _date(f"{where}.effective_to", members["effective_to"])
-    if end is not None and end < start:
-        raise RulebookRefused(f"{where}.effective_to: lies before effective_from")
-    return Rule(
+    if unit == UNTIL_EXPIRY and value:
+        raise RulebookRefused(f"{where}.value: 0 is expected with {UNTIL_EXPIRY}")
+    start, end = _span(where, members)
+    rule = Rule(
         rule_id=_text(f"{where}.id", members["id"]),
         subject=name,
         direction=_one_of(f"{where}.direction", members["direction"], _DIRECTIONS),
@@ -189,7 +174,11 @@ def _rule(index: int, entry: object, goods_kinds: Mapping[str, GoodsKind]) -> Ru
         note=_text(f"{where}.note", members["note"], least=0),
         goods_kind=goods_kind,
         parameters=_parameters(where, name, subject, members, value),
+        document_kind=_about_document(where, name, subject, members),
+        issuing_state=_about_issuer(where, name, subject, members),
     )
+    refuse_impossible(where, rule)
+    return rule
 
 
 def _about_goods(
@@ -205,6 +194,24 @@ def _about_goods(
     if not isinstance(kind, str) or kind not in kinds:
         raise RulebookRefused(f"{where}.goods_kind: none of goods_kinds")
     return kind
+
+
+def _about_document(where: str, name: str, subject: Subject, members: Mapping[str, object]) -> str:
+    kind = members.get("document_kind", ANY)
+    if kind == ANY:
+        if subject.names_document:
+            raise RulebookRefused(f"{where}.document_kind: a rule about {name} names a kind of permit")
+        return ANY
+    if not subject.document_kinds:
+        raise RulebookRefused(f"{where}.document_kind: a rule about {name} names no kind of document")
+    return _one_of(f"{where}.document_kind", kind, subject.document_kinds)
+
+
+def _about_issuer(where: str, name: str, subject: Subject, members: Mapping[str, object]) -> str:
+    state = members.get("issuing_state", ANY)
+    if state != ANY and not subject.names_issuer:
+        raise RulebookRefused(f"{where}.issuing_state: a rule about {name} names no issuing state")
+    return _like(f"{where}.issuing_state", state, _PERSON_KIND, "any or an issuing state")
 
 
 def _unit(where: str, name: str, subject: Subject, members: Mapping[str, object], kind: GoodsKind | None) -> str:
@@ -251,6 +258,40 @@ def _holiday(index: int, entry: object) -> Holiday:
         _text(f"{where}.source", members["source"]),
         _one_of(f"{where}.certainty", members["certainty"], CERTAINTIES),
     )
+
+
+def _desk_rule(index: int, entry: object, goods_kinds: Mapping[str, GoodsKind]) -> DeskRule:
+    where = f"desk_rules[{index}]"
+    members = _members(where, entry, _DESK_RULE_MEMBERS)
+    kind = members["goods_kind"]
+    if kind != ANY and (not isinstance(kind, str) or kind not in goods_kinds):
+        raise RulebookRefused(f"{where}.goods_kind: any or one of goods_kinds is expected")
+    agencies = [
+        Agency(_one_of(f"{where}.agencies", agency, tuple(Agency)))
+        for agency in _list(f"{where}.agencies", members["agencies"])
+    ]
+    _refuse_doubled(f"{where}.agencies: given twice", agencies)
+    start, end = _span(where, members)
+    return DeskRule(
+        rule_id=_text(f"{where}.id", members["id"]),
+        reason=_one_of(f"{where}.reason", members["reason"], tuple(ReasonCode)),
+        goods_kind=str(kind),
+        agencies=tuple(agencies),
+        effective_from=start,
+        effective_to=end,
+        source=_text(f"{where}.source", members["source"]),
+        certainty=_one_of(f"{where}.certainty", members["certainty"], CERTAINTIES),
+        note=_text(f"{where}.note", members["note"], least=0),
+    )
+
+
+def _span(where: str, members: Mapping[str, object]) -> tuple[date, date | None]:
+    """Return the first day and the last, None for one without end."""
+    start = _date(f"{where}.effective_from", members["effective_from"])
+    end = None if members["effective_to"] is None else _date(f"{where}.effective_to", members["effective_to"])
+    if end is not None and end < start:
+        raise RulebookRefused(f"{where}.effective_to: lies before effective_from")
+    return start, end
 
 
 def _options(value: object) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from central_sync.errors import BlobRefused, FactRefused, OrderRefused
+from central_sync.errors import BlobRefused, BundleRefused, FactRefused, OrderRefused
 from central_sync.handover import Refusal
 from central_sync.post.facts import open_fact
 from central_sync.post.messages import (
@@ -27,6 +27,7 @@ from central_sync.post.messages import (
     FactBatch,
     FactPage,
     FactsKept,
+    OfficersHeld,
     PostState,
 )
 from gate_agent.errors import StoreFault
@@ -49,10 +50,14 @@ class SealSource(Protocol):
 
 
 class StateSource(Protocol):
-    """Who knows how the post is."""
+    """Who knows how the post is, and who its officers are."""
 
     async def state(self) -> PostState:
         """Return it."""
+        ...
+
+    def bring_officers(self, wire: bytes) -> int:
+        """Keep an officers' bundle that the centre signed; return the version in force. Raises `BundleRefused`, `StoreFault`."""
         ...
 
 
@@ -136,6 +141,10 @@ def create_post_api(
         answer = await unlocks.answer(request.state.gate, await request.body())
         return Response(answer, media_type="application/octet-stream")
 
+    @app.put("/v1/officers")
+    async def officers(request: Request) -> OfficersHeld:
+        return OfficersHeld(version=state.bring_officers(await request.body()))
+
     @app.get("/v1/state")
     async def its_state() -> PostState:
         return await state.state()
@@ -153,7 +162,8 @@ def create_post_api(
 
     @app.exception_handler(FactRefused)
     @app.exception_handler(OrderRefused)
-    async def word_refused(request: Request, refusal: FactRefused | OrderRefused) -> JSONResponse:
+    @app.exception_handler(BundleRefused)
+    async def word_refused(request: Request, refusal: FactRefused | OrderRefused | BundleRefused) -> JSONResponse:
         _log.error("word_of_gate_refused", gate=request.state.gate, code=refusal.code)
         return _refusal(422, refusal.code, str(refusal))
 

@@ -7,8 +7,9 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,60 +20,38 @@ from central_sync.commands import CommandResult, open_command
 from central_sync.envelope import Lane
 from central_sync.errors import RecordRefused
 from central_sync.handover import BatchPage, LinkReport, LinkState
-from central_sync.messages import AuditHeadV1, CorrectionV1, RecordContent, ScreeningPart
+from central_sync.messages import AuditHeadV1, RecordContent
 from central_sync.presence import ChainPosition
+from central_sync.stay_parts import CorrectionV1
 from gate_agent.clock import Clock
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.crossing import Corridor, Crossing, Decision, PassageOutcome
-from gate_agent.domain.declaration import Direction
 from gate_agent.domain.seal import SealReport
+from gate_agent.domain.selection import Past
 from gate_agent.domain.stay import Stay
 from gate_agent.errors import StoreFault
-from gate_agent.store import facts, journal, lookups, outbox, records, seals, tasks
+from gate_agent.store import facts, journal, lookups, outbox, passage_counts, records, seals, tasks
+from gate_agent.store import receipts as kept_receipts
 from gate_agent.store.database import DISK_FULL, Answer, Database, Work
+from gate_agent.store.desk import DeskBook
 from gate_agent.store.exchange import FactExchange
+from gate_agent.store.fallback_book import FallbackBook
+from gate_agent.store.identity import GateIdentity, StoreLimits
 from gate_agent.store.lookups import HolderKey, StayFact
-from gate_agent.store.tasks import CustomsTask, UndecidedRelease
+from gate_agent.store.schema import prepare
+from gate_agent.store.screened import Rescreening, ScreenedCrossings
+from gate_agent.store.selection_book import SelectionBook
+from gate_agent.store.stay_book import StayBook
+from gate_agent.store.tasks import UndecidedRelease
+from gate_agent.store.training_mark import keep_apart
 
 _log = structlog.get_logger(__name__)
 _LINK_SILENT_S = 25.0
 _PURGE_EVERY = timedelta(minutes=5)
 _PURGE_ROWS = 20
 _PURGE_AT_ONCE = 400
+_STAYS_AT_ONCE = 200
 NO_RECORD = "EG-STO-005"
-
-
-class GateIdentity(Protocol):
-    """Who the gate is; `settings.GateSettings` fits."""
-
-    @property
-    def country(self) -> str:
-        """Three-letter code."""
-        ...
-
-    @property
-    def site(self) -> str:
-        """Border post."""
-        ...
-
-    @property
-    def gate_id(self) -> str:
-        """Gate within the post."""
-        ...
-
-
-class StoreLimits(Protocol):
-    """What a store needs of its settings; `settings.StoreSettings` fits."""
-
-    @property
-    def keep_acknowledged_days(self) -> int:
-        """Days that delivered rows stay."""
-        ...
-
-    @property
-    def ballast_bytes(self) -> int:
-        """Size of the ballast file."""
-        ...
 
 
 class Store:
@@ -85,8 +64,10 @@ class Store:
         keys: tuple[X25519PublicKey, Ed25519PublicKey, HolderKey],
         settings: StoreLimits,
         exchange: FactExchange | None,
+        rescreening: Rescreening | None = None,
     ) -> None:
         self.exchange = exchange
+        self.rescreening = rescreening
         self._database = database
         self._origin = origin
         self._clock = origin.clock
@@ -95,6 +76,10 @@ class Store:
         self._appended = asyncio.Event()
         self._purged_at: datetime | None = None
         self._link = (False, self._clock.now(), self._clock.monotonic_s())
+        self.stays = StayBook(database, origin, self._seal_key, exchange, self._write)
+        self.selection = SelectionBook(database, origin, (self._seal_key, self._holders), exchange, self._write)
+        self.fallback = FallbackBook(database, origin, exchange)
+        self.desk = DeskBook(database, origin, (self._seal_key, self._holders), exchange, self.selection, self._write)
 
     @classmethod
     async def open(
@@ -107,12 +92,18 @@ class Store:
         *,
         centre_public_key: Ed25519PublicKey,
         post: facts.Post | None = None,
+        screened: ScreenedCrossings | None = None,
+        time_zone: ZoneInfo | None = None,
+        is_training: bool = False,
     ) -> Store:
-        """Open or create the store in `folder`; only one process can. `post`: facts are exchanged. Raises `StoreFault`."""
-        origin = journal.Origin(
-            f"{identity.country}/{identity.site}/{identity.gate_id}", clock, await asyncio.to_thread(journal.boot_id)
-        )
-        database = Database(folder, _prepare, settings.ballast_bytes)
+        """Open or create the store in `folder`; only one process can. `post`: facts are exchanged; `time_zone`: records tell it.
+
+        `is_training`: records say that nobody is real; a store is of one or the other for ever. Raises `StoreFault`.
+        """
+        await asyncio.to_thread(keep_apart, folder, is_training=is_training)
+        source = f"{identity.country}/{identity.site}/{identity.gate_id}"
+        origin = journal.Origin(source, clock, await asyncio.to_thread(journal.boot_id), time_zone, is_training)
+        database = Database(folder, prepare, settings.ballast_bytes)
         await database.open()
         try:
             holders = HolderKey.beside(folder, post.shared_key if post else None)
@@ -120,7 +111,9 @@ class Store:
             await database.close()
             raise
         exchange = FactExchange(database, post, holders, origin) if post else None
-        return cls(database, origin, (centre_seal_public_key, centre_public_key, holders), settings, exchange)
+        rescreening = Rescreening(database, screened, clock) if screened else None
+        keys = (centre_seal_public_key, centre_public_key, holders)
+        return cls(database, origin, keys, settings, exchange, rescreening)
 
     @property
     def source(self) -> str:
@@ -129,14 +122,19 @@ class Store:
 
     async def commit_decision(self, decision: Decision) -> None:
         """Make a decision durable, its outbox row with it. The same decision again changes nothing."""
+        offset_min = self._origin.utc_offset_min(decision.decided_at)
 
         def work(connection: sqlite3.Connection) -> None:
             if tasks.has_decision(connection, decision.decision_id):
                 return
             seq = self._append(
-                connection, decision.decided_at, lambda rid: records.decision_content(decision, self._seal_key, rid)
+                connection,
+                decision.decided_at,
+                lambda rid: records.decision_content(decision, self._seal_key, rid, offset_min),
             )
             tasks.keep_decision(connection, decision, seq)
+            self.desk.decided(connection, decision)
+            self.selection.decided(connection, decision)
 
         await self._write(work)
 
@@ -147,12 +145,15 @@ class Store:
 
     async def commit_crossing(self, crossing: Crossing) -> None:
         """Make a crossing durable. PASSED alone opens or closes the stay, consumes the token and opens a customs task."""
+        offset_min = self._origin.utc_offset_min(crossing.occurred_at)
 
         def work(connection: sqlite3.Connection) -> None:
             if tasks.has_crossing(connection, crossing.crossing_id):
                 return
             seq = self._append(
-                connection, crossing.occurred_at, lambda rid: records.crossing_content(crossing, self._seal_key, rid)
+                connection,
+                crossing.occurred_at,
+                lambda rid: records.crossing_content(crossing, self._seal_key, rid, offset_min),
             )
             tasks.keep_crossing(connection, crossing, seq)
             if crossing.passage is PassageOutcome.PASSED:
@@ -205,30 +206,35 @@ class Store:
         holder = self._holders.holder(issuing_state, document_number)
         return await self._database.write(lambda connection: lookups.find_stays(connection, holder))
 
+    async def past_of(self, issuing_state: str, document_number: str, since: date, window_crossings: int) -> Past:
+        """Return what a random selection may know of the gate and of a holder; passages count from `since` on."""
+        return await self.selection.past_of(issuing_state, document_number, since, window_crossings)
+
+    async def receipts_of(
+        self, issuing_state: str, document_number: str, day: date | None
+    ) -> list[kept_receipts.KeptReceipt]:
+        """Return the receipts of a holder, of one local day or of all that are kept, the newest first."""
+        holder = self._holders.holder(issuing_state, document_number)
+        today = self._clock.now().date()
+        return await self._database.write(lambda connection: kept_receipts.find(connection, holder, day, today))
+
     async def import_stays(self, bundle_version: int, stays: Sequence[StayFact]) -> int:
-        """Take over stay facts of a verified bundle; return how many changed something. Idempotent by version."""
+        """Take over stay facts of a verified bundle; return how many changed something. Idempotent by version.
+
+        It goes in small transactions behind what the lanes wait for; the version counts as taken with the last of them.
+        """
+        if await self._write(lambda connection: lookups.has_stays(connection, bundle_version), is_urgent=False):
+            return 0
+        changed = 0
+        for first in range(0, len(stays), _STAYS_AT_ONCE):
+            work = partial(self._take_stays, bundle_version, stays[first : first + _STAYS_AT_ONCE])
+            changed += await self._write(work, is_urgent=False)
         now = self._clock.now()
-        return await self._write(
-            lambda connection: lookups.import_stays(connection, bundle_version, stays, self._holders, now)
-        )
+        await self._write(lambda connection: lookups.keep_bundle(connection, bundle_version, now), is_urgent=False)
+        return changed
 
-    async def customs_tasks(self) -> list[CustomsTask]:
-        """Return open work of the customs desk, oldest first."""
-        return await self._database.write(tasks.open_tasks)
-
-    async def close_customs_task(
-        self, task_id: uuid.UUID, officer_id: str, screening: Sequence[ScreeningPart] = ()
-    ) -> bool:
-        """Close work of the customs desk and record the inspection with what X-ray screening said; False when there is no such open task."""
-        now = self._clock.now()
-
-        def work(connection: sqlite3.Connection) -> bool:
-            inspection = tasks.close_task(connection, task_id, officer_id, now, screening)
-            if inspection is not None:
-                self._append(connection, now, lambda _rid: inspection)
-            return inspection is not None
-
-        return await self._write(work)
+    def _take_stays(self, bundle_version: int, stays: Sequence[StayFact], connection: sqlite3.Connection) -> int:
+        return lookups.import_stays(connection, bundle_version, stays, self._holders)
 
     async def remember_nonce(self, nonce: str, expires_at: datetime) -> bool:
         """Keep the nonce of an authorisation; False when it was seen before, also before a restart."""
@@ -275,9 +281,11 @@ class Store:
         return result
 
     async def purge(self, limit: int | None = None) -> int:
-        """Delete rows acknowledged longer ago than the settings keep them, never others; return how many."""
+        """Delete rows acknowledged longer ago than the settings keep them, never others; return how many. Receipts past their day go, too."""
         now = self._clock.now()
         self._purged_at = now
+        await self._deliver(lambda connection: kept_receipts.purge(connection, now.date()))
+        await self._deliver(lambda connection: passage_counts.purge(connection, now.date()))
         return await self._purge(now - timedelta(days=self._settings.keep_acknowledged_days), limit)
 
     async def position(self) -> ChainPosition:
@@ -309,33 +317,32 @@ class Store:
         await self._database.close()
 
     def _passed(self, connection: sqlite3.Connection, crossing: Crossing) -> None:
-        document, declaration = crossing.document, crossing.declaration
-        at = crossing.occurred_at
+        document, declaration, at = crossing.document, crossing.declaration, crossing.occurred_at
+        holder = None
         if document is not None:
             holder = self._holders.holder(document.issuing_state, document.document_number)
-            stay_id, day = self._origin.new_id(), crossing.local_date
-            stay: tuple[uuid.UUID, date | None, date | None]
-            if crossing.direction is Direction.ENTRY:
-                lookups.enter(connection, stay_id, holder, day, at, self.source)
-                stay = (stay_id, day, None)
-            else:
-                stay_id, entered_on = lookups.leave(connection, stay_id, holder, day, at, self.source)
-                stay = (stay_id, entered_on, day)
+            stay, day = self.stays.passed(connection, crossing, holder), crossing.local_date
+            if self.rescreening is not None:
+                self.rescreening.rows.keep(connection, crossing, stay[0], holder)
+            if crossing.receipt:
+                until = day + timedelta(days=self._settings.keep_receipts_days)
+                kept_receipts.keep(connection, str(crossing.crossing_id), holder, day, crossing.receipt, until)
+            key = self._seal_key
+            self._append(connection, at, lambda rid: records.stay_content(crossing, document, stay, key, rid))
+        if declaration is not None and document is not None:
+            usage = self._holders.usage(declaration.token_id, document.issuing_state, document.document_number)
+            forgotten_at = declaration.expires_at + facts.TOKEN_GRACE
+            lookups.consume_token(connection, usage, at, self.source, forgotten_at)
             if self.exchange is not None:
-                self.exchange.tell_stay(connection, at, holder, stay)
-            self._append(
-                connection, at, lambda rid: records.stay_content(crossing, document, stay, self._seal_key, rid)
-            )
+                self.exchange.tell_token(connection, at, usage, forgotten_at)
+        if crossing.linked_to is not None:
+            return  # the adult answers for the declaration, and for what is due
+        if crossing.corridor is not Corridor.GREEN and holder is not None:
+            self.selection.at_desk(connection, crossing, holder)
         if declaration is not None:
-            if document is not None:
-                usage = self._holders.usage(declaration.token_id, document.issuing_state, document.document_number)
-                forgotten_at = declaration.expires_at + facts.TOKEN_GRACE
-                lookups.consume_token(connection, usage, at, self.source, forgotten_at)
-                if self.exchange is not None:
-                    self.exchange.tell_token(connection, at, usage, forgotten_at)
-            self._append(connection, at, lambda _rid: records.declaration_content(crossing, declaration))
-        if crossing.corridor is Corridor.RED:
-            tasks.open_task(connection, self._origin.new_id(), crossing)
+            key = self._seal_key
+            self._append(connection, at, lambda rid: records.declaration_content(crossing, declaration, key, rid))
+        self.desk.passed(connection, crossing, holder)
 
     def _append(
         self, connection: sqlite3.Connection, at: datetime, make_content: Callable[[uuid.UUID], RecordContent]
@@ -345,12 +352,12 @@ class Store:
     async def _record(self, at: datetime, make_content: Callable[[uuid.UUID], RecordContent]) -> None:
         await self._write(lambda connection: self._append(connection, at, make_content))
 
-    async def _write(self, work: Work[Answer]) -> Answer:
+    async def _write(self, work: Work[Answer], *, is_urgent: bool = True) -> Answer:
         """Do new work of the lane. On a disk that is short of space it is refused: what is free belongs to deliveries."""
         if self._database.is_short_of_space:
             raise StoreFault("the gate's disk is full", code=DISK_FULL)
         try:
-            answer = await self._database.write(work)
+            answer = await self._database.write(work, is_urgent=is_urgent)
         except (RecordRefused, ValueError) as refusal:
             what = str(refusal) if isinstance(refusal, RecordRefused) else "a value does not fit the record schema"
             raise StoreFault(f"not a record that the centre would take: {what}", code=NO_RECORD) from refusal
@@ -388,11 +395,3 @@ class Store:
         deleted = await self._purge(self._clock.now() + timedelta(seconds=1))
         await self._database.compact()
         _log.warning("store_short_of_space", acknowledged_rows_deleted_early=deleted)
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    journal.prepare(connection)
-    for statement in (lookups.SCHEMA + tasks.SCHEMA + seals.SCHEMA + facts.SCHEMA).split(";\n"):
-        if statement.strip():
-            connection.execute(statement)
-    lookups.add_columns(connection)

@@ -14,9 +14,9 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Protocol, TypeVar
 
 import structlog
 
@@ -36,6 +36,21 @@ _PRAGMAS = (
     "trusted_schema=OFF",
 )
 _log = structlog.get_logger(__name__)
+
+
+class Write(Protocol):
+    """How a part of the store does new work of a lane: refused on a disk that is short of space, and told to whoever reads records."""
+
+    def __call__(self, work: Work[Answer], *, is_urgent: bool = True) -> Awaitable[Answer]:
+        """Do work in one transaction, as `Database.write` does. Raises `StoreFault`."""
+        ...
+
+
+def run_script(connection: sqlite3.Connection, script: str) -> None:
+    """Run statements one by one, inside the caller's transaction: `executescript` would end it. Each ends with `;` at the end of its line."""
+    for statement in script.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
 
 
 class Database:

@@ -6,9 +6,22 @@ import asyncio
 import sqlite3
 import uuid
 from datetime import date, datetime
+from typing import Literal
 
-from central_sync.post.facts import StayClosed, StayOpened, TokenUsed
+from central_sync.post.facts import (
+    AppealUpheld,
+    DeskStop,
+    HolderInspected,
+    StayClosed,
+    StayCorrected,
+    StayOpened,
+    TokenUsed,
+)
 from central_sync.post.messages import FactPage, FactsSent, OwnFacts
+from central_sync.stay_parts import CorrectedStayPart
+from gate_agent.domain.inspection_finding import InspectionFinding
+from gate_agent.domain.selection import AppealSubject
+from gate_agent.domain.stay import NO_TERMS, StayTerms
 from gate_agent.store import facts
 from gate_agent.store.database import Database
 from gate_agent.store.journal import Origin
@@ -31,20 +44,66 @@ class FactExchange:
         at: datetime,
         holder: Marks,
         stay: tuple[uuid.UUID, date | None, date | None],
+        terms: StayTerms = NO_TERMS,
     ) -> None:
         """Keep the fact of a confirmed passage inside its transaction; `stay` is its id, entry day and exit day."""
         stay_id, entered_on, exited_on = stay
         is_open = exited_on is None
         attributes = self._attributes(at, at + (facts.OPEN_STAY_KEPT if is_open else facts.CLOSED_STAY_KEPT))
         kind = StayOpened if is_open else StayClosed
-        days = {"entered_on": entered_on} | ({} if is_open else {"exited_on": exited_on})
+        terms_told = {"permit_kind": terms.permit_kind, "last_day": terms.last_day}
+        days = {"entered_on": entered_on} | (terms_told if is_open else {"exited_on": exited_on})
         fact = kind.model_validate(attributes | {"stay_id": stay_id, "holder": _told(holder)} | days)
+        facts.keep_own(connection, fact)
+
+    def tell_correction(
+        self, connection: sqlite3.Connection, at: datetime, stay_id: uuid.UUID, part: CorrectedStayPart
+    ) -> None:
+        """Keep the fact of a correction inside its transaction."""
+        fact = StayCorrected.model_validate(
+            self._attributes(at, at + facts.OPEN_STAY_KEPT)
+            | {"stay_id": stay_id, "entered_on": part.entered_on, "exited_on": part.exited_on, "is_void": part.is_void}
+        )
         facts.keep_own(connection, fact)
 
     def tell_token(self, connection: sqlite3.Connection, at: datetime, usage: Marks, expires_at: datetime) -> None:
         """Keep the fact of a consumed token inside the transaction of its crossing."""
         fact = TokenUsed.model_validate(self._attributes(at, expires_at) | {"usage": _told(usage)})
         facts.keep_own(connection, fact)
+
+    def tell_stop(
+        self,
+        connection: sqlite3.Connection,
+        at: datetime,
+        stop_id: uuid.UUID,
+        state: Literal["opened", "closed", "seen"],
+        expires_at: datetime,
+        holder: Marks | None = None,
+    ) -> None:
+        """Keep the fact of what became of a stop at the desks; `holder` goes with its opening alone."""
+        told = {"stop_id": stop_id, "state": state, "holder": _told(holder) if holder else None}
+        facts.keep_own(connection, DeskStop.model_validate(self._attributes(at, expires_at) | told))
+
+    def tell_inspection(
+        self,
+        connection: sqlite3.Connection,
+        at: datetime,
+        holder: Marks,
+        task_id: uuid.UUID,
+        on: date,
+        finding: InspectionFinding,
+    ) -> None:
+        """Keep the fact of a finished inspection inside the transaction that closes its task."""
+        told = {"task_id": task_id, "holder": _told(holder), "local_date": on, "finding": finding.value}
+        attributes = self._attributes(at, at + facts.HISTORY_KEPT)
+        facts.keep_own(connection, HolderInspected.model_validate(attributes | told))
+
+    def tell_appeal(
+        self, connection: sqlite3.Connection, at: datetime, holder: Marks, subject: AppealSubject, on: date
+    ) -> None:
+        """Keep the fact of a granted appeal inside the transaction that records it."""
+        told = {"holder": _told(holder), "local_date": on, "subject": subject.value}
+        facts.keep_own(connection, AppealUpheld.model_validate(self._attributes(at, at + facts.HISTORY_KEPT) | told))
 
     def _attributes(self, at: datetime, expires_at: datetime) -> dict[str, object]:
         return {

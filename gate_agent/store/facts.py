@@ -16,9 +16,26 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from central_sync.errors import FactRefused
-from central_sync.post.facts import Fact, StayClosed, StayOpened, TokenUsed, fact_body, open_fact
+from central_sync.post.facts import (
+    AppealUpheld,
+    DeskStop,
+    Fact,
+    FallbackAnswered,
+    FallbackOrdered,
+    HolderInspected,
+    StayClosed,
+    StayCorrected,
+    StayOpened,
+    TokenUsed,
+    fact_body,
+    open_fact,
+)
 from central_sync.post.messages import FactPage, FactsSent, OwnFact, OwnFacts
-from gate_agent.store.lookups import HolderKey, moment
+from central_sync.stay_parts import CorrectedStayPart
+from gate_agent.domain.inspection_finding import InspectionFinding
+from gate_agent.domain.selection import AppealSubject
+from gate_agent.store import fallback_facts, holder_history, stops_elsewhere
+from gate_agent.store.lookups import HolderKey, keep_correction, moment
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts_out (
@@ -30,12 +47,19 @@ CREATE TABLE IF NOT EXISTS facts_in (fact_id TEXT PRIMARY KEY, expires_at TEXT N
 CREATE TABLE IF NOT EXISTS post_place (
   what TEXT PRIMARY KEY, generation TEXT NOT NULL, through INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stops_elsewhere (
+  stop_id TEXT PRIMARY KEY, holder BLOB, source TEXT NOT NULL, expires_at TEXT NOT NULL, closed_at TEXT, seen_at TEXT,
+  seen_lane INTEGER
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS stops_elsewhere_open ON stops_elsewhere (holder) WHERE closed_at IS NULL;
 """
 
 # A token is refused for its age 10 minutes after its end at the latest (clock skew); then nobody asks any more whether it was used.
 TOKEN_GRACE = timedelta(days=1)
 OPEN_STAY_KEPT = timedelta(days=400)
 CLOSED_STAY_KEPT = timedelta(days=30)
+HISTORY_KEPT = timedelta(days=30)
+"""How long the fact of an inspection or a granted appeal travels; what came of it is kept by `holder_history`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +72,15 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a page. `conflicts`: (fact, other gate) where a token that was consumed here was consumed there, too."""
+    """What became of a page. `conflicts`: (fact, other gate) where a token that was consumed here was consumed there, too.
+
+    `about_fallback`: something of it is an order about the post's fallback, to be judged, or an answer to one.
+    """
 
     new: int = 0
     refused: int = 0
     conflicts: tuple[tuple[uuid.UUID, str], ...] = ()
+    about_fallback: bool = False
 
 
 def keep_own(connection: sqlite3.Connection, fact: Fact) -> None:
@@ -106,7 +134,7 @@ def take_page(
         )
     elif page.after != through:
         return None
-    new, refused, conflicts = 0, 0, []
+    new, refused, conflicts, about_fallback = 0, 0, [], False
     for wire in page.wires():
         try:
             fact = open_fact(wire, post.gates)
@@ -116,10 +144,11 @@ def take_page(
         if fact.source == source or not _is_news(connection, fact):
             continue
         new += 1
+        about_fallback = about_fallback or isinstance(fact, FallbackOrdered | FallbackAnswered)
         if _apply(connection, fact, holders, source):
             conflicts.append((fact.fact_id, fact.source))
     keep_place(connection, page.generation, page.through)
-    return Taken(new, refused, tuple(conflicts))
+    return Taken(new, refused, tuple(conflicts), about_fallback)
 
 
 def forget_expired(connection: sqlite3.Connection, now: datetime) -> int:
@@ -128,6 +157,7 @@ def forget_expired(connection: sqlite3.Connection, now: datetime) -> int:
     count = connection.execute("DELETE FROM facts_out WHERE expires_at < ?", limit).rowcount
     count += connection.execute("DELETE FROM facts_in WHERE expires_at < ?", limit).rowcount
     count += connection.execute("DELETE FROM tokens_used WHERE expires_at < ?", limit).rowcount
+    count += connection.execute("DELETE FROM stops_elsewhere WHERE expires_at < ?", limit).rowcount
     return count + connection.execute("DELETE FROM stays WHERE expires_at < ?", limit).rowcount
 
 
@@ -149,11 +179,26 @@ def _apply(connection: sqlite3.Connection, fact: Fact, holders: HolderKey, sourc
                 (usage, moment(fact.occurred_at), fact.source, moment(fact.expires_at)),
             )
             return row is not None and row["source"] == source
+        case FallbackOrdered() | FallbackAnswered():
+            fallback_facts.apply(connection, fact)
+        case DeskStop():
+            stops_elsewhere.apply(connection, fact, holders)
+        case HolderInspected():
+            holder = holders.of_shared(bytes.fromhex(fact.holder))
+            holder_history.note_outcome(
+                connection, fact.task_id, holder, fact.local_date, InspectionFinding(fact.finding)
+            )
+        case AppealUpheld():
+            holder = holders.of_shared(bytes.fromhex(fact.holder))
+            holder_history.uphold(connection, holder, AppealSubject(fact.subject), fact.local_date)
         case StayOpened():
             _keep_stay(connection, fact, holders, fact.entered_on.isoformat(), None)
         case StayClosed():
             entered_on = fact.entered_on.isoformat() if fact.entered_on else None
             _keep_stay(connection, fact, holders, entered_on, fact.exited_on.isoformat())
+        case StayCorrected():
+            part = CorrectedStayPart(entered_on=fact.entered_on, exited_on=fact.exited_on, is_void=fact.is_void)
+            keep_correction(connection, fact.fact_id, fact.stay_id, part, fact.occurred_at, fact.source)
     return False
 
 
@@ -166,11 +211,16 @@ def _keep_stay(
 ) -> None:
     """Merge what is known of a stay: each end is taken once, the earlier exit holds, in whatever order the gates tell."""
     at = moment(fact.occurred_at)
+    holder = holders.of_shared(bytes.fromhex(fact.holder))
+    permit_kind, last_day = "", None
+    if isinstance(fact, StayOpened):
+        permit_kind, last_day = fact.permit_kind, fact.last_day.isoformat() if fact.last_day else None
     entered_at, exited_at = (at, None) if exited_on is None else (None, at)
     connection.execute(
-        "INSERT INTO stays (stay_id, holder, entered_on, exited_on, source, entered_at, exited_at, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stay_id) DO UPDATE SET"
+        "INSERT INTO stays (stay_id, holder, entered_on, exited_on, source, entered_at, exited_at, expires_at,"
+        " permit_kind, last_day) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stay_id) DO UPDATE SET"
         " entered_on = coalesce(stays.entered_on, excluded.entered_on),"
+        " permit_kind = max(stays.permit_kind, excluded.permit_kind), last_day = coalesce(stays.last_day, excluded.last_day),"
         " entered_at = coalesce(stays.entered_at, excluded.entered_at),"
         " exited_on = coalesce(min(stays.exited_on, excluded.exited_on), stays.exited_on, excluded.exited_on),"
         " exited_at = coalesce(min(stays.exited_at, excluded.exited_at), stays.exited_at, excluded.exited_at),"
@@ -178,12 +228,22 @@ def _keep_stay(
         " ELSE excluded.expires_at END",
         (
             str(fact.stay_id),
-            holders.of_shared(bytes.fromhex(fact.holder)),
+            holder,
             entered_on,
             exited_on,
             fact.source,
             entered_at,
             exited_at,
             moment(fact.expires_at),
+            permit_kind,
+            last_day,
         ),
     )
+    if (
+        entered_at is not None
+    ):  # an earlier stay that is still open was left unseen, whichever of the two is heard of first
+        connection.execute(
+            "UPDATE stays SET is_followed = 1 WHERE holder = ?1 AND exited_on IS NULL AND entered_on IS NOT NULL AND EXISTS ("
+            " SELECT 1 FROM stays AS later WHERE later.holder = ?1 AND later.entered_at > stays.entered_at)",
+            (holder,),
+        )

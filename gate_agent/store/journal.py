@@ -8,11 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from central_sync.messages import ClockPart, RecordContent, chain_hash, first_prev_hash, record_body
+from central_sync.passage_counts.facts import COUNTED_KINDS
 from gate_agent.clock import Clock
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.errors import StoreFault
+from gate_agent.store import passage_counts
+from gate_agent.store.database import run_script
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS chain (
@@ -41,6 +45,13 @@ class Origin:
     source: str
     clock: Clock
     boot_id: str
+    zone: ZoneInfo | None = None
+    is_training: bool = False
+
+    def utc_offset_min(self, at: datetime) -> int | None:
+        """Return by how many minutes local time is ahead of UTC at a moment; None where the zone was not told."""
+        offset = at.astimezone(self.zone).utcoffset() if self.zone is not None else None
+        return None if offset is None else round(offset.total_seconds() / 60)
 
     def clock_part(self) -> ClockPart:
         """Return both clocks. The sync state is `unknown`: this process has no network and asks no time server."""
@@ -61,9 +72,7 @@ def boot_id() -> str:
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Create the tables and, in a new store, its epoch; rows that were never acknowledged become backlog."""
-    for statement in SCHEMA.split(";\n"):
-        if statement.strip():
-            connection.execute(statement)
+    run_script(connection, SCHEMA)
     if connection.execute("SELECT 1 FROM chain").fetchone() is None:
         epoch = uuid.uuid4()
         connection.execute(
@@ -93,7 +102,7 @@ def append(
     make_content: Callable[[uuid.UUID], RecordContent],
     at: datetime,
 ) -> int:
-    """Append one record inside the caller's transaction and return its place.
+    """Append one record inside the caller's transaction, count it, and return its place.
 
     `make_content` gets the record's id, to which sealed fields are bound. Raises `RecordRefused` for content that breaks the schema.
     """
@@ -111,6 +120,7 @@ def append(
         seq=seq,
         prev_hash=prev_hash,
         clock=clock,
+        **({"training": True} if origin.is_training else {}),
     )
     head = chain_hash(prev_hash, body)
     cursor = connection.execute(
@@ -132,4 +142,6 @@ def append(
     if cursor.lastrowid != seq:
         raise StoreFault(f"the outbox gave place {cursor.lastrowid} where {seq} is due")
     connection.execute("UPDATE chain SET last_seq = ?, head = ?", (seq, head))
+    if content.kind in COUNTED_KINDS:
+        passage_counts.note(connection, content.kind, seq, content.model_dump(mode="json"))
     return seq

@@ -13,14 +13,16 @@ import os
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from gate_agent.domain.stay import Stay
+from central_sync.stay_parts import CorrectedStayPart
+from gate_agent.domain.stay import NO_TERMS, Stay, StayTerms
 from gate_agent.errors import StoreFault
+from gate_agent.store.disk_seal import DiskSeal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens_used (
@@ -28,9 +30,16 @@ CREATE TABLE IF NOT EXISTS tokens_used (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stays (
   stay_id TEXT PRIMARY KEY, holder BLOB NOT NULL, entered_on TEXT, exited_on TEXT, source TEXT NOT NULL,
-  bundle_version INTEGER NOT NULL DEFAULT 0, entered_at TEXT, exited_at TEXT, expires_at TEXT
+  bundle_version INTEGER NOT NULL DEFAULT 0, entered_at TEXT, exited_at TEXT, expires_at TEXT,
+  permit_kind TEXT NOT NULL DEFAULT '', last_day TEXT, register_by TEXT, is_followed INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS stays_holder ON stays (holder, exited_on);
+CREATE TABLE IF NOT EXISTS stay_corrections (
+  correction_id TEXT PRIMARY KEY, stay_id TEXT NOT NULL, entered_on TEXT, exited_on TEXT, is_void INTEGER NOT NULL,
+  corrected_at TEXT NOT NULL, source TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS stay_corrections_stay ON stay_corrections (stay_id, corrected_at);
+CREATE TABLE IF NOT EXISTS stay_notices (stay_id TEXT NOT NULL, notice TEXT NOT NULL, PRIMARY KEY (stay_id, notice)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stay_bundles (bundle_version INTEGER PRIMARY KEY, imported_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS nonces (nonce BLOB PRIMARY KEY, expires_at TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -44,8 +53,28 @@ _LATER_COLUMNS: dict[str, dict[str, str]] = {
         "entered_at": "ALTER TABLE stays ADD COLUMN entered_at TEXT",
         "exited_at": "ALTER TABLE stays ADD COLUMN exited_at TEXT",
         "expires_at": "ALTER TABLE stays ADD COLUMN expires_at TEXT",
+        "permit_kind": "ALTER TABLE stays ADD COLUMN permit_kind TEXT NOT NULL DEFAULT ''",
+        "last_day": "ALTER TABLE stays ADD COLUMN last_day TEXT",
+        "register_by": "ALTER TABLE stays ADD COLUMN register_by TEXT",
+        "is_followed": "ALTER TABLE stays ADD COLUMN is_followed INTEGER NOT NULL DEFAULT 0",
     },
 }
+# Each correction names one end, so the newest of each counts; what one made void stays so.
+_KNOWN = (
+    "DROP VIEW IF EXISTS known_stays",
+    """
+CREATE VIEW known_stays AS SELECT stay_id, holder, source, entered_at, exited_at, permit_kind, last_day, register_by, is_followed,
+  coalesce(entered_on, (SELECT entered_on FROM stay_corrections AS c WHERE c.stay_id = stays.stay_id AND c.entered_on IS NOT NULL
+    ORDER BY corrected_at DESC, correction_id DESC LIMIT 1)) AS entered_on,
+  coalesce(exited_on, (SELECT exited_on FROM stay_corrections AS c WHERE c.stay_id = stays.stay_id AND c.exited_on IS NOT NULL
+    ORDER BY corrected_at DESC, correction_id DESC LIMIT 1)) AS exited_on
+FROM stays WHERE NOT EXISTS (SELECT 1 FROM stay_corrections AS c WHERE c.stay_id = stays.stay_id AND c.is_void)
+""",
+    "CREATE INDEX IF NOT EXISTS stays_exit_alone ON stays (stay_id) WHERE entered_on IS NULL",
+    "CREATE INDEX IF NOT EXISTS stays_followed ON stays (stay_id) WHERE is_followed AND exited_on IS NULL",
+    "CREATE INDEX IF NOT EXISTS stays_last_day ON stays (last_day) WHERE exited_on IS NULL",
+    "CREATE INDEX IF NOT EXISTS stays_register_by ON stays (register_by) WHERE exited_on IS NULL",
+)
 _KEY_BYTES = 32
 
 
@@ -62,11 +91,12 @@ class StayFact:
 
 
 class HolderKey:
-    """The key of the lookup tables."""
+    """The key of the lookup tables. `sealing`: what is sealed under a key that follows from it."""
 
     def __init__(self, key: bytes, shared: bytes | None = None) -> None:
         self._key = key
         self._shared = shared
+        self.sealing = DiskSeal(_mark(key, b"seal"))
 
     @classmethod
     def beside(cls, folder: Path, shared: bytes | None = None) -> HolderKey:
@@ -122,13 +152,15 @@ def _mark(key: bytes, *parts: bytes) -> bytes:
     return hmac.digest(key, framed, hashlib.sha256)
 
 
-def add_columns(connection: sqlite3.Connection) -> None:
-    """Bring the tables of an older store up to date."""
-    for table, columns in _LATER_COLUMNS.items():
+def add_columns(connection: sqlite3.Connection, *more: Mapping[str, Mapping[str, str]]) -> None:
+    """Bring the tables of an older store up to date; `more` are the later columns of other tables, each with its statement."""
+    for table, columns in (entry for later in (_LATER_COLUMNS, *more) for entry in later.items()):
         known = {row["name"] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
         for name, statement in columns.items():
             if name not in known:
                 connection.execute(statement)
+    for statement in _KNOWN:
+        connection.execute(statement)
 
 
 def consume_token(
@@ -151,8 +183,8 @@ def is_token_used(connection: sqlite3.Connection, usage: Marks) -> bool:
 
 # An exit of which no gate knew the entry ends every entry before it: the order in which gates hear of the two does not matter.
 _LATEST_OPEN = """
-SELECT stay_id, entered_on, source FROM stays AS entry WHERE holder IN (:kept, :before) AND exited_on IS NULL AND NOT EXISTS (
-  SELECT 1 FROM stays AS leaving WHERE leaving.holder IN (:kept, :before) AND leaving.entered_on IS NULL
+SELECT stay_id, entered_on, source FROM known_stays AS entry WHERE holder IN (:kept, :before) AND exited_on IS NULL AND NOT EXISTS (
+  SELECT 1 FROM known_stays AS leaving WHERE leaving.holder IN (:kept, :before) AND leaving.entered_on IS NULL
   AND coalesce(leaving.exited_at, leaving.exited_on) >= coalesce(entry.entered_at, entry.entered_on)
 ) ORDER BY entered_on DESC, coalesce(entered_at, '') DESC, stay_id DESC LIMIT 1
 """
@@ -166,10 +198,10 @@ def _latest_open(connection: sqlite3.Connection, holder: Marks) -> sqlite3.Row |
 
 
 _STAYS = """
-SELECT entered_on, source, coalesce(exited_on, (
-  SELECT min(exited_on) FROM stays AS leaving WHERE leaving.holder IN (:kept, :before) AND leaving.entered_on IS NULL
+SELECT entered_on, source, permit_kind, last_day, coalesce(exited_on, (
+  SELECT min(exited_on) FROM known_stays AS leaving WHERE leaving.holder IN (:kept, :before) AND leaving.entered_on IS NULL
   AND coalesce(leaving.exited_at, leaving.exited_on) >= coalesce(entry.entered_at, entry.entered_on)
-)) AS left_on FROM stays AS entry WHERE holder IN (:kept, :before) AND entered_on IS NOT NULL ORDER BY entered_on, entered_at
+)) AS left_on FROM known_stays AS entry WHERE holder IN (:kept, :before) AND entered_on IS NOT NULL ORDER BY entered_on, entered_at
 """
 
 
@@ -181,18 +213,40 @@ def find_stays(connection: sqlite3.Connection, holder: Marks) -> tuple[Stay, ...
             date.fromisoformat(row["entered_on"]),
             None if row["left_on"] is None else date.fromisoformat(row["left_on"]),
             row["source"],
+            row["permit_kind"],
+            None if row["last_day"] is None else date.fromisoformat(row["last_day"]),
         )
         for row in rows
     )
 
 
 def enter(
-    connection: sqlite3.Connection, stay_id: uuid.UUID, holder: Marks, day: date, at: datetime, source: str
+    connection: sqlite3.Connection,
+    stay_id: uuid.UUID,
+    holder: Marks,
+    day: date,
+    at: datetime,
+    source: str,
+    terms: StayTerms = NO_TERMS,
 ) -> None:
-    """Open a stay."""
+    """Open a stay. One of the same holder that is still open was left without anybody seeing it."""
     connection.execute(
-        "INSERT INTO stays (stay_id, holder, entered_on, entered_at, source) VALUES (?, ?, ?, ?, ?)",
-        (str(stay_id), holder.kept, day.isoformat(), moment(at), source),
+        "UPDATE stays SET is_followed = 1 WHERE holder IN (?, ?) AND exited_on IS NULL",
+        (holder.kept, holder.kept_before),
+    )
+    connection.execute(
+        "INSERT INTO stays (stay_id, holder, entered_on, entered_at, source, permit_kind, last_day, register_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(stay_id),
+            holder.kept,
+            day.isoformat(),
+            moment(at),
+            source,
+            terms.permit_kind,
+            terms.last_day.isoformat() if terms.last_day else None,
+            terms.register_by.isoformat() if terms.register_by else None,
+        ),
     )
 
 
@@ -213,21 +267,50 @@ def leave(
     return uuid.UUID(row["stay_id"]), date.fromisoformat(row["entered_on"])
 
 
+def keep_correction(
+    connection: sqlite3.Connection,
+    correction_id: uuid.UUID,
+    stay_id: uuid.UUID,
+    part: CorrectedStayPart,
+    at: datetime,
+    source: str,
+) -> None:
+    """Keep a correction beside the stay that it is of; the stay itself may come to be known later."""
+    connection.execute(
+        "INSERT OR IGNORE INTO stay_corrections VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(correction_id),
+            str(stay_id),
+            part.entered_on.isoformat() if part.entered_on else None,
+            part.exited_on.isoformat() if part.exited_on else None,
+            part.is_void,
+            moment(at),
+            source,
+        ),
+    )
+
+
 def moment(at: datetime) -> str:
     """Return a time as it is kept: UTC and always the same length, so that text compares as time."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def import_stays(
-    connection: sqlite3.Connection, bundle_version: int, facts: Sequence[StayFact], key: HolderKey, now: datetime
-) -> int:
-    """Take facts of a bundle over; return how many changed something. A version taken before, or an older one, changes nothing.
+def has_stays(connection: sqlite3.Connection, bundle_version: int) -> bool:
+    """Say whether this version of the stays bundle, or a newer one, was taken over whole."""
+    newest = connection.execute("SELECT max(bundle_version) AS newest FROM stay_bundles").fetchone()["newest"]
+    return newest is not None and bundle_version <= newest
+
+
+def keep_bundle(connection: sqlite3.Connection, bundle_version: int, now: datetime) -> None:
+    """Note that a version of the stays bundle was taken over whole."""
+    connection.execute("INSERT OR IGNORE INTO stay_bundles VALUES (?, ?)", (bundle_version, now.isoformat()))
+
+
+def import_stays(connection: sqlite3.Connection, bundle_version: int, facts: Sequence[StayFact], key: HolderKey) -> int:
+    """Take facts of a bundle over; return how many changed something. The same facts again change nothing.
 
     An exit that this gate saw itself is never reopened by a fact that does not know of it yet.
     """
-    newest = connection.execute("SELECT max(bundle_version) AS newest FROM stay_bundles").fetchone()["newest"]
-    if newest is not None and bundle_version <= newest:
-        return 0
     changed = 0
     for fact in facts:
         exited_on = fact.exited_on.isoformat() if fact.exited_on else None
@@ -244,7 +327,6 @@ def import_stays(
                 bundle_version,
             ),
         ).rowcount
-    connection.execute("INSERT INTO stay_bundles VALUES (?, ?)", (bundle_version, now.isoformat()))
     return changed
 
 

@@ -18,8 +18,8 @@ import structlog
 from central_sync.post.messages import FactPage, FactsKept, as_text
 from gate_agent.clock import Clock
 from gate_agent.store import kept_unlocks
-from gate_agent.store.database import Database
-from gate_agent.store.kept_unlocks import KeptUnlock, NewUnlock
+from gate_agent.store.database import Database, run_script
+from gate_agent.store.kept_unlocks import Begun, KeptUnlock, NewUnlock
 from gate_agent.store.lookups import moment
 
 SCHEMA = """
@@ -103,8 +103,8 @@ class PostLedger:
             except TimeoutError:
                 return page
 
-    async def begin_unlock(self, new: NewUnlock) -> bool:
-        """Keep an order before it is carried out, durable when it returns; False when its id is known."""
+    async def begin_unlock(self, new: NewUnlock) -> Begun:
+        """Keep an order before it is carried out, durable when it returns."""
         now = moment(self._clock.now())
         return await self._database.write(lambda connection: kept_unlocks.begin(connection, new, now))
 
@@ -149,9 +149,7 @@ class PostLedger:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    for statement in (SCHEMA + kept_unlocks.SCHEMA).split(";\n"):
-        if statement.strip():
-            connection.execute(statement)
+    run_script(connection, SCHEMA + kept_unlocks.SCHEMA)
     connection.execute("INSERT OR IGNORE INTO life (only, generation) VALUES (1, ?)", (str(uuid.uuid4()),))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
@@ -16,26 +16,35 @@ from central_sync.messages import (
     DeclarationV1,
     DocumentPart,
     GoodsPart,
+    InspectionV1,
     MoneyPart,
     OfficerPart,
     ReasonPart,
     RulePart,
     SealV1,
     StayV1,
+    UnaccompaniedPart,
 )
+from central_sync.plugin_part import PluginPart
+from central_sync.screening_part import ScreeningPart
 from central_sync.sealing import seal
 from central_sync.strict_json import JsonInput
 from gate_agent.domain.alarm import Alarm
-from gate_agent.domain.check import CheckResult
-from gate_agent.domain.crossing import Crossing, Decision
-from gate_agent.domain.declaration import Declaration
+from gate_agent.domain.check import CheckResult, PluginSource
+from gate_agent.domain.crossing import Crossing, Decision, Officer
+from gate_agent.domain.declaration import Declaration, DeclaredGoods
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import Reason
 from gate_agent.domain.seal import SealReport
+from gate_agent.domain.task_closing import TaskClosing
 from gate_agent.domain.travel_document import TravelDocument
+from gate_agent.store.selection_records import inputs_part, selection_part
+from gate_agent.store.stops import Closed
 
 
-def decision_content(decision: Decision, key: X25519PublicKey, record_id: uuid.UUID) -> DecisionV1:
+def decision_content(
+    decision: Decision, key: X25519PublicKey, record_id: uuid.UUID, utc_offset_min: int | None = None
+) -> DecisionV1:
     """Return the decision record. Sealed: the holder, what checks compared, a guard's free text."""
     answer = decision.answer
     sealed: dict[str, JsonInput] = dict(_holder(decision.document))
@@ -67,23 +76,27 @@ def decision_content(decision: Decision, key: X25519PublicKey, record_id: uuid.U
                 outcome=check.outcome.value,
                 reasons=[reason_part(reason) for reason in check.reasons],
                 duration_ms=max(0.0, check.duration_ms),
+                plugin=None if check.plugin is None else _plugin(check.plugin),
             )
             for check in decision.checks
         ],
         document=document_part(decision.document) if decision.document else None,
         declaration_reference=decision.declaration.reference if decision.declaration else "",
-        officers=[
-            OfficerPart(officer_id=one.officer_id, role=one.role, authorisation_id=one.authorisation_id)
-            for one in decision.officers
-        ],
+        officers=_officers(decision.officers),
         software_ms=decision.software_ms,
         step_ms=dict(decision.step_ms),
         source_states=dict(decision.source_states),
+        linked_to=decision.linked_to,
+        selection=selection_part(answer.selection) if answer.selection else None,
+        corridor_inputs=inputs_part(answer.inputs) if answer.inputs else None,
         sealed=seal(sealed, key, record_id) if sealed else None,
+        utc_offset_min=utc_offset_min,
     )
 
 
-def crossing_content(crossing: Crossing, key: X25519PublicKey, record_id: uuid.UUID) -> CrossingV1:
+def crossing_content(
+    crossing: Crossing, key: X25519PublicKey, record_id: uuid.UUID, utc_offset_min: int | None = None
+) -> CrossingV1:
     """Return the crossing record."""
     return CrossingV1(
         crossing_id=crossing.crossing_id,
@@ -96,7 +109,9 @@ def crossing_content(crossing: Crossing, key: X25519PublicKey, record_id: uuid.U
         passage=crossing.passage.value,
         corridor=crossing.corridor.value,
         document=document_part(crossing.document) if crossing.document else None,
+        linked_to=crossing.linked_to,
         sealed=seal(_holder(crossing.document), key, record_id) if crossing.document else None,
+        utc_offset_min=utc_offset_min,
     )
 
 
@@ -113,6 +128,9 @@ def stay_content(
         stay_id=stay_id,
         transaction_id=crossing.transaction_id,
         action="opened" if exited_on is None else "closed",
+        permit_kind=crossing.stay_terms.permit_kind,
+        last_day=crossing.stay_terms.last_day,
+        register_by=crossing.stay_terms.register_by,
         entered_on=entered_on,
         exited_on=exited_on,
         document=document_part(document),
@@ -120,22 +138,43 @@ def stay_content(
     )
 
 
-def declaration_content(crossing: Crossing, declaration: Declaration) -> DeclarationV1:
-    """Return the declaration record of a confirmed passage."""
+def declaration_content(
+    crossing: Crossing, declaration: Declaration, key: X25519PublicKey, record_id: uuid.UUID
+) -> DeclarationV1:
+    """Return the declaration record of a confirmed passage. Sealed: number plates, IMEI, marks of goods (one per line, in their order), companions."""
+    named = _named_things(declaration)
+    away = declaration.unaccompanied
     return DeclarationV1(
         transaction_id=crossing.transaction_id,
         token_id=declaration.token_id.hex(),
         reference=declaration.reference,
         direction=declaration.direction.value,
         mode=declaration.mode.value,
-        goods=[
-            GoodsPart(description=line.description, value=_money(line.value), mass_g=line.mass_g)
-            for line in declaration.goods
-        ],
+        goods=[_goods(line) for line in declaration.goods],
         cash=[_money(amount) for amount in declaration.cash],
         small_children=declaration.small_children,
         seal_ids=list(declaration.seal_ids),
+        companions=[one.relation.value for one in declaration.companions],
+        unaccompanied=None
+        if away is None
+        else UnaccompaniedPart(stub_id=away.stub_id, items=list(away.items), deadline=away.deadline),
+        filled_in_s=declaration.filled_in_s,
+        sealed=seal(named, key, record_id) if named else None,
     )
+
+
+def _named_things(declaration: Declaration) -> dict[str, JsonInput]:
+    """Return the things of a declaration that tell whose they are; kinds that were not declared are left out."""
+    named: dict[str, JsonInput] = {
+        "vehicles": [{"plate": one.plate, "country": one.country, "make": one.make} for one in declaration.vehicles],
+        "phone_imeis": list(declaration.phone_imeis),
+        "marks": [line.mark for line in declaration.goods] if any(line.mark for line in declaration.goods) else [],
+        "companions": [
+            {"name": one.name, "relation": one.relation.value, "date_of_birth": one.date_of_birth.isoformat()}
+            for one in declaration.companions
+        ],
+    }
+    return {name: listed for name, listed in named.items() if listed}
 
 
 def alarm_content(alarm: Alarm) -> AlarmV1:
@@ -159,6 +198,45 @@ def seal_content(report: SealReport) -> SealV1:
         event=report.event,
         received_at=report.received_at,
         officer_id=report.officer_id,
+        officer_ids=list(report.officer_ids),
+        reason=report.reason,
+    )
+
+
+def inspection_content(
+    closed: Closed,
+    closing: TaskClosing,
+    screening: Sequence[ScreeningPart],
+    now: datetime,
+    key: X25519PublicKey,
+    record_id: uuid.UUID,
+) -> InspectionV1:
+    """Return the record of a closed task. Sealed: the officer's remark, and why another duty is charged than the rules say."""
+    task = closed.task
+    words = {"remark": closing.remark, "duty_reason": closing.duty_reason}
+    sealed: dict[str, JsonInput] = {name: text for name, text in words.items() if text}
+    return InspectionV1(
+        task_id=task.task_id,
+        transaction_id=task.transaction_id,
+        lane_id=task.lane_id,
+        opened_at=task.created_at,
+        closed_at=now,
+        officer_id=closing.officers[0].officer_id,
+        declaration_reference=task.declaration_reference,
+        screening=list(screening),
+        agency=task.agency.value,
+        corridor=task.corridor.value,
+        reasons=[reason_part(reason) for reason in task.reasons],
+        finding=closing.finding.value,
+        goods=None if closing.goods is None else [_goods(line) for line in closing.goods],
+        days_abroad=closing.days_abroad,
+        duty=_money(closing.duty) if closing.duty else None,
+        duty_computed=_money(closing.computed) if closing.computed else None,
+        rulebook_version=closing.rulebook_version,
+        act_number=closing.act_number,
+        officers=_officers(closing.officers),
+        is_last=closed.is_last,
+        sealed=seal(sealed, key, record_id) if sealed else None,
     )
 
 
@@ -190,6 +268,10 @@ def _holder(document: TravelDocument | None) -> Mapping[str, JsonInput]:
     }
 
 
+def _plugin(plugin: PluginSource) -> PluginPart:
+    return PluginPart(package=plugin.package[:128], version=plugin.version[:64], family=plugin.family)
+
+
 def _compared(check: CheckResult) -> JsonInput:
     return {
         "check": check.check.value,
@@ -197,5 +279,23 @@ def _compared(check: CheckResult) -> JsonInput:
     }
 
 
+def _officers(officers: Sequence[Officer]) -> list[OfficerPart]:
+    return [
+        OfficerPart(officer_id=one.officer_id, role=one.role, authorisation_id=one.authorisation_id) for one in officers
+    ]
+
+
 def _money(money: Money) -> MoneyPart:
     return MoneyPart(amount_minor=money.amount_minor, currency=money.currency)
+
+
+def _goods(line: DeclaredGoods) -> GoodsPart:
+    return GoodsPart(
+        description=line.description,
+        value=_money(line.value),
+        mass_g=line.mass_g,
+        kind=line.kind,
+        quantity=line.quantity,
+        owner=line.owner,
+        is_temporary=line.is_temporary,
+    )

@@ -25,6 +25,7 @@ from gate_agent.web.lane_api_messages import (
     SignedAuthorisation,
     TravellerInput,
 )
+from gate_agent.web.receipt_messages import ReceiptQuery, ReceiptsFound
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -61,16 +62,22 @@ class LaneApiSource(Protocol):
         """Verify and carry out what officers authorised; the answer says accepted or the refusal's code."""
         ...
 
+    async def receipts(self, query: ReceiptQuery) -> ReceiptsFound:
+        """Return the receipts that were given to a document's holder."""
+        ...
+
     async def traveller_input(self, lane_id: int, pressed: TravellerInput) -> bool:
         """Pass on what the traveller pressed; False when the lane has no use for it now. Raises `UnknownLane`."""
         ...
 
 
-def _answer(message: BaseModel, status: int = 200) -> Response:
+def answered(message: BaseModel, status: int = 200) -> Response:
+    """Return a message as an answer that nobody keeps."""
     return Response(message.model_dump_json(), status_code=status, media_type="application/json", headers=_PRIVATE)
 
 
-def _fault(status: int, text: str) -> JSONResponse:
+def refused(status: int, text: str) -> JSONResponse:
+    """Return an answer that says why there is none."""
     return JSONResponse({"message": text}, status_code=status, headers=_PRIVATE)
 
 
@@ -82,15 +89,15 @@ def create_app(source: LaneApiSource, *, comment_interval_s: float = COMMENT_INT
     async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
         # The usual answer repeats the input; what was sent may hold a traveller's words.
         wrong = sorted({".".join(str(part) for part in item["loc"]) for item in error.errors()})
-        return _fault(422, "refused at " + ", ".join(wrong))
+        return refused(422, "refused at " + ", ".join(wrong))
 
     @app.exception_handler(UnknownLane)
     async def unknown_lane(_request: Request, _error: UnknownLane) -> JSONResponse:
-        return _fault(404, "this gate has no such lane")
+        return refused(404, "this gate has no such lane")
 
     @app.exception_handler(TooManyConsumers)
     async def too_many(_request: Request, _error: TooManyConsumers) -> JSONResponse:
-        return _fault(503, "too many pages are open")
+        return refused(503, "too many pages are open")
 
     def following(render: Callable[[], tuple[int, str]]) -> StreamingResponse:
         source.changes.require_room()
@@ -99,7 +106,7 @@ def create_app(source: LaneApiSource, *, comment_interval_s: float = COMMENT_INT
 
     @app.get("/v1/gate", response_model=GateSnapshot)
     async def gate() -> Response:
-        return _answer(source.snapshot())
+        return answered(source.snapshot())
 
     @app.get("/v1/events")
     async def gate_events() -> StreamingResponse:
@@ -111,7 +118,7 @@ def create_app(source: LaneApiSource, *, comment_interval_s: float = COMMENT_INT
 
     @app.get("/v1/lanes/{lane_id}/screen", response_model=ScreenState)
     async def screen(lane_id: int) -> Response:
-        return _answer(source.screen(lane_id))
+        return answered(source.screen(lane_id))
 
     @app.get("/v1/lanes/{lane_id}/events")
     async def screen_events(lane_id: int) -> StreamingResponse:
@@ -126,24 +133,28 @@ def create_app(source: LaneApiSource, *, comment_interval_s: float = COMMENT_INT
     @app.get("/v1/devices/{name}/history", response_model=DeviceHistory)
     async def device_history(name: str) -> Response:
         history = source.device_history(name)
-        return _fault(404, "this gate has no such device") if history is None else _answer(history)
+        return refused(404, "this gate has no such device") if history is None else answered(history)
 
     @app.get("/v1/transactions/{transaction_id}/images/{kind}")
     async def image(transaction_id: uuid.UUID, kind: ImageKind) -> Response:
         jpeg = source.image(transaction_id, kind)
         if jpeg is None:
-            return _fault(404, "no such image now")
+            return refused(404, "no such image now")
         return Response(jpeg, media_type="image/jpeg", headers=_PRIVATE)
 
     @app.post("/v1/actions", response_model=ActionAnswer, responses={403: {"model": ActionAnswer}})
     async def act(signed: SignedAuthorisation) -> Response:
         answer = await source.act(signed)
-        return _answer(answer, 200 if answer.accepted else 403)
+        return answered(answer, 200 if answer.accepted else 403)
+
+    @app.post("/v1/receipts", response_model=ReceiptsFound)
+    async def receipts(query: ReceiptQuery) -> Response:
+        return answered(await source.receipts(query))
 
     @app.post("/v1/lanes/{lane_id}/traveller", status_code=204)
     async def traveller(lane_id: int, pressed: TravellerInput) -> Response:
         if not await source.traveller_input(lane_id, pressed):
-            return _fault(409, "not possible now")
+            return refused(409, "not possible now")
         return Response(status_code=204)
 
     return app

@@ -8,6 +8,7 @@ The agent serves it on the Unix socket `lane.sock` (HTTP):
     GET  /v1/lanes/{lane_id}/events                  -> server-sent events of ScreenState
     GET  /v1/devices/{name}/history                 -> DeviceHistory
     GET  /v1/transactions/{id}/images/{probe|reference|frame-1…frame-8} -> image/jpeg, only while a guard has to look
+    GET  /v1/stops/{id} …                            -> `desk_messages`
     POST /v1/actions            SignedAuthorisation  -> ActionAnswer  (403 with ActionAnswer when refused)
     POST /v1/lanes/{lane_id}/traveller TravellerInput -> 204
 
@@ -17,26 +18,25 @@ Everything here is JSON of these models; unknown fields are refused on the way i
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gate_agent.closing_order import ClosingOrder
+from gate_agent.web.desk_messages import CustomsTaskView, ReasonView
 from gate_agent.web.device_messages import DeviceView, PowerView, SealTagView, XrayView
+from gate_agent.web.face_rates_messages import FaceRatesView
+from gate_agent.web.fallback_messages import FallbackView
+from gate_agent.web.languages import Language
+from gate_agent.web.stay_messages import StayOrphanView
 
 
 class Message(BaseModel):
     """A frozen message; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ReasonView(Message):
-    """A reason code (`domain.reasons.ReasonCode`) with its parameters; the page turns it into a sentence."""
-
-    code: str
-    parameters: dict[str, str] = {}
 
 
 class ComparedView(Message):
@@ -47,14 +47,25 @@ class ComparedView(Message):
     expected: str
 
 
+class PluginView(Message):
+    """Who brought a check, and what it says in its own words by language, English among them."""
+
+    package: str
+    version: str
+    family: str = ""
+    titles: dict[str, str]
+    findings: dict[str, str] = {}
+
+
 class CheckView(Message):
-    """One check as the guard sees it; `outcome` is one of the five values."""
+    """One check as the guard sees it; `outcome` is one of the five values, `plugin` who brought a check that is not ours."""
 
     check: str
     outcome: Literal["successful", "failed", "undetermined", "not_supported", "aborted"]
     reasons: list[ReasonView] = []
     compared: list[ComparedView] = []
     duration_ms: float = 0.0
+    plugin: PluginView | None = None
 
 
 class DocumentView(Message):
@@ -139,6 +150,11 @@ class LaneView(Message):
     referral: ReferralView | None = None
     devices: list[DeviceView] = []
     occupancy: int = 0
+    lockdown: bool = Field(
+        default=False, description="an officer ordered that no door is released, until a supervisor ends it"
+    )
+    fallback: bool = Field(default=False, description="the post works by hand: it takes nobody new by itself")
+    outside_hours: bool = Field(default=False, description="it takes nobody new: these are not its hours")
     intercom: Literal["", "calling", "speaking"] = Field("", description="the help point's intercom, while it is used")
 
 
@@ -151,20 +167,6 @@ class AlarmView(Message):
     reason: ReasonView
     raised_at: datetime
     acknowledged_by: str = ""
-
-
-class CustomsTaskView(Message):
-    """Work for the customs desk: a traveller was released into the red corridor."""
-
-    task_id: uuid.UUID
-    transaction_id: uuid.UUID
-    lane_id: int
-    created_at: datetime
-    declaration_reference: str
-    reasons: list[ReasonView]
-    closed_by: str = ""
-    xray: list[XrayView] = []
-    seals: list[SealTagView] = []
 
 
 class TransactionView(Message):
@@ -192,46 +194,11 @@ class LinkView(Message):
     last_ack_at: datetime | None
 
 
-class RateView(Message):
-    """A counted error rate with its 95 % bounds."""
-
-    errors: int
-    trials: int
-    rate: float
-    lower_bound: float
-    upper_bound: float
-
-
-class GroupRatioView(Message):
-    """Worst to best group of a dimension; `ratio` None: the best shows no error. `at_least` is what the bounds prove."""
-
-    dimension: Literal["age_band", "sex", "nationality", "issuing_state"]
-    rate: Literal["false_match", "false_non_match"]
-    worst: str
-    best: str
-    ratio: float | None
-    at_least: float
-
-
-class FaceRatesView(Message):
-    """What a lane's own traffic says about its face comparison; counts only, for supervisors. None: nothing counted."""
-
-    lane_id: int
-    window_days: int
-    false_match_limit: float
-    false_non_match: RateView | None
-    false_match: RateView | None
-    failure_to_acquire: RateView | None
-    verdict: Literal["not_enough", "within", "above"]
-    comparisons: int
-    needed_comparisons: int
-    groups: list[GroupRatioView] = []
-
-
 class GateSnapshot(Message):
     """Everything a console shows, whole, after each change."""
 
     sequence: int
+    source: str = Field(description="country, site and gate, `UTO/demo/gate-1`: what officers sign for")
     gate_id: str
     site: str
     now: datetime
@@ -245,12 +212,14 @@ class GateSnapshot(Message):
     can_unlock_seals: bool = Field(
         default=False, description="whether a seal server of this gate or its post may tell seals to open"
     )
+    stay_orphans: list[StayOrphanView] = Field([], description="stays that somebody has to look at, oldest first")
     link: LinkView
     recent: list[TransactionView] = Field([], description="the last transactions that ended, newest first")
     face_rates: list[FaceRatesView] = Field([], description="one row a lane; a console shows them to supervisors")
     devices: list[DeviceView] = Field([], description="devices of the whole gate; those of lanes stand there")
     xray: list[XrayView] = Field([], description="results to look at that belong to no open task, newest first")
     power: PowerView | None = None
+    fallback: FallbackView | None = Field(None, description="None: nobody ever ordered it")
 
 
 class Instruction(StrEnum):
@@ -261,8 +230,12 @@ class Instruction(StrEnum):
     READING_CHIP = "reading_chip"  # the document has to stay
     PRESENT_AGAIN = "present_again"  # turn, press flat, cover off
     SHOW_DECLARATION = "show_declaration"
+    NEXT_DOCUMENT = "next_document"  # of the family that crosses together
+    SHOW_VISA = "show_visa"  # or a residence permit: the passport alone is not enough
     ENTER = "enter"
+    ENTER_TOGETHER = "enter_together"
     LOOK_AT_CAMERA = "look_at_camera"
+    NEXT_FACE = "next_face"
     ONE_PERSON = "one_person"
     PLEASE_WAIT = "please_wait"
     WALK_THROUGH = "walk_through"
@@ -272,6 +245,7 @@ class Instruction(StrEnum):
     STAFFED_LANE = "staffed_lane"  # this gate cannot serve such a document, whoever holds it
     HELP_IS_COMING = "help_is_coming"
     LANE_CLOSED = "lane_closed"
+    OFFICER_CONTROL = "officer_control"  # the post works by hand
     EMERGENCY = "emergency"
 
 
@@ -309,9 +283,10 @@ class ScreenState(Message):
     sequence: int
     instruction: Instruction
     step: int = Field(ge=0, le=4, description="progress 1-4; 0 when no transaction runs")
-    language: Literal["uz-Latn", "ru", "en"]
+    language: Language
     remaining_s: float | None = None
     receipt: dict[str, str] = {}
+    receipt_code: str = Field("", description="the signed receipt, to be shown as a QR symbol")
     cue: CaptureCue | None = None
     read_percent: int | None = Field(None, ge=0, le=100, description="how much of the chip is read")
     printing: Literal["", "offered", "printing", "printed", "unavailable"] = ""
@@ -319,13 +294,14 @@ class ScreenState(Message):
         None, description="the lane to go to, where one of this gate is meant; with room, or for families"
     )
     speech: Literal["none", "off", "on", "always"] = Field("none", description="off and on can be switched")
+    said_in: Language | None = Field(None, description="the language in which the speaker said something last")
 
 
 class TravellerInput(Message):
     """What the traveller pressed on the screen."""
 
     kind: Literal["help", "nothing_to_declare", "more_time", "language", "skip", "print", "speech"]
-    language: Literal["uz-Latn", "ru", "en"] | None = None
+    language: Language | None = None
 
 
 class GuardAction(StrEnum):
@@ -337,16 +313,21 @@ class GuardAction(StrEnum):
     RESUME_LANE = "resume_lane"
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     CLOSE_CUSTOMS_TASK = "close_customs_task"
+    NOTE_APPEAL = "note_appeal"
     CORRECT_READING = "correct_reading"
     LOCKDOWN_LANE = "lockdown_lane"
+    END_LOCKDOWN = "end_lockdown"
     UNLOCK_SEAL = "unlock_seal"
+    CORRECT_STAY = "correct_stay"
+    BEGIN_FALLBACK = "begin_fallback"
+    END_FALLBACK = "end_fallback"
 
 
 class Authorisation(Message):
     """What is signed. The agent accepts it once, before `expires_at`, from officers whose role allows the action."""
 
     authorisation_id: uuid.UUID
-    gate_id: str
+    source: str = Field(max_length=80, description="the gate it is for: country, site and gate")
     lane_id: int
     action: GuardAction
     transaction_id: uuid.UUID | None = None
@@ -358,6 +339,12 @@ class Authorisation(Message):
         (), max_length=3, description="the lines as an officer reads them"
     )
     seal_id: str = Field("", max_length=64, description="the seal to unlock")
+    closing: ClosingOrder | None = Field(None, description="what a customs task is closed with")
+    stay_correction: Literal["add_entry", "add_exit", "void"] | None = None
+    stay_day: date | None = Field(None, description="the day that no gate recorded")
+    fallback_number: int | None = Field(
+        None, ge=1, le=2**53, description="of an order for the post: the one after the last that the officer saw"
+    )
     session_id: str = Field(min_length=8, max_length=64)
     nonce: str = Field(min_length=16, max_length=64)
     issued_at: datetime
@@ -374,7 +361,7 @@ class OfficerSignature(Message):
 class SignedAuthorisation(Message):
     """`payload` is the JSON text of an `Authorisation`, signed as it stands; a second officer is policy, not code."""
 
-    payload: str = Field(max_length=8192)
+    payload: str = Field(max_length=16_384)
     authorisers: list[OfficerSignature] = Field(min_length=1, max_length=4)
 
 
@@ -384,3 +371,13 @@ class ActionAnswer(Message):
     accepted: bool
     code: str
     message: str
+
+    @classmethod
+    def done(cls, message: str = "done") -> ActionAnswer:
+        """Return that it was carried out."""
+        return cls(accepted=True, code="accepted", message=message)
+
+    @classmethod
+    def refused(cls, code: str, message: str) -> ActionAnswer:
+        """Return that it was not, and why."""
+        return cls(accepted=False, code=code, message=message)

@@ -81,7 +81,7 @@ async def _measure(folder: Path) -> list[BenchRow]:
         SystemClock(),
         SimpleNamespace(country="UTO", site="bench", gate_id="gate-1"),
         X25519PrivateKey.generate().public_key(),
-        SimpleNamespace(keep_acknowledged_days=30, ballast_bytes=0),
+        SimpleNamespace(keep_acknowledged_days=30, keep_receipts_days=1096, ballast_bytes=0),
         centre_public_key=centre_key.public_key(),
     )
     latencies_ms = await _decision_latencies_ms(store)

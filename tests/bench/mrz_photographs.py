@@ -42,9 +42,14 @@ class Photograph:
 def photographs(count: int, seed: int = EVALUATION_SEED) -> Iterator[Photograph]:
     """Yield `count` photographs, formats and wears in turn, each from a generator of its own."""
     for index in range(count):
-        rng = np.random.default_rng([seed, index])
-        mrz_format, wear = FORMATS[index % len(FORMATS)], WEARS[index // len(FORMATS) % len(WEARS)]
-        yield photograph(rng, drawn_page(rng, mrz_format, lines_of(rng, mrz_format)), wear)
+        yield photograph_number(index, seed)
+
+
+def photograph_number(index: int, seed: int = EVALUATION_SEED) -> Photograph:
+    """Return one of `photographs`."""
+    rng = np.random.default_rng([seed, index])
+    mrz_format, wear = FORMATS[index % len(FORMATS)], WEARS[index // len(FORMATS) % len(WEARS)]
+    return photograph(rng, drawn_page(rng, mrz_format, lines_of(rng, mrz_format)), wear)
 
 
 def photograph(rng: np.random.Generator, page: Page, wear: str) -> Photograph:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from central_sync.centre.queries import CentreQueries
-from central_sync.centre.schema import ALARMS, PRESENCE, RECORDS, open_engine
+from central_sync.centre.schema import ALARMS, CORRIDOR_TALLIES, PRESENCE, RECORDS, open_engine
 from gate_agent.web.centre.application import add_monitor
 from gate_agent.web.pages import page_app, serving
 
@@ -42,6 +42,17 @@ def ledger(folder: Path) -> sa.Engine:
                     reasons='["value_over_allowance"]' if corridor == "red" else "[]", body=b"SEALED",
                 )
             )  # fmt: skip
+        for corridor, inspections, found, seconds in (
+            ("green", 0, 0, 42),
+            ("yellow", 8, 1, 540),
+            ("red", 12, 3, 4_680),
+        ):
+            connection.execute(
+                CORRIDOR_TALLIES.insert().values(
+                    gate="UTO/demo/gate-1", corridor=corridor, crossings=4, inspections=inspections, found=found,
+                    amended=0, timed=4, seconds=4 * seconds,
+                )
+            )  # fmt: skip
         connection.execute(
             ALARMS.insert().values(
                 gate="UTO/demo/gate-2", kind="records_missing", subject="x", detail=HOSTILE,
@@ -66,6 +77,8 @@ async def test_gates_corridors_and_records_are_shown(tmp_path: Path) -> None:
     assert "2 of 3" in page
     assert ">39<" in page  # 37 + 2 records still at the gates
     assert page.index("UTO/demo/gate-2") < page.index("UTO/demo/gate-1")  # what is wrong stands first
+    for text in ("Mean time 0 min 42 s", "Mean time 1 h 18 min", "Findings in 25.0 % of 12 inspections"):
+        assert text in page
     for text in ("60.0 %", "30.0 %", "10.0 %", "value over allowance", "✕ away", "● online"):
         assert text in page
     assert "<script>alert" not in page

@@ -5,21 +5,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from gate_agent.web.device_messages import DeviceChange, DeviceHistory, DeviceView, PowerView, SealTagView, XrayView
+from gate_agent.web.device_messages import DeviceChange, DeviceHistory, DeviceView, PowerView, XrayView
 from gate_agent.web.i18n import GUARD_LANGUAGES, PSEUDO_LANGUAGE, load_catalogues
 from gate_agent.web.lane_api_messages import Instruction
+from tests.browser.page_checks import DESK, PHONE, axe, new_page, overflows, shot
+from tests.browser.swept import GUARD_SWEPT
 from tests.browser.test_console_and_screens import (  # noqa: F401 - fixtures are found by name
-    DESK,
-    PHONE,
-    axe,
-    browser,
-    chromium,
     fresh,
-    new_page,
     open_console,
-    overflows,
-    problems,
-    shot,
     signed_in,
     site,
     until,
@@ -66,7 +59,7 @@ def around(**changes):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("language", [*GUARD_LANGUAGES, PSEUDO_LANGUAGE])
+@pytest.mark.parametrize("language", [*GUARD_SWEPT, PSEUDO_LANGUAGE])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_every_device_is_told_faults_first_and_axe_finds_nothing(site, browser, problems, signed_in, language, size):  # noqa: F811
     page = new_page(browser, problems, size)
@@ -181,36 +174,20 @@ def test_what_a_device_is_called_is_shown_as_text(site, browser, problems, signe
     assert overflows(page)[0] <= 0
 
 
-def scans() -> list[XrayView]:
-    return [
-        XrayView(scan_id="7K2M-94QX", decision="alarm", file_reference="images/7K2M-94QX.dcs", reported_at=NOW, link="scan"),
-        XrayView(scan_id="UTO-000113", decision="undetermined", reported_at=NOW, link="near"),
-        XrayView(scan_id="UTO-000114", decision="clear", reported_at=NOW, link="near"),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("language", [*GUARD_LANGUAGES, PSEUDO_LANGUAGE])
+@pytest.mark.parametrize("language", [*GUARD_SWEPT, PSEUDO_LANGUAGE])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_scans_seals_and_power_are_told_where_they_matter(site, browser, problems, signed_in, language, size):  # noqa: F811
+def test_scans_and_power_are_told_where_they_matter(site, browser, problems, signed_in, language, size):  # noqa: F811
     page = new_page(browser, problems, size)
-    seals = [SealTagView(seal_id="9900000001", seen_at=NOW), SealTagView(seal_id="9900000002")]
-    (task,) = site.gate.tasks
-    site.gate.tasks = [task.model_copy(update={"xray": scans(), "seals": seals})]
-    open_console(page, site, signed_in, "inspector-1", language)
+    open_console(page, site, signed_in, "guard-1", language)
     site.change(
         devices=around(supply={"figures": {"kind": "power", "charge": "43", "minutes": "12"}}),
         xray=[XrayView(scan_id="UTO-000115", decision="alarm", reported_at=NOW)],
         power=PowerView(state="battery", since=NOW, charge_percent=43, runtime_min=12),
     )
     until(page, "!document.querySelector('#power').hidden")
-    assert page.locator("#tasks .xray").count() == 5
     assert page.locator("#xray .xray").count() == 1
     if language != PSEUDO_LANGUAGE:
         words = load_catalogues("guard", GUARD_LANGUAGES)[language]
-        told = page.inner_text("#tasks")
-        assert words.text("ui.xray_of_declaration") in told
-        assert words.text("ui.xray_near") in told
-        assert words.text("ui.seal_not_seen", seal="9900000002") in told
         assert words.text("ui.power_works") in page.inner_text("#power")
         assert "43 %" in page.inner_text("#power")
     assert axe(page) == []

@@ -14,6 +14,7 @@ from drivers.barrier.twin import ModbusBarrierTwin, ModbusRtuBarrierTwin
 from drivers.contracts import BarrierInputs, DeviceEvent, Door, Irregularity
 from drivers.link import Link
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 
 class Running:
@@ -33,9 +34,7 @@ class Running:
         return [event.data for event in self.events if isinstance(event.data, BarrierInputs)]
 
     async def until(self, is_met: Callable[[], object], seconds: float = 3.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
+        await until(is_met, seconds)
 
     async def told_of_force_s(self, door: Door) -> float:
         """Push a door open again and again; return the shortest time until that was told, of at most four tries."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from drivers.camera import driver as camera_driver
 from drivers.contracts import DeviceEvent, DeviceState, FrameCaptured, StateChanged
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 FAST_LIMITS = {"stale_s": 1.6, "frozen_s": 0.8, "black_s": 0.6, "idle_fps": 10.0, "minimum_fps": 0.0}
 """Short where the twin alone decides, and long or off where a busy machine would: times are proven on a clock turned by hand."""
@@ -53,11 +53,7 @@ class Post:
         return [event.data.fault for event in self.told(StateChanged) if event.data.fault]
 
     async def until(self, is_met: Callable[[], bool], seconds: float = 15.0) -> float:
-        started_s = time.monotonic()
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.01)
-        return time.monotonic() - started_s
+        return await until(is_met, seconds)
 
     async def until_state(self, state: DeviceState, seconds: float = 15.0) -> float:
         return await self.until(lambda: self.driver.state is state, seconds)

@@ -19,6 +19,7 @@ from drivers.contracts import (
 )
 from drivers.registry import build
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 
 class ReaderBench:
@@ -33,9 +34,7 @@ class ReaderBench:
         self._task = asyncio.create_task(reader.run())
 
     async def until(self, is_met: Callable[[], object], seconds: float = 20.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, seconds)
 
     async def ready(self) -> None:
         await self.until(lambda: self.reader.state is DeviceState.READY)

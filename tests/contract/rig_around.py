@@ -83,7 +83,13 @@ async def printer(folder: Path) -> Rig:
     options = {"path": str(twin.path), "dead_s": 1.0, "poll_s": 0.02, "reply_timeout_s": 0.5, "print_timeout_s": 0.5}
     is_low = cycle((True, False))
     return Rig(
-        "escpos_printer", twin, lambda: options, lambda: twin.paper_low(on=next(is_low)), PrinterReported, twin.unplug
+        "escpos_printer",
+        twin,
+        lambda: options,
+        lambda: twin.paper_low(on=next(is_low)),
+        PrinterReported,
+        twin.unplug,
+        tells_its_state=True,
     )
 
 

@@ -35,6 +35,7 @@ class Rig:
     speaks_only_when_used: bool = False
     noise: Callable[[bytes], None] | None = None
     gone_after_s: float = 0.0
+    tells_its_state: bool = False  # when it was reached, and then when that changes
 
 
 async def mrz(folder: Path) -> Rig:

@@ -10,6 +10,7 @@ from typing import Any
 from drivers.contracts import DeviceEvent, DeviceState, DocumentImage, ReadFailed, StateChanged
 from drivers.registry import build
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 
 class RunningDriver:
@@ -30,9 +31,7 @@ class RunningDriver:
                 await self.task
 
     async def until(self, is_met: Callable[[], object], seconds: float = 15) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, seconds)
 
     async def until_state(self, state: DeviceState) -> None:
         await self.until(lambda: self.driver.state is state)

@@ -9,6 +9,7 @@ from drivers.contracts import DeviceEvent, DeviceState, StateChanged
 from drivers.registry import build
 from drivers.twin import PathTwin
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 
 class Reader:
@@ -28,9 +29,7 @@ class Reader:
         return [event.data for event in self.events if not isinstance(event.data, StateChanged)]
 
     async def until(self, is_met: Callable[[], object], seconds: float = 3.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
+        await until(is_met, seconds)
 
     async def until_state(self, state: DeviceState) -> None:
         await self.until(lambda: self.driver.state is state)

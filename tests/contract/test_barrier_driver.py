@@ -22,9 +22,9 @@ AnyTwin = ModbusBarrierTwin | ModbusRtuBarrierTwin
 async def twin(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AnyTwin]:
     made: AnyTwin
     if request.param == "network":
-        made = ModbusBarrierTwin(transit_s=0.03, open_s=0.06, watchdog_s=0.4)
+        made = ModbusBarrierTwin(transit_s=0.03, open_s=0.3, watchdog_s=0.4)
     else:
-        made = ModbusRtuBarrierTwin(tmp_path / "box", transit_s=0.03, open_s=0.06, watchdog_s=0.4)
+        made = ModbusRtuBarrierTwin(tmp_path / "box", transit_s=0.03, open_s=0.3, watchdog_s=0.4)
     await made.plug()
     yield made
     await made.stop()
@@ -70,12 +70,20 @@ async def test_a_passage_opens_counts_and_closes(gate: Gate) -> None:
 
 
 async def test_the_board_ends_a_release_after_its_time_to_live(gate: Gate) -> None:
-    await gate.driver.release(Door.EXIT, 1, 0.25)  # rounded down to 0.2 s
-    assert gate.twin.is_released(Door.EXIT)
-    await asyncio.sleep(0.1)
-    assert gate.twin.is_released(Door.EXIT)
-    await asyncio.sleep(0.15)
-    assert not gate.twin.is_released(Door.EXIT)
+    written: list[tuple[int, int]] = []
+    write = gate.twin._write_register
+
+    def heard(address: int, value: int) -> None:
+        written.append((address, value))
+        write(address, value)
+
+    gate.twin._write_register = heard  # type: ignore[method-assign] # the wire's view of it
+    loop = asyncio.get_running_loop()
+    asked_s = loop.time()
+    await gate.driver.release(Door.EXIT, 1, 0.25)
+    assert (1, 2) in written, "rounded down to two tenths of a second"
+    await gate.until(lambda: not gate.twin.is_released(Door.EXIT))
+    assert loop.time() - asked_s >= 0.2, "not before its time: the driver's own end counts from its request"
 
 
 async def test_a_lost_reply_is_read_back_and_never_pulses_twice(gate: Gate) -> None:
@@ -255,16 +263,34 @@ async def test_lights_and_sounder_tell_what_they_are_told_and_again_after_a_lost
     assert "signal" in gate.driver.capabilities
     await gate.until(lambda: gate.twin.lights == LIGHTS[GateSignal.CLOSED])
     for signal in GateSignal:
-        await gate.driver.signal(signal)
+        await gate.driver.signal(signal, 60.0)
         assert gate.twin.lights == LIGHTS[signal]
     await gate.twin.unplug()
     await gate.until(lambda: gate.driver.state is DeviceState.ABSENT)
     with pytest.raises(NotReady):
-        await gate.driver.signal(GateSignal.LEAVE)
+        await gate.driver.signal(GateSignal.LEAVE, 60.0)
     await gate.twin.plug()
     await gate.until(lambda: gate.twin.lights == LIGHTS[GateSignal.LEAVE])
     await gate.stop()
-    await gate.until(lambda: not gate.twin.lights)  # the watchdog: a gate without its software shows no green
+    await gate.until(
+        lambda: gate.twin.lights == LIGHTS[GateSignal.CLOSED]
+    )  # the watchdog: a gate without its software shows no green
+
+
+async def test_a_signal_that_nobody_renews_gives_way_to_red_and_in_a_fire_to_green(gate: Gate) -> None:
+    begun_s = asyncio.get_running_loop().time()
+    await gate.driver.signal(GateSignal.ENTER, 0.6)
+    await gate.driver.signal(GateSignal.LEAVE, 0.6)
+    assert gate.twin.lights == LIGHTS[GateSignal.LEAVE]
+    await gate.until(lambda: gate.twin.lights == LIGHTS[GateSignal.CLOSED])
+    assert asyncio.get_running_loop().time() - begun_s >= 0.6, "not before its time"
+    await gate.driver.signal(GateSignal.LEAVE, 60.0)
+    await gate.driver.signal(GateSignal.LEAVE, 0.0)  # taken back
+    assert gate.twin.lights == LIGHTS[GateSignal.CLOSED]
+    gate.twin.fire()
+    await gate.until(lambda: gate.twin.lights == LIGHTS[GateSignal.EVACUATE])
+    gate.twin.fire(False)
+    await gate.until(lambda: gate.twin.lights == LIGHTS[GateSignal.CLOSED])
 
 
 async def test_a_gate_without_lights_says_so(twin: AnyTwin) -> None:
@@ -274,7 +300,7 @@ async def test_a_gate_without_lights_says_so(twin: AnyTwin) -> None:
     await gate.until(gate.inputs)
     assert "signal" not in gate.driver.capabilities
     with pytest.raises(Unsupported):
-        await gate.driver.signal(GateSignal.ALARM)
+        await gate.driver.signal(GateSignal.ALARM, 60.0)
     await gate.stop()
 
 

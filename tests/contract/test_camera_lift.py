@@ -19,6 +19,7 @@ from drivers.contracts import BarrierInputs, DeviceEvent, DeviceState, Door, Sta
 from drivers.errors import DriverFault, OptionsRefused
 from drivers.registry import build as build_any
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 UP, DOWN = LiftDirection.UP, LiftDirection.DOWN
 CLOCK = SystemClock()
@@ -33,9 +34,7 @@ class Lift:
         self.task = asyncio.create_task(self.driver.run())
 
     async def until(self, is_met: Callable[[], object], seconds: float = 10.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, seconds)
 
     async def ready(self) -> None:
         await self.until(lambda: any(isinstance(event.data, LiftReported) for event in self.events))
@@ -57,6 +56,25 @@ async def lift() -> AsyncIterator[Lift]:
     await made.ready()
     yield made
     await made.stop()
+    await twin.unplug()
+
+
+async def test_it_is_ready_when_its_outputs_are_at_rest_and_its_limits_known_and_not_sooner() -> None:
+    twin = CameraLiftTwin()
+    await twin.plug()
+    lift = Lift(twin)
+    connected, states = lift.driver.connected, []
+
+    async def watched() -> None:
+        await connected()
+        states.append(lift.driver.state)
+
+    lift.driver.connected = watched  # type: ignore[method-assign] # what comes before the first look
+    await lift.ready()
+    assert states == [DeviceState.STARTING]
+    told = [event.data for event in lift.events if event.data != StateChanged(DeviceState.STARTING)]
+    assert told[:2] == [StateChanged(DeviceState.READY), lift.driver._report()]
+    await lift.stop()
     await twin.unplug()
 
 

@@ -28,6 +28,7 @@ from drivers.errors import OptionsRefused
 from drivers.registry import build
 from gate_agent.clock import SystemClock
 from tests.contract.reader_bench import ReaderBench
+from tests.waiting import until
 
 CLOCK = SystemClock()
 ATR = bytes.fromhex("3B80800101")
@@ -301,9 +302,7 @@ async def test_a_reader_without_its_library_or_service_says_what_to_do() -> None
     events: list[DeviceEvent] = []
     reader = build("chip", "pcsc_chip", {"reader": "No Such Reader"}, events.append, CLOCK)
     task = asyncio.create_task(reader.run())
-    async with asyncio.timeout(20):
-        while not events:
-            await asyncio.sleep(0.01)
+    await until(lambda: events, 20)
     told = events[0].data
     assert isinstance(told, StateChanged)
     assert told.fault in {"DRV-CHP-011", "DRV-CHP-012", "DRV-CHP-013"}

@@ -28,6 +28,7 @@ from drivers.registry import build
 from drivers.twin import Twin
 from gate_agent.clock import SystemClock
 from tests.contract import virtual_passports as field
+from tests.waiting import until
 
 MODERN = VARIANTS["modern"]
 SHORT = replace(MODERN, behaviour=Behaviour(has_extended_length=False))
@@ -46,9 +47,7 @@ class Lane:
         self.twin = ChipTwin(0)
 
     async def until(self, kind: type, count: int) -> None:
-        async with asyncio.timeout(30):
-            while self.count(kind) < count:
-                await asyncio.sleep(0.005)
+        await until(lambda: self.count(kind) >= count, 30)
 
     def count(self, kind: type) -> int:
         return sum(isinstance(event.data, kind) for event in self.events)
@@ -100,9 +99,7 @@ async def test_passports_come_are_read_and_go(lane: Lane) -> None:
 async def test_taken_away_in_the_middle_by_hand(lane: Lane) -> None:
     await lane.lay(field.passport(replace(MODERN, behaviour=Behaviour(delay_s=0.02))))
     reading = asyncio.create_task(lane.read())
-    async with asyncio.timeout(30):
-        while not any(isinstance(told, ChipFileRead) and told.name == "EF.SOD" for told in lane.progress):
-            await asyncio.sleep(0.001)
+    await until(lambda: any(isinstance(told, ChipFileRead) and told.name == "EF.SOD" for told in lane.progress), 30)
     await lane.take_away()
     evidence = await reading
     assert evidence.fault == "DRV-CHP-001"

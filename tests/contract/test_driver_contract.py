@@ -19,6 +19,7 @@ from drivers.errors import DriverUnknown, OptionsRefused
 from drivers.registry import build, driver_names
 from drivers.tape import MemoryTape
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 CLOCK = SystemClock()
 
@@ -61,12 +62,7 @@ class Bench:
         self.task = asyncio.create_task(self.driver.run())
 
     async def until(self, is_met: Callable[[], object], seconds: float) -> float:
-        loop = asyncio.get_running_loop()
-        started_s = loop.time()
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.002)
-        return loop.time() - started_s
+        return await until(is_met, seconds)
 
     async def until_state(self, state: DeviceState, seconds: float) -> float:
         return await self.until(lambda: self.driver.state is state, seconds)
@@ -87,6 +83,8 @@ class Bench:
         await self.rig.twin.plug()
         self.start()
         await self.until_ready(2.0)
+        if self.rig.tells_its_state:  # or its first report would be taken for what `stir` did
+            await self.until(lambda: any(isinstance(event.data, self.rig.told) for event in self.events), 2.0)
 
     async def stir(self) -> Any:
         """Make the device tell something; return the payload."""

@@ -18,6 +18,7 @@ from drivers.help_point.button import HelpButton, HelpButtonOptions
 from drivers.help_point.driver import build
 from drivers.help_point.twin import KEY_F12, POINTS, HelpButtonTwin, HelpPointTwin
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 CLOCK = SystemClock()
 
@@ -28,9 +29,7 @@ class Point:
         self.task = asyncio.create_task(driver.run())
 
     async def until(self, is_met: Callable[[], object], seconds: float = 10.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, seconds)
 
     def told(self, kind: type) -> list[Any]:
         return [event.data for event in self.events if isinstance(event.data, kind)]
@@ -66,7 +65,7 @@ async def test_a_press_is_told_once_however_long_it_lasts() -> None:
             await point.until(lambda number=number: len(point.told(HelpPressed)) == number)
             await asyncio.sleep(0.1)
             twin.press(on=False)
-            await asyncio.sleep(0.1)
+            await point.until(lambda: point.driver._pressed_since_s is None)
         assert len(point.told(HelpPressed)) == 2
 
 

@@ -1,7 +1,7 @@
 """A driver over the links that no built-in driver of bytes needs yet: a port that the device calls, and a Unix socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from drivers.link import TcpPeer
 from drivers.listening_link import TcpListener, UnixPeer
 from drivers.supervisor import LinkSource
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 OPTIONS = {"path": "not used", "quiet_s": 0.15, "dead_s": 0.6, "reconnect_limit_s": 0.2}
 
@@ -54,12 +55,6 @@ class Device:
     async def close(self) -> None:
         self.writer.transport.abort()
         await asyncio.gather(self.task, return_exceptions=True)
-
-
-async def until(is_met: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not is_met():
-            await asyncio.sleep(0.005)
 
 
 class Bench:

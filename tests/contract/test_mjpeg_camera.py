@@ -84,12 +84,13 @@ BOMB = PICTURE[:SIZE_AT] + struct.pack(">HH", 65_500, 65_500) + PICTURE[SIZE_AT 
         (b"HTTP/1.0 403 Forbidden\r\n\r\n", b"", "DRV-CAM-009"),
         (b"HTTP/1.0 401 No\r\nWWW-Authenticate: Bearer\r\n\r\n", b"", "DRV-CAM-009"),
         (b"RTSP/1.0 200 OK\r\n\r\n", b"", "DRV-CAM-002"),
+        (OK.replace(b"cut\r\n", b"cut\nX: y\r\n") + b"\r\n", part(PICTURE), "DRV-CAM-002"),
         (OK + b"\r\n", part(BOMB), "DRV-CAM-003"),
         (OK + b"\r\n", part(PICTURE[:400]), "DRV-CAM-003"),
     ],
     ids=[
         *("wrong-boundary", "huge-part", "endless-part-header", "endless-header", "gzip", "chunked", "not-found"),
-        *("forbidden", "unknown-proof", "another-protocol", "bomb", "torn"),
+        *("forbidden", "unknown-proof", "another-protocol", "torn-boundary", "bomb", "torn"),
     ],
 )
 async def test_a_peer_that_sends_no_usable_stream_is_a_fault_and_gives_no_frame(

@@ -79,7 +79,9 @@ async def test_a_foreign_client_reads_and_commands_our_twin() -> None:
         assert [door for door, _ in twin.released_log] == [Door.EXIT]
         assert (await client.read_coils(0, count=2)).bits[:2] == [False, True]
         assert twin.walk_out()
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            while twin.occupancy == 2:
+                await asyncio.sleep(0.005)
         assert (await client.read_input_registers(0, count=5)).registers == [1, 0, 1, 0, 1]
         assert (await client.read_coils(0, count=2)).bits[:2] == [False, False]
         assert not (await client.write_registers(0, [3, 4, 9])).isError()

@@ -20,12 +20,14 @@ from drivers.contracts import (
 )
 from drivers.document_reader.page_folder import build
 from drivers.document_reader.page_folder_twin import AGAIN, ALIVE, PRESENT, PageFolderTwin
+from drivers.document_reader.page_part import PagePart, part_of
 from drivers.document_reader.page_patterns import PagePatterns
 from drivers.errors import OptionsRefused
 from gate_agent.clock import SystemClock
 from tests.contract.rig_core import LINES
 from tests.contract.rig_pages import PICTURE
 from tests.contract.running_driver import RunningDriver
+from tests.waiting import until
 
 ALL = {"white": PICTURE, "infrared": PICTURE[:-2] + b"i\xff\xd9", "ultraviolet": PICTURE[:-2] + b"u\xff\xd9"}
 
@@ -100,6 +102,39 @@ async def test_what_lay_there_before_is_nobodys(tmp_path: Path) -> None:
     assert bench.told() == []
     assert bench.names() == ["readme"]
     await bench.stop()
+
+
+async def test_a_document_that_was_taken_while_the_read_was_given_up_comes_with_the_next_one(tmp_path: Path) -> None:
+    """The supervisor gives a read up whenever the reader was quiet; the files are destroyed by then."""
+    twin = PageFolderTwin(tmp_path / "pages")
+    await twin.plug()
+    source = build(
+        "reader", {"path": str(twin.path), "settle_s": 0.02, "poll_s": 0.01}, lambda _: None, SystemClock()
+    ).source
+    link = await source.open()
+    looks, goes_on = threading.Semaphore(0), threading.Event()
+    look = source.files.look
+
+    def slow(now_s: float) -> list[PagePart]:
+        parts = look(now_s)
+        if parts:
+            looks.release()
+            goes_on.wait(20)
+        return parts
+
+    source.files.look = slow
+    twin.present(ALL)
+    reading = asyncio.create_task(link.read())
+    await until(lambda: looks.acquire(blocking=False))
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    goes_on.set()
+    async with asyncio.timeout(20):
+        kinds = [part_of(await link.read()).kind for _ in range(5)]
+    assert kinds == ["begin", "white", "infrared", "ultraviolet", "end"]
+    await link.close()
+    source.close()
+    await twin.unplug()
 
 
 async def test_a_folder_that_vanishes_and_returns(benches: Benches) -> None:

@@ -19,6 +19,7 @@ from drivers.listening_link import TcpListener
 from drivers.reach import REACH, AllowList, Anywhere, Endpoint, endpoint_of_source
 from drivers.registry import BUILT_IN, build
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 
 class Knocked:
@@ -74,9 +75,7 @@ class Running:
         return {event.data.fault for event in self.events if isinstance(event.data, StateChanged)}
 
     async def until(self, is_met: Callable[[], object]) -> None:
-        async with asyncio.timeout(15):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, 15)
 
     async def end(self) -> None:
         self.task.cancel()

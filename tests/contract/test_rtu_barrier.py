@@ -132,7 +132,7 @@ class SlowUnit(PtyTwin):
 async def test_a_late_reply_is_not_taken_for_the_next_answer(tmp_path: Path) -> None:
     unit = SlowUnit(tmp_path / "slow", first_after_s=0.15)
     await unit.plug()
-    asking = Asking(await SerialPort(str(unit.path)).open(), ModbusClient(1, 0.1, serial_wire(115_200, settle_s=0.1)))
+    asking = Asking(await SerialPort(str(unit.path)).open(), ModbusClient(1, 0.1, serial_wire(115_200, settle_s=0.3)))
     try:
         with pytest.raises(ModbusNoReply):
             await asking.ask(3, 0)

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contracts import DeviceState, DocumentPresented
+from drivers.document_reader import scanimage
 from drivers.document_reader.sane_scanner import build
-from drivers.document_reader.scanimage import found_scanners
+from drivers.document_reader.scanimage import Scanimage, found_scanners
 from drivers.document_reader.scanimage_twin import BUTTON, DEVICE, ScanimageTwin
 from drivers.document_reader.scanimage_words import LIST_FORMAT, failure, is_pressed, options_in, scanners_in
 from drivers.errors import OptionsRefused
@@ -210,6 +211,24 @@ async def test_more_than_a_picture_is_ended(benches: Benches, twin: ScanimageTwi
     await bench.driver.read_again()
     await bench.until(bench.refused)
     assert bench.refused() == ["scanimage was ended: more than 4096 bytes"]
+
+
+async def test_one_that_wrote_more_than_its_pipes_hold_is_ended_though_nobody_read_yet(
+    twin: ScanimageTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy gate the picture is there before anybody looks: the pipe is full and is not read on."""
+    finished = scanimage._finished
+
+    async def late(process: asyncio.subprocess.Process, timeout_s: float, limit_bytes: int) -> scanimage.Finished:
+        await asyncio.sleep(0.5)
+        return await finished(process, timeout_s, limit_bytes)
+
+    monkeypatch.setattr(scanimage, "_finished", late)
+    twin.present({"white": PICTURE[:-2] + bytes(3_000_000) + b"\xff\xd9"})
+    program = Scanimage(str(twin.program), DEVICE, (), 10.0, 30.0, 4096, 1 << 30)
+    async with asyncio.timeout(15):
+        done = await program.run(["-d", DEVICE], 10.0, 4096)
+    assert done.why_killed == "more than 4096 bytes"
 
 
 async def test_words_that_flood_stderr_are_cut(benches: Benches, twin: ScanimageTwin) -> None:

@@ -15,8 +15,11 @@ from drivers.seal_tracker.text_twins import ESealTwin, TeraTrackTwin
 from drivers.seal_tracker.twin import SEALED_BITS, AnswerMissing, JointechSealTwin, TrackerTwin
 from gate_agent.clock import SystemClock
 from tests.unit.tracker_frames import SESSIONS
+from tests.waiting import until
 
 CLOCK = SystemClock()
+PATIENCE_S = 20.0
+"""How long a tracker waits for an answer that does come."""
 
 
 def open_descriptors() -> int:
@@ -32,9 +35,7 @@ class Lane:
         self.task = asyncio.create_task(self.driver.run())
 
     async def until(self, is_met: Callable[[], bool], seconds: float = 3.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, seconds)
 
     async def until_state(self, state: DeviceState, seconds: float = 3.0) -> None:
         await self.until(lambda: self.driver.state is state, seconds)
@@ -118,6 +119,7 @@ class TestEveryProtocol:
                 await twin.tell(1, 1)
             assert lane.reports() == []
             twin.corrupt(on=False)
+            twin.answer_s = PATIENCE_S
             assert await twin.tell(1, 1)
             assert [report.kind for report in lane.reports()] == ["position"]
 
@@ -147,15 +149,17 @@ class TestEveryProtocol:
     async def test_a_mute_tracker_is_a_fault_and_a_replugged_one_is_ready(
         self, lane: Lane, kind_of_twin: type[TrackerTwin]
     ) -> None:
-        twin = kind_of_twin(lane.driver.port, CLOCK, answer_s=0.1, repeats=1)
+        twin = kind_of_twin(lane.driver.port, CLOCK, answer_s=PATIENCE_S, repeats=1)
         await twin.plug()
         await twin.tell(1, 1)
         twin.mute()
+        twin.answer_s = 0.1
         with pytest.raises(AnswerMissing):
             await twin.tell(1, 1)
         await lane.until_state(DeviceState.FAULT)
         await twin.unplug()
         twin.mute(on=False)
+        twin.answer_s = PATIENCE_S
         await twin.plug()
         assert await twin.tell(1, 1)
         assert lane.driver.state is DeviceState.READY
@@ -242,6 +246,7 @@ async def test_noise_is_no_report_and_a_repeated_frame_gets_through_after_it(lan
             await twin.report(1, 1, ["ack_required"])
         assert lane.reports() == []
         twin.corrupt(on=False)
+        twin.answer_s = PATIENCE_S
         assert await twin.report(1, 1, ["ack_required"]) == b"(P69,0,2)"
         twin.corrupt()
         for _ in range(8):
@@ -282,13 +287,11 @@ async def test_sequence_has_no_gaps_and_cancelling_leaves_nothing() -> None:
         await twin.report(2, 2, ["ack_required", "vibration_alarm", "low_battery_alarm"])
     await running.end()
     await twin.unplug()
-    await asyncio.sleep(0.05)
+    await running.until(lambda: len(asyncio.all_tasks()) == tasks and open_descriptors() == descriptors)
     assert [event.seq for event in running.events] == list(range(1, len(running.events) + 1))
     assert len(running.reports()) == 60
     stamps_s = [event.t_mono_s for event in running.events if isinstance(event.data, SealReported)]
     assert stamps_s == sorted(stamps_s)
-    assert len(asyncio.all_tasks()) == tasks
-    assert open_descriptors() == descriptors
 
 
 @pytest.mark.parametrize(

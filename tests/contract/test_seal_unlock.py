@@ -26,6 +26,7 @@ from tests.contract.seal_serving import CLOCK, PATIENCE_S, SealServer, serving
 from tests.unit.test_seal_watch import Disk, declared
 from tests.unit.test_seal_watch import running as watched
 from tests.unit.tracker_frames import PHONE, jt808_report
+from tests.unit.unlock_authority import verified
 
 SEAL = "990000000007"
 OBEYS = {"99": ["padlock", "vehicle_control"]}
@@ -181,7 +182,7 @@ async def test_every_attempt_is_written_down_before_it_is_sent_and_its_answer_af
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
     async with unlocking() as server, padlock(server) as twin, watched(watch, disk):
         watch.reports(declared(SEAL))
-        asked = asyncio.create_task(unlocks(server, watch, disk).unlock(SEAL, "inspector-1"))
+        asked = asyncio.create_task(unlocks(server, watch, disk).unlock(verified(SEAL, CLOCK.now())))
         command = await twin.command()
         assert (disk.records[-1].event, disk.records[-1].officer_id) == ("unlock_authorised", "inspector-1")
         twin.answer(command)
@@ -190,7 +191,8 @@ async def test_every_attempt_is_written_down_before_it_is_sent_and_its_answer_af
         async with asyncio.timeout(PATIENCE_S):
             while disk.records[-1].event != "unlock_confirmed":
                 await asyncio.sleep(0.01)
-        assert disk.records[-1].officer_id == "inspector-1"
+        said = [(one.officer_id, one.officer_ids, one.reason) for one in disk.records if one.event.startswith("unlock")]
+        assert said == [("inspector-1", ("inspector-1",), "customs_inspection")] * 2
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ async def test_what_did_not_happen_gives_no_leave_to_open(reply: str, code: str,
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
     async with unlocking(unlock_answer_s=0.3) as server, padlock(server) as twin, watched(watch, disk):
         seal = SEAL if reply != "absent" else "990000000099"
-        asked = asyncio.create_task(unlocks(server, watch, disk).unlock(seal, "inspector-1"))
+        asked = asyncio.create_task(unlocks(server, watch, disk).unlock(verified(seal, CLOCK.now())))
         if reply == "locked":
             twin.answer(await twin.command(), is_locked=True)
         answer = await asked
@@ -221,7 +223,7 @@ async def test_an_attempt_that_cannot_be_written_down_is_not_made() -> None:
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
     disk.refuses = StoreFault("full", code="EG-STO-002")
     async with unlocking() as server, padlock(server):
-        answer = await unlocks(server, watch, disk).unlock(SEAL, "inspector-1")
+        answer = await unlocks(server, watch, disk).unlock(verified(SEAL, CLOCK.now()))
         assert (answer.accepted, answer.code) == (False, "EG-STO-002")
         assert watch.history(SEAL).marks == ()
 
@@ -229,6 +231,6 @@ async def test_an_attempt_that_cannot_be_written_down_is_not_made() -> None:
 async def test_without_a_server_that_may_the_answer_says_so_and_nothing_is_recorded() -> None:
     watch, disk = SealWatch(CLOCK, timedelta(hours=24)), Disk()
     async with unlocking(allow_unlock=False) as server:
-        answer = await unlocks(server, watch, disk).unlock(SEAL, "inspector-1")
+        answer = await unlocks(server, watch, disk).unlock(verified(SEAL, CLOCK.now()))
     assert (answer.accepted, answer.code, disk.records) == (False, "EG-LAN-005", [])
     assert watch.reports(declared(SEAL))[0].state is SealState.UNKNOWN

@@ -185,9 +185,9 @@ async def test_a_reader_that_only_speaks_is_ready_with_its_first_read(tmp_path: 
         frame_gap_s=0.05,
     )
     await reader.until_state(DeviceState.STARTING)
-    for _ in range(2):
+    for count in (1, 2):
         twin.send("".join(line + "\r\n" for line in LINES).encode())
-        await asyncio.sleep(0.12)
+        await reader.until(lambda count=count: len(reader.told(MrzRead)) == count)
     assert reader.driver.state is DeviceState.READY
     assert reader.documents() == [DocumentPresented(), MrzRead(LINES), DocumentPresented(), MrzRead(LINES)]
     with pytest.raises(Unsupported):
@@ -275,9 +275,9 @@ async def test_a_scanner_without_suffix_or_commands(tmp_path: Path) -> None:
     await twin.plug()
     scanner = Reader("barcode_serial", twin, suffix="", has_aim_id=False, probe="", trigger_on="", frame_gap_s=0.03)
     await scanner.until_state(DeviceState.STARTING)
-    for payload in (b"first\r\nline", b"second"):
+    for count, payload in enumerate((b"first\r\nline", b"second"), start=1):
         twin.scan(payload)
-        await asyncio.sleep(0.1)
+        await scanner.until(lambda count=count: len(scanner.told(BarcodeRead)) == count)
     assert scanner.told(BarcodeRead) == [BarcodeRead(b"first\r\nline"), BarcodeRead(b"second")]
     with pytest.raises(Unsupported):
         await scanner.driver.trigger(on=True)

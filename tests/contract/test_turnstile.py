@@ -20,6 +20,7 @@ OPTIONS: dict[str, object] = {
     "status": STATUS.hex(),
     "told": WORDS,
     "shows": {signal: content.hex() for signal, content in SHOWS.items()},
+    "shows_ttl_s": 3.0,
     "wait_s": 0.4,
     "reply_timeout_s": 0.1,
 }
@@ -153,13 +154,31 @@ async def test_a_passage_against_the_direction_is_told(gate: Running) -> None:
 async def test_lights_are_told_where_the_options_have_commands_for_them(gate: Running) -> None:
     assert "signal" in gate.driver.capabilities
     for signal, content in SHOWS.items():
-        await gate.driver.signal(GateSignal(signal))
+        await gate.driver.signal(GateSignal(signal), 60.0)
         assert gate.twin.shown == content
-    await gate.driver.signal(GateSignal.EVACUATE)  # no command: nothing is sent
+    await gate.driver.signal(GateSignal.EVACUATE, 60.0)  # no command: nothing is sent
     assert gate.twin.shown == SHOWS["alarm"]
     dark = build("barrier-1", {"path": "/dev/null", **OPTIONS, "shows": {}}, gate.events.append, SystemClock())
     with pytest.raises(Unsupported):
-        await dark.signal(GateSignal.CLOSED)
+        await dark.signal(GateSignal.CLOSED, 60.0)
+
+
+async def test_lights_that_nobody_renews_go_red_by_the_driver_and_without_it_by_the_turnstile(gate: Running) -> None:
+    await gate.driver.signal(GateSignal.LEAVE, 0.4)
+    assert gate.twin.shown == SHOWS["leave"]
+    await gate.until(lambda: gate.twin.shown == SHOWS["closed"])
+    await gate.driver.signal(GateSignal.LEAVE, 60.0)
+    await gate.stop()
+    assert gate.twin.shown == SHOWS["leave"]
+    await gate.until(lambda: gate.twin.shown == SHOWS["closed"], 20.0)
+
+
+def test_lights_without_an_end_of_their_own_are_refused() -> None:
+    with pytest.raises(OptionsRefused) as refused:
+        build("barrier-1", {"path": "/dev/null", **OPTIONS, "shows_ttl_s": None}, lambda _event: None, SystemClock())
+    assert "shows_ttl_s" in str(refused.value)
+    only_red = {"shows": {"closed": "52"}, "shows_ttl_s": None}
+    build("barrier-1", {"path": "/dev/null", **OPTIONS, **only_red}, lambda _event: None, SystemClock())
 
 
 async def test_fire_and_the_tamper_contact_are_observed(gate: Running) -> None:

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +62,7 @@ from drivers.seal_tracker.jt808_twin import Jt808SealTwin
 from drivers.surroundings import XrayDecision, XrayReported
 from gate_agent.clock import SystemClock
 from tests.contract.virtual_passports import MRZ_INFORMATION, passport
+from tests.waiting import until
 
 CLOCK = SystemClock()
 ROOT = Path(__file__).parents[2]
@@ -70,14 +70,6 @@ ROOT = Path(__file__).parents[2]
 
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-async def until(is_met: Callable[[], object], seconds: float = 15.0) -> float:
-    started_s = time.monotonic()
-    async with asyncio.timeout(seconds):
-        while not is_met():
-            await asyncio.sleep(0.002)
-    return time.monotonic() - started_s
 
 
 class Guest:
@@ -285,15 +277,14 @@ async def test_a_lockdown_is_the_agents_own_on_whichever_host(
 
 
 async def test_lights_are_told_again_to_a_host_that_came_back(pair: Pair, barrier: ModbusBarrierTwin) -> None:
-    await pair.guest.device.signal(GateSignal.LEAVE)
+    await pair.guest.device.signal(GateSignal.LEAVE, 60.0)
     assert "exit_green" in barrier.lights
     pair.host.kill()
     await pair.guest.until_state(DeviceState.ABSENT)
+    await until(lambda: "exit_green" not in barrier.lights)  # the board's watchdog: nobody speaks to it
     pair.host.start()
     await pair.guest.until_state(DeviceState.READY)
-    await asyncio.wait({pair.guest.device._aligning})
-    await asyncio.sleep(0.5)
-    assert "exit_green" in barrier.lights
+    await until(lambda: "exit_green" in barrier.lights)
 
 
 # ---- in this process: what a host does to its own memory and descriptors
@@ -461,14 +452,18 @@ async def test_what_came_while_no_agent_was_there_is_told_to_the_next(path: Path
     reporter.emit(XrayReported("scan-1", XrayDecision.UNDETERMINED))
     reporter.emit(XrayReported("scan-1", XrayDecision.ALARM))
     events: list[DeviceEvent] = []
+
+    def heard() -> list[object]:
+        return [event.data for event in events if not isinstance(event.data, StateChanged)]
+
     for _ in range(2):  # and only once
         device = hosting.guest(path, events.append)
         task = asyncio.create_task(device.run())
-        await until(lambda device=device: device.state is DeviceState.READY)
+        await until(lambda device=device: device.state is DeviceState.READY and len(heard()) >= 4)
         await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    told = [event.data for event in events if not isinstance(event.data, StateChanged)]
+    told = heard()
     assert [(one.seal_id, one.kind, one.latitude) for one in told if isinstance(one, SealReported)] == [
         ("S1", "rope_cut", None),
         ("S2", "sealed", None),

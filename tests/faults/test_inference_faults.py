@@ -82,13 +82,20 @@ def cpu_s(process_id):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def queued_s(process_id):
+    """Seconds for which a process stood in line for a processor that others had, as far as the kernel counts them."""
+    path = Path(f"/proc/{process_id}/schedstat")
+    return int(path.read_text().split()[1]) / 1e9 if path.exists() else 0.0
+
+
 async def replaced(engine, old):
-    """Wait until another worker is ready; return the seconds that took."""
+    """Wait until another worker is ready; return the seconds that took it, without those in which other processes were let go first."""
     started = time.monotonic()
     while not engine.worker_process_ids or old in engine.worker_process_ids:
         assert time.monotonic() - started < 10
         await asyncio.sleep(0.02)
-    return time.monotonic() - started
+    waited_s = time.monotonic() - started
+    return waited_s - queued_s(engine.worker_process_ids[0])
 
 
 class Caller:
@@ -234,14 +241,25 @@ async def test_frame_smaller_than_stated_is_a_fault_and_the_worker_stays(engine,
     assert engine.worker_process_ids == before
 
 
+async def stopped_over(caller, frame, pid):
+    """Ask, and stop the worker before its answer is there; return the question."""
+    while True:
+        call = asyncio.create_task(caller.probe(frame))
+        await asyncio.sleep(0.01)
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.wait({call}, timeout=0.05)  # what it said before it was stopped is heard now
+        if not call.done():
+            return call
+        os.kill(pid, signal.SIGCONT)
+
+
 @pytest.mark.portraits
 async def test_killed_in_the_middle_of_a_comparison(engine, caller, portrait, framed):
     """The transaction that the worker held is aborted, within a second there is a new one, and the next traveller is served."""
     (pid,) = engine.worker_process_ids
     await caller.reference(portrait)
     assert (await caller.probe(framed)).comparison is not None
-    call = asyncio.create_task(caller.probe(framed))
-    await asyncio.sleep(0.01)
+    call = await stopped_over(caller, framed, pid)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(InferenceFault) as fault:
         await call
@@ -317,11 +335,13 @@ async def test_worker_that_cannot_forget_is_ended(folder, frame):
 
 async def test_caller_that_gives_up_leaves_no_stale_answer(engine, caller, frame, portrait):
     before = engine.worker_process_ids
+    os.kill(before[0], signal.SIGSTOP)  # it has no answer yet when the caller gives up
     call = asyncio.create_task(caller.reference(portrait))
     await asyncio.sleep(0.01)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
+    os.kill(before[0], signal.SIGCONT)
     capture = await caller.probe(frame)
     assert capture.sample.finding is FaceFinding.NOT_FOUND  # the answer to this question, not to the one before
     assert engine.worker_process_ids == before
@@ -425,6 +445,8 @@ async def test_stopped_engine_refuses_and_leaves_nobody(folder, frame):
         await Caller(engine).probe(frame)
     await engine.start()
     assert len(engine.worker_process_ids) == 2
+    for pid in engine.worker_process_ids:
+        os.kill(pid, signal.SIGSTOP)  # neither has an answer before the end
     call = asyncio.create_task(Caller(engine).probe(frame))
     await asyncio.sleep(0.02)
     await engine.stop()

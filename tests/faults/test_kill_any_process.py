@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.whole_sweeps import SWEEPS_ARE_WHOLE
+
 pytestmark = [pytest.mark.portraits, pytest.mark.weights]
 
+TRAVELLERS = 6 if SWEEPS_ARE_WHOLE else 4
 PROCESSES = ("agent", "field", "sync", "centre", "console", "portal", "post")
 
 
@@ -30,7 +33,7 @@ def test_a_killed_process_loses_and_doubles_nothing(name: str, tmp_path: Path) -
     process = subprocess.Popen(
         [
             *(sys.executable, "-I", "-m", "gate_agent", "demo", "--exit", "--json"),
-            *("--travellers", "6", "--state", str(site), "--seed", str(PROCESSES.index(name))),
+            *("--travellers", str(TRAVELLERS), "--state", str(site), "--seed", str(PROCESSES.index(name))),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -51,7 +54,7 @@ def test_a_killed_process_loses_and_doubles_nothing(name: str, tmp_path: Path) -
     lines = [json.loads(line) for line in out.splitlines()]
     assert lines, err[-3000:]
     summary = lines[-1]["summary"]
-    assert summary["travellers"] == 6
+    assert summary["travellers"] == TRAVELLERS
     assert summary["records_lost"] == 0
     assert summary["records_doubled"] == 0
     assert summary["records_accepted"] == summary["records_acknowledged"] == summary["records_at_centre"] > 0

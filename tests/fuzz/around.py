@@ -17,7 +17,7 @@ from drivers.uav.telemetry import SIZES_BYTES, Aircraft
 from drivers.uav.twin import encode
 from drivers.xray_inbox.errors import XrayResultRefused
 from drivers.xray_inbox.result import parse_result
-from tests.fuzz.target import Target, layers
+from tests.fuzz.target import Target, cut, layers
 
 
 def mavlink() -> Target:
@@ -31,7 +31,7 @@ def mavlink() -> Target:
     def stream(content: bytes) -> bool:
         whole, parts = MavlinkCodec(), MavlinkCodec()
         found = whole.feed(content) + whole.silence()
-        assert found == [one for byte in content for one in parts.feed(bytes((byte,)))] + parts.silence()
+        assert found == [one for piece in cut(content) for one in parts.feed(piece)] + parts.silence()
         frames = [one for one in found if not isinstance(one, BadFrame)]
         assert sum(one.length_bytes for one in found if isinstance(one, BadFrame)) == whole.dropped_bytes
         for one in frames:
@@ -58,7 +58,7 @@ def mavlink() -> Target:
         return report is not None
 
     payloads = [bytes((index, *range(size))) for index, size in enumerate(SIZES_BYTES[one] for one in MessageId)]
-    return layers((stream, seeds), (payload, payloads), limit_bytes=1024)
+    return layers((stream, seeds), (payload, payloads), limit_bytes=300)
 
 
 def power_supply() -> Target:
@@ -67,7 +67,7 @@ def power_supply() -> Target:
     def lines(content: bytes) -> bool:
         codec, parts = NutCodec(), NutCodec()
         found = codec.feed(content)
-        assert found == [one for byte in content for one in parts.feed(bytes((byte,)))]
+        assert found == [one for piece in cut(content) for one in parts.feed(piece)]
         taken = [one for one in found if isinstance(one, Line)]
         for line in taken:
             written = NutCodec.encode(line)
@@ -89,7 +89,7 @@ def power_supply() -> Target:
         b'VAR u m "a \\"b\\\\"\r\n',
         b"ERR X\n",
     ]
-    return layers((lines, answers), (variables, [b"OL;100;1800", b"OB LB;7.5;60"]), limit_bytes=2048)
+    return layers((lines, answers), (variables, [b"OL;100;1800", b"OB LB;7.5;60"]), limit_bytes=128)
 
 
 def xray_result() -> Target:
@@ -117,7 +117,7 @@ def receipt() -> Target:
     def stream(content: bytes) -> bool:
         codec, parts = CommandStream(), CommandStream()
         found = codec.feed(content) + codec.silence()
-        assert found == [one for byte in content for one in parts.feed(bytes((byte,)))] + parts.silence()
+        assert found == [one for piece in cut(content) for one in parts.feed(piece)] + parts.silence()
         return any(isinstance(one, Command) for one in found)
 
     def text(content: bytes) -> bool:
@@ -131,7 +131,7 @@ def receipt() -> Target:
 
     whole = escpos.receipt(["Utopia", "1"], b"UTO", encoding="cp866", code_page=17, module_dots=6)
     return layers(
-        (stream, [whole, escpos.ask(escpos.Status.PAPER)]), (text, [b"Utopia", b"a\x1b@\n\x1dV"]), limit_bytes=1024
+        (stream, [whole, escpos.ask(escpos.Status.PAPER)]), (text, [b"Utopia", b"a\x1b@\n\x1dV"]), limit_bytes=160
     )
 
 

@@ -6,7 +6,7 @@ from drivers.camera.http_authentication import Credentials, answer_to
 from drivers.camera.mjpeg import PICTURE_LIMIT_BYTES, MultipartParser, StreamRefused, boundary_of, parse_head
 from drivers.camera.rtsp_messages import BODY_LIMIT_BYTES, Interleaved, RtspMalformed, RtspMessage, RtspParser
 from drivers.camera.rtsp_preflight import judge_answer
-from tests.fuzz.target import Target, layers
+from tests.fuzz.target import Target, cut, layers
 
 _DESCRIPTION = b"v=0\r\nm=video 0 RTP/AVP 26\r\n"
 
@@ -25,7 +25,7 @@ def rtsp_answer() -> Target:
             found = whole.feed(content)
         except RtspMalformed:
             return False
-        assert found == [one for byte in content for one in parts.feed(bytes((byte,)))]
+        assert found == [one for piece in cut(content) for one in parts.feed(piece)]
         for one in found:
             if isinstance(one, Interleaved):
                 continue
@@ -63,7 +63,7 @@ def mjpeg_stream() -> Target:
             bodies = whole.feed(content)
         except StreamRefused:
             return False
-        assert bodies == [body for byte in content for body in parts.feed(bytes((byte,)))]
+        assert bodies == [body for piece in cut(content) for body in parts.feed(piece)]
         assert all(len(body) <= PICTURE_LIMIT_BYTES for body in bodies)
         return bool(bodies)
 

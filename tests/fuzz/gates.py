@@ -26,7 +26,7 @@ from drivers.contracts import BarrierInputs, DeviceEvent
 from drivers.registry import build
 from drivers.tape import TapeEntry
 from gate_agent.clock import SystemClock
-from tests.fuzz.target import Target, layers
+from tests.fuzz.target import Target, cut, layers
 
 _UNIT = 1
 _TABLE = read_map(GENERIC)  # read once: a file for each execution would take most of the time
@@ -39,7 +39,7 @@ def _tcp_stream(content: bytes) -> bool:
     """In any pieces the same frames; every byte is in a frame, dropped or in the buffer, and our encoder writes the frames again."""
     codec, pieces = MbapCodec(), MbapCodec()
     frames = codec.feed(content)
-    assert [one for at in range(len(content)) for one in pieces.feed(content[at : at + 1])] == frames
+    assert [one for piece in cut(content) for one in pieces.feed(piece)] == frames
     wire = b"".join(map(codec.encode, frames))
     assert len(wire) + codec.dropped_bytes + len(codec._buffer) == len(content)
     assert MbapCodec().feed(wire) == frames
@@ -51,7 +51,7 @@ def _rtu_stream(content: bytes) -> bool:
     for side in ("requests", "replies"):
         codec, pieces = RtuCodec(side), RtuCodec(side)  # type: ignore[arg-type] # the two there are
         whole = _frames(codec, content)
-        assert _frames(pieces, *(content[at : at + 1] for at in range(len(content)))) == whole
+        assert _frames(pieces, *cut(content)) == whole
         again = RtuCodec(side)  # type: ignore[arg-type] # as above
         for frame in whole:
             assert again.feed(codec.encode(frame)) == [frame]
@@ -62,7 +62,7 @@ def _rtu_stream(content: bytes) -> bool:
 def _turnstile_stream(content: bytes) -> bool:
     codec, pieces = TurnstileCodec(), TurnstileCodec()
     whole = _frames(codec, content)
-    assert _frames(pieces, *(content[at : at + 1] for at in range(len(content)))) == whole
+    assert _frames(pieces, *cut(content)) == whole
     for frame in whole:
         assert TurnstileCodec().feed(codec.encode(frame)) == [frame]
     return bool(whole)
@@ -149,7 +149,7 @@ def modbus() -> Target:
         (_question, [*questions, *many]),
         (_tcp_box, [b"".join(tcp)]),
         (_rtu_box, [b"".join(rtu)]),
-        limit_bytes=1024,
+        limit_bytes=128,
     )
 
 
@@ -184,5 +184,5 @@ def turnstile() -> Target:
     return layers(
         (_turnstile_stream, [*words, b"".join(words)]),
         (_turnstile_driver, [b"".join(words), b"".join(reversed(words))]),
-        limit_bytes=1024,
+        limit_bytes=128,
     )

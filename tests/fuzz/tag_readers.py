@@ -24,7 +24,7 @@ from drivers.rfid.llrp_parameters import ParameterNonsense
 from drivers.rfid.tag_reports import TagReports, encode_tag
 from drivers.tape import TapeEntry
 from gate_agent.clock import SystemClock
-from tests.fuzz.target import Target, layers
+from tests.fuzz.target import Target, cut, layers
 
 _LONGEST_EPC_BYTES = 0xFFFF // 8 + 1
 _STARTED = Message(MessageType.START_ROSPEC_RESPONSE, 5, encode_status(Status(0)))
@@ -34,7 +34,7 @@ def _stream(content: bytes) -> bool:
     """In any pieces the same messages; every byte is in a message, in what was dropped, or in the buffer."""
     codec, pieces = LlrpCodec(), LlrpCodec()
     found = codec.feed(content)
-    assert [one for at in range(len(content)) for one in pieces.feed(content[at : at + 1])] == found
+    assert [one for piece in cut(content) for one in pieces.feed(piece)] == found
     messages = [one for one in found if not isinstance(one, BadFrame)]
     wire = b"".join(map(codec.encode, messages))
     assert len(codec._buffer) < MESSAGE_LIMIT_BYTES
@@ -93,5 +93,5 @@ def llrp() -> Target:
         (_report, [report, encode_tag(short)]),
         (_answers, [encode_status(Status(101, "no such ROSpec")), greeting, reader_config(5000)]),
         (_driver, [*wires, b"".join(wires)]),
-        limit_bytes=2048,
+        limit_bytes=320,
     )

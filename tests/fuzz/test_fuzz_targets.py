@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from tests.fuzz.targets import TARGETS
 
 PROJECT = Path(__file__).resolve().parents[2]
 EVERY_TARGET = pytest.mark.parametrize("name", TARGETS)
+STREAMS = {
+    *("barcode_line", "document_reader", "honeywell", "llrp", "mavlink", "mjpeg_stream", "modbus", "power_supply"),
+    *("receipt", "rtsp_answer", "seal_frames", "turnstile", "typed_barcode", "xray_request", "zebra_ssi"),
+}
+"""The targets which say that a stream means the same however it is cut."""
 BLIND_RUNS, GUIDED_RUNS = 400, 2_000
 
 
@@ -33,6 +39,33 @@ def test_what_our_encoders_wrote_is_accepted_and_noise_is_not(name: str) -> None
     assert not target.check(b"")
     assert not all(target.check(content) for content in mutations(target.seeds, 200, 3, target.limit_bytes))
     assert max(map(len, target.seeds)) <= target.limit_bytes
+
+
+@EVERY_TARGET
+def test_every_seed_of_a_stream_means_the_same_cut_at_every_place_and_into_single_bytes(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cut` makes a few pieces of a long input; here each seed comes in all the ways that are two pieces, and in bytes."""
+    target, longest_bytes = TARGETS[name](), 0
+
+    def checked(seed: bytes, wanted: Callable[[int], Iterable[int]]) -> int:
+        """Let a seed be cut at the places wanted of its length; return the length, 0 where nothing is cut."""
+        cut_bytes = [0]
+
+        def places(content: bytes) -> Iterable[int]:
+            cut_bytes.append(len(content))
+            return wanted(len(content))
+
+        monkeypatch.setattr("tests.fuzz.target.places", places)
+        target.check(seed)
+        return max(cut_bytes)
+
+    for seed in target.seeds:
+        length = checked(seed, lambda length: range(1, length))
+        longest_bytes = max(longest_bytes, length)
+        for place in range(1, length):
+            checked(seed, lambda _length, place=place: (place,))
+    assert (longest_bytes > 0) is (name in STREAMS)
 
 
 @pytest.mark.atheris

@@ -5,14 +5,23 @@ from __future__ import annotations
 import contextlib
 import zlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import base45
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gate_agent.domain.check import CheckOutcome
-from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.declaration import (
+    Companion,
+    Declaration,
+    DeclaredGoods,
+    Direction,
+    Relation,
+    TravelMode,
+    UnaccompaniedGoods,
+    Vehicle,
+)
 from gate_agent.domain.money import Money
 from gate_agent.inspection import strict_cbor
 from gate_agent.inspection.certificate_reading import read_certificate
@@ -26,16 +35,9 @@ from gate_agent.inspection.foreign_claims import (
 )
 from gate_agent.inspection.foreign_claims import PREFIX as FOREIGN_PREFIX
 from gate_agent.inspection.plain_text import is_seen
+from gate_agent.inspection.signed_code import MAXIMUM_TOKEN_BYTES, key_identifier
 from gate_agent.inspection.strict_cbor import Cbor, CborRefused, Tagged
-from gate_agent.inspection.token_format import (
-    MAXIMUM_TOKEN_BYTES,
-    PREFIX,
-    TokenClaims,
-    decode,
-    document_binding,
-    encode,
-    key_identifier,
-)
+from gate_agent.inspection.token_format import PREFIXES, TokenClaims, decode, document_binding, encode
 from tests.fuzz.target import Target, layers
 from tests.unit import seal_builders as build
 
@@ -55,7 +57,22 @@ def _claims() -> list[TokenClaims]:
     )  # fmt: skip
     bare = replace(full, goods=(), cash=(), small_children=0, seal_ids=(), direction=Direction.EXIT)
     binding = document_binding(token_id, "UTO", "L898902C3")
-    return [TokenClaims("egate-portal", NOW, binding, one) for one in (full, bare)]
+    child = Companion("ALI SPECIMEN", Relation.CHILD, date(2019, 2, 28), document_binding(token_id, "UTO", "C00000001"))
+    toy = DeclaredGoods("drone", Money(9_000, "USD"), 900, "uav", 1, 1, is_temporary=True)
+    family = replace(full, companions=(child,), goods=(toy,))
+    second = replace(
+        full,
+        goods=(DeclaredGoods("konyak", Money(4_000, "USD"), 1_200, "alcohol", 2_500, mark="SN 1"),),
+        vehicles=(Vehicle("01A777AA", "UTO", "Lada"),),
+        phone_imeis=("490154203237518",),
+        unaccompanied=UnaccompaniedGoods("7K3M-92QF-U", ("kitob",), date(2026, 8, 28)),
+        filled_in_s=41,
+    )
+    return [TokenClaims("egate-portal", NOW, binding, one) for one in (full, bare, family, second)]
+
+
+def _version(text: str) -> int:
+    return next(version for version, prefix in PREFIXES.items() if text.startswith(prefix))
 
 
 def _base45(prefix: str, content: bytes) -> bytes:
@@ -66,7 +83,7 @@ def declaration_token() -> Target:
     """A token's text, the COSE message in it, and protected header and claims of any content, signed by the portal's key."""
     claims = _claims()
     texts = [encode(one, KEY).encode() for one in claims]
-    bodies = [base45.b45decode(text.decode().removeprefix(PREFIX)) for text in texts]
+    bodies = [base45.b45decode(text[4:].decode()) for text in texts]
     payloads = [cbor2.loads(body).value[2] for body in bodies]
     known = [one.declaration for one in claims]
 
@@ -87,11 +104,16 @@ def declaration_token() -> Target:
         return reading.declaration is not None
 
     def body(content: bytes) -> bool:
-        return text(_base45(PREFIX, content))
+        return any(text(_base45(prefix, content)) for prefix in PREFIXES.values())
 
     def signed(protected: bytes, payload: bytes) -> bool:
         signature = KEY.sign(cbor2.dumps(["Signature1", protected, b"", payload]))
-        message = _base45(PREFIX, cbor2.dumps(cbor2.CBORTag(18, [protected, {}, payload, signature])))
+        content = cbor2.dumps(cbor2.CBORTag(18, [protected, {}, payload, signature]))
+        accepted = [of_version(_base45(prefix, content), protected, payload) for prefix in PREFIXES.values()]
+        assert sum(accepted) <= 1, "one version only"
+        return any(accepted)
+
+    def of_version(message: bytes, protected: bytes, payload: bytes) -> bool:
         reading = judged(message)
         if reading.declaration is None:
             return False
@@ -101,9 +123,9 @@ def declaration_token() -> Target:
         again = encode(decoded, KEY)
         assert len(again) <= MAXIMUM_TOKEN_BYTES
         assert decode(again, _TRUSTED) == decoded
-        members = cbor2.loads(payload)[-65537]
-        if all(isinstance(name, int) and name <= 8 for name in members):
-            assert cbor2.loads(base45.b45decode(again.removeprefix(PREFIX))).value[2] == payload, "one encoding only"
+        members = cbor2.loads(payload)[-65536 - _version(again)]
+        if all(isinstance(name, int) and name <= 99 for name in members):
+            assert cbor2.loads(base45.b45decode(again[4:])).value[2] == payload, "one encoding only"
         return True
 
     return layers(

@@ -17,6 +17,7 @@ from central_sync.post.agent_socket import PostSocket
 from central_sync.post.client import PostClient
 from central_sync.post.directory import FILE_NAME, read_directory
 from central_sync.post.link import PostLink
+from central_sync.post.own_officers import OwnOfficers
 from central_sync.post.tls import gate_context
 from drivers import contracts as dc
 from gate_agent.app.lane_source import DeviceStatus
@@ -26,6 +27,7 @@ from gate_agent.clock import SystemClock
 from gate_agent.demo.site import free_ports
 from gate_agent.domain.crossing import Corridor, Crossing, PassageOutcome
 from gate_agent.domain.declaration import Declaration, Direction, TravelMode
+from gate_agent.domain.stay import NO_TERMS, StayTerms
 from gate_agent.lane.alarms import LaneAlarms
 from gate_agent.provisioning import provision
 from gate_agent.runtime.post_sync_api import add_post_routes
@@ -36,7 +38,7 @@ from tests.unit.utopian_documents import document
 
 REPORT_S = 0.2
 GATES = ("gate-1", "gate-2")
-LIMITS = SimpleNamespace(keep_acknowledged_days=30, ballast_bytes=0)
+LIMITS = SimpleNamespace(keep_acknowledged_days=30, keep_receipts_days=1096, ballast_bytes=0)
 
 
 def make_site(folder: Path, gates=GATES) -> Path:
@@ -68,13 +70,16 @@ async def cross(
     direction: Direction = Direction.ENTRY,
     passage: PassageOutcome = PassageOutcome.PASSED,
     at: datetime | None = None,
-) -> None:
-    """Let the holder of document `number` through, with the declaration of that number on entry."""
+    terms: StayTerms = NO_TERMS,
+    corridor: Corridor = Corridor.GREEN,
+) -> uuid.UUID:
+    """Let the holder of document `number` through, with the declaration of that number on entry; return the transaction."""
     at = at or datetime.now(UTC)
+    transaction_id = uuid.uuid4()
     await store.commit_crossing(
         Crossing(
             crossing_id=uuid.uuid4(),
-            transaction_id=uuid.uuid4(),
+            transaction_id=transaction_id,
             decision_id=uuid.uuid4(),
             lane_id=1,
             direction=direction,
@@ -83,9 +88,11 @@ async def cross(
             passage=passage,
             document=document(number),
             declaration=declaration(number) if direction is Direction.ENTRY else None,
-            corridor=Corridor.GREEN,
+            corridor=corridor,
+            stay_terms=terms,
         )
     )
+    return transaction_id
 
 
 async def is_used(store: Store, number: int) -> bool:
@@ -98,6 +105,10 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0,
             await asyncio.sleep(step_s)
 
 
+async def no_lanes() -> None:
+    """Gates without lanes have nothing to put into fallback."""
+
+
 class PostProcess:
     """`egate post` as systemd would start it."""
 
@@ -107,7 +118,7 @@ class PostProcess:
         self.folder = folder
         self.site_file = folder / "post.toml"
         self.site_file.write_text(
-            f'[paths]\nkeys = "{keys}"\n[post]\nhost = "127.0.0.1"\nport = {self.port}\nstate = "post-state"\n{extra}'
+            f'[paths]\nkeys = "{keys}"\nbundles = "{keys.parent / "bundles"}"\n[post]\nhost = "127.0.0.1"\nport = {self.port}\nstate = "post-state"\n{extra}'
         )
         self.process: asyncio.subprocess.Process | None = None
 
@@ -149,6 +160,9 @@ class Gate:
         self.seals: list[dc.DeviceEvent] = []
         self._tasks: list[asyncio.Task] = []
         self._link: asyncio.Task | None = None
+        self.report_s = REPORT_S
+        self.told_of_fallback: Callable[[], Awaitable[None]] = no_lanes
+        self.officers: OwnOfficers | None = None  # what `egate sync` would bring to the post
 
     async def start(self) -> "Gate":
         self.store = await Store.open(
@@ -172,6 +186,7 @@ class Gate:
             report=self.seals.append,
             changed=lambda: None,
             orders=self.orders,
+            told_of_fallback=self.told_of_fallback,
         )
         api = create_sync_api(self.store)
         add_post_routes(api, self.side, LONGEST_PAGE_BYTES)
@@ -193,7 +208,9 @@ class Gate:
         context = gate_context(read_directory(self.keys / FILE_NAME), self.keys / "gate.crt", self.keys / "gate.key")
         self.client = PostClient("127.0.0.1", self.port, context)
         key = read_signing_key(self.keys / "gate.key")
-        link = PostLink(self._socket, self.client, key, jitter=lambda: 0.5, report_s=REPORT_S)
+        link = PostLink(
+            self._socket, self.client, key, jitter=lambda: 0.5, report_s=self.report_s, officers=self.officers
+        )
         self._link = asyncio.create_task(link.run())
 
     async def disconnect(self) -> None:
@@ -215,9 +232,9 @@ class Gate:
 
 @contextlib.asynccontextmanager
 async def running_post(
-    folder: Path, make: Callable[[Path, Path], PostProcess] = PostProcess
+    folder: Path, make: Callable[[Path, Path], PostProcess] = PostProcess, gates=GATES
 ) -> AsyncIterator[PostProcess]:
-    process = make(folder, make_site(folder / "site"))
+    process = make(folder, make_site(folder / "site", gates))
     await process.start()
     try:
         yield process

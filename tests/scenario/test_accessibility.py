@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -17,26 +16,22 @@ from drivers.contracts import Door
 from drivers.help_point.twin import POINTS, HelpPointTwin
 from drivers.speech.sound import parse_wav
 from gate_agent.clock import SystemClock
-from gate_agent.demo.gate_view import GateView
-from gate_agent.demo.passports import PassportOffice
-from gate_agent.demo.processes import KeptProcess
-from gate_agent.demo.site import DemoPorts, free_ports, local_day, prepare
+from gate_agent.demo.site import DemoSite, local_day
 from gate_agent.demo.specimens import specimen
 from gate_agent.demo.stage import ENTRY, Stage
-from gate_agent.demo.twins import TwinSet
-from tests.conftest import CACHE
+from tests.scenario.lone_agent import agent_over, twins_at
+from tests.waiting import until
 
 pytestmark = [pytest.mark.portraits, pytest.mark.weights, pytest.mark.espeak]
 
-LANE = 'barrier = "barrier-1"\n'
-ACCESSIBLE = LANE + 'low_camera = "camera-low"\nhelp_point = "help-1"\nspeaker = "speaker-1"\nspeech = "always"\n'
+ACCESSIBLE = 'low_camera = "camera-low"\nhelp_point = "help-1"\nspeaker = "speaker-1"\nspeech = "always"\n'
 
 
 class Access:
     """A stage whose traveller of lane 1 is seen by the low camera only."""
 
-    def __init__(self, stage: Stage, help_point: HelpPointTwin, heard: Path) -> None:
-        self.stage, self.help_point, self.heard_in = stage, help_point, heard
+    def __init__(self, stage: Stage, help_point: HelpPointTwin, heard: Path, site: DemoSite, upper: CameraTwin) -> None:
+        self.stage, self.help_point, self.heard_in, self.site, self.upper = stage, help_point, heard, site, upper
 
     def heard(self) -> list[tuple[str, str, str]]:
         """Language, key and whether it was said whole, in order."""
@@ -45,20 +40,15 @@ class Access:
         return [one.groups() for one in found if one is not None]
 
     async def until(self, is_met: Callable[[], object], seconds: float = 30.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.02)
+        await until(is_met, seconds)
 
 
 @pytest.fixture
 async def access(tmp_path: Path) -> AsyncIterator[Access]:
-    clock = SystemClock()
     heard = tmp_path / "heard"
     heard.mkdir()
     async with AsyncExitStack() as stack:
-        ports = DemoPorts(*free_ports(8))
-        twins = TwinSet(tmp_path / "devices", ports.seal, ports.chips, clock, CACHE / "portraits")
-        await stack.enter_async_context(twins)
+        twins, ports = await stack.enter_async_context(twins_at(tmp_path))
         low, help_point = CameraTwin(fps=10.0, seed=9), HelpPointTwin()
         await low.start()
         stack.push_async_callback(low.stop)
@@ -68,7 +58,7 @@ async def access(tmp_path: Path) -> AsyncIterator[Access]:
         wired = "\n".join(
             f"{name} = {{ function = {one['function']}, address = {one['address']} }}" for name, one in POINTS.items()
         )
-        tables = twins.device_tables().replace('hosted_by = "field"', 'hosted_by = "agent"') + (
+        devices = (
             f'\n[[device]]\nname = "camera-low"\ndriver = "opencv_camera"\nhosted_by = "agent"\noptions = {{ source = "{low.url}" }}\n'
             f'\n[[device]]\nname = "speaker-1"\ndriver = "espeak_speaker"\nhosted_by = "agent"\noptions = {{ output = "folder:{heard}", check_s = 0.2 }}\n'
             f'\n[[device]]\nname = "help-1"\ndriver = "modbus_help_point"\nhosted_by = "agent"\n'
@@ -76,35 +66,20 @@ async def access(tmp_path: Path) -> AsyncIterator[Access]:
         )
         upper = twins.lanes[ENTRY].camera
         stack.push_async_callback(upper.stop)
-        twins.lanes[
-            ENTRY
-        ].camera = low  # the traveller steps before this one; the upper one goes on seeing an empty cell
-        site = await asyncio.to_thread(prepare, tmp_path, CACHE / "models", clock, tables, ports)
-        text = site.site_file.read_text(encoding="utf-8")
-        assert text.count(LANE) == 1
-        site.site_file.write_text(text.replace(LANE, ACCESSIBLE), encoding="utf-8")
-        agent = KeptProcess("agent", site.site_file, tmp_path)
-        await agent.start()
-        stack.push_async_callback(agent.stop)
-        view = GateView(tmp_path / "run" / "lane.sock")
-        await view.start()
-        stack.push_async_callback(view.stop)
-        stage = Stage(
-            twins.lanes, twins.seal, view, None, None, None, twins.portraits, twins.references,
-            PassportOffice(site.today), random.Random(1), twins.around,
-        )  # fmt: skip
-        try:
-            await stage.ready(ENTRY)
-        except Exception as error:
-            raise AssertionError(agent.log_tail(40)) from error
-        yield Access(stage, help_point, heard)
+        stage, site = await stack.enter_async_context(
+            agent_over(twins, ports, tmp_path, lane=ACCESSIBLE, devices=devices)
+        )
+        # The traveller steps before this one; the upper one, which the site file names, goes on seeing an empty cell.
+        twins.lanes[ENTRY].camera = low
+        reached = Access(stage, help_point, heard, site, upper)
+        await reached.until(lambda: all(device.state == "ready" for device in stage.view.lane(ENTRY).devices))
+        yield reached
 
 
 async def test_a_traveller_who_sits_is_told_what_to_do_is_matched_and_gets_help(access: Access) -> None:
     stage, heard = access.stage, access.heard
     invitation = ("uz-Latn", "instruction.present_document", "wav")
     await access.until(lambda: invitation in heard())
-    await access.until(lambda: all(device.state == "ready" for device in stage.view.lane(ENTRY).devices))
     observed = await stage.cross(specimen(5, local_day(SystemClock().now())))
     assert observed.outcome == "released", observed
     keys = [key for _, key, _ in heard()]

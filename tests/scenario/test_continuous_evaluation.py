@@ -1,4 +1,4 @@
-"""Two travellers and a real worker whose cache is on: counts come out, features do not; and a kept picture is good enough to compare with."""
+"""Two travellers and a real worker whose cache is on (A9, biometrics): counts come out, features do not; and a kept picture is good enough to compare with."""
 
 from __future__ import annotations
 

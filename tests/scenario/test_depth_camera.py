@@ -1,6 +1,7 @@
 """A gate with a depth camera that requires attack detection: a flat sheet with the right face on it calls the guard."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ async def test_a_sheet_with_the_right_face_is_referred_because_it_is_flat(
 ) -> None:
     write, tables = site._site_text, TwinSet.device_tables
 
-    def with_depth(*arguments: object) -> str:
-        text = write(*arguments)
+    def with_depth(*arguments: object, **options: Any) -> str:
+        text = write(*arguments, **options)
         lane, face = 'camera = "camera-1"\n', "[face]\n"
         assert (text.count(lane), text.count(face)) == (1, 1)
         text = text.replace(lane, f'{lane}camera_depth = "depth-1"\n')
@@ -33,7 +34,7 @@ async def test_a_sheet_with_the_right_face_is_referred_because_it_is_flat(
             f'[device.options]\nsource = "{depth.url}"\nchannel = "depth"\n'
         )
         monkeypatch.setattr(site, "_site_text", with_depth)
-        monkeypatch.setattr(TwinSet, "device_tables", lambda self: tables(self) + table)
+        monkeypatch.setattr(TwinSet, "device_tables", lambda self, **which: tables(self, **which) + table)
         async with running(SystemClock(), cache_folder(), tmp_path / "site") as demo:
             depth.show_sheet(110)
             seen = await demo.stage.cross(demo.cast.person(41), lane_id=ENTRY)

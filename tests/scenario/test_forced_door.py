@@ -11,6 +11,7 @@ from drivers.contracts import BarrierInputs, DeviceEvent, Door
 from gate_agent.clock import SystemClock
 from gate_agent.domain.reasons import ReasonCode
 from tests.unit.test_lane_controller import lane
+from tests.waiting import until
 
 ALARM_LIMIT_S = 1.0
 TRIES = 4  # the machine may be busy with something else during one of them
@@ -31,9 +32,7 @@ async def test_a_forced_door_raises_the_alarm_of_its_lane(tmp_path: Path, door: 
         driver = build_rtu("barrier-1", {"path": str(twin.path), "parity": "N"}, sink, SystemClock())
         running = asyncio.create_task(driver.run())
         try:
-            async with asyncio.timeout(3.0):
-                while not any(isinstance(event.data, BarrierInputs) for event in seen):
-                    await asyncio.sleep(0.002)
+            await until(lambda: any(isinstance(event.data, BarrierInputs) for event in seen), 3.0)
             waited_s = []
             while not waited_s or (min(waited_s) >= ALARM_LIMIT_S and len(waited_s) < TRIES):
                 assert ReasonCode.DOOR_FORCED not in walk.controller.alarms.open

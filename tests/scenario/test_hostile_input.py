@@ -127,7 +127,7 @@ def order(demo: DemoRun, transaction_id: uuid.UUID, **changes: object) -> Author
     now = SystemClock().now()
     fields: dict[str, object] = {
         "authorisation_id": uuid.uuid4(),
-        "gate_id": "gate-1",
+        "source": "UTO/demo/gate-1",
         "lane_id": ENTRY,
         "action": GuardAction.RELEASE,
         "transaction_id": transaction_id,
@@ -165,7 +165,7 @@ async def test_the_agent_itself_refuses_unsigned_forged_replayed_and_foreign_ord
         (unsigned, 403, "EG-AUT-011"),
         (good.replace("document_examined", "technical_cause"), 403, "EG-AUT-011"),
         (signed(demo, wanted, "customs-1"), 403, "EG-AUT-018"),
-        (signed(demo, order(demo, referral.transaction_id, gate_id="gate-2")), 403, "EG-AUT-013"),
+        (signed(demo, order(demo, referral.transaction_id, source="UTO/demo/gate-2")), 403, "EG-AUT-013"),
         (
             signed(demo, order(demo, referral.transaction_id, issued_at=wanted.issued_at - timedelta(minutes=5),
                                expires_at=wanted.issued_at - timedelta(minutes=4, seconds=30))),

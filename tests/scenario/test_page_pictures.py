@@ -29,6 +29,7 @@ from gate_agent.runtime.page_inspection import PageInspectionEngine, PageInspect
 from tests.bench.mrz_pages import OCR_B
 from tests.unit.page_scenes import PICTURES, encoded, scene
 from tests.unit.test_lane_controller import TODAY, Lane, lane
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not OCR_B.exists(), reason="Debian's fonts-ocr-b is not installed")
 
@@ -49,9 +50,7 @@ class Gate:
         return {check: result.outcome for check, result in self.walk.controller.state.results.items()}
 
     async def until(self, is_met: Callable[[], Any], seconds: float = 40.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not is_met():
-                await asyncio.sleep(0.02)
+        await until(is_met, seconds)
 
     def is_over(self) -> bool:
         return self.walk.phase is Phase.REFERRED or dc.Door.ENTRANCE in self.walk.house.releases

@@ -1,8 +1,9 @@
-"""Two gates and their post over mutual TLS: what one gate knows the other knows, whoever dies in between."""
+"""Two gates and their post over mutual TLS: what one gate knows the other knows (A1: a code shown twice), whoever dies in between."""
 
 import shutil
 import statistics
 import time
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,11 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gate_agent.clock import SystemClock
 from gate_agent.domain.check import CheckOutcome, CheckResult
-from gate_agent.domain.crossing import PassageOutcome
+from gate_agent.domain.crossing import Corridor, PassageOutcome
 from gate_agent.domain.declaration import Direction
+from gate_agent.domain.inspection_finding import InspectionFinding
 from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.selection import AppealSubject
 from gate_agent.inspection.declaration_token import bind, verify_token
-from gate_agent.inspection.token_format import TokenClaims, document_binding, encode, key_identifier
+from gate_agent.inspection.signed_code import key_identifier
+from gate_agent.inspection.token_format import TokenClaims, document_binding, encode
 from gate_agent.policy.stay_rules import open_stay
 from tests.scenario.border_post import Gate, PostProcess, cross, declaration, is_used, running_post, two_gates, until
 from tests.unit.utopian_documents import document
@@ -34,7 +38,7 @@ async def gates(post: PostProcess, tmp_path: Path) -> AsyncIterator[tuple[Gate, 
         yield pair
 
 
-async def test_a_declaration_used_at_one_gate_is_refused_at_the_other_within_a_second(gates):
+async def test_a1_japan_a_declaration_used_at_one_gate_is_refused_at_the_other_within_a_second(gates):
     first, second = gates
     await until(lambda: at_rest(first, second))
     latencies_s = []
@@ -50,7 +54,7 @@ async def test_a_declaration_used_at_one_gate_is_refused_at_the_other_within_a_s
     assert await is_used(first.store, 1)
 
 
-async def test_the_same_signed_code_is_a_replay_at_the_second_gate(gates):
+async def test_a1_japan_the_same_signed_code_is_a_replay_at_the_second_gate(gates):
     first, second = gates
     key = Ed25519PrivateKey.generate()
     declared = declaration(9, datetime.now(UTC).replace(microsecond=0))
@@ -95,6 +99,37 @@ async def test_entry_and_exit_pair_across_gates(gates):
     await until(lambda: has_left(first, 1))
 
 
+async def test_what_a_traveller_earned_and_appealed_counts_at_the_other_gate(gates):
+    first, second = gates
+    today, tasks = datetime.now(UTC).date(), [uuid.uuid4(), uuid.uuid4()]
+
+    async def past(gate: Gate):
+        known = await gate.store.past_of("UTO", "X00000001", today - timedelta(days=30), 10)
+        return known.history
+
+    transactions = [await cross(first.store, 1, at=None, corridor=Corridor.RED) for _ in tasks]
+    for task_id, transaction_id in zip(tasks, transactions, strict=True):
+        await first.store._write(
+            lambda connection, told=(task_id, transaction_id): first.store.selection.inspected(
+                connection, *told, today, InspectionFinding.FOUND
+            )
+        )
+
+    async def knows_both() -> bool:
+        return len((await past(second)).inspections) == 2
+
+    await until(knows_both)
+    assert len((await past(second)).crossing_days) == 2
+    granted = first.store.selection.appeal
+    assert await granted(transactions[0], AppealSubject.TRUST_CATEGORY, "officer-1", today, "proved", upheld=True)
+
+    async def knows_appeal() -> bool:
+        return AppealSubject.TRUST_CATEGORY in (await past(second)).upheld
+
+    await until(knows_appeal)
+    assert await past(second) == await past(first)
+
+
 async def test_with_the_post_dead_gates_go_on_and_facts_arrive_later_once(post, gates):
     first, second = gates
     await until(lambda: at_rest(first, second))
@@ -115,7 +150,7 @@ async def test_with_the_post_dead_gates_go_on_and_facts_arrive_later_once(post, 
     assert not second.alarms.open
 
 
-async def test_one_token_at_two_gates_while_the_post_was_dead_alarms_at_both(post, gates):
+async def test_a1_japan_one_token_at_two_gates_while_the_post_was_dead_alarms_at_both(post, gates):
     first, second = gates
     await until(lambda: at_rest(first, second))
     await post.kill()

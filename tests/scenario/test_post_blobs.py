@@ -2,20 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from central_sync.bundle_shelf import BundleShelf
+from central_sync.bundles import sign_bundle
 from central_sync.errors import BlobRefused
+from central_sync.identity import read_signing_key
 from central_sync.post.blob_client import fetch_blob
 from central_sync.post.client import PostClient
 from central_sync.post.directory import FILE_NAME, read_directory
+from central_sync.post.files_beside import FilesBeside
 from central_sync.post.tls import gate_context
+from gate_agent.app.knowledge import GateKnowledge, watchlist_key
+from gate_agent.clock import SystemClock
+from gate_agent.inspection.watchlist_bundle import base_body
+from gate_agent.inspection.watchlist_entries import Action, Entry, ListTerms
+from gate_agent.provisioning import provision
 from tests.scenario.blob_source import BlobSource, certificate, content_of, serving_source
 from tests.scenario.border_post import GATES, PostProcess, keys_of, make_site
+from tests.waiting import until
 
 SIZE = 6_000_000
+CLOCK = SystemClock()
 
 
 class Scene:
@@ -117,3 +129,48 @@ async def test_a_gate_resumes_and_believes_only_the_hash(scene, tmp_path):
     with pytest.raises(BlobRefused) as refusal:
         await fetch_blob(scene.clients["gate-1"], sha256, SIZE - 1, tmp_path / "other")
     assert refusal.value.code == "CS-BLB-003"
+
+
+async def test_a_watchlist_too_large_for_the_broker_comes_into_force_whole_though_the_post_is_killed(scene, tmp_path):
+    """The bundle waits for its file; until then the gate decides, and would start anew, by the list that it had."""
+    gate = provision(
+        tmp_path / "gate", country="UTO", site="demo", gate_id="gate-1", officers={"g": "guard"}, clock=CLOCK
+    )
+    key, centre = watchlist_key(gate.keys), read_signing_key(gate.keys / "centre.key")
+    shelf = BundleShelf(gate.bundles, [centre.public_key()], CLOCK.now, waits_for_files=True)
+    knowledge = GateKnowledge(gate.bundles, gate.keys, CLOCK)
+    before = knowledge.current().watchlist_version
+    entries = [
+        Entry(
+            "wanted",
+            f"e{number}",
+            Action.REFER,
+            (f"UTOPIAN, NUMBER {number}",),
+            0,
+            "",
+            "UTO",
+            (),
+            "fictitious",
+            None,
+            None,
+        )
+        for number in range(20_000)
+    ]
+    body, content = base_body([ListTerms("wanted", 48.0)], entries, key, "0123456789abcdef" * 2, largest_inside_bytes=0)
+    scene.source.add(content)
+    scene.source.pause_s = 0.05
+    now = CLOCK.now()
+    wire = sign_bundle("watchlist", before + 1, now, now + timedelta(days=1), body, centre)
+    bringing = asyncio.create_task(FilesBeside(shelf, scene.clients["gate-1"]).run())
+    try:
+        shelf.accept("watchlist", wire)
+        await until(lambda: scene.source.served_bytes, 60)
+        await scene.post.kill()
+        assert GateKnowledge(gate.bundles, gate.keys, CLOCK).current().watchlist_version == before
+        await scene.post.start()
+        await until(knowledge.reload, 60)
+    finally:
+        bringing.cancel()
+        await asyncio.gather(bringing, return_exceptions=True)
+    current = knowledge.current()
+    assert (current.watchlist_version, len(current.watchlist)) == (before + 1, 20_000)

@@ -8,20 +8,38 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from central_sync.bundles import sign_bundle
 from central_sync.errors import OrderRefused, PostFault
-from central_sync.identity import read_signing_key
+from central_sync.identity import read_signing_key, read_verification_key
 from central_sync.post.client import PostClient
 from central_sync.post.directory import FILE_NAME, read_directory
+from central_sync.post.own_officers import OwnOfficers
 from central_sync.post.tls import gate_context
-from central_sync.post.unlocks import ORDER_VALID, UnlockEnd, UnlockOrder, open_answer, order_body, sign_order
+from central_sync.post.unlocks import (
+    ORDER_VALID,
+    OfficerAuthorisation,
+    UnlockEnd,
+    UnlockOrder,
+    open_answer,
+    order_body,
+    sign_order,
+)
 from drivers.seal_tracker.jt808_twin import Jt808SealTwin
 from gate_agent.app.seal_unlocks import SealUnlocks
 from gate_agent.app.seal_watch import SealWatch
 from gate_agent.clock import SystemClock
 from gate_agent.demo.site import free_ports
+from gate_agent.lane.authorisation import OfficerRecord, OfficerRole, judge
+from gate_agent.provisioning import provision
 from gate_agent.web.lane_api_messages import ActionAnswer
+from gate_agent.web.officer_keys import unlock_officer_key
 from tests.scenario.border_post import Gate, PostProcess, make_site, running_post, two_gates, until
+from tests.unit.unlock_authority import payload, signed
+
+KEYS: dict[str, Ed25519PrivateKey] = {}
+"""The officers' keys of the site that was made last."""
 
 SEAL, OTHER_SEAL = "990000000007", "990000000008"
 NOT_SENT, NO_ANSWER = "EG-LAN-005", "EG-LAN-007"
@@ -37,6 +55,11 @@ class UnlockingPost(PostProcess):
             f'port = {self.seal_port}, protocol = "jt808", allow_unlock = {str(self.allows).lower()}, models = {models}'
         )
         device = f'[[post.device]]\nname = "seals"\ndriver = "seal_server"\noptions = {{ {options} }}\n'
+        officers = {"customs-1": "customs_inspector", "guard-1": "guard"}
+        site = {"country": "UTO", "site": "demo", "gate_id": "gate-1", "clock": SystemClock()}
+        passwords = provision(keys.parent, officers=officers, **site).passwords
+        for name, password in passwords.items():
+            KEYS[name] = unlock_officer_key((keys / "officers" / f"{name}.json").read_bytes(), password)
         super().__init__(folder, keys, device)
 
     @contextlib.asynccontextmanager
@@ -81,15 +104,28 @@ async def may(gate: Gate) -> bool:
     return gate.orders.is_possible
 
 
+def said(gate: Gate, seal_id: str = SEAL, officer_id: str = "customs-1", **changes) -> OfficerAuthorisation:
+    """Return what an officer signed at the console of a gate just now."""
+    changes = {"source": gate.store.source, "nonce": uuid.uuid4().hex} | changes
+    return signed(payload(seal_id, datetime.now(UTC), **changes), officer_id, KEYS[officer_id])
+
+
 class Officer:
-    """What the console's button comes to at one gate, once the authorisation is verified."""
+    """What the console's button comes to at one gate, once the agent has verified the authorisation."""
 
     def __init__(self, gate: Gate) -> None:
+        self.gate = gate
         self.watch = SealWatch(gate.clock, timedelta(hours=24))
         self.unlocks = SealUnlocks({}, self.watch, gate.store, timedelta(minutes=10), gate.orders)
 
     def orders(self, seal_id: str = SEAL) -> asyncio.Task[ActionAnswer]:
-        return asyncio.create_task(self.unlocks.unlock(seal_id, "inspector-1"))
+        signed_now = said(self.gate, seal_id)
+        signatures = [(one.officer_id, one.signature_hex) for one in signed_now.signatures]
+        records = {
+            "customs-1": OfficerRecord(KEYS["customs-1"].public_key().public_bytes_raw(), OfficerRole.CUSTOMS_INSPECTOR)
+        }
+        verified = judge(signed_now.payload, signatures, self.gate.store.source, records, datetime.now(UTC))
+        return asyncio.create_task(self.unlocks.unlock(verified))
 
     def is_by_leave(self, seal_id: str = SEAL) -> bool:
         """Return whether the last unlock of a seal gives leave to open it."""
@@ -99,7 +135,7 @@ class Officer:
 
 def wire(gate: Gate, **changes) -> bytes:
     """Return an order as `egate sync` of this gate would sign it."""
-    values = {"order_id": uuid.uuid4(), "source": gate.store.source, "seal_id": SEAL}
+    values = {"order_id": uuid.uuid4(), "source": gate.store.source, "seal_id": SEAL, "authorisation": said(gate)}
     values["expires_at"] = datetime.now(UTC) + ORDER_VALID
     return sign_order(order_body(UnlockOrder(**(values | changes))), read_signing_key(gate.keys / "gate.key"))
 
@@ -179,6 +215,90 @@ async def test_what_is_forged_old_or_said_twice_moves_nothing(post, gates, tmp_p
             await stranger.unlock(once)
         await stranger.close()
         await no_other_command(twin)
+
+
+async def test_a_gate_whose_officer_did_not_sign_unlocks_nothing(post, gates):
+    """Whoever holds a gate's key and reaches the post's port still lacks the officer's."""
+    first, second = gates
+    own, now = said(first), datetime.now(UTC)
+    forged = own.signatures[0].model_copy(update={"signature_hex": "0" * 128})
+    other_name = own.signatures[0].model_copy(update={"officer_id": "guard-1"})
+    refused = [
+        (wire(first, authorisation=own.model_copy(update={"signatures": (forged,)})), "CS-ULK-007"),
+        (wire(first, authorisation=own.model_copy(update={"signatures": (other_name,)})), "CS-ULK-007"),
+        (wire(first, authorisation=said(first, officer_id="guard-1")), "CS-ULK-007"),
+        (wire(first, authorisation=said(second)), "CS-ULK-007"),
+        (wire(first, authorisation=said(first, expires_at=(now - timedelta(seconds=1)).isoformat())), "CS-ULK-007"),
+        (wire(first, authorisation=said(first, OTHER_SEAL)), "CS-ULK-008"),
+    ]
+    async with post.padlock() as twin:
+        for order, code in refused:
+            with pytest.raises(OrderRefused) as refusal:
+                await first.client.unlock(order)
+            assert refusal.value.code == code
+        await no_other_command(twin)
+        asked = asyncio.create_task(first.client.unlock(wire(first, authorisation=own)))
+        twin.answer(await twin.command())
+        assert end_of(first, await asked) is UnlockEnd.CONFIRMED
+        with pytest.raises(OrderRefused) as refusal:
+            await first.client.unlock(wire(first, authorisation=own))
+        assert refusal.value.code == "CS-ULK-009"
+        await no_other_command(twin)
+    log = (post.folder / "post.log").read_text()
+    assert log.count("unlock_not_authorised") == len(refused) + 1
+
+
+async def test_a_post_that_does_not_know_the_officers_unlocks_nothing_and_says_so(post, gates):
+    first, _ = gates
+    roll = post.keys.parent / "bundles/officers.bundle"
+    aside = roll.rename(roll.with_name("aside"))
+    await post.kill()
+    await post.start()
+    await until(lambda: may_not(first))
+    async with post.padlock() as twin:
+        with pytest.raises(OrderRefused) as refusal:
+            await first.client.unlock(wire(first))
+        assert refusal.value.code == "CS-ULK-007"
+        aside.rename(roll)  # put there while the post runs
+        await until(lambda: may(first))
+        asked = asyncio.create_task(first.client.unlock(wire(first)))
+        twin.answer(await twin.command())
+        assert end_of(first, await asked) is UnlockEnd.CONFIRMED
+
+
+async def test_a_gate_tells_the_post_of_an_inspector_who_left(post, gates, tmp_path):
+    first, _ = gates
+    bundles = tmp_path / "newer"
+    bundles.mkdir()
+    now, key = datetime.now(UTC), read_signing_key(post.keys / "centre.key")
+    body = {"officers": []}
+    wired = sign_bundle("officers", 1000, now, now + timedelta(days=1), body, key)
+    (bundles / "officers.bundle").write_bytes(wired)
+    await first.disconnect()
+    first.officers = OwnOfficers(bundles, read_verification_key(post.keys / "centre.pub"))
+    first.connect()
+    await until(lambda: holds(first, 1000))
+    await until(lambda: may_not(first))
+    async with post.padlock() as twin:
+        with pytest.raises(OrderRefused) as refusal:
+            await first.client.unlock(wire(first))
+        assert refusal.value.code == "CS-ULK-007"
+        await no_other_command(twin)
+    await post.kill()
+    await post.start()
+    await until(lambda: holds(first, 1000))  # it outlives the post's process
+    with pytest.raises(PostFault):
+        await first.client.bring_officers((post.keys.parent / "bundles/officers.bundle").read_bytes())  # an older one
+
+
+async def holds(gate: Gate, version: int) -> bool:
+    with contextlib.suppress(PostFault):
+        return (await gate.client.state()).officers_version == version
+    return False
+
+
+async def may_not(gate: Gate) -> bool:
+    return not gate.orders.is_possible
 
 
 async def test_a_post_that_dies_between_order_and_answer_leaves_it_undetermined_and_never_sends_again(post, gates):

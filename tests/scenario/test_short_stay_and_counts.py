@@ -18,7 +18,8 @@ from gate_agent.demo.performance import running
 from gate_agent.demo.stage import ENTRY
 from gate_agent.store.face_references import FaceReferences, ReferenceLimits
 from gate_agent.store.reference_keys import ReferenceKeys
-from gate_agent.web.lane_api_messages import GateSnapshot, RateView
+from gate_agent.web.face_rates_messages import RateView
+from gate_agent.web.lane_api_messages import GateSnapshot
 from models.freed_memory import ENVIRONMENT
 
 pytestmark = [pytest.mark.portraits, pytest.mark.weights]
@@ -32,8 +33,8 @@ SWITCHED_ON = "[face]\nnon_mated_cache = 100\nshort_term_references = true\n"
 def switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
     real: Callable[..., Any] = performance.prepare
 
-    def prepare(*arguments: Any) -> Any:
-        site = real(*arguments)
+    def prepare(*arguments: Any, **options: Any) -> Any:
+        site = real(*arguments, **options)
         text = site.site_file.read_text()
         assert text.count("[face]\n") == 1
         site.site_file.write_text(text.replace("[face]\n", SWITCHED_ON))

@@ -26,10 +26,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from central_sync.bundle_shelf import BundleShelf
 from central_sync.bundles import sign_bundle
 from central_sync.centre.schema import ALARMS, LEDGER, QUARANTINE, RECORDS
 from central_sync.centre.service import CentreService
-from central_sync.downlink import BundleShelf
 from central_sync.gate_link import GateKeys, GateLink
 from central_sync.sealing import unseal
 from central_sync.sync_socket import SyncSocket
@@ -45,13 +45,16 @@ from gate_agent.domain.crossing import (
     Crossing,
     DecidedBy,
     Decision,
+    Officer,
     PassageOutcome,
     PolicyAnswer,
 )
 from gate_agent.domain.declaration import Declaration, Direction, TravelMode
 from gate_agent.domain.identifiers import uuid7
+from gate_agent.domain.inspection_finding import InspectionFinding
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import Reason, ReasonCode
+from gate_agent.domain.task_closing import TaskClosing
 from gate_agent.runtime.sync_api import create_sync_api
 from gate_agent.store import Store
 from tests.unit.utopian_documents import document
@@ -228,7 +231,7 @@ class Scene:
             SystemClock(),
             SimpleNamespace(country="UTO", site="demo", gate_id="gate-1"),
             self.seal_key.public_key(),
-            SimpleNamespace(keep_acknowledged_days=30, ballast_bytes=0),
+            SimpleNamespace(keep_acknowledged_days=30, keep_receipts_days=1096, ballast_bytes=0),
             centre_public_key=self.centre_key.public_key(),
         )
 
@@ -337,7 +340,7 @@ class ConfusingTransport:
         await self._inner.close()
 
 
-async def test_three_hundred_records_through_a_dying_broker_arrive_once_each(
+async def test_a9_remote_processing_three_hundred_records_through_a_dying_broker_arrive_once_each(
     broker: BrokerUnderTest, tmp_path: Path
 ) -> None:
     scene = Scene(tmp_path)
@@ -374,7 +377,7 @@ def gate_status(centre: CentreService) -> Any:
     return next(iter(centre.queries.gates()), SimpleNamespace(backlog=-1))
 
 
-async def test_records_that_wait_for_an_absent_centre_follow_when_it_comes(
+async def test_a9_remote_processing_records_that_wait_for_an_absent_centre_follow_when_it_comes(
     broker: BrokerUnderTest, tmp_path: Path
 ) -> None:
     scene = Scene(tmp_path)
@@ -419,8 +422,9 @@ async def test_over_the_agents_socket_and_nothing_personal_in_clear(tmp_path: Pa
     opened = unseal(sealed, scene.seal_key, uuid.UUID(decision.id))
     assert opened["document_number"] == "X00004711"
     assert "X00004711" not in repr(centre.queries.recent_records(10)) + repr(centre.queries.gates())
-    task = (await store.customs_tasks())[0]
-    assert await store.close_customs_task(task.task_id, "officer-1")
+    task = (await store.desk.tasks())[0]
+    officer = Officer("officer-1", "customs_inspector", uuid.uuid4())
+    assert await store.desk.close(TaskClosing(task.task_id, InspectionFinding.NOTHING_FOUND, (officer,)))
     server.should_exit = True
     await serving
     await source.close()

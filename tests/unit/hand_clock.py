@@ -8,8 +8,8 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 class HandClock:
     """`turn` moves both clocks; `time` alone is the time of day, as an operator sets it."""
 
-    def __init__(self) -> None:
-        self.time, self.ticks_s = NOW, 0.0
+    def __init__(self, now: datetime = NOW) -> None:
+        self.time, self.ticks_s = now, 0.0
 
     def now(self) -> datetime:
         return self.time

@@ -7,9 +7,10 @@ import pytest
 
 
 def install(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, distribution: str, entries: dict[str, str], modules: dict[str, str]
-) -> None:
-    """Lay down modules (name: source) and the distribution that brings the entries (driver: `module:attribute`)."""
+    folder: Path, monkeypatch: pytest.MonkeyPatch, distribution: str, entries: dict[str, str], modules: dict[str, str],
+    group: str = "egate.drivers",
+) -> Path:  # fmt: skip
+    """Lay down modules (name: source) and the distribution that brings the entries (driver or check: `module:attribute`); return its folder."""
     home = folder / distribution
     home.mkdir()
     for name, source in modules.items():
@@ -19,5 +20,6 @@ def install(
     record.mkdir()
     (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
     lines = [f"{driver} = {target}" for driver, target in entries.items()]
-    (record / "entry_points.txt").write_text("[egate.drivers]\n" + "\n".join(lines) + "\n")
+    (record / "entry_points.txt").write_text(f"[{group}]\n" + "\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(home))
+    return home

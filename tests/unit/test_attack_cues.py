@@ -301,19 +301,22 @@ def test_a_box_beyond_the_frame_does_not_break() -> None:
 
 
 def test_a_full_frame_stays_within_the_budget() -> None:
-    """At most 6 CPU-ms per 1280x720 frame on one core; here with a margin for a loaded machine."""
+    """At most 6 CPU-ms per 1280x720 frame on one core, which is 0.8 times a plain blur of the frame; processors differ more than that ratio."""
     frames = presentation("screen", 1, frames=8)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    best = [math.inf] * len(frames)
+    best, blur = [math.inf] * len(frames), [math.inf] * len(frames)
     for _ in range(8):
         detection = AttackDetection()
         for index, frame in enumerate(frames):
             started = time.process_time()
+            cv2.GaussianBlur(frame.image, (0, 0), 3.0)
+            between = time.process_time()
             detection.observe(frame.image, frame.box, frame.points, frame.t_mono_s)
-            best[index] = min(best[index], time.process_time() - started)
+            best[index] = min(best[index], time.process_time() - between)
+            blur[index] = min(blur[index], between - started)
     cv2.setNumThreads(threads)
-    assert float(np.mean(best)) * 1000 < 12
+    assert float(np.mean(best)) < 1.25 * float(np.mean(blur))
 
 
 def test_a_person_who_comes_nearer_is_followed_at_a_new_scale() -> None:

@@ -17,12 +17,17 @@ from gate_agent.lane.authorisation import AuthorisationVerifier, OfficerRecord, 
 from gate_agent.web import lane_api_messages as messages
 
 NOW = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)
-KEYS = {name: Ed25519PrivateKey.generate() for name in ("guard-1", "guard-2", "supervisor-1", "inspector-1", "tech-1")}
+KEYS = {
+    name: Ed25519PrivateKey.generate()
+    for name in ("guard-1", "guard-2", "supervisor-1", "inspector-1", "health-1", "quarantine-1", "tech-1")
+}
 ROLES = {
     "guard-1": OfficerRole.GUARD,
     "guard-2": OfficerRole.GUARD,
     "supervisor-1": OfficerRole.SUPERVISOR,
     "inspector-1": OfficerRole.CUSTOMS_INSPECTOR,
+    "health-1": OfficerRole.HEALTH_OFFICER,
+    "quarantine-1": OfficerRole.QUARANTINE_OFFICER,
     "tech-1": OfficerRole.TECHNICIAN,
 }
 
@@ -53,12 +58,12 @@ def verifier(**options) -> AuthorisationVerifier:
     officers = {
         name: OfficerRecord(key.public_key().public_bytes_raw(), ROLES[name], name) for name, key in KEYS.items()
     }
-    return AuthorisationVerifier("gate-1", officers, HandClock(), Nonces().remember, **options)
+    return AuthorisationVerifier("UTO/demo/gate-1", officers, HandClock(), Nonces().remember, **options)
 
 
 def payload(**changes) -> str:
     fields = {
-        "authorisation_id": str(uuid.uuid4()), "gate_id": "gate-1", "lane_id": 3, "action": "release",
+        "authorisation_id": str(uuid.uuid4()), "source": "UTO/demo/gate-1", "lane_id": 3, "action": "release",
         "transaction_id": str(uuid.uuid4()), "subject_id": str(uuid.uuid4()), "reason_code": "document_examined",
         "session_id": "session-1", "nonce": uuid.uuid4().hex, "issued_at": NOW.isoformat(),
         "expires_at": (NOW + timedelta(seconds=30)).isoformat(), **changes,
@@ -127,24 +132,50 @@ async def test_times(issued_s, expires_s, code):
 @pytest.mark.parametrize("officer", sorted(ROLES))
 async def test_every_role_and_action_as_tabled(officer, action):
     allowed = {
-        "guard-1": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "lockdown_lane"},
-        "guard-2": {"release", "hand_over", "correct_reading", "acknowledge_alarm", "lockdown_lane"},
-        "supervisor-1": {
+        "guard-1": {
             "release",
             "hand_over",
             "correct_reading",
             "acknowledge_alarm",
             "lockdown_lane",
+            "close_customs_task",
+            "correct_stay",
+        },
+        "guard-2": {
+            "release",
+            "hand_over",
+            "correct_reading",
+            "acknowledge_alarm",
+            "lockdown_lane",
+            "close_customs_task",
+            "correct_stay",
+        },
+        "supervisor-1": {
+            "release",
+            "hand_over",
+            "correct_reading",
+            "acknowledge_alarm",
+            "correct_stay",
+            "lockdown_lane",
+            "close_customs_task",
+            "end_lockdown",
             "suspend_lane",
             "resume_lane",
+            "begin_fallback",
+            "end_fallback",
         },
-        "inspector-1": {"close_customs_task", "unlock_seal"},
+        "inspector-1": {"close_customs_task", "note_appeal", "unlock_seal"},
+        "health-1": {"close_customs_task"},
+        "quarantine-1": {"close_customs_task"},
         "tech-1": {"suspend_lane", "resume_lane"},
     }
     text = payload(
         action=action.value,
         lines=["A<", "B<"] if action.value == "correct_reading" else [],
         seal_id="9900000001" if action.value == "unlock_seal" else "",
+        closing={"finding": "nothing_found"} if action.value == "close_customs_task" else None,
+        stay_correction="void" if action.value == "correct_stay" else None,
+        fallback_number=1 if action.value.endswith("_fallback") else None,
     )
     if action.value in allowed[officer]:
         assert (await verifier().verify(text, signed(text, officer))).officers[0].officer_id == officer
@@ -165,6 +196,36 @@ async def test_every_role_and_action_as_tabled(officer, action):
 async def test_a_seal_goes_with_its_unlocking_and_with_nothing_else(officer, fields):
     text = payload(**fields)
     assert await refusal(text, signed(text, officer)) == RefusalCode.MALFORMED
+
+
+GOODS = {"description": "coat", "value": {"amount_minor": 90_000, "currency": "USD"}, "mass_g": 900}
+CLOSING = {"finding": "amended", "goods": [GOODS], "duty": {"amount_minor": 0, "currency": "USD"}, "act_number": "A-1"}
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        None,
+        {},
+        {"finding": "perhaps"},
+        CLOSING | {"more": 1},
+        CLOSING | {"duty": {"amount_minor": -1, "currency": "USD"}},
+        CLOSING | {"duty": {"amount_minor": 1.5, "currency": "USD"}},
+        CLOSING | {"duty": {"amount_minor": "1", "currency": "USD"}},
+        CLOSING | {"act_number": "<b>"},
+        CLOSING | {"goods": [GOODS] * 31},
+        CLOSING | {"goods": [GOODS | {"description": ""}]},
+    ],
+    ids=str,
+)
+async def test_a_task_is_closed_with_a_well_formed_finding_and_nothing_else_with_one(closing):
+    good = payload(action="close_customs_task", closing=CLOSING)
+    verified = await verifier().verify(good, signed(good, "inspector-1"))
+    assert verified.authorisation.closing.goods[0].value.amount_minor == 90_000
+    text = payload(action="close_customs_task", closing=closing)
+    assert await refusal(text, signed(text, "inspector-1")) == RefusalCode.MALFORMED
+    text = payload(action="release", closing=CLOSING)
+    assert await refusal(text, signed(text, "guard-1")) == RefusalCode.MALFORMED
 
 
 async def test_two_officer_policy():
@@ -196,7 +257,7 @@ async def test_one_key_under_two_names_is_one_officer():
         "",
         "[]",
         "{}",
-        payload(gate_id=None),
+        payload(source=None),
         payload(more=1),
         payload(lane_id="3"),
         payload(lane_id=True),
@@ -213,7 +274,7 @@ async def test_one_key_under_two_names_is_one_officer():
         payload(reason_code=""),
         payload()[:-1] + ', "lane_id": 4}',
         payload().replace('"lane_id": 3', '"lane_id": NaN'),
-        payload(reason_text="x" * 9000),
+        payload(reason_text="x" * 17_000),
         "[" * 5000,
     ],
 )
@@ -221,8 +282,9 @@ async def test_malformed(text):
     assert await refusal(text, signed(text, "guard-1")) == RefusalCode.MALFORMED
 
 
-async def test_other_gate():
-    text = payload(gate_id="gate-2")
+@pytest.mark.parametrize("source", ["UTO/demo/gate-2", "UTO/elsewhere/gate-1", "ATL/demo/gate-1", "gate-1", ""])
+async def test_another_gate_also_one_that_is_called_alike_at_another_site(source):
+    text = payload(source=source)
     assert await refusal(text, signed(text, "guard-1")) == RefusalCode.WRONG_GATE
 
 
@@ -240,3 +302,35 @@ def test_the_lane_and_the_page_mean_the_same_authorisation():
         assert (known.is_required(), known.default) == (wanted.is_required(), wanted.default), name
     assert set(lane.ROLE_ACTIONS) == set(OfficerRole)
     assert set().union(*lane.ROLE_ACTIONS.values()) == set(lane.AuthorisedAction)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "correct_stay"},
+        {"action": "correct_stay", "stay_correction": "add_exit"},
+        {"action": "correct_stay", "stay_correction": "void", "stay_day": "2026-05-01"},
+        {"action": "correct_stay", "stay_correction": "add_entry", "stay_day": "yesterday"},
+        {"action": "correct_stay", "stay_correction": "void", "subject_id": None},
+        {"action": "release", "stay_correction": "void"},
+        {"action": "release", "stay_day": "2026-05-01"},
+    ],
+)
+async def test_a_correction_of_a_stay_says_what_and_when_and_nothing_else_does(changes):
+    text = payload(**changes)
+    assert await refusal(text, signed(text, "guard-1")) == RefusalCode.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "begin_fallback"},
+        {"action": "end_fallback", "fallback_number": 0},
+        {"action": "end_fallback", "fallback_number": "2"},
+        {"action": "begin_fallback", "fallback_number": 2**53 + 1},
+        {"action": "suspend_lane", "fallback_number": 1},
+    ],
+)
+async def test_an_order_for_the_post_has_its_number_and_nothing_else_has(changes):
+    text = payload(**changes)
+    assert await refusal(text, signed(text, "supervisor-1")) == RefusalCode.MALFORMED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,16 @@ def test_whole_items_are_chosen_and_not_taken_from_the_dearest_on():
     """The dearest fills the allowance alone; without it three others fit, and together they would cost more."""
     items = [item(100, 1000), item(50, 1800), item(40, 2250), item(10, 100)]  # cost 10, 9, 9 and 0.1 when charged whole
     assert due(items, 100, "whole_item") == 10
+
+
+def test_what_costs_nothing_is_over_the_allowance_only_where_it_does_not_fit():
+    """Whole items are chosen by what covering them spares; one that costs nothing was left out although it fitted."""
+    free, dear = item(50, share_bp=0), item(60)
+    for allowance, over in ((110, (0, 0)), (109, (1, 0)), (59, (0, 1)), (49, (1, 1))):
+        laid_out = charged(
+            [free, dear], allowance, basis="whole_item", order="highest_charge_first", limited_goods_count=True
+        )
+        assert laid_out.over_value == over
 
 
 def test_quantities_go_first_and_go_by_the_order_of_entry():
@@ -134,9 +145,9 @@ def test_highest_charge_first_never_costs_more_than_the_order_of_entry(items, al
 def test_a_larger_allowance_never_costs_more_and_none_covers_more_than_it_holds(items, allowance, basis, order, counts):
     assert due(items, allowance + 50, basis, order, counts) <= due(items, allowance, basis, order, counts)
     laid_out = charged(items, allowance, basis=basis, order=order, limited_goods_count=counts)
-    assert all(0 <= part <= 1 for part in laid_out.parts())
+    assert all(0 <= part <= 1 for part in laid_out.parts)
     covered = sum(
-        one.value * (1 - part) for one, part in zip(items, laid_out.parts(), strict=True) if counts or one.limit is None
+        one.value * (1 - part) for one, part in zip(items, laid_out.parts, strict=True) if counts or one.limit is None
     )
     assert covered <= allowance
     for kind in ("wine", "pearls"):
@@ -146,3 +157,79 @@ def test_a_larger_allowance_never_costs_more_and_none_covers_more_than_it_holds(
             if one.kind == kind
         )
         assert kept <= 4
+
+
+def plainly_due(items, allowance, basis, order, counts, applies, mass):
+    """Return due, share and floor in fractions throughout, step by step as docs/rules.md has it and without any short cut."""
+    used: dict[str, int] = {}
+    over = []
+    for one in items:
+        beyond = Fraction(0)
+        if one.limit is not None and one.quantity:
+            room = max(0, one.limit - used.get(one.kind, 0))
+            used[one.kind] = used.get(one.kind, 0) + one.quantity
+            beyond = Fraction(max(0, one.quantity - room), one.quantity)
+        over.append(beyond if basis == "excess" else Fraction(beyond > 0))
+    does_count = [counts or one.limit is None for one in items]
+    counted = [1 - part if counting else Fraction(0) for part, counting in zip(over, does_count, strict=True)]
+    charges = [Fraction(max(one.value * one.share_bp, one.mass_g * one.floor_per_kg * 10), SCALE) for one in items]
+    numbers = range(len(items))
+    if basis == "whole_value":
+        is_over = sum(one.value for one, counting in zip(items, does_count, strict=True) if counting) > allowance
+        beyond_value = [part * is_over for part in counted]
+    elif basis == "excess":
+        dearest = sorted(numbers, key=lambda n: -charges[n] / items[n].value if items[n].value else 0)
+        left, beyond_value = Fraction(allowance), [Fraction(0)] * len(items)
+        for n in dearest if order == "highest_charge_first" else numbers:
+            value = items[n].value * counted[n]
+            covered = min(left, value)
+            left -= covered
+            beyond_value[n] = counted[n] * (value - covered) / value if value else Fraction(0)
+    else:
+        fitting = [
+            kept
+            for size in range(len(items) + 1)
+            for kept in combinations(numbers, size)
+            if sum(items[n].value * counted[n] for n in kept) <= allowance
+        ]
+        if order == "as_entered":
+            fitting = [kept for kept in fitting if kept == tuple(range(len(kept)))]
+            fitting = [max(fitting, key=len)]
+        best = max(fitting, key=lambda kept: sum(charges[n] * counted[n] for n in kept))
+        beyond_value = [Fraction(0) if n in best else counted[n] for n in numbers]
+    parts = [first + second for first, second in zip(over, beyond_value, strict=True)]
+    share = sum(Fraction(one.value * one.share_bp, SCALE) * part for one, part in zip(items, parts, strict=True))
+    if applies == "to_each_item":
+        floor = sum(
+            Fraction(one.mass_g * one.floor_per_kg, 1000) * part for one, part in zip(items, parts, strict=True)
+        )
+        return sum(charge * part for charge, part in zip(charges, parts, strict=True)), share, floor
+    mass_g = Fraction(0)
+    if any(parts):
+        value = sum(one.value * part for one, part in zip(items, counted, strict=True))
+        excess = sum(one.value * part for one, part in zip(items, beyond_value, strict=True))
+        within = excess / value if value else Fraction(0)
+        mass_g = sum(one.mass_g * (a + b * within) for one, a, b in zip(items, over, counted, strict=True))
+        mass_g = sum(one.mass_g for one in items) if mass == "whole_mass" else mass_g
+    floor = max((one.floor_per_kg for one in items), default=0) * mass_g / 1000
+    return max(share, floor), share, floor
+
+
+@given(
+    st.lists(one_item, max_size=6),
+    allowances,
+    st.sampled_from(BASES),
+    st.sampled_from(ORDERS),
+    st.booleans(),
+    st.sampled_from(["to_total", "to_each_item"]),
+    st.sampled_from(["share_of_excess", "whole_mass"]),
+)
+def test_every_short_cut_comes_to_what_the_plain_formula_says(items, allowance, basis, order, counts, applies, mass):
+    if basis == "whole_item":
+        applies = "to_each_item"  # as every rulebook with whole items has it
+    laid_out = charged(items, allowance, basis=basis, order=order, limited_goods_count=counts)
+    found = amount(items, laid_out, floor_applies=applies, floor_mass_basis=mass)
+    expected = plainly_due(items, allowance, basis, order, counts, applies, mass)
+    assert found.due == expected[0] * SCALE
+    if basis != "whole_item":  # of choices that are as good another may be taken: its due is the same
+        assert (found.share, found.floor) == (expected[1] * SCALE, expected[2] * SCALE)

@@ -14,6 +14,7 @@ from gate_agent.cli import main
 from gate_agent.policy.rulebook_format import packaged_rulebook_bytes
 
 PROJECT = Path(__file__).resolve().parents[2]
+ATLANTIS = PROJECT / "gate_agent" / "policy" / "rulebooks" / "atlantis.json"
 
 
 class Typed:
@@ -57,6 +58,18 @@ def test_stay_and_corridor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     question = {"mode": "air", "date": "2026-01-01", "cash": [{"amount": "15000", "currency": "USD"}]}
     code, lines, _ = ask(monkeypatch, capsys, "rules corridor", json.dumps(question))
     assert (code, lines[-1]["corridor"]) == (0, "red")
+
+
+def test_a_currency_without_a_minor_unit_is_asked_about_in_whole_units(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reasons(yen: str) -> list[str]:
+        question = {"mode": "air", "date": "2026-06-01", "cash": [{"amount": yen, "currency": "JPY"}]}
+        _, lines, _ = ask(monkeypatch, capsys, f"rules corridor --rulebook {ATLANTIS}", json.dumps(question))
+        return [reason["code"] for reason in lines[-1]["reasons"]]  # type: ignore[attr-defined]
+
+    assert "cash_over_threshold" not in reasons("500000")  # 2 minor units of Atlantis each, 10,000.00 in all
+    assert "cash_over_threshold" in reasons("500001")
 
 
 @pytest.mark.parametrize(

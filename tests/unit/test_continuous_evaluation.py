@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -37,6 +37,7 @@ from models.field_evaluation import FieldCounts
 from models.non_mated_cache import NonMatedCounts
 from models.results import ComparisonDecision, FaceBox, FaceComparison, FaceFinding, HeadPose
 from tests.unit.test_lane_controller import House, Lane, lane
+from tests.waiting import until
 
 
 @dataclass
@@ -343,12 +344,6 @@ def site(tmp_path: Path, **face: object) -> Settings:
         (tmp_path / name).mkdir(exist_ok=True)
     paths = PathSettings(state=tmp_path / "state", keys=tmp_path / "keys")
     return Settings(face=FaceSettings.model_validate(face), paths=paths)
-
-
-async def until(found: Callable[[], object], within_s: float = 5.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not found():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_false_match_rate_above_its_limit_alarms_its_lane_until_it_is_proven_within(

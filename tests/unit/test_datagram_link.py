@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -22,6 +21,7 @@ from drivers.uav.driver import MavlinkUav, build
 from drivers.uav.mavlink import MessageId
 from drivers.uav.twin import ARMED, MavlinkUdpTwin, encode
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 HEARTBEAT = encode(MessageId.HEARTBEAT, ARMED)
 
@@ -39,12 +39,6 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-async def until(is_met: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not is_met():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("cut", range(1, len(HEARTBEAT)))

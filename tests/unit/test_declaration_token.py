@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import base45
@@ -14,28 +15,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gate_agent.domain.check import CheckOutcome
-from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.declaration import (
+    Companion,
+    Declaration,
+    DeclaredGoods,
+    Direction,
+    Relation,
+    TravelMode,
+    UnaccompaniedGoods,
+    Vehicle,
+)
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.travel_document import MrzFormat, TravelDocument
-from gate_agent.inspection.declaration_token import bind, verify_token
-from gate_agent.inspection.token_format import (
-    MAXIMUM_TOKEN_BYTES,
-    PREFIX,
-    TokenClaims,
-    TokenRefused,
-    decode,
-    document_binding,
-    encode,
-    is_plain_text,
-    key_identifier,
-)
+from gate_agent.inspection.declaration_token import bind, place_of, verify_token
+from gate_agent.inspection.signed_code import MAXIMUM_TOKEN_BYTES, TokenRefused, key_identifier
+from gate_agent.inspection.token_format import PREFIXES, TokenClaims, decode, document_binding, encode
+from gate_agent.inspection.token_members import MAXIMUM_LINES, is_plain_text
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 TRUSTED = {key_identifier(KEY.public_key()): KEY.public_key()}
 TOKEN_ID = bytes(range(16))
+PREFIX = PREFIXES[1]
 
 
 def document(number: str = "L898902C3", state: str = "UTO") -> TravelDocument:
@@ -228,6 +231,7 @@ def test_a_key_that_signs_under_anothers_name_is_found() -> None:
         sealed({**good_members(), 4: -1}),
         sealed({**good_members(), 7: b"short"}),
         sealed(with_declaration(k9=1)),
+        sealed(with_declaration(k5=[["x", 1, "USD", 1, {3: 1}]])),
         sealed(with_declaration(k99=1)),
         sealed(with_declaration(k2=2)),
         sealed(with_declaration(k3=True)),
@@ -251,6 +255,47 @@ def test_a_key_that_signs_under_anothers_name_is_found() -> None:
 def test_signed_nonsense_is_malformed(payload: bytes) -> None:
     assert len(payload) <= MAXIMUM_TOKEN_BYTES
     assert reason(payload) == (CheckOutcome.UNDETERMINED, [ReasonCode.TOKEN_MALFORMED])
+
+
+FAMILY = (
+    Companion("ALI SPECIMEN", Relation.CHILD, date(2019, 2, 28), document_binding(TOKEN_ID, "UTO", "C00000001")),
+    Companion("BELLA SPECIMEN", Relation.SPOUSE, date(1980, 1, 1), document_binding(TOKEN_ID, "UTO", "C00000002")),
+)
+
+
+def test_a_family_has_one_code_and_everybody_a_place_on_it() -> None:
+    goods = (
+        DeclaredGoods("bicycle", Money(9_000, "USD"), 9_000, owner=1),
+        DeclaredGoods("camera", Money(90_000, "USD"), 900, "camera", 1, 2, is_temporary=True),
+    )
+    family = claims(companions=FAMILY, goods=goods)
+    reading = verify_token(encode(family, KEY).encode(), TRUSTED, NOW)
+    assert reading.declaration == family.declaration
+    assert reading.declaration.travellers == 3
+    child = replace(document("C00000001"), date_of_birth=date(2019, 2, 28))
+    assert place_of(reading, document()) == 0
+    assert place_of(reading, child) == 1
+    assert place_of(reading, replace(child, date_of_birth=None)) == 1, (
+        "a birth date that nobody can read refuses nobody"
+    )
+    assert place_of(reading, replace(child, date_of_birth=date(2001, 2, 28))) is None, "declared as somebody younger"
+    assert place_of(reading, replace(document("C00000002"), date_of_birth=date(1980, 1, 1))) == 2
+    assert place_of(reading, document("C00000003")) is None
+    assert bind(reading, child, already_used=False).outcome is CheckOutcome.SUCCESSFUL
+    used = bind(reading, child, already_used=True)
+    assert [one.code for one in used.reasons] == [ReasonCode.TOKEN_ALREADY_USED]
+
+
+def test_ten_people_fit_one_code() -> None:
+    nine = tuple(
+        Companion(
+            "ABDURAHMONOV ABDUMALIK ABDULLAYEVICH " + str(n), Relation.CHILD, date(2012, 1, 1 + n), bytes([n]) * 16
+        )
+        for n in range(9)
+    )
+    text = encode(claims(companions=nine), KEY)
+    assert len(text) < 1400, "a symbol of version 30 with error level M holds 1,990 characters"
+    assert decode(text, TRUSTED).declaration.companions == nine
 
 
 def test_members_from_100_on_are_passed_over() -> None:
@@ -302,7 +347,7 @@ def test_the_german_code_is_one_letter_in_the_document() -> None:
     "changes",
     [
         {"goods": (DeclaredGoods("x" * 41, Money(1, "USD"), 1),)},
-        {"goods": (DeclaredGoods("x", Money(1, "USD"), 1),) * 11},
+        {"goods": (DeclaredGoods("x", Money(1, "USD"), 1),) * 21},
         {"token_id": b"short"},
         {"small_children": 21},
         {"seal_ids": ("1",) * 5},
@@ -321,3 +366,118 @@ def test_the_largest_declaration_still_fits_a_symbol() -> None:
     text = encode(claims(goods=goods, cash=cash, seal_ids=tuple(f"{n:024d}" for n in range(4))), KEY)
     assert len(text) <= 3391  # alphanumeric characters of a version 40 symbol at level M
     assert decode(text, TRUSTED).declaration.goods == goods
+
+
+IMEI = "490154203237518"
+"""The example of 3GPP TS 23.003 annex B."""
+
+SECOND = {
+    "goods": (DeclaredGoods("konyak", Money(4_000, "USD"), 1_200, "alcohol", 2_500), DeclaredGoods("kamera", Money(1, "USD"), 1, is_temporary=True, mark="SN 4711")),
+    "vehicles": (Vehicle("01A777AA", "UTO", "Lada"),),
+    "phone_imeis": (IMEI,),
+    "unaccompanied": UnaccompaniedGoods("7K3M-92QF-U", ("kitob", "idish"), date(2026, 8, 28)),
+    "filled_in_s": 41,
+}  # fmt: skip
+
+
+def second_members(**changes: object) -> dict[int, object]:
+    body = base45.b45decode(encode(claims(**SECOND), KEY).removeprefix(PREFIXES[2]))
+    members: dict[int, object] = cbor2.loads(cbor2.loads(body).value[2])
+    members[-65538] = {**members[-65538], **{int(name[1:]): value for name, value in changes.items()}}  # type: ignore[dict-item]
+    return members
+
+
+def second(payload: bytes) -> bytes:
+    return PREFIXES[2].encode() + payload.removeprefix(PREFIX.encode())
+
+
+def test_both_versions_are_read_side_by_side_and_the_lowest_is_written() -> None:
+    old, new = encode(claims(filled_in_s=41), KEY), encode(claims(**SECOND), KEY)
+    assert (old[:4], new[:4]) == ("EG1:", "EG2:")
+    for text, expected in ((old, declaration(filled_in_s=41)), (new, declaration(**SECOND))):
+        reading = verify_token(text.encode(), TRUSTED, NOW)
+        assert reading.declaration == expected
+        assert bind(reading, document(), already_used=False).outcome is CheckOutcome.SUCCESSFUL
+
+
+def test_the_version_is_signed() -> None:
+    old, new = encode(claims(), KEY), encode(claims(**SECOND), KEY)
+    for swapped in ("EG2:" + old[4:], "EG1:" + new[4:], "EG3:" + new[4:]):
+        assert reason(swapped.encode()) == (CheckOutcome.UNDETERMINED, [ReasonCode.TOKEN_MALFORMED])
+
+
+@pytest.mark.parametrize("name", [name for name in SECOND if name not in {"goods", "filled_in_s"}])
+def test_each_further_part_is_something_to_declare(name: str) -> None:
+    bare = {"goods": (), "cash": (), "small_children": 0, "seal_ids": ()}
+    assert declaration(**bare).nothing_to_declare
+    one = claims(**bare, **{name: SECOND[name]})
+    assert not one.declaration.nothing_to_declare
+    assert decode(encode(one, KEY), TRUSTED) == one
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"k10": [["01A777AA", "UTO", ""]]},
+        {"k10": [["01 A", "UTO", "Lada"]]},
+        {"k10": [["01A777AA", "uto", "Lada"]]},
+        {"k10": [["01A777AA", "UTO", "Lada"]] * 3},
+        {"k11": ["490154203237517"]},
+        {"k11": ["000000000000000"]},
+        {"k11": [490154203237518]},
+        {"k11": []},
+        {"k12": ["7K3M-92QF-U", [], 20260828]},
+        {"k12": ["7K3M-92QF-U", ["kitob"], -2]},
+        {"k12": ["7K3M-92QF-U", ["kitob"], 20260230]},
+        {"k12": ["7K3M-92QF-U", ["kitob"], True]},
+        {"k12": ["7K3M-92QF-U", [1], 20260828]},
+        {"k13": 1},
+        {"k9": 1},
+        {"k9": []},
+        {"k9": [["ALI", 0, 20190230, bytes(16)]]},
+        {"k9": [["ALI", 9, 20190228, bytes(16)]]},
+        {"k9": [["ALI", 0, 20190228, bytes(15)]]},
+        {"k9": [["A\x1b", 0, 20190228, bytes(16)]]},
+        {"k9": [["ALI", 0, 20190228, bytes(16)]] * 2},
+        {"k9": [["ALI", 0, 20190228, document_binding(TOKEN_ID, "UTO", "L898902C3")]]},
+        {"k9": [["ALI", 0, 20190228, bytes([n]) * 16] for n in range(10)]},
+        {"k5": [["x", 1, "USD", 1, {}]]},
+        {"k5": [["x", 1, "USD", 1, {3: 1}]]},
+        {"k5": [["x", 1, "USD", 1, {3: 0}]]},
+        {"k5": [["x", 1, "USD", 1, {2: -1}]]},
+        {"k5": [["x", 1, "USD", 1, {1: "Bad Kind"}]]},
+        {"k5": [["x", 1, "USD", 1, {4: 2}]]},
+        {"k5": [["x", 1, "USD", 1, {5: ""}]]},
+        {"k5": [["x", 1, "USD", 1, {6: 1}]]},
+        {"k5": [["x", 1, "USD"]]},
+    ],
+)
+def test_signed_nonsense_of_the_second_version_is_malformed(changes: dict[str, object]) -> None:
+    assert reason(second(sealed(second_members())))[0] is CheckOutcome.SUCCESSFUL
+    assert reason(second(sealed(second_members(**changes)))) == (
+        CheckOutcome.UNDETERMINED,
+        [ReasonCode.TOKEN_MALFORMED],
+    )
+
+
+def test_a_second_version_that_says_nothing_new_is_refused() -> None:
+    members = good_members()
+    members[-65538] = members.pop(-65537)
+    assert reason(second(sealed(members))) == (CheckOutcome.UNDETERMINED, [ReasonCode.TOKEN_MALFORMED])
+
+
+def test_every_changed_byte_of_the_second_version_is_refused() -> None:
+    body = base45.b45decode(encode(claims(**SECOND), KEY).removeprefix(PREFIXES[2]))
+    for position in range(len(body)):
+        changed = bytearray(body)
+        changed[position] ^= 0x01
+        with pytest.raises(TokenRefused):
+            decode(PREFIXES[2] + base45.b45encode(bytes(changed)).decode(), TRUSTED)
+
+
+def test_what_does_not_fit_a_symbol_is_not_issued() -> None:
+    goods = tuple(
+        DeclaredGoods("\u045e" * 40, Money(10**15, "USD"), 10**9, mark="\u045e" * 40) for _ in range(2 * MAXIMUM_LINES)
+    )
+    with pytest.raises(ValueError, match="too long"):
+        encode(claims(goods=goods), KEY)

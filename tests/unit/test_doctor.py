@@ -237,6 +237,7 @@ def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[
         "trust",
         "readers",
         "speech",
+        "languages",
         "disk",
         "flush",
         "clock",
@@ -246,6 +247,17 @@ def test_json_lines_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[
         "network",
     } == {look["check"] for look in looks}
     assert [look["remedy"] for look in looks if look["result"] == "finding" and not look["remedy"]] == []
+
+
+def test_the_operator_is_told_which_texts_nobody_has_reviewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    (look,) = doctor.language_looks()
+    assert look.result == "warning"
+    assert look.finding.startswith("machine-made, not reviewed: guard (en, ru, uz-Latn, uz-Cyrl); ")
+    assert "traveller (uz-Latn, uz-Cyrl, kaa-Latn, ru, en, tg, ky, kk, fa-AF, zh-Hans)" in look.finding
+    monkeypatch.setattr("gate_agent.cli.language_findings.is_reviewed", lambda _file: True)
+    assert [look.result for look in doctor.language_looks()] == ["fine"]
+    monkeypatch.setattr("gate_agent.cli.language_findings.findings", lambda _audience: ["ru: a.b: missing"])
+    assert {look.result for look in doctor.language_looks()} == {"finding"}
 
 
 def test_without_a_site_file_the_machine_alone_is_looked_at(tmp_path: Path) -> None:

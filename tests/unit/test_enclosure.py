@@ -23,6 +23,7 @@ from drivers.link import TcpPeer
 from drivers.reach import Endpoint
 from drivers.surroundings import EnclosureReported
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -101,9 +102,7 @@ class Box:
         await self.until(lambda: self.driver is not None and self.driver.state is DeviceState.READY)
 
     async def until(self, is_met: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
-            while not is_met():
-                await asyncio.sleep(0.01)
+        await until(is_met, 30)
 
     def faults(self) -> list[str]:
         return [event.data.fault for event in self.events if isinstance(event.data, StateChanged)]

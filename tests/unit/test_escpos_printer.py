@@ -15,6 +15,7 @@ from drivers.printer.errors import CoverOpen, PaperOut, PrinterBroken, ReceiptUn
 from drivers.printer.twin import EscposTwin, Receipt
 from drivers.surroundings import PrinterReported
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 # python-escpos 3.1, `Dummy().qr("HTTPS://UTO.EXAMPLE/1", native=True, ec=1, size=6)`: the second party.
 PYTHON_ESCPOS_QR = bytes.fromhex(
@@ -32,9 +33,7 @@ class Desk:
         self.printer: EscposPrinter = build("printer", options, self.events.append, SystemClock())
 
     async def until(self, is_met: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, 5)
 
     async def until_fault(self, code: str) -> None:
         await self.until(lambda: self.printer.reporter.fault_code == code)

@@ -138,3 +138,14 @@ def test_all_of_it_takes_less_than_a_millisecond():
         values(picture, frame=frame)
         took_s = min(took_s, time.process_time() - begun_s)
     assert took_s < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("colour", "expected"),
+    [
+        ((1, 0, 0), (80.09, 67.20)), ((0, 1, 0), (-86.18, 83.18)), ((0, 0, 1), (79.19, -107.86)),
+        ((1, 1, 0), (-21.55, 94.48)), ((0.5, 0.5, 0.5), (0, 0)), ((0, 0, 0), (0, 0)),
+    ],
+)  # fmt: skip
+def test_colours_of_the_srgb_primaries_are_those_of_the_published_tables(colour, expected):
+    assert c.lab_colour(*colour) == pytest.approx(expected, abs=0.02)

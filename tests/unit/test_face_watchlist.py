@@ -12,7 +12,7 @@ from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, overal
 from gate_agent.domain.demands import DOCUMENT_AND_FACE
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.inspection.face_watchlist import FaceWatchlistFault, face_watchlist_check
-from gate_agent.inspection.watchlist import WatchlistHit
+from gate_agent.inspection.watchlist_entries import WatchlistHit
 
 WANTED, MISSING = WatchlistHit("wanted", "w-17"), WatchlistHit("missing", "m-2")
 ENTRIES = {b"a": [WANTED], b"b": [MISSING, WANTED], b"c": [MISSING]}

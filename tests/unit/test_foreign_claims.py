@@ -22,7 +22,7 @@ from gate_agent.domain.reasons import ReasonCode
 from gate_agent.inspection import foreign_claims, strict_cbor
 from gate_agent.inspection.certificate_reading import read_certificate
 from gate_agent.inspection.foreign_claims import ClaimsReading, verify_claims
-from gate_agent.inspection.token_format import PREFIX
+from gate_agent.inspection.token_format import PREFIXES
 from tests.unit import seal_builders as build
 
 S, F, U = CheckOutcome.SUCCESSFUL, CheckOutcome.FAILED, CheckOutcome.UNDETERMINED
@@ -272,7 +272,7 @@ def test_the_command_judges_both_kinds(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "signer.der").write_bytes(SIGNER.der)
-    lines = [GOOD, f"{PREFIX}6BF", "HL0:ABC", "A" * 40_000, build.cose_token(build.seal_signer(serial=80), CLAIMS)]
+    lines = [GOOD, f"{PREFIXES[1]}6BF", "HL0:ABC", "A" * 40_000, build.cose_token(build.seal_signer(serial=80), CLAIMS)]
     arguments = ["inspect", "token", "--json", "--at", "2026-06-01T12:00:00Z"]
     for more, first in ((["--certs", str(tmp_path)], "successful"), (["--certificate", str(tmp_path / "signer.der")], "successful"), ([], "undetermined")):  # fmt: skip
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO("\n".join(lines).encode())))

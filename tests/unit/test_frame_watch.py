@@ -48,10 +48,14 @@ def test_an_unchanged_picture_is_frozen_and_stays_so_over_a_reopening() -> None:
     watch = watched(WatchLimits(), LIVE + [(3.0 + tick / 10, "d30") for tick in range(1, 21)])
     assert watch.verdict(5.0) is Verdict.FROZEN
     watch.reopened(6.0)
-    watch.saw(6.1, seen("d30"))
-    assert watch.verdict(6.1) is Verdict.FROZEN
-    watch.saw(6.2, seen("other", 2))
-    assert watch.verdict(6.2) is Verdict.GOOD
+    for tick in range(1, 16):
+        watch.saw(6.0 + tick / 10, seen("d30", tick))
+        assert watch.verdict(6.0 + tick / 10) is (Verdict.WAITING if tick < 15 else Verdict.FROZEN)
+    watch.reopened(8.0)
+    watch.saw(8.1, seen("d30"))
+    assert watch.verdict(8.1) is Verdict.WAITING, "not reopened at once: the next picture may be another"
+    watch.saw(8.2, seen("other", 2))
+    assert watch.verdict(8.2) is Verdict.GOOD
 
 
 def test_frozen_is_not_watched_when_switched_off() -> None:

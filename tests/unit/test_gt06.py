@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.checksums import crc16_arc, crc16_false, crc16_x25
+from drivers.codec import BadFrame
 from drivers.seal_tracker.codec import Heard
 from drivers.seal_tracker.errors import SealFrameRejected
 from drivers.seal_tracker.gt06 import decode, encode
@@ -17,6 +18,10 @@ NOW = datetime(2026, 11, 30, 12, 15, tzinfo=UTC)
 def kinds(message: int, content: bytes, *, is_extended: bool = False) -> list[tuple[str, bool]]:
     events = decode(encode(message, content, 7, is_extended=is_extended)).events
     return [(event.kind, event.is_alarm) for event in events]
+
+
+def frame_of(item: Heard | BadFrame) -> bytes | BadFrame:
+    return item.frame if isinstance(item, Heard) else item
 
 
 def test_the_checksums_are_the_catalogued_ones() -> None:
@@ -99,6 +104,18 @@ def test_a_date_that_is_none_loses_no_alarm() -> None:
 def test_a_login_without_an_identity_is_rejected(content: str) -> None:
     with pytest.raises(SealFrameRejected):
         decode(encode(0x01, bytes.fromhex(content), 1))
+
+
+@pytest.mark.parametrize("length", ["c409", "0ffb", "0020"])
+def test_a_login_that_counts_itself_too_long_ends_at_the_same_byte_however_it_comes(length: str) -> None:
+    broken = bytes.fromhex(f"7979{length}010d0a")
+    stream = broken + GT06.frames[1] + GT06.frames[0] + GT06.frames[2] * 120
+    whole = protocol_named("gt06").new_codec().feed(stream)
+    assert sum(isinstance(item, Heard) for item in whole) > 100
+    for cut in range(1, len(broken) + len(GT06.frames[1]) + 12):
+        codec = protocol_named("gt06").new_codec()
+        items = codec.feed(stream[:cut]) + codec.feed(stream[cut:])
+        assert list(map(frame_of, items)) == list(map(frame_of, whole)), cut
 
 
 @given(st.binary(max_size=70), st.integers(0, 0xFFFF))

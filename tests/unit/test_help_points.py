@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from gate_agent.app.help_side import CALLED_FOR_S
 from gate_agent.app.lane_source import SPEECH_WAITS_S, DeviceStatus, GateSource
 from gate_agent.app.receipts import Receipts
 from gate_agent.app.surroundings_side import SurroundingsSide
+from gate_agent.app.xray_results import XrayResults
 from gate_agent.domain import events as ev
 from gate_agent.domain.crossing import Admission
 from gate_agent.domain.events import Timer
@@ -50,20 +51,39 @@ class Desk:
     def tasks(self) -> list[Any]:
         return []
 
+    async def may_unlock(self, _seal_id: str) -> bool:
+        return False
+
+
+def gate_source(
+    walk: Lane,
+    settings: Any,
+    clock: Any,
+    *,
+    verifier: Any = None,
+    statuses: Any = None,
+    help_points: Any = None,
+    fallback: Any = None,
+) -> GateSource:
+    """Return what the lane API asks, over one lane of the controller's tests."""
+    lanes, words = {1: walk.controller}, load_catalogues("traveller", TRAVELLER_LANGUAGES)
+    known, changed = statuses or {}, walk.house.changed
+    receipts = Receipts(lanes, {}, known, words, changed)
+    around = SurroundingsSide(settings, lanes, walk.house, receipts, XrayResults(timedelta(0)), clock, changed)
+    return GateSource(
+        settings, lanes, known, verifier, walk.house, Desk(), clock, around, help_points=help_points, fallback=fallback
+    )
+
 
 class Gate:
     """The agent's part between devices, lane and pages, over one lane of the controller's tests."""
 
     def __init__(self, walk: Lane, clock: Any) -> None:
         self.walk, self.point, self.sequence = walk, Point(), 0
-        settings = walk.controller._settings
         now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
         statuses = {name: DeviceStatus("help_point", "ready", now) for name in AROUND.values()}
-        lanes, words = {1: walk.controller}, load_catalogues("traveller", TRAVELLER_LANGUAGES)
-        receipts = Receipts(lanes, {}, statuses, words, walk.house.changed)
-        around = SurroundingsSide(settings, lanes, walk.house, receipts, clock, walk.house.changed)
-        self.source = GateSource(
-            settings, lanes, statuses, None, walk.house, Desk(), clock, around, help_points={"help-1": self.point}
+        self.source = gate_source(
+            walk, walk.controller._settings, clock, statuses=statuses, help_points={"help-1": self.point}
         )
         self.source.link = LinkView(
             centre_online=True, since=now, backlog_records=0, oldest_age_s=0.0, last_ack_at=None

@@ -31,7 +31,6 @@ from gate_agent.web.lane_api_messages import CaptureCue, CheckView, GuardAction,
 
 GUARD = i18n.load_catalogues("guard", i18n.GUARD_LANGUAGES)
 TRAVELLER = i18n.load_catalogues("traveller", i18n.TRAVELLER_LANGUAGES)
-ALL = [*GUARD.values(), *TRAVELLER.values()]
 GUARD_SECTIONS = {
     "reason": ReasonCode,
     "check": CheckName,
@@ -136,6 +135,8 @@ def test_hidden_causes_cannot_be_told_apart():
         "stay_overstayed",
         "token_signature_wrong",
         "watchlist_stale",
+        "travel_ban",
+        "ban_list_stale",
         "presentation_attack_suspected",
         "presentation_attack_doubtful",
         "presentation_attack_no_result",
@@ -152,15 +153,6 @@ def test_no_traveller_text_tips_off(catalogue):
     assert [text for text in telling if TIP_OFFS.search(text)] == []
 
 
-@pytest.mark.parametrize("catalogues", [GUARD, TRAVELLER], ids=["guard", "traveller"])
-def test_catalogues_hold_the_same_keys_and_places(catalogues):
-    reference = catalogues["en"]
-    for language, catalogue in catalogues.items():
-        assert set(catalogue.texts) == set(reference.texts), language
-        for key, text in catalogue.texts.items():
-            assert i18n.places(text) == i18n.places(reference.texts[key]), (language, key)
-
-
 def test_translations_are_translated():
     same = [
         (language, key)
@@ -170,11 +162,6 @@ def test_translations_are_translated():
         if len(text) > 12 and text == catalogues["en"].texts[key]
     ]
     assert same == []
-
-
-@pytest.mark.parametrize("catalogue", [one for one in ALL if one.language == "uz-Latn"], ids=ids)
-def test_uzbek_apostrophes_are_the_letters(catalogue):
-    assert [text for text in catalogue.texts.values() if re.search(r"['’‘`]", text)] == []
 
 
 def test_fields_that_reasons_name_have_words():
@@ -206,7 +193,7 @@ def test_places_are_filled_as_text_and_never_read_as_patterns():
     sentence = english.reason("mrz_check_digit_wrong", parameters)
     assert sentence == "Check digit of the document number is wrong: found {expected}, expected <b>7</b>"
     assert english.reason("mrz_check_digit_wrong", {}) == "Check digit of – is wrong: found –, expected –"
-    assert english.reason("guard_decision", {"reason": "duty_paid"}) == "Decided by an officer: Duty paid"
+    assert english.reason("guard_decision", {"reason": "device_fault"}) == "Decided by an officer: Device fault"
     assert english.text("reason.never_heard_of") == "never_heard_of"
 
 
@@ -218,11 +205,27 @@ def test_pseudo_locale_is_forty_per_cent_longer_and_keeps_places(catalogue):
         assert i18n.places(pseudo.texts[key]) == i18n.places(text), key
 
 
-def test_broken_catalogues_are_refused(tmp_path):
-    for content in ("[a", "a = 1", "[a]\nb = 1", '[a]\nb = "  "'):
-        (tmp_path / "guard.en.toml").write_text(content)
-        with pytest.raises(i18n.CatalogueFault):
-            i18n.load_catalogue("guard", "en", tmp_path)
+HEADER = 'msgid ""\nmsgstr "Language: ru\\nPlural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+ENTRY = 'msgctxt "a.b"\nmsgid "One"\nmsgstr "Один"\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[a]", ENTRY, HEADER + ENTRY + "\n" + ENTRY, HEADER + ENTRY + ENTRY, HEADER + "#~ " + ENTRY, HEADER + 'msgid "One"\nmsgstr "Один"\n',
+        HEADER + 'msgctxt "a.b"\nmsgid "One"\n', HEADER + ENTRY + "Два\n", HEADER + 'msgctxt "a.b"\nmsgid "One"\nmsgstr "О"дин"\n',
+        HEADER + 'msgctxt "a.b"\nmsgid "One"\nmsgid_plural "{n}"\nmsgstr[1] "Один"\n',
+        HEADER + 'msgctxt "a.b"\nmsgid "One"\nmsgid_plural "{n}"\nmsgstr[0] "Один"\n',
+        HEADER.replace("n != 1", "open(1)") + ENTRY, HEADER.replace("n != 1", "n !") + ENTRY, HEADER.replace("Plural-Forms", "Plural") + ENTRY,
+    ],
+)  # fmt: skip
+def test_broken_catalogues_are_refused(tmp_path, content):
+    (tmp_path / "guard.pot").write_text(HEADER + ENTRY)
+    (tmp_path / "guard.ru.po").write_text(HEADER + ENTRY)
+    assert i18n.load_catalogue("guard", "ru", tmp_path).text("a.b") == "Один"
+    (tmp_path / "guard.ru.po").write_text(content)
+    with pytest.raises(i18n.CatalogueFault):
+        i18n.load_catalogue("guard", "ru", tmp_path)
     with pytest.raises(i18n.CatalogueFault):
         i18n.load_catalogue("guard", "xx", tmp_path)
 

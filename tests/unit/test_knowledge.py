@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from central_sync.bundles import file_name, sign_bundle
+from central_sync.bundles import Bundle, file_name, sign_bundle, verify_bundle
 from central_sync.identity import read_signing_key
 from gate_agent.app.knowledge import GateKnowledge
 from gate_agent.clock import SystemClock
 from gate_agent.errors import SettingsFault
 from gate_agent.provisioning import Provisioned, provision
+from tests.unit.hand_clock import HandClock
 
 CLOCK = SystemClock()
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -23,11 +28,13 @@ def site(tmp_path: Path) -> Provisioned:
     return provision(tmp_path, country="UTO", site="demo", gate_id="gate-1", officers={"guard-1": "guard"}, clock=CLOCK)
 
 
-def put(site: Provisioned, kind: str, body: dict[str, object], version: int, key: str = "") -> None:
+def put(
+    site: Provisioned, kind: str, body: dict[str, object], version: int, key: str = "", begins_in: timedelta = -HOUR
+) -> None:
     private_key = read_signing_key(site.keys / f"{key or ('rulebook' if kind == 'rulebook' else 'centre')}.key")
     now = CLOCK.now()
     path = site.bundles / file_name(kind)
-    path.write_bytes(sign_bundle(kind, version, now - timedelta(hours=1), now + timedelta(days=1), body, private_key))
+    path.write_bytes(sign_bundle(kind, version, now + begins_in, now + timedelta(days=1), body, private_key))
     os.utime(path, ns=(version * 10**9, version * 10**9))
 
 
@@ -75,3 +82,39 @@ def test_a_gate_without_a_rulebook_does_not_start(site: Provisioned) -> None:
     (site.bundles / file_name("rulebook")).unlink()
     with pytest.raises(SettingsFault, match="no rulebook"):
         GateKnowledge(site.bundles, site.keys, CLOCK)
+
+
+@pytest.mark.parametrize(("kind", "body"), [("bans", {"lists": []}), ("watchlist", WATCHLIST)])
+def test_a_bundle_whose_day_comes_is_read_again_and_its_refusal_is_logged_once(
+    site: Provisioned, kind: str, body: dict[str, object]
+) -> None:
+    clock = HandClock()
+    clock.time = CLOCK.now()
+    knowledge = GateKnowledge(site.bundles, site.keys, clock)
+    put(site, kind, body, 5, begins_in=HOUR)
+    with capture_logs() as logs:
+        for _ in range(4):
+            assert not knowledge.reload()
+            clock.turn(minutes=1)
+    assert [(one["event"], one["code"]) for one in logs] == [("bundle_refused", "CS-BND-005")]
+    clock.turn(hours=1)
+    assert knowledge.reload()
+    assert not knowledge.reload()
+
+
+async def test_no_bundle_is_read_or_parsed_on_the_loop(site: Provisioned, monkeypatch: pytest.MonkeyPatch) -> None:
+    knowledge = GateKnowledge(site.bundles, site.keys, CLOCK)
+    threads: dict[str, int] = {}
+
+    def verified(wire: bytes, trusted: Any, now: Any, kind: str, minimum: int) -> Bundle:
+        threads[kind] = threading.get_ident()
+        return verify_bundle(wire, trusted, now, kind, minimum)
+
+    monkeypatch.setattr("gate_agent.app.knowledge.verify_bundle", verified)
+    for kind, body in (("bans", {"lists": []}), ("permits", {"permits": []}), ("stays", {"stays": []})):
+        put(site, kind, body, 5)
+    assert await knowledge.reload_beside()
+    assert set(threads) == {"bans", "permits", "stays"}
+    assert threading.get_ident() not in threads.values()
+    assert knowledge.stays is not None
+    assert knowledge.stays.version == 5

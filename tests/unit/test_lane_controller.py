@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -23,9 +23,12 @@ from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.events import GuardDecided, LockdownLifted, LockdownOrdered
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.seal import SealReport
+from gate_agent.domain.selection import DRAW_RANGE, Draw, Past
 from gate_agent.domain.stay import Stay
 from gate_agent.domain.transaction_state import Phase
 from gate_agent.errors import DeviceFault, InferenceFault, StoreFault
+from gate_agent.inspection.permit_list import PermitList
+from gate_agent.inspection.travel_bans import TravelBans
 from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.lane.controller import LaneController
 from gate_agent.lane.face import Cue
@@ -82,6 +85,10 @@ class House:
     attack: AttackAssessment | None = None
     forget_hangs: bool = False
     stay: Stay | None = None
+    bans: TravelBans | None = field(default_factory=lambda: TravelBans({}, {}))
+    permits: PermitList = field(default_factory=lambda: PermitList({}))
+    permits_age_s: float = 0.0
+    book: str = "uzbekistan"
     portrait_jpeg: bytes = b"jpeg"
     printed: ComparisonDecision = ComparisonDecision.MATCH
     reference_waits: asyncio.Event | None = None
@@ -99,8 +106,10 @@ class House:
     async def end_releases(self) -> None:
         pass
 
-    async def signal(self, signal: dc.GateSignal) -> None:
-        self.signals.append(signal)
+    async def signal(self, signal: dc.GateSignal, ttl_s: float) -> None:
+        assert ttl_s > 0
+        if [signal] != self.signals[-1:]:
+            self.signals.append(signal)
 
     async def lockdown(self) -> None:
         self.lockdowns.append(True)
@@ -189,6 +198,9 @@ class House:
         self._disk()
         return False
 
+    async def past_of(self, issuing_state: str, document_number: str, since: date, window_crossings: int) -> Past:
+        return Past()
+
     async def stays_of(self, issuing_state: str, document_number: str) -> tuple[Stay, ...]:
         self._disk()
         return () if self.stay is None else (self.stay,)
@@ -196,11 +208,21 @@ class House:
     def current(self) -> Knowledge:
         import json
 
-        book = parse_rulebook(json.loads(packaged_rulebook_bytes()))
-        return Knowledge(book, Watchlist({}), 1, self.clock.now(), {})
+        book = parse_rulebook(json.loads(packaged_rulebook_bytes(self.book)))
+        now = self.clock.now()
+        permits_from = now - timedelta(seconds=self.permits_age_s)
+        return Knowledge(
+            book, Watchlist.from_bundle({"lists": []}), 1, now, {}, self.bans, now, self.permits, permits_from
+        )
 
     def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
         return ()
+
+    def screening(self, declaration: Declaration) -> None:
+        """Nothing is screened here."""
+
+    def draw(self, transaction_id: uuid.UUID, day: date) -> Draw:
+        return Draw(uuid.UUID(int=0), 1, DRAW_RANGE - 1)  # nobody is drawn
 
     def seals_arrived(self, declaration: Declaration) -> None:
         """Nothing is sealed here."""
@@ -256,7 +278,8 @@ async def lane(
     *, direction: str = "entry", monitor: FaceMonitor | None = None, references: StayReferences | None = None,
     ports: DocumentPorts | None = None, document: dict[str, object] | None = None, clock: Clock | None = None,
     page_pictures: tuple[str, ...] = (), zone_from_pictures: bool = False, around: dict[str, str] | None = None,
-    lane_times: dict[str, object] | None = None, **face: object,
+    lane_times: dict[str, object] | None = None, policy: dict[str, object] | None = None, book: str = "uzbekistan",
+    gate: dict[str, object] | None = None, checks: Sequence[dict[str, object]] = (), **face: object,
 ) -> AsyncIterator[Lane]:  # fmt: skip
     clock = clock or SystemClock()
     around = around or {}  # devices for accessibility, by their role
@@ -284,9 +307,12 @@ async def lane(
             }
         ],
         document={"accept_specimens": True} | (document or {}),
+        policy=policy or {},
+        gate=gate or {},
+        check=checks,
         face={"capture_timeout_s": 0.5, "capture_timeout_with_attack_detection_s": 0.5, **face},
     )
-    house = House(clock=clock)
+    house = House(clock=clock, book=book)
     controller = LaneController(
         settings, settings.lane[0], reader=house, camera=house, barrier=house, matcher=house, store=house,
         knowledge=house, clock=clock, changed=house.changed, document=ports, monitor=monitor, references=references,
@@ -318,12 +344,12 @@ async def test_a_traveller_walks_through_and_nothing_of_him_stays() -> None:
         deadline = walk.controller.today + timedelta(days=29)  # thirty days, the day of entry is the first
         rulebook = walk.house.current().rulebook
         registration = registration_deadline(rulebook, "UTO", walk.controller.today)
-        assert receipt(walk.controller, rulebook) == {
+        assert receipt(walk.controller) == {
             "stay_deadline": deadline.isoformat(),
             "registration_deadline": registration.last_day.isoformat(),
         }
         await walk.inputs(0, passed=True)
-        assert receipt(walk.controller, walk.house.current().rulebook) == {}
+        assert receipt(walk.controller) == {}
         assert walk.phase is Phase.IDLE
         assert [crossing.passage for crossing in walk.house.crossings] == [PassageOutcome.PASSED]
         ended = walk.controller.recent[-1]
@@ -792,7 +818,7 @@ async def test_lights_are_green_only_where_a_door_is_released_and_the_sounder_te
     async with lane() as walk:
         shown = walk.house.signals
         await walk.present()
-        assert shown == [dc.GateSignal.ENTER]
+        assert shown == [dc.GateSignal.CLOSED, dc.GateSignal.ENTER]
         await walk.inputs(1)
         assert shown[-1] is dc.GateSignal.CLOSED
         odd = dc.BarrierInputs(False, False, 1, 1, 0, False, False, irregularities=(dc.Irregularity.TAILGATING,))

@@ -48,6 +48,9 @@ class Voice:
     broken_for: int = 0
     said: list[tuple[float, str, str, float]] = field(default_factory=list)
     speaking: int = 0
+    languages: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     async def say(self, utterance: Utterance, volume_ratio: float = 1.0) -> None:
         if utterance.language in self.missing:
@@ -57,6 +60,8 @@ class Voice:
             self.broken_for -= 1
             raise ZeroDivisionError("third party")
         self.speaking += 1
+        self.languages.append(utterance.language)
+        self.words.append(utterance.text)
         begun_s, ended = asyncio.get_running_loop().time(), "cut"
         try:
             await asyncio.sleep(SAYING_S)
@@ -74,7 +79,7 @@ def play(script: list[tuple[float, ScreenState]], ends_s: float, voice: Voice | 
     async def main() -> None:
         changes: Broadcaster[int] = Broadcaster()
         now = [shows(Instruction.LANE_CLOSED, speech="off")]
-        speech = LaneSpeech(lane_settings(**given), voice, lambda: now[0], changes, VirtualClock(loop), ZoneInfo("Asia/Tashkent"))  # fmt: skip
+        speech = LaneSpeech(lane_settings(**given), voice, lambda: now[0], changes, VirtualClock(loop), ZoneInfo("Asia/Tashkent"), said_in=voice.told.append)  # fmt: skip
         running = asyncio.create_task(speech.run())
         for number, (at_s, state) in enumerate(script):
             await asyncio.sleep(1000.0 + at_s - loop.time())
@@ -161,6 +166,32 @@ def test_a_language_that_cannot_be_said_is_silence_and_the_next_is_said():
     script = [(0, shows(LOOK, language="uz-Latn")), (30, shows(OFFICER, language="en"))]
     voice = play(script, 33, Voice(missing=frozenset({"uz-Latn"})))
     assert heard(voice) == [(30.0, "see_officer", "whole")]
+
+
+@pytest.mark.parametrize(
+    ("language", "missing", "heard_in"),
+    [
+        ("tg", {"tg"}, ["ru"]),
+        ("tg", set(), ["tg"]),
+        ("uz-Cyrl", {"uz-Cyrl"}, ["uz-Latn"]),
+        ("kaa-Latn", {"kaa-Latn", "uz-Latn"}, []),
+        ("fa-AF", {"fa-AF"}, []),
+    ],
+)
+def test_a_language_without_a_voice_is_said_in_one_that_its_speakers_understand(language, missing, heard_in):
+    voice = play([(0, shows(LOOK, language=language))], 3, Voice(missing=frozenset(missing)))
+    assert voice.languages == heard_in
+    assert voice.words == [phrase_of(shows(LOOK), CATALOGUES[one]).text for one in heard_in]
+    assert voice.told == heard_in
+
+
+def test_the_screen_says_in_which_language_it_is_read():
+    tajik = CATALOGUES["tg"]
+    assert "Русский" in screen_view(shows(LOOK, language="tg", said_in="ru"), tajik)["speech_note"]
+    for state in (shows(LOOK, language="tg", said_in="tg"), shows(LOOK, language="tg", said_in="ru", speech="off")):
+        assert screen_view(state, tajik)["speech_note"] == ""
+    same_words = shows(LOOK, language="uz-Cyrl", said_in="uz-Latn")
+    assert screen_view(same_words, CATALOGUES["uz-Cyrl"])["speech_note"] == ""
 
 
 def test_a_speaker_that_raises_what_nobody_foresaw_is_logged_and_speaks_again():

@@ -146,6 +146,10 @@ def test_an_unknown_short_parameter_ends_its_report_and_no_other() -> None:
         (b"\x00\xf1\x00", "ends inside its head"),
         (b"\x00\xf1\x00\x03", "with 3 bytes"),
         (b"\x04\x00\x00\x04", "type 1024"),
+        (
+            b"\x00\xf1\x00\x07\x00\x08\xaa" + b"\x00\x08\x00\x10" + b"\x30" * 12,
+            "type 8 with 16 bytes",
+        ),  # a count of seven words
         (b"\x00\xf1\x00\x06\x00\x00", "0 bits in 0 bytes"),
         (b"\x00\xf1\x00\x07\x00\x10\xaa", "16 bits in 1 bytes"),
         (b"\x00\xf1\x00\x08\x00\x08\xaa\xbb", "8 bits in 2 bytes"),

@@ -29,7 +29,8 @@ from models.mrz_reader.symbols import BLANK, CLASSES, SYMBOLS
 from models.packaged_weights import packaged_content, packaged_models, training_report
 from tests.bench.mrz_pages import FORMATS as NAMES
 from tests.bench.mrz_pages import drawn_page, lines_of
-from tests.bench.mrz_photographs import photograph, photographs, sweep
+from tests.bench.mrz_photographs import photograph, photograph_number, photographs, sweep
+from tests.whole_sweeps import SWEEPS_ARE_WHOLE
 
 BY_NAME = {zone.name: zone for zone in FORMATS}
 TODAY = date(2026, 6, 15)
@@ -333,25 +334,30 @@ def test_small_and_large_pictures_are_read():
 @pytest.mark.parametrize("width", [300, 800, 1280, 4000])
 def test_pages_at_any_angle_are_never_accepted_wrong(width):
     """Five formats at four angles; where a character is 12 px and wider nearly all are read, at 300 px nobody reads any."""
-    shots = list(sweep((width,), (0, 45, 90, 215)))
+    shots = list(sweep((width,), (0, 45, 90, 215) if SWEEPS_ARE_WHOLE or width < 4000 else (45, 215)))
     exact = 0
     for shot in shots:
         zone = read_zone(shot.picture)
         right = zone is not None and (zone.format, zone.lines) == (shot.format, shot.lines)
         exact += right
         assert right or zone is None or not zone.is_accepted, (shot.wear, shot.format)
-    assert exact >= {300: 0, 800: 9, 1280: 18, 4000: 18}[width]
+    assert exact >= {300: 0, 800: 0.45, 1280: 0.9, 4000: 0.9}[width] * len(shots)
 
 
 @pytest.mark.ocr_b
 def test_hard_photographs_are_mostly_read_and_never_accepted_wrong():
-    """Sixty photographs, every format and wear; the bench takes more."""
+    """Sixty photographs, every format under every wear (`make sweeps`), two formats under each in the suite; the bench takes more."""
+    numbers = [
+        number
+        for number in range(60)
+        if SWEEPS_ARE_WHOLE or (number % len(NAMES) - number // len(NAMES)) % len(NAMES) in {0, 2}
+    ]
     exact = 0
-    for shot in photographs(60):
+    for shot in map(photograph_number, numbers):
         zone = read_zone(shot.picture)
         exact += zone is not None and zone.lines == shot.lines
         assert zone is None or not zone.is_accepted or zone.lines == shot.lines, (shot.wear, shot.format)
-    assert exact >= 51
+    assert exact >= 0.85 * len(numbers)
 
 
 @pytest.mark.ocr_b

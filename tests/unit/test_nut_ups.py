@@ -1,7 +1,6 @@
 """Power supplies through NUT: the lines of RFC 9271, what they mean, and that a low battery is told once per outage."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -15,6 +14,7 @@ from drivers.power.nut_lines import LINE_LIMIT_BYTES, Line, NutCodec
 from drivers.power.twin import NutTwin
 from drivers.surroundings import UpsBatteryLow, UpsReported
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 # As RFC 9271, 4.2.7 and 4.2.8 print it.
 LISTED = b'BEGIN LIST VAR su700\nVAR su700 ups.mfr "APC"\nVAR su700 ups.status "OL"\nEND LIST VAR su700\n'
@@ -124,12 +124,6 @@ def test_each_sign_of_a_low_battery_counts(content: bytes) -> None:
 
 def test_a_low_battery_that_is_not_in_use_stops_nothing() -> None:
     assert not any(isinstance(one, UpsBatteryLow) for one in told(answer("OL LB CHRG", "5", "60")))
-
-
-async def until(is_met: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not is_met():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, join, join_all, overall
 from gate_agent.domain.crossing import Admission, Corridor
-from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.declaration import Companion, Declaration, DeclaredGoods, Direction, Relation, TravelMode
 from gate_agent.domain.demands import Demands
 from gate_agent.domain.money import Money
 from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealReport, SealState
+from gate_agent.domain.selection import DRAW_RANGE, Chance, Draw
 from gate_agent.policy.admission import PolicyInput, decide
 from gate_agent.policy.corridor import corridor
 from gate_agent.policy.eligibility import not_served
@@ -87,6 +89,8 @@ REASON_OF = {
     CheckName.EXPIRY: ReasonCode.DOCUMENT_EXPIRED,
     CheckName.DECLARATION_TOKEN: ReasonCode.TOKEN_EXPIRED,
     CheckName.STAY: ReasonCode.STAY_OVERSTAYED,
+    CheckName.ELIGIBILITY: ReasonCode.VISA_MISSING,
+    CheckName.TRAVEL_BAN: ReasonCode.TRAVEL_BAN,
     CheckName.WATCHLIST: ReasonCode.WATCHLIST_HIT,
     CheckName.FACE_COMPARISON: ReasonCode.FACE_DIFFERENT,
     CheckName.FACE_PRESENTATION: ReasonCode.PRESENTATION_ATTACK_DOUBTFUL,
@@ -112,6 +116,8 @@ REASON_OF = {
     CheckName.BOARDING_PASS: ReasonCode.BOARDING_PASS_MALFORMED,
 }
 
+NOT_DRAWN = Chance(Draw(uuid.UUID(int=0), 1, DRAW_RANGE - 1))
+
 
 def demanding(mandatory):
     """Demand some checks; the others count where they are supported, and a token that was presented always does."""
@@ -133,6 +139,7 @@ def question(checks, mandatory, **changes):
         1.0,
         24.0,
         demanding(mandatory),
+        chance=NOT_DRAWN,
     )
     return replace(plain, **changes)
 
@@ -331,7 +338,7 @@ def test_a_rule_that_is_not_certain_shows():
         replace(BOOK, rules=rules), Direction.ENTRY, TravelMode.AIR, TODAY, declared(cash=(Money(1, "UZS"),))
     )
     assert (answer.corridor, [r.code for r in answer.reasons]) == (Corridor.YELLOW, [ReasonCode.RULE_CERTAINTY_LOW])
-    assert [use.rule_id for use in answer.rules] == ["uz.cash.2023"]
+    assert [use.rule_id for use in answer.rules] == ["uz.cash.2023", "uz.corridor.rule_certainty_low"]
 
 
 def test_a_sum_just_over_the_limit_is_shown_as_such():
@@ -357,7 +364,7 @@ def test_the_corridor_does_not_depend_on_admission_nor_admission_on_the_corridor
 ):
     changes = {"declaration": declaration, "seals": seals, "direction": direction, "local_date": on}
     answer = decide(question(checks, ALL[:2], **changes))
-    alone = corridor(BOOK, direction, TravelMode.AIR, on, declaration, seals)
+    alone = corridor(BOOK, direction, TravelMode.AIR, on, declaration, seals, chance=NOT_DRAWN)
     assert (answer.corridor, answer.corridor_reasons, answer.rules) == (alone.corridor, alone.reasons, alone.rules)
     nothing = decide(question(checks, ALL[:2], direction=direction, local_date=on))
     assert (answer.admission, answer.admission_reasons) == (nothing.admission, nothing.admission_reasons)
@@ -373,3 +380,41 @@ def test_the_corridor_does_not_depend_on_admission_nor_admission_on_the_corridor
 @given(declarations, seal_reports)
 def test_same_input_same_answer(declaration, seals):
     assert judged(declaration, seals) == judged(declaration, seals)
+
+
+def _family(*goods: DeclaredGoods, people: int = 2) -> Declaration:
+    companions = tuple(
+        Companion(f"CHILD {n}", Relation.CHILD, date(2018, 1, 1), bytes([n]) * 16) for n in range(1, people)
+    )
+    return Declaration(b"t" * 16, "R", NOW, NOW, Direction.ENTRY, TravelMode.AIR, goods, companions=companions)
+
+
+def test_each_of_a_family_has_the_allowance_for_what_is_his():
+    """Uzbekistan pools nothing: 1000 USD each by air, for the owner's goods."""
+    mine, theirs = DeclaredGoods("coat", Money(90_000, "USD"), 900), DeclaredGoods("toy", Money(90_000, "USD"), 900)
+    where = (BOOK, Direction.ENTRY, TravelMode.AIR, TODAY)
+    shared = corridor(*where, _family(mine, replace(theirs, owner=1)))
+    assert ReasonCode.VALUE_OVER_ALLOWANCE not in {one.code for one in shared.reasons}
+    alone = corridor(*where, _family(mine, theirs))
+    assert ReasonCode.VALUE_OVER_ALLOWANCE in {one.code for one in alone.reasons}
+
+
+def test_quantities_are_judged_by_owner_or_together_as_the_rulebook_says():
+    kind, limit = next(
+        (kind, rule)
+        for kind, rule in BOOK.about_goods("quantity_allowance", TODAY, direction="entry", mode="air").items()
+    )
+    two = (
+        DeclaredGoods("x", Money(100, "USD"), 100, kind, limit.value),
+        DeclaredGoods("y", Money(100, "USD"), 100, kind, limit.value, 1),
+    )
+    codes = lambda book, declared: {
+        one.code for one in corridor(book, Direction.ENTRY, TravelMode.AIR, TODAY, declared).reasons
+    }
+    over = ReasonCode.QUANTITY_OVER_ALLOWANCE
+    assert over not in codes(BOOK, _family(*two))
+    more = replace(two[1], quantity=limit.value + 1)
+    assert over in codes(BOOK, _family(two[0], more))
+    pooled = replace(BOOK, options={**BOOK.options, "family_pooling": True})
+    assert over in codes(pooled, _family(two[0], more))
+    assert over not in codes(pooled, _family(replace(two[0], quantity=limit.value - 1), more))

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from gate_agent.domain.money import Money
 from gate_agent.domain.mrz import read_mrz
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealReport, SealState
+from gate_agent.domain.selection import DRAW_RANGE, Chance, Draw
 from gate_agent.domain.stay import Stay
 from gate_agent.policy.admission import PolicyInput, decide
 from gate_agent.policy.cash import cash
@@ -25,7 +27,7 @@ from gate_agent.policy.eligibility import not_served
 from gate_agent.policy.errors import RulebookRefused
 from gate_agent.policy.rulebook import Rule, RuleNotFound
 from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
-from gate_agent.policy.stay_rules import check_stay
+from gate_agent.policy.stay_check import check_stay
 
 BODY = packaged_rulebook_bytes()
 RULEBOOK = parse_rulebook(json.loads(BODY))
@@ -225,6 +227,7 @@ def known(checks: tuple[CheckResult, ...], **changes: object) -> PolicyInput:
         "watchlist_age_h": 1.0,
         "watchlist_age_limit_h": 72.0,
         "demands": Demands(frozenset(), MANDATORY),
+        "chance": Chance(Draw(uuid.UUID(int=0), 1, DRAW_RANGE - 1)),  # nobody is drawn
     }
     return PolicyInput(**(fields | changes))  # type: ignore[arg-type]
 
@@ -309,7 +312,7 @@ def test_orphans_and_unknown_nationalities_go_to_a_guard() -> None:
     alone = check_stay(Direction.EXIT, "UTO", [], TODAY, RULEBOOK)
     assert (alone.outcome, alone.reasons[0].code) == (U, ReasonCode.STAY_NO_ENTRY_RECORD)
     unknown = check_stay(Direction.ENTRY, "XXX", [], TODAY, RULEBOOK)
-    assert (unknown.outcome, unknown.reasons[0].code) == (U, ReasonCode.STAY_NO_RULE)
+    assert (unknown.outcome, unknown.reasons[0].code) == (U, ReasonCode.VISA_MISSING)
 
 
 @pytest.mark.parametrize(("day", "outcome"), [("2025-12-31", U), ("2026-01-01", S)])

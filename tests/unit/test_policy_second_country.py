@@ -9,7 +9,14 @@ from datetime import UTC, date, datetime
 import pytest
 
 from gate_agent.domain.crossing import Corridor
-from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.declaration import (
+    Declaration,
+    DeclaredGoods,
+    Direction,
+    TravelMode,
+    UnaccompaniedGoods,
+    Vehicle,
+)
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.policy.cash import cash
@@ -155,3 +162,23 @@ def test_what_changed_is_told_by_name():
     ]
     assert [change.name for change in found if change.what == "removed"] == [removed["id"]]
     assert changes(ATLANTIS, ATLANTIS) == []
+
+
+def with_more(book, **more):
+    declaration = Declaration(b"t", "r", MOMENT, MOMENT, ENTRY, AIR, **more)
+    answer = corridor(book, ENTRY, AIR, DAY, declaration, days_abroad=9)
+    return answer.corridor, [reason.code for reason in answer.reasons]
+
+
+def test_a_vehicle_of_ones_own_and_a_phone_are_declared_whatever_their_number():
+    vehicle = {"vehicles": (Vehicle("01A777AA", "UTO", "Lada"),)}
+    assert with_more(UZBEKISTAN, **vehicle)[:2] == (Corridor.RED, [ReasonCode.GOODS_TO_BE_DECLARED])
+    phone = {"phone_imeis": ("490154203237518",)}
+    assert with_more(UZBEKISTAN, **phone)[1][0] == ReasonCode.GOODS_TO_BE_DECLARED
+    assert with_more(ATLANTIS, **vehicle, **phone) == (Corridor.GREEN, [ReasonCode.DECLARED_WITHIN_ALLOWANCE])
+
+
+def test_goods_that_follow_are_entered_at_the_desk_and_without_a_rule_an_officer_sets_the_day():
+    away = {"unaccompanied": UnaccompaniedGoods("7K3M-92QF", ("g",))}
+    assert with_more(ATLANTIS, **away) == (Corridor.YELLOW, [ReasonCode.GOODS_UNACCOMPANIED])
+    assert with_more(UZBEKISTAN, **away) == (Corridor.YELLOW, [ReasonCode.RULE_NOT_FOUND])

@@ -14,7 +14,8 @@ from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.stay import Stay
 from gate_agent.policy.rulebook import Rule, RuleNotFound
 from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
-from gate_agent.policy.stay_rules import check_stay, last_day, stay_rule
+from gate_agent.policy.stay_check import check_stay
+from gate_agent.policy.stay_rules import last_day, stay_rule
 
 BOOK = parse_rulebook(json.loads(packaged_rulebook_bytes()))
 ENTRY, EXIT = Direction.ENTRY, Direction.EXIT
@@ -86,7 +87,8 @@ def test_an_exit_without_an_entry_that_it_closes_is_for_a_guard(stays):
 @pytest.mark.parametrize("nationality", ["XXX", "", "any", "uto", "U"])
 def test_a_nationality_without_rule_is_for_a_guard(direction, nationality):
     result = check_stay(direction, nationality, [Stay(ENTERED, None, "gate")], date(2026, 11, 2), BOOK)
-    assert (result.outcome, codes(result)) == (U, [ReasonCode.STAY_NO_RULE])
+    expected = ReasonCode.VISA_MISSING if direction is ENTRY else ReasonCode.STAY_NO_RULE
+    assert (result.outcome, codes(result)) == (U, [expected])
 
 
 def test_an_entry_with_an_open_entry_is_marked_and_not_punished():

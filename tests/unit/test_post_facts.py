@@ -124,6 +124,7 @@ def database() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.executescript(lookups.SCHEMA + facts.SCHEMA)
+    lookups.add_columns(connection)
     return connection
 
 

@@ -17,6 +17,7 @@ SITE = """
 site = "demo"
 [paths]
 keys = "keys"
+bundles = "bundles"
 [post]
 host = "127.0.0.1"
 port = {port}
@@ -97,6 +98,27 @@ def test_devices_of_the_post_are_looked_at_with_their_line(site: Path) -> None:
     )
     (one,) = post_looks.post_device_findings(load_post(file))
     assert "no device of a post" in one.finding
+
+
+def test_a_post_that_may_unlock_needs_to_know_the_inspectors(site: Path) -> None:
+    file = site / "gate.toml"
+    file.write_text(file.read_text() + SEALS.format(more="allow_unlock = true"))
+    (site / "keys/facts.key").unlink()
+
+    def words() -> dict[str, str]:
+        return {one.where: one.finding for one in post_looks.own_post_findings(load_post(file), SystemClock())}
+
+    assert words() == {"paths.bundles/officers.bundle": "names no customs inspector"}
+    inspector = {"customs-1": "customs_inspector"}
+    provision(site, country="UTO", site="demo", gate_id="gate-1", officers=inspector, clock=SystemClock())
+    (site / "keys/facts.key").unlink()
+    assert words() == {}
+    (site / "bundles/officers.bundle").write_bytes(b"a list")
+    assert "CS-BND-001" in words()["paths.bundles/officers.bundle"]
+    (site / "bundles/officers.bundle").unlink()
+    assert "cannot be read" in words()["paths.bundles/officers.bundle"]
+    (site / "keys/centre.pub").unlink()
+    assert set(words()) == {"paths.keys/centre.pub"}
 
 
 def test_a_post_that_does_not_answer_is_found(site: Path) -> None:

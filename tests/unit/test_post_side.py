@@ -62,12 +62,16 @@ class Alarms:
 class Scene:
     def __init__(self) -> None:
         self.clock, self.exchange, self.alarms = HandClock(), Exchange(), Alarms()
-        self.statuses, self.events, self.changes = {}, [], []
+        self.statuses, self.events, self.changes, self.heard_of_fallback = {}, [], [], 0
         self.orders = UnlockOrders("UTO/demo/gate-1", KEY.public_key(), self.clock, lambda: self.changes.append(2))
         self.side = PostSide(
             self.exchange, KEY.public_key(), self.statuses, {3: Alarms(), 2: self.alarms}, self.clock,
             report=self.events.append, changed=lambda: self.changes.append(1), orders=self.orders,
+            told_of_fallback=self.hear_of_fallback,
         )  # fmt: skip
+
+    async def hear_of_fallback(self) -> None:
+        self.heard_of_fallback += 1
 
     @property
     def post(self):

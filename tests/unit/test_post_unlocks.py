@@ -1,4 +1,6 @@
-"""Orders to unlock a seal: signed by their gate, short-lived, carried out once, written down first; what nobody knows stays undetermined."""
+"""Orders to unlock a seal: signed by their gate on an officer's authority, short-lived, carried out once, written down first; what nobody
+knows stays undetermined.
+"""
 
 import asyncio
 import base64
@@ -17,6 +19,7 @@ from central_sync.post.messages import UnlockCarried
 from central_sync.post.unlocks import (
     ANSWER_PURPOSE,
     LONGEST_VALID,
+    MAX_ORDER_BYTES,
     ORDER_PURPOSE,
     ORDER_VALID,
     UnlockAnswer,
@@ -36,9 +39,13 @@ from gate_agent.app import post_unlocks, unlock_orders
 from gate_agent.app.post_unlocks import PostUnlocks
 from gate_agent.app.unlock_orders import UnlockOrders
 from gate_agent.errors import StoreFault
+from gate_agent.store.kept_unlocks import Begun
 from gate_agent.store.post_ledger import PostLedger
 from gate_agent.web.guard.lane_link import ANSWER_TIMEOUT_S
 from tests.unit.hand_clock import NOW, HandClock
+from tests.unit.unlock_authority import OFFICERS, payload, verified
+from tests.unit.unlock_authority import signed as signed_by
+from tests.waiting import until
 
 HERE, THERE = "UTO/demo/gate-1", "UTO/demo/gate-2"
 KEYS = {HERE: Ed25519PrivateKey.generate(), THERE: Ed25519PrivateKey.generate()}
@@ -50,6 +57,8 @@ PATIENCE_S = 60
 
 def order(number: int = 1, **changes) -> UnlockOrder:
     values = {"order_id": uuid.UUID(int=number), "source": HERE, "seal_id": SEAL, "expires_at": NOW + ORDER_VALID}
+    if "authorisation" not in changes:
+        values["authorisation"] = signed_by(payload(changes.get("seal_id", SEAL), NOW, reason_text=str(number)))
     return UnlockOrder(**(values | changes))
 
 
@@ -60,9 +69,10 @@ def wire_of(one: UnlockOrder, key: Ed25519PrivateKey = KEYS[HERE]) -> bytes:
 # ---- the wire ----
 
 
-def test_an_order_comes_back_as_it_was_and_names_no_officer():
-    assert open_order(wire_of(order()), GATES) == order()
-    assert set(UnlockOrder.model_fields) == {"order_id", "source", "seal_id", "expires_at"}
+def test_an_order_comes_back_as_it_was_with_what_the_officer_signed_byte_for_byte():
+    long = signed_by(payload(SEAL, NOW, reason_text='\u043f"' * 250))
+    for one in (order(), order(authorisation=long)):
+        assert open_order(wire_of(one), GATES) == one
 
 
 def test_every_changed_byte_is_refused():
@@ -77,7 +87,7 @@ def test_every_changed_byte_is_refused():
     ("wire", "code"),
     [
         (b"", "CS-ULK-001"),
-        (wire_of(order()) + b" " * 3000, "CS-ULK-001"),
+        (wire_of(order()) + b" " * MAX_ORDER_BYTES, "CS-ULK-001"),
         (signed.sign("egate-fact-1", order_body(order()), KEYS[HERE]), "CS-ULK-001"),
         (sign_order(order_body(order()) + b" ", KEYS[HERE]), "CS-ULK-001"),
         (sign_order(order_body(order())[:-1] + b',"until":1}', KEYS[HERE]), "CS-ULK-001"),
@@ -168,12 +178,13 @@ class Server:
 class AtPost:
     def __init__(self, folder: Path) -> None:
         self.clock, self.server = HandClock(), Server()
+        self.officers = dict(OFFICERS)
         self.ledger = PostLedger(folder, tuple(GATES), self.clock, kept_days=30)
         self.begin()
 
     def begin(self) -> None:
         """Start as a new process on the same disk does."""
-        self.unlocks = PostUnlocks(self.ledger, GATES, POST, self.clock)
+        self.unlocks = PostUnlocks(self.ledger, GATES, lambda: self.officers, POST, self.clock)
         self.unlocks.servers = (self.server,)
 
     async def end_of(self, wire: bytes, gate: str = HERE) -> UnlockEnd:
@@ -191,12 +202,6 @@ async def post(tmp_path: Path):
     await scene.ledger.open()
     yield scene
     await scene.ledger.close()
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 @pytest.mark.parametrize("outcome", list(UnlockOutcome))
@@ -259,6 +264,89 @@ async def test_what_must_not_be_carried_out_reaches_no_server(post: AtPost, monk
 
 
 @pytest.mark.parametrize(
+    ("authorisation", "code"),
+    [
+        (signed_by(payload(SEAL, NOW), key=Ed25519PrivateKey.generate()), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW), "guard-1"), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW), "nobody", KEYS[HERE]), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW, source=THERE)), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW, source="UTO/elsewhere/gate-1")), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW, source="gate-1")), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW - timedelta(seconds=30))), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW + timedelta(seconds=3))), "CS-ULK-007"),
+        (signed_by(payload(SEAL, NOW, expires_at=str(NOW + timedelta(days=1)))), "CS-ULK-007"),
+        (signed_by("{}"), "CS-ULK-007"),
+        (signed_by(payload("990000000008", NOW)), "CS-ULK-008"),
+        (
+            signed_by(payload("", NOW, action="note_appeal", subject_id=str(uuid.UUID(int=1)))),
+            "CS-ULK-008",
+        ),
+    ],
+    ids=[
+        "forged",
+        "guard",
+        "stranger",
+        "gate",
+        "site",
+        "bare",
+        "expired",
+        "future",
+        "long",
+        "empty",
+        "other-seal",
+        "other-deed",
+    ],
+)
+async def test_a_gate_alone_unlocks_nothing(post: AtPost, authorisation, code: str, capsys):
+    assert await post.code_of(wire_of(order(authorisation=authorisation))) == code
+    assert post.server.sent == []
+    assert "unlock_not_authorised" in capsys.readouterr().out
+    assert await post.end_of(wire_of(order())) is UnlockEnd.CONFIRMED, "a refused order uses nothing up"
+
+
+async def test_an_authorisation_is_for_one_order_also_after_a_restart(post: AtPost):
+    once = order().authorisation
+    assert await post.end_of(wire_of(order())) is UnlockEnd.CONFIRMED
+    post.begin()
+    assert await post.code_of(wire_of(order(2, authorisation=once))) == "CS-ULK-009"
+    assert post.server.sent == [SEAL]
+    assert await post.end_of(wire_of(order(3))) is UnlockEnd.CONFIRMED
+
+
+async def test_an_authorisation_used_at_two_orders_at_once_is_used_by_one(post: AtPost):
+    post.server.gate.clear()
+    once = order().authorisation
+    both = [
+        asyncio.create_task(post.unlocks.answer(HERE, wire_of(order(number, authorisation=once)))) for number in (1, 2)
+    ]
+    await until(lambda: any(one.done() for one in both))
+    post.server.gate.set()
+    ended = await asyncio.gather(*both, return_exceptions=True)
+    assert [one.code for one in ended if isinstance(one, OrderRefused)] == ["CS-ULK-009"]
+    assert post.server.sent == [SEAL]
+
+
+async def test_an_officer_who_left_unlocks_nothing(post: AtPost):
+    post.officers.clear()
+    assert await post.code_of(wire_of(order())) == "CS-ULK-007"
+    assert post.server.sent == []
+
+
+async def test_an_authorisation_that_expires_while_the_disk_writes_is_not_carried_out(post: AtPost, monkeypatch):
+    begin = post.ledger.begin_unlock
+
+    async def slow(new) -> Begun:
+        begun = await begin(new)
+        post.clock.turn(seconds=15)
+        return begun
+
+    monkeypatch.setattr(post.ledger, "begin_unlock", slow)
+    old = signed_by(payload(SEAL, NOW - timedelta(seconds=20)))
+    assert await post.end_of(wire_of(order(authorisation=old))) is UnlockEnd.NOT_SENT
+    assert post.server.sent == []
+
+
+@pytest.mark.parametrize(
     "why", [Unsupported("not allowed"), NotReady("not connected"), None], ids=["no", "away", "none"]
 )
 async def test_what_no_server_sent_is_not_sent_and_stays_so(post: AtPost, why: Exception | None):
@@ -291,10 +379,10 @@ async def test_without_a_record_nothing_is_sent_and_a_lost_answer_is_undetermine
 async def test_an_order_that_expires_while_the_disk_writes_is_not_sent(post: AtPost, monkeypatch):
     begin = post.ledger.begin_unlock
 
-    async def slow(new) -> bool:
-        is_new = await begin(new)
+    async def slow(new) -> Begun:
+        begun = await begin(new)
         post.clock.turn(seconds=30)
-        return is_new
+        return begun
 
     monkeypatch.setattr(post.ledger, "begin_unlock", slow)
     assert await post.end_of(wire_of(order())) is UnlockEnd.NOT_SENT
@@ -339,6 +427,10 @@ def gate(monkeypatch) -> AtGate:
     return AtGate()
 
 
+async def ordered(gate: AtGate) -> UnlockOutcome:
+    return await gate.orders.on_authority(verified(SEAL, NOW)).unlock(SEAL)
+
+
 def answer(
     order_id: uuid.UUID, end: UnlockEnd, key: Ed25519PrivateKey = POST, about: int | None = None
 ) -> UnlockCarried:
@@ -349,7 +441,7 @@ def answer(
 
 @pytest.mark.parametrize("outcome", list(UnlockOutcome))
 async def test_the_posts_signed_answer_is_the_outcome(gate: AtGate, outcome: UnlockOutcome):
-    asked = asyncio.create_task(gate.orders.unlock(SEAL))
+    asked = asyncio.create_task(ordered(gate))
     order_id = await gate.claimed()
     gate.orders.carried(answer(order_id, UnlockEnd(outcome.value)))
     assert await asked is outcome
@@ -358,7 +450,7 @@ async def test_the_posts_signed_answer_is_the_outcome(gate: AtGate, outcome: Unl
 
 async def test_what_certainly_was_not_sent_is_said_so(gate: AtGate):
     for by_the_post in (True, False):
-        asked = asyncio.create_task(gate.orders.unlock(SEAL))
+        asked = asyncio.create_task(ordered(gate))
         order_id = await gate.claimed()
         own = UnlockCarried(order_id=order_id, not_sent="CS-PST-001")
         gate.orders.carried(answer(order_id, UnlockEnd.NOT_SENT) if by_the_post else own)
@@ -373,12 +465,12 @@ async def test_an_answer_that_the_post_did_not_sign_for_this_order_leaves_it_und
         lambda order_id: UnlockCarried(order_id=order_id, answer_base64="?"),
     ]
     for make in wrong:
-        asked = asyncio.create_task(gate.orders.unlock(SEAL))
+        asked = asyncio.create_task(ordered(gate))
         order_id = await gate.claimed()
         with pytest.raises(PostFault):
             gate.orders.carried(make(order_id))
         assert await asked is UnlockOutcome.UNDETERMINED
-    asked = asyncio.create_task(gate.orders.unlock(SEAL))
+    asked = asyncio.create_task(ordered(gate))
     gate.orders.carried(UnlockCarried(order_id=await gate.claimed()))
     assert await asked is UnlockOutcome.UNDETERMINED
 
@@ -386,17 +478,17 @@ async def test_an_answer_that_the_post_did_not_sign_for_this_order_leaves_it_und
 async def test_an_order_that_nobody_claims_is_taken_back_and_one_without_an_answer_is_undetermined(gate, monkeypatch):
     monkeypatch.setattr(unlock_orders, "CLAIMED_WITHIN_S", 0.05)
     with pytest.raises(NotReady):
-        await gate.orders.unlock(SEAL)
+        await ordered(gate)
     assert gate.orders.claim().order_id is None
     monkeypatch.setattr(unlock_orders, "CLAIMED_WITHIN_S", PATIENCE_S)
     monkeypatch.setattr(unlock_orders, "ANSWERED_WITHIN_S", 0.05)
-    asked = asyncio.create_task(gate.orders.unlock(SEAL))
+    asked = asyncio.create_task(ordered(gate))
     await gate.claimed()
     assert await asked is UnlockOutcome.UNDETERMINED
 
 
 async def test_an_order_whose_officer_is_gone_cannot_be_claimed(gate: AtGate):
-    asked = asyncio.create_task(gate.orders.unlock(SEAL))
+    asked = asyncio.create_task(ordered(gate))
     await gate.orders.waiting(PATIENCE_S)
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)

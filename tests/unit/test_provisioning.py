@@ -6,7 +6,7 @@ import json
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -70,7 +70,7 @@ def test_everything_fits_together(tmp_path: Path) -> None:
 def test_secrets_are_for_their_owner_only(tmp_path: Path) -> None:
     site = made(tmp_path / "site", officers={"guard-1": "guard"})
     secrets = [*site.keys.glob("*.key"), *(site.keys / "officers").iterdir()]
-    assert len(secrets) == 10
+    assert len(secrets) == 14
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
     everything = b"".join(path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file())
     assert site.passwords["guard-1"].encode() not in everything
@@ -121,8 +121,8 @@ def egate(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 def test_the_command_line_and_a_token(tmp_path: Path) -> None:
     """`egate provision` makes the key with which a token is issued, and `egate inspect token` knows it."""
-    from gate_agent.domain.declaration import Direction, TravelMode
-    from gate_agent.web.portal.issue import DeclarationFields, issue
+    from gate_agent.domain.declaration import Direction, Relation, TravelMode
+    from gate_agent.web.portal.issue import CompanionFields, DeclarationFields, issue
 
     folder = str(tmp_path / "site")
     provisioned = egate("provision", folder, "--development", "--json")
@@ -131,9 +131,12 @@ def test_the_command_line_and_a_token(tmp_path: Path) -> None:
         "guard-1",
         "supervisor-1",
         "customs-1",
+        "health-1",
+        "quarantine-1",
         "technician-1",
     }
-    fields = DeclarationFields(Direction.ENTRY, TravelMode.ROAD, "UTO", "L898902C3", small_children=2)
+    child = CompanionFields("ALI SPECIMEN", Relation.CHILD, date(2019, 2, 28), "UTO", "C00000001")
+    fields = DeclarationFields(Direction.ENTRY, TravelMode.ROAD, "UTO", "L898902C3", companions=(child,))
     issued = issue(
         fields, read_signing_key(tmp_path / "site/keys/token_issuer.key"), datetime.now(UTC), timedelta(hours=1)
     )
@@ -144,7 +147,8 @@ def test_the_command_line_and_a_token(tmp_path: Path) -> None:
     answers = [json.loads(line) for line in inspected.stdout.splitlines()]
     assert [answer["result"] for answer in answers[:2]] == ["successful", "undetermined"]
     assert answers[0]["fields"]["reference"] == issued.reference
-    assert answers[0]["fields"]["small_children"] == 2
+    (told,) = answers[0]["fields"]["companions"]
+    assert (told["name"], told["relation"], told["date_of_birth"]) == ("ALI SPECIMEN", "child", "2019-02-28")
     assert {tuple(answer["reasons"]) for answer in answers[1:]} == {("token_malformed",)}
     refused = egate("provision", folder, "--officer", "guard-1:guard")
     assert (refused.returncode, refused.stderr.split(":")[1].strip()) == (3, "EG-PRO-001")

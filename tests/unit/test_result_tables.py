@@ -32,6 +32,7 @@ S, F, U, N, A = ALL = tuple(
 OF_THE_TRAVELLER = {
     CheckName.DECLARATION_TOKEN, CheckName.STAY, CheckName.WATCHLIST, CheckName.FACE_COMPARISON, CheckName.FACE_PRESENTATION,
     CheckName.FACE_WATCHLIST, CheckName.SEAL, CheckName.PASSAGE, CheckName.BOARDING_PASS,
+    CheckName.ELIGIBILITY, CheckName.TRAVEL_BAN,
 }  # fmt: skip
 
 

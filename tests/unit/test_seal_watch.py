@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -24,11 +23,13 @@ from gate_agent.domain.crossing import Corridor, Crossing, PassageOutcome
 from gate_agent.domain.declaration import Declaration, Direction, TravelMode
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealDoubt, SealReport, SealState
+from gate_agent.domain.stay import NO_TERMS
 from gate_agent.errors import StoreFault
 from gate_agent.lane.commits import Commits
 from gate_agent.settings import LaneSettings
 from gate_agent.store.crossings import NO_RECORD
 from tests.bench.seal_load import frame_of
+from tests.waiting import until
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 SILENT = timedelta(hours=24)
@@ -88,12 +89,6 @@ def declared(*seal_ids: str, reference: str = "D1") -> Declaration:
 
 def told(clock: Clock, kind: str, seal_id: str = "S1", **attributes: str) -> SealReported:
     return SealReported(seal_id, kind, False, clock.time, None, None, tuple({"told": "live", **attributes}.items()))
-
-
-async def until(is_met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not is_met():
-            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager
@@ -241,12 +236,14 @@ async def test_sealed_goods_arrive_when_the_traveller_passed_out_of_the_country(
     commits = Commits(
         settings, lane, lane, clock, None,
         job=lambda _: None, report=lambda *_: None, feed=lambda _: None, new_id=uuid.uuid4, trust_version=lambda: None,
+        mode_for=lambda declared: declared or TravelMode.ROAD,
     )  # type: ignore[arg-type] # fmt: skip
     answer = SimpleNamespace(corridor=Corridor.GREEN)
     borrowed = SimpleNamespace(
-        transaction_id=uuid.uuid4(), decision_id=uuid.uuid4(), answer=answer, document=None, declaration=declaration
-    )
-    await commits.crossing(borrowed, ev.CommitCrossing(passage), NOON.date())
+        transaction_id=uuid.uuid4(), decision_id=uuid.uuid4(), answer=answer, own_answer=None, document=None,
+        declaration=declaration, crossing_id=None, listed=None, linked_to=None, receipt=None, terms=NO_TERMS,
+    )  # fmt: skip
+    await commits.crossing(borrowed, [borrowed], ev.CommitCrossing(passage), NOON.date())
     is_out = direction is Direction.EXIT and passage is PassageOutcome.PASSED
     assert lane.arrived == ([declaration] if is_out else [])
 

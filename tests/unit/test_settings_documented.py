@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from drivers.registry import BUILT_IN
+from gate_agent.inspection_settings import CheckSettings
 from gate_agent.settings import DeviceSettings, LaneSettings, Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,7 @@ def sections() -> dict[str, type[BaseModel]]:
     return {name: table for name, table in tables.items() if isinstance(table, type)} | {
         "lane": LaneSettings,
         "device": DeviceSettings,
+        "check": CheckSettings,
     }
 
 
@@ -58,7 +60,7 @@ def test_every_setting_stands_in_the_page_with_its_meaning_and_default(writer: M
     text = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
     count = 0
     for name, section in sections().items():
-        heading = f"[[{name}]]" if name in {"lane", "device"} else f"[{name}]"
+        heading = f"[[{name}]]" if name in {"lane", "device", "check"} else f"[{name}]"
         chapter = text.split(f"## `{heading}`\n", 1)[1].split("\n## ", 1)[0]
         for key, field in section.model_fields.items():
             row = next((line for line in chapter.splitlines() if line.startswith(f"| `{key}` |")), "")

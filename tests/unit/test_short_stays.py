@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from gate_agent.store.face_references import FILE_NAME, FaceReferences, Referenc
 from gate_agent.store.reference_keys import ReferenceKeys
 from models.results import FaceFinding
 from tests.unit.test_lane_controller import TODAY, House, Lane, lane
+from tests.waiting import until
 
 PICTURE = b"the portrait of the document, as the worker cut it"
 
@@ -77,13 +78,6 @@ async def enters(references: ShortTermReferences, kept: FaceReferences, *, passe
             await walk.inputs(0)
             await asyncio.sleep(0.2)
         await until(lambda: len(kept) == passes)
-
-
-async def until(found: Callable[[], bool]) -> None:
-    """Wait for the disk, which has a thread of its own."""
-    async with asyncio.timeout(5):
-        while not found():
-            await asyncio.sleep(0.01)
 
 
 async def leaves(walk: Lane, portrait: bytes = b"portrait") -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from central_sync import signed
+from central_sync.bundle_shelf import BundleShelf
 from central_sync.bundles import sign_bundle, verify_bundle
-from central_sync.downlink import BundleShelf
 from central_sync.errors import BundleRefused
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()

@@ -16,8 +16,9 @@ from gate_agent.domain.stay import Stay
 from gate_agent.policy.registration import RegistrationDeadline, registration_deadline
 from gate_agent.policy.rulebook import RuleNotFound
 from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
+from gate_agent.policy.stay_check import check_stay
 from gate_agent.policy.stay_counting import control, days_from, presences
-from gate_agent.policy.stay_rules import allowed_stay, check_stay, stay_rule
+from gate_agent.policy.stay_rules import allowed_stay, stay_rule
 
 UZBEKISTAN = parse_rulebook(json.loads(packaged_rulebook_bytes()))
 ATLANTIS = parse_rulebook(json.loads(packaged_rulebook_bytes("atlantis")))

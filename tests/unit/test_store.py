@@ -11,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,12 +20,18 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from structlog.testing import capture_logs
 
 from central_sync.acks import Ack, sign_ack
 from central_sync.commands import Command, sign_command
 from central_sync.errors import AckRefused, CommandRefused
 from central_sync.handover import LinkReport
-from central_sync.messages import CorrectionV1, ScreeningPart, chain_hash, first_prev_hash, read_record
+from central_sync.messages import chain_hash, first_prev_hash, read_record
+from central_sync.screening_part import ScreeningPart
+from central_sync.sealing import unseal
+from central_sync.stay_parts import CorrectionV1
+from gate_agent.app.knowledge import StayBundle
+from gate_agent.app.stay_desk import StayImport
 from gate_agent.domain.alarm import Alarm, AlarmPriority
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult, Compared
 from gate_agent.domain.crossing import (
@@ -37,15 +44,25 @@ from gate_agent.domain.crossing import (
     PassageOutcome,
     PolicyAnswer,
 )
-from gate_agent.domain.declaration import Declaration, DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.declaration import (
+    Declaration,
+    DeclaredGoods,
+    Direction,
+    TravelMode,
+    UnaccompaniedGoods,
+    Vehicle,
+)
+from gate_agent.domain.inspection_finding import InspectionFinding
 from gate_agent.domain.money import Money
 from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.seal import SealReport, SealState
 from gate_agent.domain.stay import Stay
+from gate_agent.domain.task_closing import TaskClosing
 from gate_agent.errors import StoreFault
 from gate_agent.policy.stay_rules import open_stay
 from gate_agent.runtime.sync_api import create_sync_api
-from gate_agent.store import StayFact, Store
+from gate_agent.store import StayFact, Store, records
+from gate_agent.store.database import DISK_ERROR, DISK_FULL
 from tests.unit.utopian_documents import document
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -124,13 +141,18 @@ def crossed(decision: Decision, passage=PassageOutcome.PASSED, **changes) -> Cro
     return Crossing(**(values | changes))
 
 
+def closing_of(task_id: uuid.UUID, officer_id: str, **changes) -> TaskClosing:
+    officer = Officer(officer_id, "customs_inspector", uuid.uuid4())
+    return TaskClosing(task_id, **({"finding": InspectionFinding.NOTHING_FOUND, "officers": (officer,)} | changes))
+
+
 async def open_store(folder: Path, clock=None, ballast_bytes=0, days=30) -> Store:
     return await Store.open(
         folder / "store",
         clock or HandClock(),
         GATE,
         SEALING.public_key(),
-        SimpleNamespace(keep_acknowledged_days=days, ballast_bytes=ballast_bytes),
+        SimpleNamespace(keep_acknowledged_days=days, keep_receipts_days=1096, ballast_bytes=ballast_bytes),
         centre_public_key=CENTRE.public_key(),
     )
 
@@ -199,7 +221,7 @@ async def test_the_same_fact_again_changes_nothing(store):
         await store.commit_decision(decision)
         await store.commit_crossing(crossing)
     assert await kinds(store) == ["decision", "crossing", "stay", "declaration"]
-    assert len(await store.customs_tasks()) == 1
+    assert len(await store.desk.tasks()) == 1
 
 
 @pytest.mark.parametrize("passage", [PassageOutcome.NOT_PASSED, PassageOutcome.UNDETERMINED])
@@ -210,7 +232,7 @@ async def test_without_confirmed_passage_nothing_is_consumed_or_opened(store, pa
     assert await kinds(store) == ["decision", "crossing"]
     assert not await store.token_used(b"token-1", "UTO", "X12345678")
     assert open_stay(await store.stays_of("UTO", "X12345678"), date.max) is None
-    assert await store.customs_tasks() == []
+    assert await store.desk.tasks() == []
 
 
 async def test_passage_consumes_the_token_for_its_document_and_opens_a_stay_that_an_exit_closes(store):
@@ -253,17 +275,41 @@ async def test_stay_facts_count_once_per_version_and_reopen_nothing(store):
     assert open_stay(await store.stays_of("UTO", "X12345678"), date.max) is None
 
 
+async def test_stays_are_imported_behind_the_lanes_and_what_the_disk_refused_is_tried_again(store, monkeypatch):
+    facts = [StayFact(uuid.uuid4(), "UTO", f"X{number:08}", date(2026, 4, 1), None, "centre") for number in range(450)]
+    bundle = StayBundle(3, tuple(facts))
+    write, urgencies, refusals = store._database.write, [], [DISK_ERROR, DISK_FULL, DISK_FULL]
+
+    async def refusing(work, *, is_urgent=True):
+        urgencies.append(is_urgent)
+        if len(urgencies) > 2 and refusals:
+            raise StoreFault("the gate's disk refused", code=refusals.pop(0))
+        return await write(work, is_urgent=is_urgent)
+
+    monkeypatch.setattr(store._database, "write", refusing)
+    told = StayImport(store)
+    with capture_logs() as logs:
+        for _ in range(5):
+            await told.take(bundle)
+    assert [(one["event"], one.get("code")) for one in logs] == [
+        ("stays_not_imported", DISK_ERROR), ("stays_not_imported", DISK_FULL), ("stays_imported", None),
+    ]  # fmt: skip
+    assert set(urgencies) == {False}
+    for number in (0, 449):
+        assert len(await store.stays_of("UTO", f"X{number:08}")) == 1
+
+
 async def test_customs_work_is_closed_once_and_recorded(store):
     decision = decided(corridor=Corridor.RED)
     await store.commit_decision(decision)
     await store.commit_crossing(crossed(decision))
-    (task,) = await store.customs_tasks()
+    (task,) = await store.desk.tasks()
     assert task.reasons == decision.answer.corridor_reasons
     assert task.declaration_reference == "D-1"
-    assert await store.close_customs_task(task.task_id, "officer-1")
-    assert not await store.close_customs_task(task.task_id, "officer-2")
-    assert not await store.close_customs_task(uuid.uuid4(), "officer-1")
-    assert await store.customs_tasks() == []
+    assert await store.desk.close(closing_of(task.task_id, "officer-1"))
+    assert not await store.desk.close(closing_of(task.task_id, "officer-2"))
+    assert not await store.desk.close(closing_of(uuid.uuid4(), "officer-1"))
+    assert await store.desk.tasks() == []
     inspection = read_record((await rows_of(store))[-1].body)
     assert (inspection.kind, inspection.data["officer_id"]) == ("inspection", "officer-1")
 
@@ -272,9 +318,9 @@ async def test_a_scan_that_stood_at_the_task_is_recorded_with_the_inspection(sto
     decision = decided(corridor=Corridor.RED)
     await store.commit_decision(decision)
     await store.commit_crossing(crossed(decision))
-    (task,) = await store.customs_tasks()
+    (task,) = await store.desk.tasks()
     scan = ScreeningPart(scan_id="D-1", decision="alarm", reported_at=NOW, file_reference="images/D-1.dcs")
-    assert await store.close_customs_task(task.task_id, "officer-1", [scan])
+    assert await store.desk.close(closing_of(task.task_id, "officer-1"), [scan])
     inspection = read_record((await rows_of(store))[-1].body)
     assert inspection.content().screening == [scan]
 
@@ -593,3 +639,51 @@ async def test_ten_kills_of_the_writer_lose_no_answered_commit(tmp_path):
     named = Counter(json.loads(body)["data"]["seal_id"] for _, body, _ in rows)
     assert set(named.values()) == {1}
     assert set(named) == {f"S{number}" for number in range(1, position.last_seq + 1)}
+
+
+def test_a_declaration_record_seals_what_tells_whose_it_is() -> None:
+    """Goods travel readable, number plates and IMEI sealed to the centre; a declaration without them seals nothing."""
+    crossing = crossed(decided(), PassageOutcome.PASSED)
+    record_id = uuid.uuid4()
+    plain = records.declaration_content(crossing, DECLARATION, SEALING.public_key(), record_id)
+    assert plain.sealed is None
+    full = replace(
+        DECLARATION,
+        vehicles=(Vehicle("01A777AA", "UTO", "Lada"),),
+        phone_imeis=("490154203237518",),
+        goods=(DeclaredGoods("kamera", Money(90_000, "USD"), 900, is_temporary=True, mark="SN 4711"),),
+        unaccompanied=UnaccompaniedGoods("S-1", ("kitob",), date(2026, 8, 1)),
+        filled_in_s=41,
+    )
+    content = records.declaration_content(crossing, full, SEALING.public_key(), record_id)
+    assert not {"01A777AA", "490154203237518", "4711"} & set(content.model_dump_json().replace('"', " ").split())
+    opened = unseal(content.sealed or "", SEALING, record_id)
+    assert opened["vehicles"] == [{"plate": "01A777AA", "country": "UTO", "make": "Lada"}]
+    assert opened["phone_imeis"] == ["490154203237518"]
+    assert opened["marks"] == ["SN 4711"]
+    assert content.goods[0].is_temporary
+    assert content.unaccompanied is not None
+    assert (content.unaccompanied.deadline, content.filled_in_s) == (date(2026, 8, 1), 41)
+
+
+async def test_an_open_task_of_an_older_release_has_a_stop_and_can_be_closed(tmp_path):
+    store = await open_store(tmp_path)
+    decision = decided(corridor=Corridor.RED)
+    await store.commit_decision(decision)
+    await store.commit_crossing(crossed(decision))
+    await store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "store.db")) as connection:
+        connection.execute("DROP TABLE stops")
+        for column in ("agency", "corridor", "finding"):
+            connection.execute(f"ALTER TABLE customs_tasks DROP COLUMN {column}")
+        for column in ("tasks", "rules", "rulebook_version"):
+            connection.execute(f"ALTER TABLE decisions DROP COLUMN {column}")
+        connection.commit()
+    store = await open_store(tmp_path)
+    (stop,) = await store.desk.stops()
+    assert (stop.stop_id, stop.reference, stop.corridor) == (decision.transaction_id, "D-1", Corridor.RED)
+    assert (stop.identity, stop.declared.goods) == ({}, ()), "an older release kept nothing of it"
+    assert [(task.agency, task.reasons) for task in stop.tasks] == [("customs", decision.answer.corridor_reasons)]
+    assert await store.desk.close(closing_of(stop.tasks[0].task_id, "officer-1"))
+    assert await store.desk.stops() == []
+    await store.close()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from drivers import contracts as dc
 from drivers import surroundings as ds
 from drivers.printer.errors import PaperOut, ReceiptUndetermined
+from drivers.printer.escpos import can_write
 from gate_agent.app import surroundings_side
 from gate_agent.app.device_status import DeviceStatus
 from gate_agent.app.power_watch import STOP_FILE, PowerWatch
@@ -28,7 +29,7 @@ from gate_agent.app.xray_results import XrayResults
 from gate_agent.domain import events as ev
 from gate_agent.domain.alarm import Alarm
 from gate_agent.domain.demands import Demands
-from gate_agent.domain.reasons import ReasonCode
+from gate_agent.domain.reasons import Reason, ReasonCode
 from gate_agent.domain.transaction import step
 from gate_agent.domain.transaction_state import Phase, TransactionState
 from gate_agent.errors import StoreFault
@@ -258,10 +259,16 @@ class Printer:
 class Screens:
     instruction: Instruction = Instruction.WALK_THROUGH
     receipt: dict[str, str] = field(default_factory=lambda: {"stay_deadline": "2026-05-31", "reference": "ABCD-2345"})
+    language: Any = "en"
 
     def screen(self, lane_id: int) -> ScreenState:
         return ScreenState(
-            lane_id=lane_id, sequence=1, instruction=self.instruction, step=4, language="en", receipt=self.receipt
+            lane_id=lane_id,
+            sequence=1,
+            instruction=self.instruction,
+            step=4,
+            language=self.language,
+            receipt=self.receipt,
         )
 
 
@@ -272,7 +279,8 @@ class Desk:
         self.lane = Lane()
         self.lane.lane = SimpleNamespace(printer="printer", print_receipt=mode)
         self.lane.state = replace(self.lane.state, transaction_id=uuid.uuid4(), phase=Phase.PASSAGE_OPEN)
-        self.lane.borrowed = SimpleNamespace(token_accepted=True, token=SimpleNamespace(signed=b"EG1:TOKEN"))
+        self.lane.borrowed = SimpleNamespace(receipt=SimpleNamespace(text="ER1:CODE"))
+        self.lane.party = [self.lane.borrowed]
         self.printer = Printer(fault)
         self.status = DeviceStatus("printer", "ready", NOON)
         self.screens = Screens()
@@ -302,7 +310,7 @@ async def test_a_receipt_is_printed_once_and_told_when_the_printer_said_so() -> 
     assert desk.paper() == "printed"
     assert desk.changes == 1
     (lines, qr), = desk.printer.printed  # fmt: skip
-    assert qr == b"EG1:TOKEN", "the very text that the portal signed"
+    assert qr == b"ER1:CODE", "the very text that the gate signed"
     assert lines[0] == "Your receipt"
     assert "  31.05.2026" in lines
     assert "  ABCD-2345" in lines
@@ -349,6 +357,16 @@ async def test_a_printer_without_paper_is_not_offered_and_may_come_back() -> Non
     assert desk.paper() == "offered"
 
 
+async def test_each_of_a_family_gets_a_paper_of_his_own() -> None:
+    desk = Desk()
+    child = SimpleNamespace(receipt=SimpleNamespace(text="ER1:CHILD"))
+    desk.lane.party = [desk.lane.borrowed, child]
+    desk.receipts.look(desk.screens)
+    await desk.settle()
+    assert [qr for _, qr in desk.printer.printed] == [b"ER1:CODE", b"ER1:CHILD"]
+    assert desk.paper() == "printed"
+
+
 async def test_no_receipt_without_anything_on_it() -> None:
     desk = Desk()
     desk.screens.receipt = {}
@@ -365,6 +383,33 @@ def test_the_paper_says_what_the_screen_says(language: Any) -> None:
     assert all(len(line) <= 48 for line in lines), "80 mm paper"
 
 
+@pytest.mark.parametrize(
+    ("language", "encoding", "printed_in"),
+    [
+        ("ru", "cp866", "ru"), ("uz-Latn", "cp866", "uz-Latn"), ("en", "cp437", "en"), ("ky", "cp866", "ru"), ("kk", "cp866", "ru"),
+        ("tg", "cp866", "ru"), ("uz-Cyrl", "cp866", "uz-Latn"), ("kaa-Latn", "cp866", "uz-Latn"), ("fa-AF", "cp866", "en"),
+        ("zh-Hans", "cp866", "en"), ("ru", "cp437", "en"),
+    ],
+)  # fmt: skip
+async def test_a_printer_without_the_letters_prints_in_a_language_that_is_understood(
+    language: Any, encoding: str, printed_in: str
+) -> None:
+    desk = Desk()
+    desk.printer.writes = lambda text: can_write(text, encoding)
+    desk.screens.language = language
+    desk.receipts.look(desk.screens)
+    await desk.settle()
+    (lines, _qr), *_ = desk.printer.printed
+    assert lines[0] == WORDS[printed_in].text("ui.receipt")
+
+
+def test_a_printer_says_which_letters_it_has() -> None:
+    assert can_write("Oʻzbekcha, maʼlumot", "cp866")
+    assert can_write("Чек", "cp866")
+    assert not can_write("Қазақша", "cp866")
+    assert not can_write("رسید", "cp866")
+
+
 # Everything together --------------------------------------------------------------------------------------------------
 
 
@@ -375,7 +420,7 @@ def side(tmp_path: Path, store: Store, lanes: dict[int, Any] | None = None) -> S
     lanes = lanes or {}
     settings = Settings(paths=PathSettings(run=tmp_path))
     receipts = Receipts(lanes, {}, {}, WORDS, changed)
-    return SurroundingsSide(settings, lanes, store, receipts, Noon(), changed)  # type: ignore[arg-type]
+    return SurroundingsSide(settings, lanes, store, receipts, XrayResults(minutes(30)), Noon(), changed)  # type: ignore[arg-type]
 
 
 def event(payload: dc.Payload, device: str = "one") -> dc.DeviceEvent:
@@ -422,15 +467,19 @@ async def test_a_low_battery_is_told_to_the_centre_and_a_broken_disk_stops_nothi
     assert lane.state.phase is Phase.IDLE
 
 
-async def test_a_flood_of_alarmed_scans_is_bounded_and_keeps_the_power(tmp_path: Path) -> None:
+async def test_a_flood_of_alarmed_scans_is_bounded_and_keeps_everything_else(tmp_path: Path) -> None:
     around = side(tmp_path, Store())
     around.take(event(LOW))
+    around.tell("fallback", Reason(ReasonCode.POST_FALLBACK), True)
     for number in range(2 * surroundings_side.OPEN_XRAY_ALARMS):
         around.take(event(scan(f"s{number}")))
         await recorded(around)
     codes = [alarm.reason.code for alarm in around.alarms()]
     assert len(codes) == surroundings_side.OPEN_XRAY_ALARMS
-    assert codes.count(ReasonCode.POWER_ENDING) == 1
+    assert codes.count(ReasonCode.POWER_ENDING) == codes.count(ReasonCode.POST_FALLBACK) == 1
+    around.tell("fallback", Reason(ReasonCode.POST_FALLBACK), False)
+    await recorded(around)
+    assert ReasonCode.POST_FALLBACK not in {alarm.reason.code for alarm in around.alarms()}
 
 
 def test_what_lanes_use_is_left_to_them(tmp_path: Path) -> None:

@@ -255,6 +255,7 @@ def test_writers_refuse_what_readers_would():
 
 def test_every_kind_has_a_schema():
     kinds = {"decision", "crossing", "declaration", "stay", "inspection", "seal", "alarm", "correction", "audit_head"}
+    kinds |= {"appeal", "draw_seed", "stay_notice"}
     assert set(json_schemas()) == {f"urn:egate:schema:{kind}.v1" for kind in kinds | {"record"}}
 
 

@@ -178,7 +178,7 @@ async def test_an_unusable_device_is_in_fault_and_moves_nothing() -> None:
         device.end_releases(),
         device.lockdown(),
         device.lift_lockdown(),
-        device.signal(GateSignal.CLOSED),
+        device.signal(GateSignal.CLOSED, 1.0),
         device.read_again(),
         device.read_inputs(),
     ):

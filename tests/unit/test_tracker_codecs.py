@@ -41,6 +41,17 @@ def comparable(codec: SealCodec, heard: Heard) -> tuple[object, ...]:
     return heard.frame, decoded.seal_id, decoded.message, decoded.events, codec.encode(decoded, NOW)
 
 
+def test_fields_agreed_anew_hold_for_the_records_after_them_and_not_for_those_before() -> None:
+    """A tracker that comes back into coverage sends all of it at once."""
+    session = SESSIONS["navis"]
+    login, _, agreed, records, *_ = session.frames
+    fewer = navis.encode(b"*>FLEX\xb0\x0a\x0a\x0e\x80\x00", 7)
+    frames = (login, agreed, records, fewer, navis.encode_flex(b"~A\x01" + bytes(4)), agreed, records)
+    at_once, one_by_one = told(codec_of(session), b"".join(frames)), told(codec_of(session), *frames)
+    assert at_once == one_by_one
+    assert at_once[2] == at_once[6]
+
+
 def heard_frames(items: list[object]) -> list[object]:
     return [item for item in items if not isinstance(item, BadFrame)]
 

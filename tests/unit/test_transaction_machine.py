@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from gate_agent.domain import document_events as de
 from gate_agent.domain import door_effects as dr
 from gate_agent.domain import events as ev
+from gate_agent.domain import party_events as pe
 from gate_agent.domain.check import CheckName, CheckOutcome, CheckResult
 from gate_agent.domain.crossing import Admission, Corridor, DecidedBy, Officer, Outcome, PassageOutcome, PolicyAnswer
 from gate_agent.domain.demands import (
@@ -22,6 +23,7 @@ from gate_agent.domain.demands import (
     ELECTRONIC_CHECKS,
     OPTICAL_CHECKS,
     PAGE_CHECKS,
+    PERMIT_CHECKS,
     WHERE_POSSIBLE,
     Demands,
 )
@@ -86,6 +88,7 @@ class Lane:
         self.calls = 0
         self.alarms: Counter[ReasonCode] = Counter()
         self.exit_releases = 0
+        self.passages_left = 0
         self.seen: Counter[str] = Counter()
         self.trace: list[str] = []
 
@@ -128,13 +131,20 @@ class Lane:
                 self.chip_runs = False
             case ev.CommitEntrance():
                 self._answer(effect, ev.EntranceCommitted())
-            case ev.CommitDecision():
+            case ev.CommitDecision(decided_by=by, answer=answer):
+                if by is DecidedBy.MACHINE and ReasonCode.POST_FALLBACK in self.state.holds:
+                    assert answer.admission is Admission.REFER, f"the machine released in fallback\n{self.story()}"
                 self._answer(effect, ev.DecisionCommitted(effect.number))
             case ev.CommitCrossing():
                 self._answer(effect, ev.CrossingCommitted())
             case dr.OpenDoor(door, count):
-                assert count == (self.bodies if self.state.phase is Phase.HANDED_OVER else 1), self.story()
                 self._open(door)
+                is_out = self.state.phase is Phase.HANDED_OVER or door is DoorName.EXIT
+                assert count == (self.bodies if is_out else len(self.state.everybody)), self.story()
+                self.passages_left = count
+            case pe.TurnToPerson(person):
+                self.seen[f"turned to {person}"] += 1
+                self.chip_runs, self.chip_reads = False, 0
             case dr.SecureDoors():
                 self.open.clear()
             case dr.LockDown():
@@ -142,6 +152,8 @@ class Lane:
                 self.open.clear()
             case dr.LiftLockdown():
                 self.is_locked_down = False
+            case ev.ReadDocumentAgain():  # another read tells the right to cross again, before its digits
+                self.queue += [ev.CheckCompleted(result(check)) for check in sorted(PERMIT_CHECKS)]
             case ev.StartTimer(timer):
                 self.timers.add(timer)
             case ev.StopTimer(timer):
@@ -194,18 +206,22 @@ class Lane:
             self.exit_releases += 1
             assert self.durable, f"exit without a durable decision\n{self.story()}"
             assert self.durable[-1].answer.admission is Admission.RELEASE, self.story()
-            assert self.bodies == 1, f"exit for {self.bodies} bodies\n{self.story()}"
+            assert self.bodies == self.state.still_inside, f"exit for {self.bodies} bodies\n{self.story()}"
+            assert 1 <= self.bodies <= len(self.state.everybody) == self.state.party, self.story()
             machine = self.durable[-1].decided_by is DecidedBy.MACHINE
             if machine:
-                assert self.state.results.keys() >= self.state.demands.before_exit
-                assert all(self.state.demands.is_clear(one) for one in self.state.results.values())
+                for results in self.state.everybody:
+                    assert results.keys() >= self.state.demands.before_exit, self.story()
+                    assert all(self.state.demands.is_clear(one) for one in results.values()), self.story()
                 assert not self.findings, f"a finding was forgotten\n{self.story()}"
         else:
             granted = self.durable_entrance or any(c.answer.admission is not Admission.REFER for c in self.durable)
             assert granted, f"entrance without a durable permit\n{self.story()}"
             if not self.durable:
-                assert self.state.results.keys() >= self.state.demands.before_entry, self.story()
-                assert all(self.state.demands.is_clear(one) for one in self.state.results.values()), self.story()
+                assert len(self.state.everybody) == self.state.party, self.story()
+                for results in self.state.everybody:
+                    assert results.keys() >= self.state.demands.before_entry, self.story()
+                    assert all(self.state.demands.is_clear(one) for one in results.values()), self.story()
                 assert not self.chip_runs, f"entrance while the chip is read\n{self.story()}"
                 assert not self.findings, f"a finding was forgotten\n{self.story()}"
             handing_over = self.state.phase is Phase.HANDED_OVER
@@ -260,7 +276,9 @@ class Lane:
         if DoorName.EXIT in self.open and self.bodies:
             self.bodies -= 1
             self.exit_count += 1
-            self.open.clear()
+            self.passages_left -= 1
+            if not self.passages_left:
+                self.open.clear()
             self.feed(self.inputs())
         elif DoorName.ENTRANCE in self.open and self.bodies:
             self.bodies -= 1
@@ -335,7 +353,7 @@ FAULTS = (
     "document_aborted", "face_aborted", "not_served", "wrong_digit", "face_failed", "guard_release", "guard_hand_over",
     "stray_person", "leave", "hold", "unhold", "timer", "late_commit", "late_policy", "removed", "more_time", "jitter",
 )  # fmt: skip
-STOPS = ("emergency_stop", "emergency_stop_over", "lockdown", "lockdown_over", "irregular")
+STOPS = ("emergency_stop", "emergency_stop_over", "lockdown", "lockdown_over", "irregular", "fallback", "fallback_over")
 """Faults that walks of their own meet: they end most of what is going on, so that the others would reach little."""
 RARE = (
     "document_changed",
@@ -372,6 +390,12 @@ def inject(lane: Lane, fault: str) -> None:
         case "lockdown":
             lane.feed(ev.LockdownOrdered())
             assert lane.is_locked_down
+        case "fallback":
+            lane.feed(ev.Hold(ReasonCode.POST_FALLBACK))
+            assert lane.state.phase is not Phase.IDLE
+            assert lane.state.phase is not Phase.INSPECTING or lane.state.asked, lane.story()
+        case "fallback_over":
+            lane.feed(ev.Unhold(ReasonCode.POST_FALLBACK))
         case "lockdown_over":
             lane.feed(ev.LockdownLifted())
         case "second_person":
@@ -493,6 +517,7 @@ def recover(lane: Lane) -> None:
             lane.expire(timer)
         lane.closed_inputs()
     lane.feed(ev.Unhold(ReasonCode.LANE_SUSPENDED))
+    lane.feed(ev.Unhold(ReasonCode.POST_FALLBACK))
     assert lane.bodies == 0, f"somebody is still inside\n{lane.story()}"
     assert lane.state.phase is Phase.IDLE, f"lane did not come back: {lane.state.phase}\n{lane.story()}"
 
@@ -664,6 +689,17 @@ def test_three_different_wrong_reads_stay_undetermined() -> None:
         lane.feed(ev.MrzChecked(key, result(CheckName.MRZ_CHECK_DIGITS, CheckOutcome.FAILED)))
     assert lane.state.phase is Phase.REFERRED
     assert lane.state.results[CheckName.MRZ_CHECK_DIGITS].outcome is CheckOutcome.UNDETERMINED
+
+
+def test_a_read_that_is_asked_for_again_takes_its_right_to_cross_along() -> None:
+    lane = quiet()
+    walk(lane, 7 - 1)
+    assert lane.state.results.keys() >= PERMIT_CHECKS
+    misread = ev.MrzChecked("a", result(CheckName.MRZ_CHECK_DIGITS, CheckOutcome.FAILED))
+    state, _ = step(lane.state, misread)
+    assert not PERMIT_CHECKS & state.results.keys()
+    state, effects = step(state, ev.MrzChecked("b", result(CheckName.MRZ_CHECK_DIGITS)))
+    assert not any(isinstance(effect, ev.CommitEntrance) for effect in effects), "the next read's is not there yet"
 
 
 def test_a_right_second_read_goes_on() -> None:
@@ -924,8 +960,11 @@ def test_a_finding_on_the_way_is_not_lost_with_the_chip() -> None:
 
 def test_refused_access_has_the_lines_read_again_once() -> None:
     lane = at_the_chip()
+    state = lane.state
     inject(lane, "chip_refused")
     assert CheckName.MRZ_CHECK_DIGITS not in lane.state.results, "the lines are in doubt"
+    refused = de.ChipJudged((result(CheckName.CHIP_ACCESS, CheckOutcome.FAILED),))
+    assert not PERMIT_CHECKS & step(state, refused)[0].results.keys(), "so is the right to cross that was made of them"
     again(lane)
     assert lane.chip_reads == 1, "the lines come first"
     lane.feed(ev.MrzChecked("lines-b", result(CheckName.MRZ_CHECK_DIGITS)))
@@ -1084,8 +1123,9 @@ def test_lines_that_a_guard_corrected_are_inspected_like_any_other(demands: Dema
 def test_a_finding_is_not_corrected_away(found: CheckName) -> None:
     lane = quiet()
     walk(lane, 7)
-    lane.feed(ev.CheckCompleted(result(found, CheckOutcome.FAILED)))
-    for _ in range(2):
+    for read in range(2):
+        if read == 0 or found in PERMIT_CHECKS:  # these are made of each read anew; the others were told once
+            lane.feed(ev.CheckCompleted(result(found, CheckOutcome.FAILED)))
         lane.feed(ev.MrzChecked("a", result(CheckName.MRZ_CHECK_DIGITS, CheckOutcome.FAILED)))
     before = lane.state
     assert not is_correctable(before)
@@ -1252,3 +1292,50 @@ def test_two_people_who_are_handed_over_walk_back_on_one_release() -> None:
     lane._do = lambda effect: (opened.append(effect), do(effect))[1]  # type: ignore[method-assign]
     lane.guard(Admission.HAND_OVER)
     assert [effect for effect in opened if isinstance(effect, dr.OpenDoor)] == [dr.OpenDoor(DoorName.ENTRANCE, 2)]
+
+
+@pytest.mark.parametrize("steps", range(1, 10))
+def test_in_fallback_whoever_is_inspected_goes_to_a_guard_and_nobody_is_begun(steps: int) -> None:
+    lane = quiet()
+    walk(lane, steps)
+    was = lane.state.phase
+    inject(lane, "fallback")
+    if was is Phase.INSPECTING:
+        assert lane.state.phase is Phase.REFERRED
+        assert [reason.code for reason in lane.state.referral] == [ReasonCode.POST_FALLBACK]
+        lane.guard(Admission.RELEASE)
+        assert lane.durable[-1].decided_by is DecidedBy.GUARD
+    else:
+        assert lane.state.phase is was, "whoever was released walks out"
+    for _ in range(3):
+        if lane.bodies or DoorName.ENTRANCE in lane.open:
+            lane.walk_in() if not lane.bodies else lane.walk_out()
+    recover_by_hand(lane)
+    assert lane.state.phase is Phase.SUSPENDED
+    lane.feed(ev.DocumentPresented(uuid.uuid4()))
+    assert lane.state.transaction_id is None, "nobody new"
+    inject(lane, "fallback_over")
+    assert lane.state.phase is Phase.IDLE
+
+
+def recover_by_hand(lane: Lane) -> None:
+    """Let whoever is still there out, and keep the fallback."""
+    for _ in range(10):
+        if lane.state.transaction_id is None:
+            return
+        lane.guard(Admission.HAND_OVER)
+        if lane.open and lane.bodies:
+            lane.walk_out()
+        for timer in sorted(lane.timers):
+            lane.expire(timer)
+
+
+def test_lines_that_a_guard_corrected_in_fallback_are_released_by_a_guard() -> None:
+    lane = misread(DOCUMENT_AND_FACE)
+    inject(lane, "fallback")
+    inject(lane, "corrected")
+    lane.page()
+    if DoorName.ENTRANCE in lane.open:
+        lane.walk_in()
+        lane.feed(ev.CheckCompleted(result(CheckName.FACE_COMPARISON)))
+    assert lane.state.phase is Phase.REFERRED, lane.story()

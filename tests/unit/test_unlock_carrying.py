@@ -15,10 +15,17 @@ from central_sync.post.link import PostLink
 from central_sync.post.messages import UnlockCarried, UnlockClaimed, UnlocksWaiting
 from central_sync.post.unlocks import ORDER_VALID, UnlockOrder, open_order, order_body
 from tests.unit.hand_clock import NOW
+from tests.unit.unlock_authority import payload, signed
 
 KEY = Ed25519PrivateKey.generate()
 SOURCE = "UTO/demo/gate-1"
-ORDER = UnlockOrder(order_id=uuid.UUID(int=1), source=SOURCE, seal_id="99", expires_at=NOW + ORDER_VALID)
+ORDER = UnlockOrder(
+    order_id=uuid.UUID(int=1),
+    source=SOURCE,
+    seal_id="99",
+    expires_at=NOW + ORDER_VALID,
+    authorisation=signed(payload("99", NOW)),
+)
 PATIENCE_S = 60
 
 

@@ -21,9 +21,11 @@ from gate_agent.domain.crossing import Admission, Crossing, Decision, Outcome, P
 from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.reasons import ReasonCode
 from gate_agent.domain.seal import SealReport
+from gate_agent.domain.selection import DRAW_RANGE, Draw, Past
 from gate_agent.domain.walk_through_events import FaceStanding
 from gate_agent.domain.walk_through_state import TravellerPhase
 from gate_agent.errors import DeviceFault, InferenceFault, SettingsFault, StoreFault
+from gate_agent.inspection.travel_bans import TravelBans
 from gate_agent.inspection.watchlist import Watchlist
 from gate_agent.lane.ports import Knowledge
 from gate_agent.lane.walk_through import Permission, WalkThroughLane
@@ -31,6 +33,7 @@ from gate_agent.lane.walk_through_ports import MatchedFace, ReleaseZone
 from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.settings import Settings
 from models.results import FaceBox, FaceFinding
+from tests.waiting import until
 
 TODAY = date(2026, 11, 23)
 NEAR = FaceBox(500, 200, 739, 439, 1.0)
@@ -87,7 +90,7 @@ class World:
     async def end_releases(self) -> None:
         self.log.append("secure")
 
-    async def signal(self, signal: dc.GateSignal) -> None:
+    async def signal(self, signal: dc.GateSignal, ttl_s: float) -> None:
         raise AssertionError(f"this lane shows nothing, and was told {signal}")
 
     async def lockdown(self) -> None:
@@ -125,16 +128,26 @@ class World:
     async def token_used(self, token_id: bytes, issuing_state: str, document_number: str) -> bool:
         return False
 
+    async def past_of(self, issuing_state: str, document_number: str, since: date, window_crossings: int) -> Past:
+        return Past()
+
     async def stays_of(self, issuing_state: str, document_number: str) -> tuple[()]:
         self._disk()
         return ()
 
     def current(self) -> Knowledge:
         rulebook = parse_rulebook(json.loads(packaged_rulebook_bytes()))
-        return Knowledge(rulebook, Watchlist({}), 1, datetime.now(UTC), {})
+        now = datetime.now(UTC)
+        return Knowledge(rulebook, Watchlist.from_bundle({"lists": []}), 1, now, {}, TravelBans({}, {}), now)
 
     def seals(self, declaration: Declaration) -> tuple[SealReport, ...]:
         return ()
+
+    def screening(self, declaration: Declaration) -> None:
+        """Nothing is screened here."""
+
+    def draw(self, transaction_id: uuid.UUID, day: date) -> Draw:
+        return Draw(uuid.UUID(int=0), 1, DRAW_RANGE - 1)  # nobody is drawn
 
     def seals_arrived(self, declaration: Declaration) -> None:
         """Nothing is sealed here."""
@@ -197,12 +210,6 @@ async def shown(lane: WalkThroughLane, world: World, *faces: MatchedFace) -> Non
     frame = dc.FrameCaptured(-1, 1280, 720, 1, release)
     lane.device_event(dc.DeviceEvent("hall", frame, datetime.now(UTC), now_s, 1))
     await until(lambda: lane.frames_seen > seen)
-
-
-async def until(is_met: object, seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not is_met():
-            await asyncio.sleep(0.002)
 
 
 async def enrolled(lane: WalkThroughLane, number: int = 30) -> uuid.UUID:

@@ -178,7 +178,7 @@ class Source:
         now = datetime(2026, 6, 15, tzinfo=UTC)
         link = m.LinkView(centre_online=True, since=now, backlog_records=0, oldest_age_s=0, last_ack_at=None)
         return m.GateSnapshot(
-            sequence=7, gate_id="gate-1", site="s", now=now, software_version="1", rulebook_version=1,
+            sequence=7, source="UTO/s/gate-1", gate_id="gate-1", site="s", now=now, software_version="1", rulebook_version=1,
             watchlist_version=1, lanes=[], alarms=[], customs_tasks=[], link=link,
         )  # fmt: skip
 

@@ -51,6 +51,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("central_sync/sealing.py", "_info"): "the parameter of that name in HPKE (RFC 9180, 5.1)",
     ("gate_agent/inspection/declaration_token.py", "genuine"): "of a signature, not of a comparison",
     ("models/similarity.py", "similarity"): "the similarity transform of geometry",
+    ("gate_agent/demo/inspector.py", "handle_starttag"): "the hook of that name in html.parser",
 }
 
 

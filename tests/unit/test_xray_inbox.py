@@ -15,6 +15,7 @@ from drivers.xray_inbox.errors import XrayResultRefused
 from drivers.xray_inbox.result import RESULT_LIMIT_BYTES, parse_result
 from drivers.xray_inbox.twin import XrayFolderTwin
 from gate_agent.clock import SystemClock
+from tests.waiting import until
 
 GOOD = {"scan_id": "UTO-1", "decision": "alarm", "image_reference": "images/1.dcs"}
 
@@ -33,9 +34,7 @@ class Inbox:
         return sorted(path.name for path in self.twin.path.iterdir())
 
     async def until(self, is_met: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
-            while not is_met():
-                await asyncio.sleep(0.005)
+        await until(is_met, 5)
 
 
 @pytest.fixture

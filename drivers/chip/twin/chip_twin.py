@@ -9,12 +9,12 @@ import socket
 from drivers.chip.twin import vpcd_client
 from drivers.chip.twin.behaviour import TornOff
 from drivers.chip.twin.passport import VirtualPassport
-from drivers.twin import Switches
+from drivers.twin import SlowSwitches
 
 _KNOCK_AGAIN_S = 0.05
 
 
-class ChipTwin(Switches):
+class ChipTwin(SlowSwitches):
     """Connects a passport to a reader that listens on `port`, as long as it is plugged and a passport lies there."""
 
     def __init__(self, port: int, *, host: str = "127.0.0.1", seed: int = 1) -> None:
@@ -83,5 +83,6 @@ class ChipTwin(Switches):
             except OSError:
                 await asyncio.sleep(_KNOCK_AGAIN_S)
 
-    def _shaped(self, answer: bytes) -> bytes | None:
+    async def _shaped(self, answer: bytes) -> bytes | None:
+        await asyncio.sleep(self._delay_s)
         return None if self._is_muted else self.altered(answer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from drivers.chip.twin.behaviour import Hanging
 from drivers.chip.twin.passport import VirtualPassport
@@ -33,11 +33,11 @@ async def serve(
     passport: VirtualPassport,
     connection: socket.socket,
     *,
-    shaped: Callable[[bytes], bytes | None] = lambda answer: answer,
+    shaped: Callable[[bytes], Awaitable[bytes | None]] | None = None,
 ) -> None:
     """Answer the reader until it leaves; the connection stays open for the caller to close.
 
-    `shaped` may change an answer, or keep it back with None. Raises `TornOff` when the chip leaves, `OSError` when the line broke.
+    `shaped` may change an answer, take its time, or keep it back with None. Raises `TornOff` when the chip leaves, `OSError` when the line broke.
     """
     loop = asyncio.get_running_loop()
     passport.reset()
@@ -54,9 +54,9 @@ async def serve(
                 continue
         else:
             continue
-        shaped_answer = shaped(answer) if answer else None
-        if shaped_answer is not None:
-            await loop.sock_sendall(connection, len(shaped_answer).to_bytes(2, "big") + shaped_answer)
+        sent = await shaped(answer) if answer and shaped is not None else answer
+        if sent:
+            await loop.sock_sendall(connection, len(sent).to_bytes(2, "big") + sent)
 
 
 async def _receive(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes | None:

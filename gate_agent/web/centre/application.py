@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 
+from central_sync.centre.corridor_tallies import CorridorTally
 from central_sync.centre.queries import CentreQueries
 from central_sync.centre.telemetry import GateDevices
 from gate_agent.web import pages
@@ -40,7 +41,7 @@ def add_monitor(
             missing=sum(gate.missing for gate in gates),
             totals=counts["totals"],
             kinds=sorted(counts["kinds"].items()),
-            corridors=_shares(counts["corridors"]),
+            corridors=_shares(counts["corridors"], queries.corridors()),
             devices={gate: _devices(told) for gate, told in queries.devices().items()},
             records=queries.recent_records(RECENT_RECORDS),
             alarms=queries.alarms(RECENT_ALARMS),
@@ -73,8 +74,8 @@ def _devices(told: GateDevices) -> dict[str, object]:
     return {"well": len(told.devices) - len(unwell), "of": len(told.devices), "unwell": unwell, "aircraft": aircraft}
 
 
-def _shares(counts: dict[str, int]) -> list[dict[str, object]]:
-    """Return name, number, percentage and place on a bar of 100 of each corridor."""
+def _shares(counts: dict[str, int], tallies: Mapping[str, CorridorTally]) -> list[dict[str, object]]:
+    """Return name, number, percentage and place on a bar of 100 of each corridor, its mean time and how often customs found something."""
     total = sum(counts.get(name, 0) for name in CORRIDORS)
     shares: list[dict[str, object]] = []
     start = 0.0
@@ -83,10 +84,22 @@ def _shares(counts: dict[str, int]) -> list[dict[str, object]]:
         percent = 100 * number / total if total else 0.0
         shares.append(
             {"name": name, "letter": name[0].upper(), "number": number, "percent": f"{percent:.1f}",
-             "start": f"{start:.2f}", "width": f"{percent:.2f}"}
+             "start": f"{start:.2f}", "width": f"{percent:.2f}", **_rates(tallies.get(name, CorridorTally()))}
         )  # fmt: skip
         start += percent
     return shares
+
+
+def _rates(tally: CorridorTally) -> dict[str, object]:
+    """Return mean time and hit rate as they are shown, empty where nothing was counted."""
+    mean_s = round(tally.seconds / tally.timed) if tally.timed else 0
+    spelled = (
+        f"{mean_s // 3600} h {mean_s // 60 % 60:02d} min"
+        if mean_s >= 3600
+        else f"{mean_s // 60} min {mean_s % 60:02d} s"
+    )
+    hits = f"{100 * tally.found / tally.inspections:.1f}" if tally.inspections else ""
+    return {"mean": spelled if tally.timed else "", "hits": hits, "inspections": tally.inspections}
 
 
 def _age(moment: datetime, now: datetime) -> str:

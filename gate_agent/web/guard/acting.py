@@ -9,14 +9,15 @@ import secrets
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated
+from datetime import date, timedelta
+from typing import Annotated, Literal
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gate_agent.clock import Clock
+from gate_agent.closing_order import ClosingOrder
 from gate_agent.web.auth import Session
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
 from gate_agent.web.guard.lane_link import LaneLink, LaneLinkDown
@@ -37,6 +38,8 @@ VALIDITY = timedelta(seconds=30)
 ANSWERS_KEPT = 256
 ASSESSMENTS_KEPT = 512
 
+_OF_POST = frozenset({GuardAction.BEGIN_FALLBACK, GuardAction.END_FALLBACK})
+
 _EmptyIsNone = BeforeValidator(lambda text: None if text == "" else text)
 
 
@@ -54,6 +57,9 @@ class ActionRequest(BaseModel):
     reason_text: str = Field("", max_length=500)
     lines: tuple[Annotated[str, Field(max_length=64)], ...] = Field((), max_length=3, repr=False)
     seal_id: str = Field("", max_length=64)
+    closing: ClosingOrder | None = None
+    stay_correction: Annotated[Literal["add_entry", "add_exit", "void"] | None, _EmptyIsNone] = None
+    stay_day: Annotated[date | None, _EmptyIsNone] = None
     second_officer_id: str = Field("", max_length=64)
     second_password: str = Field("", max_length=1024, repr=False)
     csrf: str = Field("", max_length=64)
@@ -65,11 +71,6 @@ class SecondOfficer:
 
     officer_id: str
     key: Ed25519PrivateKey
-
-
-def refusal(code: str, message: str) -> ActionAnswer:
-    """Return an answer that the console gives itself."""
-    return ActionAnswer(accepted=False, code=code, message=message)
 
 
 class Assessments:
@@ -138,23 +139,23 @@ async def _carried_out(
 ) -> ActionAnswer:
     reason_text = wanted.reason_text.strip()
     if wanted.reason_code not in ACTION_REASONS[wanted.action]:
-        return refusal("reason_unknown", "the reason is not in the list of this action")
+        return ActionAnswer.refused("reason_unknown", "the reason is not in the list of this action")
     if wanted.reason_code == OTHER and not reason_text:
-        return refusal("text_needed", "this reason needs words")
+        return ActionAnswer.refused("text_needed", "this reason needs words")
     if link.snapshot is None:
-        return refusal("gate_unreachable", "the gate does not answer")
+        return ActionAnswer.refused("gate_unreachable", "the gate does not answer")
     assessment = None
     if wanted.transaction_id is not None:
         assessment = assessments.of(session.officer.officer_id).get(wanted.transaction_id)
         referral = find_referral(link.snapshot, wanted.transaction_id)
         if referral is None:
-            return refusal("gone", "this transaction waits for no guard")
+            return ActionAnswer.refused("gone", "this transaction waits for no guard")
         if needs_assessment(referral) and assessment is None:
-            return refusal("face_first", "compare the two pictures first")
+            return ActionAnswer.refused("face_first", "compare the two pictures first")
     now = clock.now()
-    payload = Authorisation(
+    authorised = Authorisation(
         authorisation_id=wanted.action_id,
-        gate_id=link.snapshot.gate_id,
+        source=link.snapshot.source,
         lane_id=wanted.lane_id,
         action=wanted.action,
         transaction_id=wanted.transaction_id,
@@ -164,18 +165,30 @@ async def _carried_out(
         face_assessment=assessment,
         lines=tuple(line.strip().upper() for line in wanted.lines),
         seal_id=wanted.seal_id,
+        closing=wanted.closing,
+        stay_correction=wanted.stay_correction,
+        stay_day=wanted.stay_day,
+        fallback_number=_next_number(link.snapshot) if wanted.action in _OF_POST else None,
         session_id=session.session_id,
         nonce=secrets.token_urlsafe(24),
         issued_at=now,
         expires_at=now + VALIDITY,
-    ).model_dump_json()
+    )
+    # A post of an older release knows no such field, and takes none where there is nothing to say.
+    unsaid = {"fallback_number"} if authorised.fallback_number is None else set()
+    payload = authorised.model_dump_json(exclude=unsaid)
     signatures = [_signature(session.officer.officer_id, session.key, payload)]
     if second is not None:
         signatures.append(_signature(second.officer_id, second.key, payload))
     try:
         return await link.act(SignedAuthorisation(payload=payload, authorisers=signatures))
     except LaneLinkDown:
-        return refusal("gate_unreachable", "the gate does not answer")
+        return ActionAnswer.refused("gate_unreachable", "the gate does not answer")
+
+
+def _next_number(snapshot: GateSnapshot) -> int:
+    """Return the number of an order for the whole post: the one after the last that this console shows."""
+    return 1 + (snapshot.fallback.number if snapshot.fallback is not None else 0)
 
 
 def _signature(officer_id: str, key: Ed25519PrivateKey, payload: str) -> OfficerSignature:

@@ -15,6 +15,8 @@ takes a form or JSON and answers JSON when `Accept: application/json` asks for i
     GET  /guard/images/{transaction}/{probe|reference}
     POST /guard/referrals/{transaction}/assessment  answer (same|different|unsure) -> JSON {assessment}
     POST /guard/actions                       `acting.ActionRequest`      -> JSON ActionAnswer (200, or 403 when refused)
+
+`rights` says which role may ask for what; an action is for the agent to refuse, by the signature's role.
 """
 
 from __future__ import annotations
@@ -24,123 +26,50 @@ import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from pydantic import ValidationError
 
-from gate_agent.clock import Clock
 from gate_agent.web.auth import (
     SESSION_COOKIE,
-    OfficerKeys,
     Session,
-    Sessions,
     SignInRefused,
     TooManyAttempts,
-    is_foreign,
 )
 from gate_agent.web.events import COMMENT_INTERVAL_S, MINIMUM_GAP_S, RETRY_MS, STREAM_HEADERS, TooManyConsumers, frame
-from gate_agent.web.guard.acting import ActionRequest, Assessments, SecondOfficer, act, find_referral, refusal
+from gate_agent.web.guard.acting import ActionRequest, find_referral
 from gate_agent.web.guard.devices import history
 from gate_agent.web.guard.lane_link import LaneLink, LaneLinkDown
-from gate_agent.web.guard.view import Viewer, action_choices, console_view
-from gate_agent.web.i18n import LANGUAGE_NAMES, Catalogue, Catalogues
+from gate_agent.web.guard.requests import (
+    GuardDesk,
+    NotSignedIn,
+    RequestRefused,
+    SeesLanes,
+    SeesPeople,
+    SignedIn,
+    fields,
+    first_page,
+    own_post,
+    refuse_foreign,
+    wants_json,
+    with_second_officer,
+)
+from gate_agent.web.guard.rights import Part, may_see
+from gate_agent.web.guard.view import action_choices
+from gate_agent.web.i18n import LANGUAGE_LETTERS, LANGUAGE_NAMES
 from gate_agent.web.lane_api_messages import ActionAnswer, ImageKind
 from gate_agent.web.pages import page_templates
 
 LANGUAGE_COOKIE = "egate_language"
-_SUPERVISOR = "supervisor"
-
-
-class NotSignedIn(Exception):
-    """No session, or one that ended; pages are sent to the sign-in, scripts get 401."""
-
-
-class RequestRefused(Exception):
-    """The request is not one of our own pages' (token or origin), or its fields are wrong."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class GuardDesk:
-    """What the console needs; made once at start."""
-
-    link: LaneLink
-    keys: OfficerKeys
-    sessions: Sessions
-    assessments: Assessments
-    catalogues: Catalogues
-    clock: Clock
-
-    def catalogue(self, language: str) -> Catalogue:
-        """Return the catalogue of a language, the first one's when it is not served."""
-        return self.catalogues.get(language) or next(iter(self.catalogues.values()))
-
-    def view(self, session: Session) -> dict[str, Any] | None:
-        """Return the page's content for a session, or None before the gate was heard."""
-        snapshot = self.link.snapshot_now()
-        if snapshot is None:
-            return None
-        officer = session.officer
-        viewer = Viewer(officer.actions, self.assessments.of(officer.officer_id), officer.role == _SUPERVISOR)
-        return console_view(snapshot, self.catalogue(session.language), viewer)
-
-
-def wants_json(request: Request) -> bool:
-    """Return whether the client asked for JSON."""
-    return "application/json" in request.headers.get("accept", "")
-
-
-async def fields(request: Request) -> dict[str, Any]:
-    """Return the posted fields, JSON or form. Raises `RequestRefused`."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
-        try:
-            content = json.loads(await request.body())
-        except (ValueError, RecursionError) as error:
-            raise RequestRefused(422, "not JSON") from error
-        if not isinstance(content, dict):
-            raise RequestRefused(422, "an object is expected")
-        return content
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-
-
-def refuse_foreign(request: Request) -> None:
-    """Raise `RequestRefused` when a page of another origin sent the request."""
-    if is_foreign(request.headers, f"{request.url.scheme}://{request.headers.get('host', '')}"):
-        raise RequestRefused(403, "the request came from another site")
-
-
-def session_of(request: Request) -> Session:
-    """Return the session of the request's cookie. Raises `NotSignedIn`."""
-    desk: GuardDesk = request.app.state.guard_desk
-    session = desk.sessions.find(request.cookies.get(SESSION_COOKIE, ""))
-    if session is None:
-        raise NotSignedIn
-    return session
-
-
-SignedIn = Annotated[Session, Depends(session_of)]
 
 
 def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
     """Put the guard console under `/guard` of `app`."""
-    templates = page_templates("guard", language_names=LANGUAGE_NAMES)
+    templates = page_templates("guard", language_names=LANGUAGE_NAMES, language_letters=LANGUAGE_LETTERS)
     app.state.guard_desk = desk
     router = APIRouter(prefix="/guard")
-
-    async def own_post(request: Request, session: Session) -> dict[str, Any]:
-        refuse_foreign(request)
-        content = await fields(request)
-        token = request.headers.get("x-csrf-token") or content.get("csrf", "")
-        if not isinstance(token, str) or not session.holds_csrf(token):
-            raise RequestRefused(403, "the page is too old; load it again")
-        desk.sessions.touch(session)
-        return content
 
     def language_of(request: Request) -> str:
         wanted = request.cookies.get(LANGUAGE_COOKIE, "")
@@ -162,7 +91,7 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
 
     @app.exception_handler(NotSignedIn)
     async def not_signed_in(request: Request, _error: NotSignedIn) -> Response:
-        if wants_json(request) or request.url.path != "/guard":
+        if wants_json(request) or request.method != "GET" or request.url.path not in {"/guard", "/desk"}:
             return JSONResponse({"message": "sign in"}, status_code=401)
         return RedirectResponse("/guard/login", status_code=303)
 
@@ -205,7 +134,7 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
                 return JSONResponse({"code": error.code}, status_code=401)
             return sign_in_page(request, note="refused", officer_id=officer_id, status=401)
         session = desk.sessions.begin(officer, key, language_of(request))
-        answer: Response = RedirectResponse("/guard", status_code=303)
+        answer: Response = RedirectResponse(first_page(officer.role), status_code=303)
         if wants_json(request):
             answer = JSONResponse(
                 {
@@ -250,7 +179,9 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
         if session is not None:
             session.language = wanted
             desk.sessions.touch(session)
-        answer = RedirectResponse("/guard" if session is not None else "/guard/login", status_code=303)
+        answer = RedirectResponse(
+            "/guard/login" if session is None else first_page(session.officer.role), status_code=303
+        )
         answer.set_cookie(LANGUAGE_COOKIE, wanted, httponly=True, samesite="strict", path="/", max_age=31_536_000)
         return answer
 
@@ -262,6 +193,8 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
     @router.get("")
     async def console(session: SignedIn) -> Response:
         desk.sessions.touch(session)
+        if not may_see(session.officer.role, Part.LANES):
+            return RedirectResponse(first_page(session.officer.role), status_code=303)
         catalogue = desk.catalogue(session.language)
         page = templates.get_template("console.html").render(
             language=catalogue.language,
@@ -269,6 +202,7 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
             text=catalogue.text,
             session=session,
             role=catalogue.text(f"role.{session.officer.role}"),
+            sees_people=may_see(session.officer.role, Part.PEOPLE),
             # What the script needs once; `<` is escaped by the filter, and a data block is not run.
             page={
                 "csrf": session.csrf,
@@ -285,33 +219,33 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
         return HTMLResponse(page)
 
     @router.get("/state")
-    async def state(session: SignedIn) -> Response:
+    async def state(session: SeesLanes) -> Response:
         view = desk.view(session)
         if view is None:
             raise LaneLinkDown("the gate was not heard yet")
         return JSONResponse(view)
 
     @router.get("/events")
-    async def events(session: SignedIn) -> Response:
+    async def events(session: SeesLanes) -> Response:
         desk.link.changes.require_room()
         return StreamingResponse(_events(desk, session), media_type="text/event-stream", headers=STREAM_HEADERS)
 
     @router.get("/devices/{name}/history")
-    async def device_history(name: str, session: SignedIn) -> Response:
+    async def device_history(name: str, session: SeesLanes) -> Response:
         found = await desk.link.device_history(name)
         if found is None:
             return JSONResponse({"message": "no such device"}, status_code=404)
         return JSONResponse(history(found, desk.catalogue(session.language)))
 
     @router.get("/images/{transaction_id}/{kind}")
-    async def image(transaction_id: uuid.UUID, kind: ImageKind, _session: SignedIn) -> Response:
+    async def image(transaction_id: uuid.UUID, kind: ImageKind, _session: SeesPeople) -> Response:
         jpeg = await desk.link.image(transaction_id, kind)
         if jpeg is None:
             return Response(status_code=404)
         return Response(jpeg, media_type="image/jpeg")
 
     @router.post("/referrals/{transaction_id}/assessment")
-    async def assess(request: Request, transaction_id: uuid.UUID, session: SignedIn) -> Response:
+    async def assess(request: Request, transaction_id: uuid.UUID, session: SeesPeople) -> Response:
         content = await own_post(request, session)
         answer = content.get("answer")
         if answer not in {"same", "different", "unsure"}:
@@ -330,19 +264,8 @@ def add_guard_console(app: FastAPI, desk: GuardDesk) -> None:
         except ValidationError as error:
             wrong = ", ".join(sorted({".".join(map(str, item["loc"])) for item in error.errors()}))
             raise RequestRefused(422, f"refused at {wrong}") from error
-        answer = await _with_second_officer(request, session, wanted)
+        answer = await with_second_officer(request, session, wanted)
         return JSONResponse(answer.model_dump(mode="json"), status_code=200 if answer.accepted else 403)
-
-    async def _with_second_officer(request: Request, session: Session, wanted: ActionRequest) -> ActionAnswer:
-        second = None
-        if wanted.second_officer_id:
-            address = request.client.host if request.client is not None else ""
-            try:
-                officer, key = await desk.keys.open(wanted.second_officer_id, wanted.second_password, address)
-            except (SignInRefused, TooManyAttempts):
-                return refusal("second_officer_refused", "the second officer's sign-in was refused")
-            second = SecondOfficer(officer.officer_id, key)
-        return await act(desk.link, desk.clock, desk.assessments, session, wanted, second)
 
     app.include_router(router)
 

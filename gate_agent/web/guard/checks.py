@@ -6,15 +6,16 @@ not been told what the machine thinks of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from gate_agent.domain.check import CheckName, CheckOutcome
-from gate_agent.domain.result_tables import document_result, family_results
+from gate_agent.domain.result_tables import Family, document_result, family_results
+from gate_agent.web.desk_messages import ReasonView
 from gate_agent.web.i18n import Catalogue
-from gate_agent.web.lane_api_messages import CheckView, ComparedView, LaneView, ReasonView
+from gate_agent.web.lane_api_messages import CheckView, ComparedView, LaneView, PluginView
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -30,7 +31,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "mrz_against_dg1",
         ),
         "page": ("mrz_infrared", "mrz_infrared_against_visible", "ultraviolet_dullness", "portrait_against_dg2"),
-        "lists": ("watchlist", "stay", "declaration_token", "boarding_pass", "seal", "passage"),
+        "lists": (
+            "watchlist",
+            "travel_ban",
+            "eligibility",
+            "stay",
+            "declaration_token",
+            "boarding_pass",
+            "seal",
+            "passage",
+        ),
         "face": ("face_comparison", "face_presentation", "face_watchlist"),
     }
 )
@@ -42,17 +52,41 @@ _WORST_FIRST = ("failed", "aborted", "undetermined", "pending", "successful", "n
 _UNPROVEN = ("failed", "aborted", "undetermined", "not_supported")
 _SHOWN_WITH_THE_SCORE = frozenset({"calibration", "model", "cohort", "cosine", "frames"})
 _PROVEN = "successful"
-_STATES = ("challenge", "signer_trust")  # compared values that are a code each, with a section of words
-_LONG_AMOUNT = re.compile(r"^(\d{5,})((?:\.\d+)? [A-Z]{3})$")
+_STATES = (
+    "challenge",
+    "signer_trust",
+    "listed_match",
+    "listed_action",
+)  # compared values that are a code each, with a section of words
+_GROUP_OF_FAMILY = {
+    "": "lists",
+    Family.OPTICAL: "page",
+    Family.ELECTRONIC: "chip",
+    Family.COMBINED: "document",
+    Family.SEAL: "document",
+}
 _GROUP_OF = {check: group for group, checks in GROUPS.items() for check in checks}
 
 
 def reasons(values: Iterable[ReasonView], catalogue: Catalogue) -> list[str]:
     """Return reasons as sentences."""
-    return [
-        catalogue.reason(reason.code, {name: _grouped(value) for name, value in reason.parameters.items()})
-        for reason in values
-    ]
+    return [catalogue.reason(reason.code, reason.parameters) for reason in values]
+
+
+def with_plugin_words(catalogue: Catalogue, checks: Iterable[CheckView]) -> Catalogue:
+    """Return the catalogue with what plug-ins call their checks and findings in its language; where they have none, their English stands."""
+    added: dict[str, str] = {}
+    for plugin in (check.plugin for check in checks if check.plugin is not None):
+        for section, words in (("plugin_title", plugin.titles), ("plugin_sentence", plugin.findings)):
+            if "en" in words:
+                added[f"{section}.{words['en']}"] = words.get(catalogue.language, words["en"])
+    return replace(catalogue, texts={**catalogue.texts, **added}) if added else catalogue
+
+
+def _title(plugin: PluginView, catalogue: Catalogue) -> str:
+    """Return the name of a plug-in's check, marked as its own: it cannot pass for one of ours."""
+    title = plugin.titles.get(catalogue.language, plugin.titles["en"])
+    return catalogue.text("ui.plugin_check", title=title, package=plugin.package, version=plugin.version)
 
 
 def check_groups(
@@ -67,11 +101,14 @@ def check_groups(
 
     Of a group in `hidden` only its name is told, and that it is held back. `worst_first`: what speaks against somebody stands above.
     """
+    checks = tuple(checks)
+    catalogue = with_plugin_words(catalogue, checks)
     shown = {check.check: _check(check, catalogue) for check in checks}
     shown |= {name: _pending(name, catalogue) for name in awaited if name not in shown}
+    added = {check.check: _GROUP_OF_FAMILY[check.plugin.family] for check in checks if check.plugin is not None}
     groups = []
     for group in GROUPS:
-        rows = [shown[name] for name in (*GROUPS[group], *_strays(group, shown)) if name in shown]
+        rows = [shown[name] for name in (*GROUPS[group], *_strays(group, shown, added)) if name in shown]
         if not rows:
             continue
         if group in hidden:
@@ -91,9 +128,14 @@ def gaps(groups: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> str:
 
 def document_worth(checks: Iterable[CheckView], catalogue: Catalogue) -> str:
     """Return in one line what the document is worth as a whole (TR-03135-1 table 5.2), and each family of its checks; empty without any."""
-    names = frozenset(CheckName)
+    names, checks = frozenset(CheckName), tuple(checks)
     families = family_results(
-        {CheckName(check.check): CheckOutcome(check.outcome) for check in checks if check.check in names}
+        {CheckName(check.check): CheckOutcome(check.outcome) for check in checks if check.check in names},
+        added=[
+            (Family(check.plugin.family), CheckOutcome(check.outcome))
+            for check in checks
+            if check.plugin is not None and check.plugin.family
+        ],
     )
     if not families:
         return ""
@@ -122,9 +164,9 @@ def _rank(shown: Mapping[str, Any]) -> int:
     return _WORST_FIRST.index(shown["outcome"])
 
 
-def _strays(group: str, shown: Mapping[str, Any]) -> list[str]:
-    """Return checks that no group names yet, for the group of what the gate knows otherwise; none is left out."""
-    return sorted(name for name in shown if name not in _GROUP_OF) if group == "lists" else []
+def _strays(group: str, shown: Mapping[str, Any], added: Mapping[str, str]) -> list[str]:
+    """Return checks that no group names, plug-ins' among them: in the group of their family, else of what the gate knows otherwise."""
+    return sorted(name for name in shown if name not in _GROUP_OF and added.get(name, "lists") == group)
 
 
 def _group(
@@ -153,6 +195,7 @@ def _shared_reasons(rows: list[dict[str, Any]]) -> list[str]:
 
 def _pending(name: str, catalogue: Catalogue) -> dict[str, Any]:
     return {
+        "key": name,
         "check_text": catalogue.text(f"check.{name}"),
         "outcome": _PENDING,
         "outcome_text": catalogue.text("outcome.pending"),
@@ -165,7 +208,10 @@ def _pending(name: str, catalogue: Catalogue) -> dict[str, Any]:
 
 def _check(check: CheckView, catalogue: Catalogue) -> dict[str, Any]:
     return {
-        "check_text": catalogue.text(f"check.{check.check}"),
+        "key": check.check,
+        "check_text": catalogue.text(f"check.{check.check}")
+        if check.plugin is None
+        else _title(check.plugin, catalogue),
         "outcome": check.outcome,
         "outcome_text": catalogue.text(f"outcome.{check.outcome}"),
         "letter": catalogue.text(f"outcome_letter.{check.outcome}"),
@@ -201,11 +247,3 @@ def _pair(check: str, pair: ComparedView, catalogue: Catalogue) -> str:
         return f"{name}: {pair.found}"
     expected = pair.expected.replace(">=", "≥").replace("<=", "≤")
     return f"{name}: {catalogue.text('ui.found')} {pair.found}, {catalogue.text('ui.expected')} {expected}"
-
-
-def _grouped(value: str) -> str:
-    """Return an amount of money with its thousands apart (no-break spaces); any other text as it is."""
-    amount = _LONG_AMOUNT.match(value)
-    if amount is None:
-        return value
-    return f"{int(amount[1]):,}".replace(",", "\u00a0") + amount[2].replace(" ", "\u00a0")

@@ -11,13 +11,16 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
 import structlog
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gate_agent.clock import Clock, SystemClock
+from gate_agent.web.appeal_messages import StandingView
+from gate_agent.web.desk_messages import DutyQuestion, DutyView, InspectionsView, StopView
 from gate_agent.web.device_messages import DeviceHistory
 from gate_agent.web.events import Broadcaster, EventReader
 from gate_agent.web.lane_api_messages import (
@@ -28,8 +31,10 @@ from gate_agent.web.lane_api_messages import (
     SignedAuthorisation,
     TravellerInput,
 )
+from gate_agent.web.receipt_messages import ReceiptQuery, ReceiptsFound
 
 _log = structlog.get_logger()
+Message = TypeVar("Message", bound=BaseModel)
 
 SILENCE_LIMIT_S = 5.0
 """A stream of the agent that is silent for this long is given up (it sends a comment every 2 s)."""
@@ -96,10 +101,23 @@ class LaneLink:
 
     async def device_history(self, name: str) -> DeviceHistory | None:
         """Return the last changes of a device's state, None for an unknown one. Raises `LaneLinkDown`."""
-        answer = await self._request("GET", f"/v1/devices/{quote(name, safe='')}/history")
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        return DeviceHistory.model_validate_json(_content(answer))
+        return _found(DeviceHistory, await self._request("GET", f"/v1/devices/{quote(name, safe='')}/history"))
+
+    async def stop(self, stop_id: uuid.UUID) -> StopView | None:
+        """Return everything about an open stop, None when it is not open (any more). Raises `LaneLinkDown`."""
+        return _found(StopView, await self._request("GET", f"/v1/stops/{stop_id}"))
+
+    async def duty(self, stop_id: uuid.UUID, question: DutyQuestion) -> DutyView | None:
+        """Return what would be due on other lines than the declared ones; nothing is kept. Raises `LaneLinkDown`."""
+        return _found(DutyView, await self._request("POST", f"/v1/stops/{stop_id}/duty", question.model_dump_json()))
+
+    async def standing(self, transaction_id: uuid.UUID) -> StandingView | None:
+        """Return what customs counts of whoever made a crossing, None when nobody knows any more. Raises `LaneLinkDown`."""
+        return _found(StandingView, await self._request("GET", f"/v1/standings/{transaction_id}"))
+
+    async def inspections(self, days: int) -> InspectionsView:
+        """Return what was counted of closed tasks. Raises `LaneLinkDown`."""
+        return InspectionsView.model_validate_json(_content(await self._request("GET", f"/v1/inspections?days={days}")))
 
     async def image(self, transaction_id: uuid.UUID, kind: ImageKind) -> bytes | None:
         """Return a portrait or frame of a referred transaction, or None."""
@@ -112,6 +130,11 @@ class LaneLink:
         if answer.status_code not in {httpx.codes.OK, httpx.codes.FORBIDDEN}:
             raise LaneLinkDown(f"the agent answered {answer.status_code}")
         return ActionAnswer.model_validate_json(answer.content)
+
+    async def receipts(self, query: ReceiptQuery) -> ReceiptsFound:
+        """Return the receipts that were given to a document's holder. Raises `LaneLinkDown`."""
+        answer = await self._request("POST", "/v1/receipts", query.model_dump_json())
+        return ReceiptsFound.model_validate_json(_content(answer))
 
     async def traveller_input(self, lane_id: int, pressed: TravellerInput) -> bool:
         """Pass on what a traveller pressed; False when it means nothing now. Raises `LookupError` for an unknown lane."""
@@ -151,6 +174,10 @@ class LaneLink:
                         yield None
         except (httpx.HTTPError, ValueError) as error:
             raise LaneLinkDown(f"{path}: {type(error).__name__}") from error
+
+
+def _found(message: type[Message], answer: httpx.Response) -> Message | None:
+    return None if answer.status_code == httpx.codes.NOT_FOUND else message.model_validate_json(_content(answer))
 
 
 def _content(answer: httpx.Response) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gate_agent.web.face_rates_messages import FaceRatesView, GroupRatioView, RateView
 from gate_agent.web.i18n import Catalogue
-from gate_agent.web.lane_api_messages import FaceRatesView, GroupRatioView, RateView
 
 _PROVEN_FROM = 1.0
 _SMALL = 0.01

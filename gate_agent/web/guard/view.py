@@ -11,17 +11,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gate_agent.domain.agency import Agency
+from gate_agent.web.desk.rights import narrowed_task
+from gate_agent.web.desk_messages import CustomsTaskView
 from gate_agent.web.guard.action_reasons import ACTION_REASONS, OTHER
 from gate_agent.web.guard.around import power, seals, xray
-from gate_agent.web.guard.checks import check_groups, document_worth, gaps, reasons, running_inspection
+from gate_agent.web.guard.checks import (
+    check_groups,
+    document_worth,
+    gaps,
+    reasons,
+    running_inspection,
+    with_plugin_words,
+)
 from gate_agent.web.guard.devices import device
+from gate_agent.web.guard.fallback import fallback
 from gate_agent.web.guard.rates import rates_table
+from gate_agent.web.guard.rights import MACHINE_ALARMS
+from gate_agent.web.guard.stays import orphans
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import (
     AlarmView,
     AttackView,
     ComparisonView,
-    CustomsTaskView,
     GateSnapshot,
     GuardAction,
     LaneView,
@@ -38,11 +50,16 @@ _VOLATILE = "now"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whose page it is: officer, allowed actions, and the answers this officer gave about pairs of portraits."""
+    """Whose page it is: officer, agency, allowed actions, and the answers this officer gave about pairs of portraits.
+
+    Who does not see people is sent lanes, devices and alarms of the machine, and nothing of whoever stands in a lane.
+    """
 
     actions: frozenset[str]
     assessments: Mapping[uuid.UUID, Assessment]
     is_supervisor: bool = False
+    agency: Agency | None = Agency.BORDER
+    sees_people: bool = True
 
 
 def needs_assessment(referral: ReferralView) -> bool:
@@ -52,6 +69,8 @@ def needs_assessment(referral: ReferralView) -> bool:
 
 def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
     """Return the whole page's content. Times are ISO 8601 UTC; the page counts ages from `now`, the gate's clock."""
+    if not viewer.sees_people:
+        snapshot = _without_people(snapshot)
     return {
         "sequence": snapshot.sequence,
         _VOLATILE: snapshot.now.isoformat(),
@@ -85,37 +104,47 @@ def console_view(snapshot: GateSnapshot, catalogue: Catalogue, viewer: Viewer) -
                 key=lambda alarm: (bool(alarm.acknowledged_by), _PRIORITY_ORDER[alarm.priority], alarm.raised_at),
             )
         ],
-        "unlockable": _unlockable(snapshot, viewer),
         "tasks": [
-            _task(task, catalogue, viewer)
+            _task(narrowed_task(task, viewer.agency), catalogue)
             for task in sorted(snapshot.customs_tasks, key=lambda task: task.created_at)
-            if not task.closed_by
+            if viewer.agency is not None and not task.closed_by and task.agency == viewer.agency
         ],
+        "orphans": orphans(
+            snapshot.stay_orphans, catalogue, can_correct=GuardAction.CORRECT_STAY.value in viewer.actions
+        ),
         "recent": [_ended(transaction, catalogue) for transaction in snapshot.recent],
         "power": power(snapshot.power, catalogue),
+        "fallback": fallback(snapshot.fallback, snapshot.now, catalogue, viewer.actions),
         "xray": xray(snapshot.xray, catalogue),
         "devices": [device(one, catalogue) for one in snapshot.devices],
         "rates": rates_table(snapshot.face_rates, catalogue) if viewer.is_supervisor else None,
     }
 
 
+def _without_people(snapshot: GateSnapshot) -> GateSnapshot:
+    """Return the gate as a machine; a list is named here or it is sent to everybody, and a test walks them all."""
+    lanes = [
+        lane.model_copy(
+            update={"referral": None, "transaction_id": None, "checks": [], "awaited": [], "corridor": None, "chip": ""}
+        )
+        for lane in snapshot.lanes
+    ]
+    return snapshot.model_copy(
+        update={
+            "lanes": lanes,
+            "alarms": [alarm for alarm in snapshot.alarms if alarm.reason.code in MACHINE_ALARMS],
+            "customs_tasks": [],
+            "stay_orphans": [],
+            "recent": [],
+            "xray": [],
+            "fallback": snapshot.fallback and snapshot.fallback.model_copy(update={"reason_text": ""}),
+        }
+    )
+
+
 def _trust(version: int, catalogue: Catalogue) -> str:
     text = catalogue.text("ui.trust", version=str(version)) if version else catalogue.text("ui.trust_none")
     return f" · {text}"
-
-
-def _unlockable(snapshot: GateSnapshot, viewer: Viewer) -> dict[str, list[str]]:
-    """Return the seals that this viewer may unlock, by open task: those that its reasons name."""
-    if not snapshot.can_unlock_seals or GuardAction.UNLOCK_SEAL.value not in viewer.actions:
-        return {}
-    named = {
-        str(task.task_id): list(
-            dict.fromkeys(one.parameters["seal"] for one in task.reasons if "seal" in one.parameters)
-        )
-        for task in snapshot.customs_tasks
-        if not task.closed_by
-    }
-    return {task_id: seals for task_id, seals in named.items() if seals}
 
 
 def action_choices(catalogue: Catalogue) -> dict[str, Any]:
@@ -143,13 +172,18 @@ def _corridor(code: str | None, catalogue: Catalogue) -> dict[str, str] | None:
     }
 
 
+def _state_key(lane: LaneView) -> str:
+    if lane.lockdown:
+        return "reason.lockdown"
+    if lane.fallback:
+        return "state.fallback"
+    return "reason.lane_outside_hours" if lane.outside_hours else f"state.{lane.state}"
+
+
 def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
-    # Who may not suspend a lane may still have it locked down.
-    offered = (
-        (GuardAction.RESUME_LANE.value,)
-        if lane.state == "suspended"
-        else (GuardAction.SUSPEND_LANE.value, GuardAction.LOCKDOWN_LANE.value)
-    )
+    # In a lockdown or in fallback there is nothing to suspend or resume until it is over.
+    operation = GuardAction.RESUME_LANE if lane.state == "suspended" else GuardAction.SUSPEND_LANE
+    lockdown = GuardAction.END_LOCKDOWN if lane.lockdown else GuardAction.LOCKDOWN_LANE
     hidden = lane.referral is not None and not _revealed(lane.referral, viewer)
     return {
         "lane_id": lane.lane_id,
@@ -157,7 +191,9 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "direction": lane.direction,
         "direction_text": catalogue.text(f"direction.{lane.direction}"),
         "state": lane.state,
-        "state_text": catalogue.text(f"state.{lane.state}"),
+        "state_text": catalogue.text(_state_key(lane)),
+        "lockdown": lane.lockdown,
+        "fallback": lane.fallback,
         "abnormal": lane.state in _ABNORMAL_STATES,
         "since": lane.state_since.isoformat(),
         "occupancy": lane.occupancy,
@@ -168,8 +204,13 @@ def _lane(lane: LaneView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any
         "corridor": None if hidden else _corridor(lane.corridor, catalogue),
         "referral": None if lane.referral is None else str(lane.referral.transaction_id),
         "inspection": running_inspection(lane, catalogue),
-        "action": next((action for action in offered if action in viewer.actions), None),
+        "action": None if lane.lockdown or lane.fallback else _if_allowed(operation, viewer),
+        "lockdown_action": _if_allowed(lockdown, viewer),
     }
+
+
+def _if_allowed(action: GuardAction, viewer: Viewer) -> str | None:
+    return action.value if action.value in viewer.actions else None
 
 
 def _revealed(referral: ReferralView, viewer: Viewer) -> bool:
@@ -193,7 +234,7 @@ def _referral(lane: LaneView, referral: ReferralView, catalogue: Catalogue, view
         },
         "assessment": viewer.assessments.get(referral.transaction_id),
         "revealed": revealed,
-        "summary": reasons(referral.reasons[:1], catalogue)[0]
+        "summary": reasons(referral.reasons[:1], with_plugin_words(catalogue, referral.checks))[0]
         if revealed and referral.reasons
         else catalogue.text("ui.question" if not revealed else "ui.referral"),
         "actions": [action.value for action in _offered(referral) if action.value in viewer.actions],
@@ -209,11 +250,12 @@ def _offered(referral: ReferralView) -> tuple[GuardAction, ...]:
 
 def _detail(referral: ReferralView, catalogue: Catalogue) -> dict[str, Any]:
     document = referral.document
+    words = with_plugin_words(catalogue, referral.checks)
     groups = check_groups(referral.checks, catalogue, worst_first=True)
     return {
         "score": _score(referral.comparison, catalogue),
         "attack": _attack(referral.attack, catalogue),
-        "reasons": reasons(referral.reasons, catalogue),
+        "reasons": reasons(referral.reasons, words),
         "groups": groups,
         "gaps": gaps(groups, catalogue),
         "worth": document_worth(referral.checks, catalogue),
@@ -326,19 +368,16 @@ def _alarm(alarm: AlarmView, catalogue: Catalogue, viewer: Viewer) -> dict[str, 
     }
 
 
-def _task(task: CustomsTaskView, catalogue: Catalogue, viewer: Viewer) -> dict[str, Any]:
-    action = GuardAction.CLOSE_CUSTOMS_TASK.value
+def _task(task: CustomsTaskView, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "task_id": str(task.task_id),
+        "corridor": task.corridor,
         "transaction_id": str(task.transaction_id),
         "lane_id": task.lane_id,
         "lane": catalogue.text("ui.lane", lane=str(task.lane_id)),
         "since": task.created_at.isoformat(),
         "declaration": _declaration(task.declaration_reference, catalogue),
         "reasons": reasons(task.reasons, catalogue),
-        "xray": xray(task.xray, catalogue),
-        "seals": seals(task.seals, catalogue),
-        "action": action if action in viewer.actions else None,
     }
 
 

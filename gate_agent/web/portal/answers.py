@@ -2,101 +2,42 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import replace
+from datetime import date
+from functools import partial
 
-from gate_agent.domain.declaration import DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.declaration import MAXIMUM_COMPANIONS, DeclaredGoods, Direction, Relation, TravelMode, Vehicle
 from gate_agent.domain.money import Money
-from gate_agent.inspection.token_format import MAXIMUM_LINES, MAXIMUM_SEALS
+from gate_agent.inspection.token_members import MAXIMUM_LINES, MAXIMUM_SEALS, MAXIMUM_VEHICLES
+from gate_agent.web import number_entry
 from gate_agent.web.portal import entry
-from gate_agent.web.portal.draft import Draft
-from gate_agent.web.portal.entry import EntryRefused
-from gate_agent.web.portal.meter import Luggage
+from gate_agent.web.portal.draft import CARRIED, Draft
+from gate_agent.web.portal.forms import Form, Reading, Wrong, is_finished, is_removal
+from gate_agent.web.portal.issue import CompanionFields
+from gate_agent.web.portal.kinds import KindsAsked
 
-MOST_FIELDS = 40
-CARRIED = ("goods", "cash", "seals")
+Answer = Callable[[Draft, Form, KindsAsked], list[Wrong]]
 
+WEIGHED = frozenset({"ml", "g"})
+"""Units from which the mass follows, a litre being taken as a kilogram."""
 
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """One thing to mend: the field, the sentence's key, the label's key for sentences that name the field."""
-
-    field: str
-    key: str
-    label: str = ""
+VALUED_IN = "USD"
+"""Currency in which the pages ask for the value of goods."""
 
 
-class Form:
-    """The fields of one posted form."""
-
-    def __init__(self, fields: Mapping[str, list[str]]) -> None:
-        self._fields = fields
-
-    @classmethod
-    def parse(cls, body: bytes) -> Form:
-        """Read `application/x-www-form-urlencoded`. Raises `ValueError` for too many fields."""
-        text = body.decode("ascii", "replace")
-        return cls(urllib.parse.parse_qs(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS))
-
-    def one(self, name: str) -> str:
-        """Return the first value of a field as typed, "" when it is not there."""
-        return self._fields.get(name, [""])[0]
-
-    def every(self, name: str) -> list[str]:
-        """Return all values of a field (checkboxes)."""
-        return self._fields.get(name, [])
-
-
-Answer = Callable[[Draft, Form], list[Wrong]]
-Read = TypeVar("Read")
-
-
-class _Reading:
-    """Reads fields and collects what is wrong with them, so that a page names all of it at once."""
-
-    def __init__(self, form: Form) -> None:
-        self._form = form
-        self.wrongs: list[Wrong] = []
-
-    def field(self, name: str, read: Callable[[str], Read], label: str = "") -> Read | None:
-        try:
-            return read(self._form.one(name))
-        except EntryRefused as refused:
-            self.wrongs.append(Wrong(name, refused.key, label))
-            return None
-
-    def chosen(self, name: str, read: Callable[[str], Read]) -> Read | None:
-        try:
-            return read(self._form.one(name))
-        except ValueError:
-            self.wrongs.append(Wrong(name, f"choose_{name}"))
-            return None
-
-    def money(self, amount: str, currency: str, amount_label: str) -> Money | None:
-        try:
-            return entry.money(self._form.one(amount), self._form.one(currency))
-        except EntryRefused as refused:
-            if refused.key == "currency_missing":
-                self.wrongs.append(Wrong(currency, refused.key))
-            else:
-                self.wrongs.append(Wrong(amount, refused.key, amount_label))
-            return None
-
-
-def trip(draft: Draft, form: Form) -> list[Wrong]:
+def trip(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
     """Direction and mode."""
-    reading = _Reading(form)
+    reading = Reading(form)
     direction, mode = reading.chosen("direction", Direction), reading.chosen("mode", TravelMode)
     if direction is not None and mode is not None:
         draft.direction, draft.mode = direction, mode
     return reading.wrongs
 
 
-def document(draft: Draft, form: Form) -> list[Wrong]:
+def document(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
     """Issuing state and document number."""
-    reading = _Reading(form)
+    reading = Reading(form)
     state = reading.field("issuing_state", entry.issuing_state)
     number = reading.field("document_number", entry.document_number)
     if state is not None and number is not None:
@@ -104,54 +45,137 @@ def document(draft: Draft, form: Form) -> list[Wrong]:
     return reading.wrongs
 
 
-def children(draft: Draft, form: Form) -> list[Wrong]:
-    """Children under 7 who travel along."""
-    reading = _Reading(form)
-    count = reading.field("small_children", entry.small_children)
-    if count is not None:
-        draft.small_children = count
-    return reading.wrongs
+def companions(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """Whether somebody travels on the declaration beside the declarant."""
+    if form.one("companions") not in {"alone", "others"}:
+        return [Wrong("companions", "choose_companions")]
+    draft.has_companions = form.one("companions") == "others"
+    if not draft.has_companions:
+        draft.persons.clear()
+    return []
 
 
-def carry(draft: Draft, form: Form) -> list[Wrong]:
-    """Kinds that are declared, or nothing. Lines of a kind that is no longer declared are forgotten."""
+def persons(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """One more person who travels on the declaration, or one less."""
+    names = ("name", "relation", "born_day", "born_month", "born_year", "companion_state", "companion_number")
+    if is_removal(draft.persons, form) or is_finished(draft.persons, form, *names):
+        return []
+    reading = Reading(form)
+    name = reading.field("name", entry.person_name)
+    relation = reading.chosen("relation", Relation)
+    born = _born(reading, form)
+    state = reading.field("companion_state", entry.issuing_state)
+    number = reading.field("companion_number", entry.document_number)
+    if len(draft.persons) >= MAXIMUM_COMPANIONS:
+        return [Wrong("name", "companions_many")]
+    if name is None or relation is None or born is None or state is None or number is None:
+        return reading.wrongs
+    taken = {(one.issuing_state, one.document_number) for one in draft.persons}
+    if (state, number) in {*taken, (draft.issuing_state, draft.document_number)}:
+        return [Wrong("companion_number", "same_document")]
+    draft.persons.append(CompanionFields(name, relation, born, state, number))
+    return []
+
+
+def _born(reading: Reading, form: Form) -> date | None:
+    try:
+        return entry.date_of_birth(form.one("born_day"), form.one("born_month"), form.one("born_year"))
+    except number_entry.EntryRefused as refused:
+        reading.wrongs.append(Wrong("born_day", refused.key))
+        return None
+
+
+def carry(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """Kinds that are declared, or nothing. Lines of what is no longer declared are forgotten."""
     chosen = frozenset(form.every("carry"))
     if not chosen or not chosen <= {*CARRIED, "nothing"}:
         return [Wrong("carry", "choose_carry")]
     if "nothing" in chosen and len(chosen) > 1:
         return [Wrong("carry", "choose_one_kind")]
     draft.carries = chosen - {"nothing"}
-    if "goods" not in chosen:
-        draft.goods.clear()
-    if "cash" not in chosen:
-        draft.cash.clear()
-    if "seals" not in chosen:
-        draft.seal_ids.clear()
+    for kind in CARRIED:
+        if kind not in chosen:
+            draft.lines(kind).clear()
     return []
 
 
-def goods(draft: Draft, form: Form) -> list[Wrong]:
-    """One more line of goods, or one less."""
-    if _is_removal(draft.goods, form):
-        return []
-    if _is_finished(draft.goods, form, ("description", "value", "mass")):
-        return []
-    reading = _Reading(form)
-    what = reading.field("description", entry.description)
-    value = reading.field("value", lambda text: entry.money(text, "USD"), "goods.value")
-    mass_g = reading.field("mass", entry.mass_g, "goods.mass")
-    if len(draft.goods) >= MAXIMUM_LINES:
-        return [Wrong("description", "lines_many")]
-    if what is not None and value is not None and mass_g is not None:
-        draft.goods.append(DeclaredGoods(what, value, mass_g))
+def goods(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """All rows of goods at once, and the mass of them together, which is shared out over the rows by their value."""
+    reading = Reading(form)
+    rows: list[tuple[str, Money]] = []
+    for number in range(1, MAXIMUM_LINES + 1):
+        names = (f"description_{number}", f"value_{number}")
+        if form.is_filled(*names):
+            what = reading.field(names[0], entry.description)
+            value = reading.field(names[1], lambda text: number_entry.money(text, VALUED_IN), "goods.value", number)
+            rows += [(what, value)] if what is not None and value is not None else []
+    if not rows and not reading.wrongs:
+        return [Wrong("description_1", "lines_missing")]
+    mass_g = reading.field("mass", number_entry.mass_g, "goods.mass")
+    if not reading.wrongs and mass_g is not None:
+        masses = shared_out(mass_g, [value.amount_minor for _what, value in rows])
+        draft.goods = [DeclaredGoods(what, value, own) for (what, value), own in zip(rows, masses, strict=True)]
     return reading.wrongs
 
 
-def cash(draft: Draft, form: Form) -> list[Wrong]:
+def shared_out(total: int, weights: list[int]) -> list[int]:
+    """Return whole parts of a total in proportion to weights above zero; what rounding leaves goes to the first ones."""
+    whole = sum(weights)
+    parts = [total * weight // whole for weight in weights]
+    for place in range(total - sum(parts)):
+        parts[place] += 1
+    return parts
+
+
+def limited(draft: Draft, form: Form, kinds: KindsAsked) -> list[Wrong]:
+    """Quantity and value of each kind that the rulebook limits, and the mass of kinds that are counted in pieces."""
+    reading = Reading(form)
+    lines = []
+    for kind, rule in kinds.limited.items():
+        names = (f"quantity_{kind}", f"value_{kind}", f"mass_{kind}")
+        if not form.is_filled(*names):
+            continue
+        count = reading.field(names[0], partial(entry.quantity, unit=rule.unit), "limited.quantity", kind=kind)
+        value = reading.field(names[1], lambda text: number_entry.money(text, VALUED_IN), "limited.value", kind=kind)
+        is_weighed = rule.unit in WEIGHED
+        mass_g = count if is_weighed else reading.field(names[2], number_entry.mass_g, "limited.mass", kind=kind)
+        if count is not None and value is not None and mass_g is not None:
+            lines.append(DeclaredGoods(kind.replace("_", " "), value, mass_g, kind, count))
+    if not kinds.limited:
+        return _not_asked(draft, "limited")
+    if not lines and not reading.wrongs:
+        return [Wrong(f"quantity_{next(iter(kinds.limited))}", "lines_missing")]
+    if not reading.wrongs:
+        draft.limited = lines
+    return reading.wrongs
+
+
+def restricted(draft: Draft, form: Form, kinds: KindsAsked) -> list[Wrong]:
+    """Kinds that need a permit or may not cross: one piece of each that was chosen, its value for the desk to find."""
+    if not kinds.restricted:
+        return _not_asked(draft, "restricted")
+    chosen = set(form.every("restricted"))
+    if not chosen or not chosen <= set(kinds.restricted):
+        return [Wrong("restricted", "choose_restricted")]
+    draft.restricted = [
+        DeclaredGoods(kind.replace("_", " "), Money(0, VALUED_IN), 0, kind, 1)
+        for kind in kinds.restricted
+        if kind in chosen
+    ]
+    return []
+
+
+def _not_asked(draft: Draft, kind: str) -> list[Wrong]:
+    """Take back what the rulebook in force does not ask about any more, so that nobody is stuck on its page."""
+    draft.carries = (draft.carries or frozenset()) - {kind}
+    return []
+
+
+def cash(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
     """One more currency, or one less."""
-    if _is_removal(draft.cash, form) or _is_finished(draft.cash, form, ("currency", "amount")):
+    if is_removal(draft.cash, form) or is_finished(draft.cash, form, "currency", "amount"):
         return []
-    reading = _Reading(form)
+    reading = Reading(form)
     money = reading.money("amount", "currency", "cash.amount")
     if len(draft.cash) >= MAXIMUM_LINES:
         return [Wrong("currency", "lines_many")]
@@ -162,58 +186,82 @@ def cash(draft: Draft, form: Form) -> list[Wrong]:
     return reading.wrongs
 
 
-def seals(draft: Draft, form: Form) -> list[Wrong]:
-    """One more electronic seal, or one less."""
-    if _is_removal(draft.seal_ids, form) or _is_finished(draft.seal_ids, form, ("seal",)):
+def vehicles(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """One more vehicle, or one less."""
+    if is_removal(draft.vehicles, form) or is_finished(draft.vehicles, form, "plate", "country", "make"):
         return []
-    reading = _Reading(form)
-    seal = reading.field("seal", entry.seal_id)
-    if seal is not None and seal not in draft.seal_ids:
-        if len(draft.seal_ids) >= MAXIMUM_SEALS:
-            return [Wrong("seal", "lines_many")]
-        draft.seal_ids.append(seal)
+    reading = Reading(form)
+    plate = reading.field("plate", entry.plate)
+    country = reading.field("country", entry.issuing_state)
+    make = reading.field("make", entry.make)
+    if len(draft.vehicles) >= MAXIMUM_VEHICLES:
+        return [Wrong("plate", "vehicles_many")]
+    if plate is not None and country is not None and make is not None:
+        draft.vehicles.append(Vehicle(plate, country, make))
     return reading.wrongs
 
 
-def luggage(form: Form) -> tuple[Luggage | None, list[Wrong]]:
-    """Return what "am I over the limit?" asks about, or what is wrong with it. Blank goods or cash are simply not asked about."""
-    reading = _Reading(form)
-    direction, mode = reading.chosen("direction", Direction), reading.chosen("mode", TravelMode)
-    days = reading.field("days", _days) if form.one("days").strip() else None
-    lines: list[DeclaredGoods] = []
-    if form.one("value").strip() or form.one("mass").strip():
-        value = reading.field("value", lambda text: entry.money(text, "USD"), "limit.goods_value")
-        mass_g = reading.field("mass", entry.mass_g, "limit.goods_mass")
-        if value is not None and mass_g is not None:
-            lines.append(DeclaredGoods("goods", value, mass_g))
-    amounts = []
-    for number in ("1", "2"):
-        if form.one(f"amount_{number}").strip() or form.one(f"currency_{number}"):
-            label = "limit.first_amount" if number == "1" else "limit.second_amount"
-            money = reading.money(f"amount_{number}", f"currency_{number}", label)
-            amounts += [money] if money is not None else []
-    if reading.wrongs or direction is None or mode is None:
-        return None, reading.wrongs
-    return Luggage(direction, mode, tuple(lines), tuple(amounts), days), []
+def phones(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """One more phone, or one less."""
+    if is_removal(draft.phones, form) or is_finished(draft.phones, form, "imei"):
+        return []
+    return _added(draft.phones, form, "imei", entry.imei, MAXIMUM_LINES)
 
 
-def _days(text: str) -> int:
-    clean = entry.tidy(text)
-    if not (clean.isascii() and clean.isdecimal() and len(clean) <= 4):
-        raise EntryRefused("days_malformed")
-    return int(clean)
+def temporary(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """One more thing that goes back, or one less."""
+    names = ("description", "mark", "value")
+    if is_removal(draft.temporary, form) or is_finished(draft.temporary, form, *names):
+        return []
+    reading = Reading(form)
+    what = reading.field("description", entry.description)
+    mark = reading.field("mark", entry.mark)
+    value = reading.field("value", lambda text: number_entry.money(text, VALUED_IN), "temporary.value")
+    if len(draft.temporary) >= MAXIMUM_LINES:
+        return [Wrong("description", "lines_many")]
+    if what is not None and mark is not None and value is not None:
+        draft.temporary.append(replace(DeclaredGoods(what, value, 0), is_temporary=True, mark=mark))
+    return reading.wrongs
 
 
-def _is_removal(lines: list[Read], form: Form) -> bool:
-    """Remove the line that was asked to go, if one was; a line that is gone already stays gone."""
-    wanted = form.one("remove")
-    if not wanted:
-        return False
-    if wanted.isascii() and wanted.isdecimal() and len(wanted) <= 3 and int(wanted) < len(lines):
-        del lines[int(wanted)]
-    return True
+def unaccompanied(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """One more of the things that follow, or one less."""
+    if is_removal(draft.unaccompanied, form) or is_finished(draft.unaccompanied, form, "item"):
+        return []
+    return _added(draft.unaccompanied, form, "item", entry.description, MAXIMUM_LINES)
 
 
-def _is_finished(lines: list[Read], form: Form, fields: tuple[str, ...]) -> bool:
-    """Say whether the traveller goes on with what is in the list, leaving the fields empty."""
-    return bool(lines) and form.one("action") == "continue" and not any(form.one(name).strip() for name in fields)
+def seals(draft: Draft, form: Form, _kinds: KindsAsked) -> list[Wrong]:
+    """One more electronic seal, or one less."""
+    if is_removal(draft.seals, form) or is_finished(draft.seals, form, "seal"):
+        return []
+    return _added(draft.seals, form, "seal", entry.seal_id, MAXIMUM_SEALS)
+
+
+def _added(lines: list[str], form: Form, name: str, read: Callable[[str], str], most: int) -> list[Wrong]:
+    reading = Reading(form)
+    text = reading.field(name, read)
+    if text is not None and text not in lines:
+        if len(lines) >= most:
+            return [Wrong(name, "lines_many")]
+        lines.append(text)
+    return reading.wrongs
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "trip": trip,
+    "document": document,
+    "companions": companions,
+    "persons": persons,
+    "carry": carry,
+    "goods": goods,
+    "limited": limited,
+    "cash": cash,
+    "restricted": restricted,
+    "vehicles": vehicles,
+    "phones": phones,
+    "temporary": temporary,
+    "unaccompanied": unaccompanied,
+    "seals": seals,
+}
+"""What reads the page of each question."""

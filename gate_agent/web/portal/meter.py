@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import structlog
@@ -17,16 +17,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from central_sync.bundles import file_name, verify_bundle
 from central_sync.errors import BundleRefused
 from gate_agent.clock import Clock
-from gate_agent.domain.declaration import DeclaredGoods, Direction, TravelMode
+from gate_agent.domain.crossing import Corridor
+from gate_agent.domain.declaration import (
+    Companion,
+    Declaration,
+    DeclaredGoods,
+    Direction,
+    TravelMode,
+    UnaccompaniedGoods,
+)
 from gate_agent.domain.money import Money
 from gate_agent.policy.cash import CashAnswer, cash
+from gate_agent.policy.corridor import corridor
 from gate_agent.policy.duty import DutyAnswer, duty
 from gate_agent.policy.errors import RulebookRefused
 from gate_agent.policy.rulebook import Rule, Rulebook, RuleNotFound
 from gate_agent.policy.rulebook_format import parse_rulebook
+from gate_agent.web.formats import day_text, digits_text, money_text
 from gate_agent.web.i18n import Catalogue
-from gate_agent.web.portal.numbers import day_text, money_text
+from gate_agent.web.portal.issue import DeclarationFields
+from gate_agent.web.portal.showing import kind_text
 
+_NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # a declaration that has not been issued has none
 _log = structlog.get_logger()
 
 
@@ -76,18 +88,47 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Luggage:
-    """What is asked about."""
+    """What is asked about.
+
+    `declared` is a whole declaration of which a corridor can be told; `on` the day of crossing, None for today; `travellers` how many
+    persons stand on the declaration, whose allowances the rulebook may put together.
+    """
 
     direction: Direction
     mode: TravelMode
     goods: Sequence[DeclaredGoods] = ()
     cash: Sequence[Money] = ()
     days_abroad: int | None = None
+    on: date | None = None
+    declared: Declaration | None = None
+    travellers: int = 1
+
+    @classmethod
+    def of(cls, direction: Direction, mode: TravelMode, fields: DeclarationFields) -> Luggage:
+        """Return what a complete declaration says, before it is issued."""
+        declared = Declaration(
+            token_id=b"",
+            reference="",
+            issued_at=_NO_TIME,
+            expires_at=_NO_TIME,
+            direction=direction,
+            mode=mode,
+            goods=fields.goods,
+            cash=fields.cash,
+            companions=tuple(Companion(one.name, one.relation, one.date_of_birth, b"") for one in fields.companions),
+            seal_ids=fields.seal_ids,
+            vehicles=fields.vehicles,
+            phone_imeis=fields.phone_imeis,
+            unaccompanied=UnaccompaniedGoods("", fields.unaccompanied) if fields.unaccompanied else None,
+        )
+        return cls(direction, mode, fields.goods, fields.cash, declared=declared, travellers=declared.travellers)
 
 
-def preview(rulebook: Rulebook | None, luggage: Luggage, on: date, words: Catalogue) -> Preview:
-    """Return what the rules say about `luggage` crossing on the local date `on`."""
-    if not (luggage.goods or luggage.cash):
+def preview(rulebook: Rulebook | None, luggage: Luggage, today: date, words: Catalogue) -> Preview:
+    """Return what the rules say about `luggage` on its day of crossing, a local date; `today` where none was named."""
+    on = luggage.on or today
+    is_bare = luggage.declared is None or luggage.declared.nothing_to_declare
+    if not (luggage.goods or luggage.cash) and is_bare:
         return Preview()
     if rulebook is None:
         return Preview((words.text("meter.no_rule"),))
@@ -96,10 +137,18 @@ def preview(rulebook: Rulebook | None, luggage: Luggage, on: date, words: Catalo
     is_over = False
     filled_ratio = None
     if luggage.goods:
-        charge = duty(rulebook, luggage.direction, luggage.mode, on, luggage.goods, luggage.days_abroad)
+        charge = duty(
+            rulebook,
+            luggage.direction,
+            luggage.mode,
+            on,
+            luggage.goods,
+            luggage.days_abroad,
+            travellers=luggage.travellers,
+        )
         sentences += _goods_sentences(charge, words)
         rules += charge.rules
-        is_over = bool(charge.missing) or charge.excess.amount_minor > 0
+        is_over = charge.is_for_an_officer or charge.excess.amount_minor > 0
         if not charge.missing:
             filled_ratio = charge.value.amount_minor / max(1, charge.allowance.amount_minor)
     rate_days: list[date] = []
@@ -109,11 +158,15 @@ def preview(rulebook: Rulebook | None, luggage: Luggage, on: date, words: Catalo
         rate_days = [rate.on for rate in sums.rates]
         rules += [sums.limit] if isinstance(sums.limit, Rule) else []
         is_over = is_over or sums.is_over or bool(sums.currencies_without_rate) or isinstance(sums.limit, RuleNotFound)
+    if luggage.declared is not None:
+        answer = corridor(rulebook, luggage.direction, luggage.mode, on, luggage.declared)
+        sentences.append(words.text(f"meter.corridor_{answer.corridor}"))
+        is_over = is_over or answer.corridor is Corridor.RED
     if any(rule.certainty != "high" for rule in rules):
         sentences.append(words.text("meter.uncertain"))
-    version = str(rulebook.version)
+    version = digits_text(str(rulebook.version), words.language)
     source = (
-        words.text("meter.source", version=version, rate_date=day_text(min(rate_days)))
+        words.text("meter.source", version=version, rate_date=day_text(min(rate_days), words.language))
         if rate_days
         else words.text("meter.source_no_rates", version=version)
     )
@@ -124,11 +177,18 @@ def _goods_sentences(charge: DutyAnswer, words: Catalogue) -> list[str]:
     if charge.missing:
         return [words.text("meter.no_rule")]
     value, allowance = (money_text(money, words.language) for money in (charge.value, charge.allowance))
+    unsaid = [words.text("meter.no_quantity", kind=kind_text(kind, words)) for kind in charge.without_quantity]
     if charge.excess.amount_minor == 0:
-        return [words.text("meter.within", value=value, allowance=allowance)]
+        return [words.text("meter.within", value=value, allowance=allowance), *unsaid]
     return [
-        words.text("meter.over", value=value, allowance=allowance, excess=money_text(charge.excess, words.language)),
+        words.text(
+            "meter.over" if charge.is_over_value else "meter.over_quantity",
+            value=value,
+            allowance=allowance,
+            excess=money_text(charge.excess, words.language),
+        ),
         words.text("meter.due", due=money_text(charge.due, words.language)),
+        *unsaid,
     ]
 
 

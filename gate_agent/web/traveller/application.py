@@ -13,21 +13,23 @@ Nothing hidden can leak here: the agent's `ScreenState` holds no reason, and wor
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import date
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
+import segno
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from pydantic import ValidationError
 
 from gate_agent.web.auth import is_foreign
 from gate_agent.web.events import RETRY_MS, STREAM_HEADERS, frame
+from gate_agent.web.formats import digits_text, value_text
 from gate_agent.web.guard.lane_link import LaneLinkDown
 from gate_agent.web.i18n import LANGUAGE_NAMES, Catalogue, Catalogues
 from gate_agent.web.lane_api_messages import CHALLENGE_CUES, Instruction, ScreenState, TravellerInput
+from gate_agent.web.languages import FIRST_LANGUAGE, direction_of, said_as
 from gate_agent.web.pages import page_templates
 from gate_agent.web.traveller.spoken import cue_of, phrase_of
 
@@ -35,8 +37,6 @@ STEPS = 4
 
 _FULL_SCREEN = {Instruction.EMERGENCY: "emergency", Instruction.LANE_CLOSED: "closed"}
 _NOTHING_TO_DECLARE = {Instruction.SHOW_DECLARATION}
-_DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
-_DAY_FORMATS = {"en": "%-d %b %Y"}  # the others write 14.08.2026
 _ON_PAPER = {"printing", "printed", "unavailable"}
 _RECEIPT_FRAMES = {Instruction.WALK_THROUGH, Instruction.CUSTOMS_DESK}
 
@@ -65,9 +65,20 @@ class TravellerScreens:
     catalogues: Catalogues
 
 
+@lru_cache(maxsize=8)
+def _symbol(code: str) -> str:
+    """Return a QR symbol (error correction M, quiet zone of four modules) as a picture's address; empty for no code."""
+    if not code:
+        return ""
+    return str(
+        segno.make_qr(code, error="m", boost_error=False).svg_data_uri(border=4, light="#fff", encode_minimal=True)
+    )
+
+
 def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
     """Return one frame of the screen with ready texts."""
-    seconds = "" if state.remaining_s is None else str(max(0, round(state.remaining_s)))
+    digits = partial(digits_text, language=catalogue.language)
+    seconds = "" if state.remaining_s is None else digits(str(max(0, round(state.remaining_s))))
     cue, phrase = cue_of(state), phrase_of(state, catalogue)
     return {
         "sequence": state.sequence,
@@ -79,8 +90,11 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "lane_hint": phrase.lane_hint,
         "layout": _FULL_SCREEN.get(state.instruction, "step"),
         "step": state.step,
-        "progress": catalogue.text("ui.progress", step=str(state.step), total=str(STEPS)) if state.step else "",
+        "progress": catalogue.text("ui.progress", step=digits(str(state.step)), total=digits(str(STEPS)))
+        if state.step
+        else "",
         "language": catalogue.language,
+        "direction": direction_of(catalogue.language),
         "remaining": catalogue.text("ui.remaining", seconds=seconds) if seconds else "",
         "remaining_s": state.remaining_s,
         "remaining_pattern": catalogue.texts["ui.remaining"],
@@ -90,13 +104,15 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
         "print": state.printing == "offered",
         "paper": catalogue.text(f"ui.{state.printing}") if state.printing in _ON_PAPER else "",
         "speech": state.speech,
+        "speech_note": _speech_note(state, catalogue),
         "read_percent": state.read_percent if state.instruction is Instruction.READING_CHIP else None,
         "receipt": [
-            {"name": catalogue.text(f"receipt.{name}"), "value": _written(value, catalogue.language)}
+            {"name": catalogue.text(f"receipt.{name}"), "value": value_text(value, catalogue.language)}
             for name, value in state.receipt.items()
         ]
         if state.instruction in _RECEIPT_FRAMES
         else [],
+        "receipt_qr": _symbol(state.receipt_code) if state.instruction in _RECEIPT_FRAMES else "",
         "ui": {
             name: catalogue.text(f"ui.{name}")
             for name in (
@@ -106,20 +122,23 @@ def screen_view(state: ScreenState, catalogue: Catalogue) -> dict[str, Any]:
                 "more_time",
                 "skip",
                 "print",
+                "take_receipt",
                 "speech",
                 "not_connected",
                 "not_connected_detail",
             )
         },
-        "lane": catalogue.text("ui.lane", lane=str(state.lane_id)),
+        "lane": catalogue.text("ui.lane", lane=digits(str(state.lane_id))),
+        "digits": digits("0123456789"),
     }
 
 
-def _written(value: str, language: str) -> str:
-    """Return an ISO date as the language writes it; any other value as it is."""
-    if _DATE.match(value) is None:
-        return value
-    return date.fromisoformat(value).strftime(_DAY_FORMATS.get(language, "%d.%m.%Y"))
+def _speech_note(state: ScreenState, catalogue: Catalogue) -> str:
+    """Return in which language is read aloud, empty where it is the screen's own."""
+    is_own = state.said_in is None or state.said_in.partition("-")[0] == catalogue.language.partition("-")[0]
+    if is_own or state.speech not in {"on", "always"} or state.said_in not in said_as(catalogue.language):
+        return ""
+    return catalogue.text("ui.speech_other", language=LANGUAGE_NAMES[state.said_in])
 
 
 def add_traveller_screens(app: FastAPI, screens: TravellerScreens) -> None:
@@ -148,7 +167,7 @@ def add_traveller_screens(app: FastAPI, screens: TravellerScreens) -> None:
                 sequence=0,
                 instruction=Instruction.LANE_CLOSED,
                 step=0,
-                language="uz-Latn",
+                language=FIRST_LANGUAGE,
             )
             return page(lane_id, view_of(closed), connected=False, status=503)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gate_agent.web.formats import digits_text
 from gate_agent.web.i18n import Catalogue
 from gate_agent.web.lane_api_messages import CaptureCue, Instruction, ScreenState
 
@@ -34,7 +35,7 @@ class Phrase:
 
 def cue_of(state: ScreenState) -> CaptureCue | None:
     """Return the cue that takes the instruction's place, None while none is due."""
-    return state.cue if state.instruction is Instruction.LOOK_AT_CAMERA else None
+    return state.cue if state.instruction in {Instruction.LOOK_AT_CAMERA, Instruction.NEXT_FACE} else None
 
 
 def phrase_of(state: ScreenState, catalogue: Catalogue) -> Phrase:
@@ -57,7 +58,7 @@ def _lane_hint(state: ScreenState, catalogue: Catalogue) -> str:
     if state.other_lane is None:
         return ""
     name = "ui.lane" if state.instruction is Instruction.FAMILY_LANE else "ui.wide_lane"
-    return catalogue.text(name, lane=str(state.other_lane))
+    return catalogue.text(name, lane=digits_text(str(state.other_lane), catalogue.language))
 
 
 def phrase_keys() -> Iterator[str]:

@@ -43,7 +43,7 @@ function updateGroup(node, group) {
   setText(node.parts.note, group.note);
   node.parts.checks.setAttribute("aria-label", group.group_text);
   node.parts.checks.hidden = group.checks.length === 0;
-  keyed(node.parts.checks, group.checks, (check) => check.check_text, createCheck, updateCheck);
+  keyed(node.parts.checks, group.checks, (check) => check.key, createCheck, updateCheck);
 }
 
 function createCheck() {

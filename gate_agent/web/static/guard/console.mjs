@@ -3,6 +3,7 @@
 import { renderInspection } from "./checks.mjs";
 import { age, fill, setGlyph, setText } from "./dom.mjs";
 import { askAction, dialogOpen, send, showShortcuts } from "./dialogs.mjs";
+import { orderFallback, renderFallback } from "./fallback.mjs";
 import { current, follow, gateNow, isStale, page, secondsSince, silentSeconds, start, ui } from "./gate.mjs";
 import { deviceNews, renderDevices, tickDevices, wireDevices } from "./devices.mjs";
 import { renderLanes, tickLanes } from "./lanes.mjs";
@@ -11,7 +12,7 @@ import { renderRates } from "./rates.mjs";
 import { assess, renderReferral, target, zoomPictures } from "./referral.mjs";
 import { mutedUntilText, wireHeader } from "./header.mjs";
 import { toggleMute, tone } from "./sound.mjs";
-import { renderUnlocks } from "./unlocks.mjs";
+import { renderOrphans } from "./stays.mjs";
 
 const at = (id) => document.getElementById(id);
 const lists = { lanes: at("lanes"), queue: at("queue"), alarms: at("alarms"), tasks: at("tasks") };
@@ -93,11 +94,14 @@ function render(state) {
   renderLanes(lists.lanes, state.lanes, watched, open, watch, askAction);
   renderQueue(lists.queue, state.referrals, opened, open);
   renderAlarms(lists.alarms, state.alarms, acknowledge);
-  renderTasks(lists.tasks, state.tasks, askAction);
-  renderUnlocks(lists.tasks, state.unlockable, askAction);
+  renderTasks(lists.tasks, state.tasks);
+  renderOrphans(at("orphans"), state.orphans, askAction);
+  at("orphans-title").hidden = state.orphans.length === 0;
+  count("orphans-count", state.orphans.length);
   renderXray(at("xray"), state.xray);
   at("xray-title").hidden = state.xray.length === 0;
   renderPower(state.power);
+  renderFallback(state.fallback, askAction);
   renderRecent(at("recent"), state.recent);
   renderRates(state.rates);
   at("referral").hidden = devicesShown;
@@ -184,6 +188,20 @@ function decide(action) {
   askAction(action, target(referral, action));
 }
 
+// The lane whose traveller is on the page; else the only one that this officer may lock down, or the choice among them.
+function lockdown() {
+  const lanes = (current()?.lanes ?? []).filter((lane) => lane.lockdown_action !== null);
+  const shown = openedReferral()?.lane_id ?? watchedLane()?.lane_id;
+  const lane = lanes.find((one) => one.lane_id === shown) ?? (lanes.length === 1 ? lanes[0] : undefined);
+  if (lane !== undefined) askAction(lane.lockdown_action, { lane_id: lane.lane_id });
+  else nextLockdown();
+}
+
+function nextLockdown() {
+  const buttons = [...lists.lanes.querySelectorAll(".lane-lockdown:not([hidden])")];
+  if (buttons.length > 0) buttons[(buttons.indexOf(document.activeElement) + 1) % buttons.length].focus();
+}
+
 const SHORTCUTS = [
   { keys: ["?"], label: "?", name: "help", run: () => showKeys() },
   { keys: ["j"], label: "J", name: "next", run: () => step(1) },
@@ -199,6 +217,8 @@ const SHORTCUTS = [
   { keys: ["c"], label: "C", name: "correct_reading", run: () => decide("correct_reading") },
   { keys: ["z"], label: "Z", name: "zoom", run: zoomPictures },
   { keys: ["a"], label: "A", name: "acknowledge", run: () => { const alarm = current()?.alarms.find((one) => one.action !== null); if (alarm) acknowledge(alarm); } },
+  { keys: ["x"], label: "X", name: "lockdown", run: lockdown },
+  { keys: ["f"], label: "F", name: "fallback", run: () => orderFallback(current()?.fallback, askAction) },
   { keys: ["m"], label: "M", name: "mute", run: () => { toggleMute(); tick(); } },
   { keys: ["l"], label: "L", name: "lock", run: () => at("lock").click() },
   { keys: ["Escape"], label: "Esc", name: "escape", run: () => { if (devicesShown) toggleDevices(); else if (opened !== null) { opened = null; render(current()); step(1); } else if (watched !== null) { watched = null; render(current()); } } },

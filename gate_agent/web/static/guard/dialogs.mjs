@@ -1,7 +1,7 @@
 // Two dialogs: an action in two steps (reason, then confirm), and the list of shortcuts.
 
 import { element, fill } from "./dom.mjs";
-import { page, post, ui } from "./gate.mjs";
+import { gateNow, page, post, ui } from "./gate.mjs";
 
 const dialog = document.getElementById("action-dialog");
 const shortcutDialog = document.getElementById("shortcut-dialog");
@@ -30,8 +30,10 @@ export function askAction(action, target, about = "") {
   if (dialog.open) return;
   const actionId = crypto.randomUUID(); // one id for the whole dialog: however often it is sent, it happens once
   const choice = page.choices[action];
-  const chosen = { code: "", text: "", lines: target.lines ?? [] };
+  const chosen = { code: "", text: "", lines: target.lines ?? [], day: "" };
   const correctsLines = action === "correct_reading";
+  const addsDay = action === "correct_stay";
+  const dayText = ui[target.stay_correction === "add_entry" ? "stay_day_of_entry" : "stay_day_of_exit"];
   let needsSecond = false;
   const title = fill(choice.title, { lane: target.lane_id, seal: target.seal_id ?? "" });
 
@@ -58,7 +60,9 @@ export function askAction(action, target, about = "") {
     const lines = element("textarea", { id: "printed-lines", class: "lines", rows: String(Math.max(2, chosen.lines.length)), maxlength: "200", spellcheck: "false", autocapitalize: "characters", dir: "ltr", "aria-describedby": "lines-hint" });
     lines.value = chosen.lines.join("\n");
     lines.setSelectionRange(0, 0);
+    const day = element("input", { id: "stay-day", type: "date", value: chosen.day, max: new Date(gateNow()).toISOString().slice(0, 10), "aria-describedby": "stay-day-hint" });
     const complain = frame(ui.step_one, [
+      ...(addsDay ? [element("label", { class: "label", for: "stay-day", text: dayText }), day, element("p", { class: "hint", id: "stay-day-hint", text: ui.stay_day_hint })] : []),
       ...(correctsLines ? [element("label", { class: "label", for: "printed-lines", text: ui.lines }), lines, element("p", { class: "hint", id: "lines-hint", text: ui.lines_hint })] : []),
       element("fieldset", {}, element("legend", { text: ui.choose_reason }), ...radios),
       element("label", { class: "label", for: "remark", text: ui.free_text }), remark,
@@ -68,19 +72,22 @@ export function askAction(action, target, about = "") {
       const picked = dialog.querySelector("input[name=reason]:checked");
       chosen.code = picked === null ? "" : picked.value;
       chosen.text = remark.value.trim();
+      chosen.day = day.value;
       chosen.lines = lines.value.toUpperCase().split(/\s+/).filter(Boolean);
       const reason = choice.reasons.find((one) => one.code === chosen.code);
       if (reason === undefined) complain("reason_unknown");
+      else if (addsDay && (chosen.day === "") !== (reason.code === "record_of_nobody")) { complain("stay_day_needed"); day.focus(); }
       else if (reason.needs_text && chosen.text === "") { complain("text_needed"); remark.focus(); }
       else stepTwo();
     });
-    (correctsLines ? lines : (dialog.querySelector("input[name=reason]:checked") ?? dialog.querySelector("input[name=reason]"))).focus();
+    (correctsLines ? lines : addsDay ? day : (dialog.querySelector("input[name=reason]:checked") ?? dialog.querySelector("input[name=reason]"))).focus();
   }
 
   function stepTwo() {
     const reason = choice.reasons.find((one) => one.code === chosen.code);
     const content = [element("dl", { class: "summary" },
       ...(correctsLines ? [element("dt", { text: ui.lines }), element("dd", {}, element("pre", { class: "mrz", text: chosen.lines.join("\n") }))] : []),
+      ...(addsDay ? [element("dt", { text: dayText }), element("dd", { text: chosen.day === "" ? ui.stay_void : chosen.day })] : []),
       element("dt", { text: ui.choose_reason }), element("dd", { text: reason.text }),
       ...(chosen.text === "" ? [] : [element("dt", { text: ui.free_text }), element("dd", { text: chosen.text })]))];
     const secondId = element("input", { id: "second-id", autocomplete: "off", maxlength: "64" });
@@ -94,7 +101,7 @@ export function askAction(action, target, about = "") {
       if (confirm.getAttribute("aria-disabled") === "true") return;
       confirm.setAttribute("aria-disabled", "true");
       const { body } = await post("/guard/actions", {
-        action_id: actionId, action, ...target, ...(correctsLines ? { lines: chosen.lines } : {}), reason_code: chosen.code, reason_text: chosen.text,
+        action_id: actionId, action, ...target, ...(correctsLines ? { lines: chosen.lines } : {}), ...(addsDay ? { stay_correction: chosen.day === "" ? "void" : target.stay_correction, stay_day: chosen.day } : {}), reason_code: chosen.code, reason_text: chosen.text,
         second_officer_id: secondId.value.trim(), second_password: secondPassword.value,
       });
       confirm.removeAttribute("aria-disabled");

@@ -35,6 +35,7 @@ function create(open, watch, act) {
     open: element("button", { type: "button", class: "small lane-act", text: ui.open, onclick: () => open(node.lane.referral) }),
     watch: element("button", { type: "button", class: "quiet lane-act", text: ui.watch, onclick: () => watch(node.lane.lane_id) }),
     act: element("button", { type: "button", class: "quiet lane-act", onclick: () => act(node.lane.action, { lane_id: node.lane.lane_id }) }),
+    lockdown: element("button", { type: "button", class: "quiet lane-act lane-lockdown", onclick: () => act(node.lane.lockdown_action, { lane_id: node.lane.lane_id }) }),
   };
   parts.deviceRow = element("p", { class: "lane-row lane-devices" }, parts.deviceGlyph, parts.devices);
   node.append(
@@ -47,7 +48,7 @@ function create(open, watch, act) {
       element("div", { class: "lane-corridor" }, parts.corridor, parts.marks),
       parts.intercom,
       parts.deviceRow,
-      element("div", { class: "lane-acts" }, parts.open, parts.watch, parts.act),
+      element("div", { class: "lane-acts" }, parts.open, parts.watch, parts.act, parts.lockdown),
     ),
   );
   node.parts = parts;
@@ -60,7 +61,7 @@ function update(node, lane, watched) {
   setText(parts.name, lane.name);
   setGlyph(parts.arrow, lane.direction);
   setText(parts.direction, lane.direction_text);
-  setGlyph(parts.stateGlyph, GLYPHS[lane.state] ?? "ready");
+  setGlyph(parts.stateGlyph, lane.lockdown ? "locked" : lane.fallback ? "by-hand" : (GLYPHS[lane.state] ?? "ready"));
   setText(parts.state, lane.state_text);
   setText(parts.age, age(secondsSince(lane.since)));
   parts.person.classList.toggle("nobody", lane.occupancy === 0);
@@ -76,7 +77,7 @@ function update(node, lane, watched) {
   const unwell = lane.devices.filter((device) => device.state !== "ready");
   // A lane that is suspended because a device is gone is trouble; one that a person suspended is merely paused.
   const isBroken = lane.state === "suspended" && unwell.some((device) => device.state !== "starting");
-  node.className = `lane ${isBroken ? "trouble" : (LOOKS[lane.state] ?? "")}`;
+  node.className = `lane ${lane.lockdown ? "locked" : lane.fallback ? "by-hand" : isBroken ? "trouble" : (LOOKS[lane.state] ?? "")}`;
   const worst = unwell.find((device) => device.state === "fault") ?? unwell.find((device) => device.state === "absent") ?? unwell[0];
   setGlyph(parts.deviceGlyph, worst === undefined ? "ready" : worst.state);
   setText(parts.devices, worst === undefined ? ui.devices_ready : `${worst.class_text}: ${worst.state_text}${unwell.length > 1 ? ` +${unwell.length - 1}` : ""}`);
@@ -84,9 +85,15 @@ function update(node, lane, watched) {
   parts.deviceRow.title = unwell.map((device) => `${device.name}: ${device.state_text} ${device.remedy}`).join("\n");
   parts.open.hidden = lane.referral === null;
   parts.open.setAttribute("aria-label", `${ui.open}: ${lane.name}`);
-  parts.act.hidden = lane.action === null || lane.referral !== null || (lane.inspection !== null && lane.action !== "lockdown_lane");
-  if (lane.action !== null) setText(parts.act, page.choices[lane.action].text);
-  parts.act.setAttribute("aria-label", lane.action === null ? "" : fill(page.choices[lane.action].title, { lane: lane.lane_id }));
+  showAct(parts.act, lane, lane.referral !== null || lane.inspection !== null ? null : lane.action);
+  showAct(parts.lockdown, lane, lane.lockdown_action);
+}
+
+function showAct(button, lane, action) {
+  button.hidden = action === null;
+  if (action === null) return;
+  setText(button, page.choices[action].text);
+  button.setAttribute("aria-label", fill(page.choices[action].title, { lane: lane.lane_id }));
 }
 
 export function corridorMark() {

@@ -1,6 +1,6 @@
 // The lists beside the referral: who waits (oldest first), alarms, customs tasks, and how the last transactions ended.
 
-import { age, element, fill, glyph, keyed, setGlyph, setText } from "./dom.mjs";
+import { age, element, glyph, keyed, setGlyph, setText } from "./dom.mjs";
 import { page, secondsSince } from "./gate.mjs";
 import { corridorMark, showCorridor } from "./lanes.mjs";
 
@@ -80,27 +80,20 @@ export function renderAlarms(list, alarms, act) {
   );
 }
 
-export function renderTasks(list, tasks, act) {
+export function renderTasks(list, tasks) {
   keyed(
     list,
     tasks,
     (task) => task.task_id,
-    () => {
+    (task) => {
       const node = element("li", { class: "task" });
       const parts = {
         lane: element("strong"),
         age: element("span", { class: "age number" }),
         why: element("p"),
         token: element("p", { class: "token" }),
-        around: element("ul", { class: "around" }),
       };
-      parts.act = element("button", {
-        type: "button",
-        class: "small",
-        text: page.choices.close_customs_task.text,
-        onclick: () => act("close_customs_task", { lane_id: node.item.lane_id, subject_id: node.item.task_id }, node.item.declaration),
-      });
-      node.append(element("p", { class: "first" }, glyph("red"), parts.lane, parts.age), parts.why, parts.token, parts.around, parts.act);
+      node.append(element("p", { class: "first" }, glyph(task.corridor), parts.lane, parts.age), parts.why, parts.token);
       node.parts = parts;
       return node;
     },
@@ -109,22 +102,17 @@ export function renderTasks(list, tasks, act) {
       setText(node.parts.lane, task.lane);
       setText(node.parts.why, task.reasons.join(" · "));
       setText(node.parts.token, task.declaration);
-      renderXray(node.parts.around, task.xray, task.seals);
-      node.parts.act.hidden = task.action === null;
-      node.parts.act.setAttribute("aria-label", fill(page.choices.close_customs_task.title, { lane: task.lane_id }));
       tick(node);
     },
   );
 }
 
-// Results of X-ray screening, and below them what is known of seals' tags.
-export function renderXray(list, results, seals = []) {
-  list.hidden = results.length + seals.length === 0;
-  const items = [...results.map((result) => ({ key: `x${result.scan_id}`, ...result })), ...seals.map((text) => ({ key: `s${text}`, text, decision: "" }))];
+export function renderXray(list, results) {
+  list.hidden = results.length === 0;
   keyed(
     list,
-    items,
-    (item) => item.key,
+    results,
+    (item) => item.scan_id,
     () => {
       const node = element("li");
       node.parts = { glyph: glyph("ready"), text: element("strong"), at: element("time", { class: "number soft" }), more: element("span", { class: "soft" }) };
@@ -135,8 +123,7 @@ export function renderXray(list, results, seals = []) {
       node.className = item.decision === "alarm" ? "xray of-alarm" : "xray";
       setGlyph(node.parts.glyph, XRAY[item.decision] ?? "ready");
       setText(node.parts.text, item.text);
-      node.parts.at.hidden = item.at === undefined;
-      if (item.at !== undefined) setText(node.parts.at, new Date(item.at).toISOString().slice(11, 19));
+      setText(node.parts.at, new Date(item.at).toISOString().slice(11, 19));
       setText(node.parts.more, [item.link_text, item.file_text].filter(Boolean).join(" · "));
     },
   );

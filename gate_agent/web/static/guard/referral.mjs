@@ -119,7 +119,7 @@ function stageTwo(referral, act) {
         )
       : null;
   node.append(
-    element("div", { class: "left" }, pair(referral), parts.answer, parts.score),
+    element("div", { class: "left", tabindex: "0", role: "group", "aria-label": ui.pair }, pair(referral), parts.answer, parts.score),
     element(
       "div",
       { class: "right", tabindex: "0", role: "group", "aria-label": ui.checks },

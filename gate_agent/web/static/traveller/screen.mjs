@@ -16,6 +16,7 @@ function draw() {
   if (frame === null) return;
   const cut = stale;
   document.documentElement.lang = frame.language;
+  document.documentElement.dir = frame.direction;
   document.documentElement.className = cut ? "closed" : frame.layout;
   document.title = `${frame.title} · ${frame.lane}`;
   setText(at("lane"), frame.lane);
@@ -45,6 +46,8 @@ function draw() {
   at("speech").hidden = cut || (frame.speech !== "off" && frame.speech !== "on");
   at("speech").querySelector("button").setAttribute("aria-pressed", String(frame.speech === "on"));
   setText(at("speech").querySelector("span"), frame.ui.speech);
+  at("speech_note").hidden = cut || frame.speech_note === "";
+  setText(at("speech_note"), frame.speech_note);
   setText(at("nothing").querySelector("button"), frame.ui.nothing_to_declare);
   setText(at("more").querySelector("span"), frame.ui.more_time);
   setText(at("skip").querySelector("button"), frame.ui.skip);
@@ -54,18 +57,25 @@ function draw() {
     if (button.value === frame.language) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   }
-  drawReceipt(cut ? [] : frame.receipt);
+  drawReceipt(cut ? [] : frame.receipt, cut ? "" : frame.receipt_qr, frame.ui.take_receipt);
   tick();
 }
 
-function drawReceipt(lines) {
-  at("receipt").hidden = lines.length === 0;
+function drawReceipt(lines, code, caption) {
+  at("receipt").hidden = lines.length === 0 && code === "";
+  const picture = at("code").querySelector("img");
+  at("code").hidden = code === "";
+  if (code === "") picture.removeAttribute("src");
+  else if (picture.getAttribute("src") !== code) picture.src = code;
+  picture.alt = caption;
+  setText(at("code").querySelector("figcaption"), caption);
   const list = at("receipt").firstElementChild;
   list.replaceChildren(
     ...lines.map(({ name, value }) => {
       const line = document.createElement("div");
       const term = document.createElement("dt");
       const text = document.createElement("dd");
+      text.dir = "auto"; // a number or a reference keeps its order between words that run from right to left
       term.textContent = name;
       text.textContent = value;
       line.append(term, text);
@@ -77,7 +87,7 @@ function drawReceipt(lines) {
 function tick() {
   if (frame === null || frame.remaining_s === null) return;
   const left = Math.max(0, Math.round(frame.remaining_s - (performance.now() - frameAt) / 1000));
-  setText(at("remaining"), frame.remaining_pattern.replace("{seconds}", String(left)));
+  setText(at("remaining"), frame.remaining_pattern.replace("{seconds}", String(left).replace(/\d/g, (digit) => frame.digits[digit])));
 }
 
 function heard() {

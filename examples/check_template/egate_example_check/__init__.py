@@ -1,0 +1,1 @@
+"""A made-up check of document numbers for eGate."""
