@@ -6,15 +6,15 @@ Everything here is invented: specimens of Utopia, document numbers of the standa
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from central_sync.centre.corridor_tallies import CorridorTally
 from central_sync.centre.queries import AlarmRow, CentreQueries, GateStatus, RecordRow
 from central_sync.centre.telemetry import GateDevices
+from central_sync.passage_counts.cells import WHOLE, Figures, Place, bucket
 from central_sync.presence import DeviceReading
 from gate_agent.web.device_messages import DeviceHistory, DeviceView
 from gate_agent.web.events import Broadcaster
@@ -313,17 +313,30 @@ class FictitiousCentre(CentreQueries):
         """Return totals that fit the gates above."""
         return {
             "kinds": {"decision": 1893, "crossing": 1761, "declaration": 453},
-            "corridors": {"green": 1598, "yellow": 94, "red": 69},
             "totals": {"stored": 4107, "quarantined": 0, "alarms": 0},
         }
 
-    def corridors(self) -> dict[str, CorridorTally]:
+    def passages(
+        self,
+        since: date,
+        until: date,
+        gate: str | None = None,
+        *,
+        with_rest: bool = True,
+    ) -> list[tuple[str, Place, Figures]]:
         """Return times and findings that fit the counts."""
-        return {
-            "green": CorridorTally(crossings=1598, inspections=21, found=1, timed=1598, seconds=1598 * 24),
-            "yellow": CorridorTally(crossings=94, inspections=94, found=6, amended=3, timed=94, seconds=94 * 210),
-            "red": CorridorTally(crossings=69, inspections=69, found=31, amended=8, timed=69, seconds=69 * 420),
-        }
+        del since, until, gate, with_rest
+        told = (
+            ("green", 1598, 21, 1, 0, 24),
+            ("yellow", 94, 94, 6, 3, 210),
+            ("red", 69, 69, 31, 8, 420),
+        )
+        cells: list[tuple[str, Place, Figures]] = []
+        for corridor, passages, inspections, found, amended, took_s in told:
+            figures = Figures(passages=passages, inspections=inspections, found=found, amended=amended)
+            figures[f"step:{WHOLE}:{bucket(took_s * 1000)}"] = passages
+            cells.append(("", Place(self.moment.isoformat()[:16] + "+00:00", corridor), figures))
+        return cells
 
     def alarms(self, limit: int = 100) -> list[AlarmRow]:  # noqa: ARG002 - the question's signature
         """Return none."""

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from central_sync import strict_json
-from central_sync.centre import corridor_tallies, passage_counts
+from central_sync.centre import passage_counts
 from central_sync.centre.schema import ALARMS, LEDGER, QUARANTINE, RECORDS, insert
 from central_sync.envelope import Batch, StoredBody
 from central_sync.errors import LedgerFault, RecordRefused
@@ -98,7 +98,6 @@ class Ledger:
         self._keep_bodies(connection, batch, [readable[record_id] for record_id in fresh], now)
         stored = [readable[record_id].record for record_id in fresh]
         counted = [one for one in stored if one is not None]
-        corridor_tallies.note(connection, self._dialect, batch.source, counted)
         passage_counts.note(connection, self._dialect, batch.source, counted)
         known = self._known(connection, batch, [record_id for record_id in readable if record_id not in fresh])
         verdicts: list[Verdict] = []

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from central_sync import strict_json
 from central_sync.centre import passage_counts
-from central_sync.centre.corridor_tallies import CorridorTally, tallies
 from central_sync.centre.presence import count_held
 from central_sync.centre.schema import ALARMS, LEDGER, PRESENCE, QUARANTINE, RECORDS
 from central_sync.centre.telemetry import GateDevices, newest
@@ -116,31 +115,25 @@ class CentreQueries:
             ]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return `{"kinds": {kind: n}, "corridors": {corridor: n of crossings}, "totals": {stored, quarantined, alarms}}`."""
+        """Return `{"kinds": {kind: n}, "totals": {stored, quarantined, alarms}}`."""
         with self._engine.connect() as connection:
             kinds = connection.execute(sa.select(RECORDS.c.kind, sa.func.count()).group_by(RECORDS.c.kind))
             by_kind = {str(kind): int(count) for kind, count in kinds}
-            corridors = connection.execute(
-                sa.select(RECORDS.c.corridor, sa.func.count())
-                .where(RECORDS.c.kind == "crossing", RECORDS.c.outcome == "passed")
-                .group_by(RECORDS.c.corridor)
-            )
-            by_corridor = {str(corridor): int(count) for corridor, count in corridors}
             totals = {
                 name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
                 for name, table in (("stored", LEDGER), ("quarantined", QUARANTINE), ("alarms", ALARMS))
             }
-        return {"kinds": by_kind, "corridors": by_corridor, "totals": totals}
+        return {"kinds": by_kind, "totals": totals}
 
-    def corridors(self) -> dict[str, CorridorTally]:
-        """Return crossings, inspections, findings and times by corridor, of all gates together."""
-        with self._engine.connect() as connection:
-            return tallies(connection)
+    def passages(
+        self, since: date, until: date, gate: str | None = None, *, with_rest: bool = True
+    ) -> list[tuple[str, Place, Figures]]:
+        """Return what was counted in each local hour of those days: of one gate, or of all together.
 
-    def passages(self, since: date, until: date, gate: str | None = None) -> list[tuple[str, Place, Figures]]:
-        """Return what was counted in each local hour of those days: of one gate, or of all together."""
+        Without `with_rest` these are the counts and the time of the whole passage, without its steps and reasons: quicker.
+        """
         name = passage_counts.ALL_GATES if gate is None else gate
-        return self._passages(passage_counts.HOUR, name, since, until, with_rest=True)
+        return self._passages(passage_counts.HOUR, name, since, until, with_rest=with_rest)
 
     def passages_of_gates(self, since: date, until: date) -> list[tuple[str, Place, Figures]]:
         """Return each gate's days: counts and the time of the whole passage, without its steps and reasons; `hour` is a day."""

@@ -92,20 +92,6 @@ TELEMETRY = sa.Table(
 )
 
 
-CORRIDOR_TALLIES = sa.Table(
-    "corridor_tallies",
-    METADATA,
-    sa.Column("gate", sa.String(80), primary_key=True),
-    sa.Column("corridor", sa.String(8), primary_key=True),
-    sa.Column("crossings", sa.BigInteger, nullable=False),
-    sa.Column("inspections", sa.BigInteger, nullable=False),
-    sa.Column("found", sa.BigInteger, nullable=False),
-    sa.Column("amended", sa.BigInteger, nullable=False),
-    sa.Column("timed", sa.BigInteger, nullable=False),
-    sa.Column("seconds", sa.BigInteger, nullable=False),
-)
-
-
 PASSAGES = sa.Table(
     "passages",
     METADATA,

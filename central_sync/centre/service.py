@@ -13,7 +13,7 @@ import structlog
 
 from central_sync import topics
 from central_sync.bundles import KINDS, OPTIONAL_KINDS, file_name
-from central_sync.centre import corridor_tallies, passage_counts, telemetry
+from central_sync.centre import passage_counts, telemetry
 from central_sync.centre.directory import GateDirectory
 from central_sync.centre.ingest import Ingest
 from central_sync.centre.ledger import Ledger
@@ -68,7 +68,6 @@ class CentreService:
         )
         self._session = uuid.uuid4()
         self.engine: sa.Engine = open_engine(database_url)
-        corridor_tallies.rebuild(self.engine)
         passage_counts.rebuild(self.engine)
         self.queries = CentreQueries(self.engine, presence_grace_s=presence_grace_s, now=now)
         self._ledger = Ledger(self.engine)

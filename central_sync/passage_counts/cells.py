@@ -37,6 +37,7 @@ _WHOLE_PREFIX = f"step:{WHOLE}:"
 
 _BUCKETS_PER_DOUBLING = 4
 _LAST_BUCKET = 127
+_FIRST_MS, _LAST_MS = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (2, 9999))
 _log = structlog.get_logger(__name__)
 
 Figures = Counter[str]
@@ -159,8 +160,9 @@ def read_figures(*parts: str) -> Figures:
 
 
 def hour_of(at_ms: int, utc_offset_min: int | None) -> str:
-    """Return the hour of a moment as it stands in `Place`."""
-    local = datetime.fromtimestamp(at_ms / 1000, UTC) + timedelta(minutes=utc_offset_min or 0)
+    """Return the hour of a moment as it stands in `Place`; a clock that is beyond the calendar's ends counts at them."""
+    within_ms = min(max(at_ms, _FIRST_MS), _LAST_MS)
+    local = datetime.fromtimestamp(within_ms / 1000, UTC) + timedelta(minutes=utc_offset_min or 0)
     hours, minutes = divmod(abs(utc_offset_min or 0), 60)
     sign = "-" if utc_offset_min is None or utc_offset_min < 0 else "+"
     return f"{local.isoformat()[:13]}:00{sign}{hours:02d}:{minutes:02d}"

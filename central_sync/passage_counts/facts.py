@@ -51,7 +51,7 @@ class Crossed(_Fact):
 
 
 class Inspected(_Fact):
-    """One agency's task at the desk. `takes_s` None: the clock went back in between."""
+    """One agency's task at the desk. `takes_ms` None: the clock went back in between."""
 
     agency: str
     takes_ms: int | None

@@ -11,7 +11,17 @@ from typing import Any
 
 from central_sync.errors import RecordRefused
 from central_sync.messages import Record, read_record
-from central_sync.passage_counts.cells import Figures, Place, add, contribution, difference, read_figures, split
+from central_sync.passage_counts.cells import (
+    Figures,
+    Place,
+    add,
+    begun,
+    contribution,
+    difference,
+    hour_of,
+    read_figures,
+    split,
+)
 from central_sync.passage_counts.facts import COUNTED_KINDS, Passage, read_passage, transaction_of
 
 SCHEMA = """
@@ -55,7 +65,12 @@ def note(connection: sqlite3.Connection, kind: str, seq: int, members: Mapping[s
     connection.execute(
         "INSERT INTO passage_facts (transaction_id, first_seq, hour, facts) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (transaction_id) DO UPDATE SET first_seq = excluded.first_seq, hour = excluded.hour, facts = excluded.facts",
-        (transaction_id, new.first_seq, told[0].hour if told else "", new.model_dump_json(exclude_defaults=True)),
+        (
+            transaction_id,
+            new.first_seq,
+            told[0].hour if told else _hour_begun(transaction_id),
+            new.model_dump_json(exclude_defaults=True),
+        ),
     )
     for place, figures in difference(before, told).items():
         _change(connection, place, figures)
@@ -90,17 +105,17 @@ def recount(connection: sqlite3.Connection) -> Recount:
     A passage that began before that is left out, and every hour up to its own: its earlier records are at the centre only.
     """
     first = _unbroken_from(connection)
-    begun = {
+    before = {
         row["transaction_id"]: row["hour"]
         for row in connection.execute("SELECT transaction_id, hour FROM passage_facts WHERE first_seq < ?", (first,))
     }
-    after = max((hour for hour in begun.values() if hour), key=datetime.fromisoformat, default="")
+    after = max((hour for hour in before.values() if hour), key=datetime.fromisoformat, default="")
     passages: dict[str, Passage] = {}
     records = 0
     for _, record in _records(connection, first - 1):
         transaction_id = transaction_of(record.kind, record.data)
         records += 1
-        if transaction_id is not None and transaction_id not in begun:
+        if transaction_id is not None and transaction_id not in before:
             known = passages.get(transaction_id, Passage())
             passages[transaction_id] = known.with_record(record.kind, record.seq, record.data)
     rebuilt: dict[Place, Figures] = defaultdict(Figures)
@@ -117,10 +132,16 @@ def purge(connection: sqlite3.Connection, today: date) -> None:
     facts_before, cells_before = ((today - kept).isoformat() for kept in (FACTS_KEPT, CELLS_KEPT))
     connection.execute(
         "DELETE FROM passage_facts WHERE transaction_id IN"
-        " (SELECT transaction_id FROM passage_facts WHERE hour < ? AND hour > '' LIMIT ?)",
+        " (SELECT transaction_id FROM passage_facts WHERE hour < ? LIMIT ?)",
         (facts_before, _ROWS_AT_ONCE),
     )
     connection.execute("DELETE FROM passage_cells WHERE hour < ?", (cells_before,))
+
+
+def _hour_begun(transaction_id: str) -> str:
+    """Return the hour in which a passage began of which nothing counts yet, so that it is forgotten in its time."""
+    begun_ms = begun(transaction_id)
+    return hour_of(begun_ms or 0, None)
 
 
 def _change(connection: sqlite3.Connection, place: Place, figures: Figures) -> None:

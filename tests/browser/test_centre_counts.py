@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,12 +21,11 @@ from central_sync.passage_counts.cells import split
 from gate_agent.domain.identifiers import uuid7
 from gate_agent.web.centre.counts_page import add_counts
 from gate_agent.web.pages import page_app, serving
+from tests.browser.centre_page import look_at, needs_chromium, open_page
 from tests.unit.test_passage_counts import EPOCH, OFFICER, ClockPart, crossing, decision, inspection
 
-CHROMIUM = Path("/usr/bin/chromium")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ZONE = "Asia/Tashkent"
-SHOTS = os.environ.get("EGATE_SHOTS", "")
 
 
 def contents(number: int) -> list[RecordContent]:
@@ -169,40 +167,17 @@ async def test_thirty_days_of_three_hundred_gates_are_drawn_in_seconds(tmp_path:
 
 
 @pytest.mark.chromium
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed")
+@needs_chromium
 async def test_the_page_in_a_browser(engine: sa.Engine) -> None:
-    axe_core = pytest.importorskip("axe_playwright_python")
-    from playwright.async_api import async_playwright
-
-    axe = (Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-    arguments = ["--disable-gpu"] + (["--no-sandbox"] if os.geteuid() == 0 else [])
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        page = await browser.new_page(viewport={"width": 1366, "height": 768})
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        async with serving(application(engine)) as address:
-            await page.goto(f"{address}/counts?since=2026-02-20")
-            for width, scheme in ((1366, "light"), (1366, "dark"), (390, "light"), (320, "light")):
-                await page.set_viewport_size({"width": width, "height": 768})
-                await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-                room = await page.evaluate(
-                    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-                )
-                assert room[0] <= room[1], width
-                await page.evaluate(axe)
-                found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-                assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == [], (width, scheme)
-                if SHOTS:
-                    await page.screenshot(path=f"{SHOTS}/counts-{scheme}-{width}.png", full_page=True)
-            # By keyboard alone: to the corridor, to red, and asked.
-            await page.set_viewport_size({"width": 1366, "height": 768})
-            await page.locator("select[name=corridor]").focus()
-            await page.keyboard.press("r")
-            await page.keyboard.press("Tab")
-            assert await page.evaluate("document.activeElement.textContent") == "Show"
-            await page.keyboard.press("Enter")
-            await page.locator("dd", has_text="0.0 %").wait_for(timeout=15_000)
-            assert "corridor=red" in page.url
-            assert complaints == []
-        await browser.close()
+    async with open_page() as (page, complaints), serving(application(engine)) as address:
+        await page.goto(f"{address}/counts?since=2026-02-20")
+        await look_at(page, "counts")
+        # By keyboard alone: to the corridor, to red, and asked.
+        await page.locator("select[name=corridor]").focus()
+        await page.keyboard.press("r")
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.textContent") == "Show"
+        await page.keyboard.press("Enter")
+        await page.locator("dd", has_text="0.0 %").wait_for(timeout=15_000)
+        assert "corridor=red" in page.url
+        assert complaints == []

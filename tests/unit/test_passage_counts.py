@@ -223,6 +223,39 @@ def test_a_gate_counts_as_its_journal_does_also_from_a_store_that_did_not_count_
         assert dict(of_gate.cells(connection)) == told.live
 
 
+def test_what_a_passage_was_is_forgotten_in_its_time_also_where_only_its_declaration_was_heard() -> None:
+    today = datetime(2026, 6, 15, 9, tzinfo=UTC)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        prepare(connection)
+        for seq, days in enumerate((1, 61, 500), 1):
+            begun = today - timedelta(days=days)
+            passed, declared = (uuid7(int(begun.timestamp() * 1000)) for _ in range(2))
+            contents = (
+                decision(passed, begun),
+                crossing(passed, begun),
+                DeclarationV1(
+                    transaction_id=declared, token_id="ab", reference="D", direction="entry", mode="air", filled_in_s=9
+                ),
+            )
+            for content in contents:
+                of_gate.note(connection, content.kind, seq, content.model_dump(mode="json"))
+        of_gate.purge(connection, today.date())
+        kept = connection.execute("SELECT facts FROM passage_facts").fetchall()
+        assert sorted(bool(read_passage(row["facts"]).declared) for row in kept) == [False, True]
+        assert [place.day for place, _ in of_gate.cells(connection)] == ["2026-04-15", "2026-06-14"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
+@pytest.mark.parametrize("offset", [None, -1080, 1080])
+def test_a_clock_at_the_ends_of_the_calendar_is_counted_there_and_stops_no_batch(moment: str, offset: int) -> None:
+    told = decision(uuid7(0), datetime(2026, 6, 1, tzinfo=UTC)).model_dump(mode="json")
+    passage = Passage().with_record("decision", 1, told | {"decided_at": moment, "utc_offset_min": offset})
+    counted = contribution(str(uuid.UUID(int=0)), passage)
+    assert counted is not None
+    assert counted[0].day[:4] in {"0001", "0002", "9998", "9999"}
+
+
 def in_order(bodies: list[bytes]) -> of_centre.Sums:
     """The sums as they are when every record comes once, in the journal's order."""
     sums = open_engine("sqlite://")

@@ -6,21 +6,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 
-from central_sync.centre.corridor_tallies import CorridorTally
 from central_sync.centre.queries import CentreQueries
 from central_sync.centre.telemetry import GateDevices
+from central_sync.passage_counts.facts import CORRIDORS
+from central_sync.passage_counts.rows import Group, grouped
 from gate_agent.web import pages
+from gate_agent.web.centre.counts_page import corridor_line, usual_days
 
 REFRESH_S = 5
 RECENT_RECORDS = 25
 RECENT_ALARMS = 10
-CORRIDORS = ("green", "yellow", "red")
 
 
 def add_monitor(
@@ -31,6 +32,7 @@ def add_monitor(
 
     def drawn() -> str:
         counts, moment = queries.counts(), now()
+        passages = queries.passages(usual_days(moment.date()), date.max, with_rest=False)
         gates = sorted(queries.gates(), key=lambda gate: (gate.online, gate.missing == 0, gate.gate))
         return template.render(
             now=moment,
@@ -41,7 +43,7 @@ def add_monitor(
             missing=sum(gate.missing for gate in gates),
             totals=counts["totals"],
             kinds=sorted(counts["kinds"].items()),
-            corridors=_shares(counts["corridors"], queries.corridors()),
+            corridors=_shares(grouped(passages, ["corridor"])),
             devices={gate: _devices(told) for gate, told in queries.devices().items()},
             records=queries.recent_records(RECENT_RECORDS),
             alarms=queries.alarms(RECENT_ALARMS),
@@ -74,32 +76,17 @@ def _devices(told: GateDevices) -> dict[str, object]:
     return {"well": len(told.devices) - len(unwell), "of": len(told.devices), "unwell": unwell, "aircraft": aircraft}
 
 
-def _shares(counts: dict[str, int], tallies: Mapping[str, CorridorTally]) -> list[dict[str, object]]:
-    """Return name, number, percentage and place on a bar of 100 of each corridor, its mean time and how often customs found something."""
-    total = sum(counts.get(name, 0) for name in CORRIDORS)
+def _shares(groups: Sequence[Group]) -> list[dict[str, object]]:
+    """Return the line of each corridor, that of those nobody took too, with its place on a bar of 100."""
+    known = {group.key["corridor"]: group for group in groups}
     shares: list[dict[str, object]] = []
-    start = 0.0
+    start = 0
     for name in CORRIDORS:
-        number = counts.get(name, 0)
-        percent = 100 * number / total if total else 0.0
-        shares.append(
-            {"name": name, "letter": name[0].upper(), "number": number, "percent": f"{percent:.1f}",
-             "start": f"{start:.2f}", "width": f"{percent:.2f}", **_rates(tallies.get(name, CorridorTally()))}
-        )  # fmt: skip
-        start += percent
+        group = known.get(name) or Group({"corridor": name})
+        width = group.share_permille or 0
+        shares.append({**corridor_line(group), "start": start / 10, "width": width / 10})
+        start += width
     return shares
-
-
-def _rates(tally: CorridorTally) -> dict[str, object]:
-    """Return mean time and hit rate as they are shown, empty where nothing was counted."""
-    mean_s = round(tally.seconds / tally.timed) if tally.timed else 0
-    spelled = (
-        f"{mean_s // 3600} h {mean_s // 60 % 60:02d} min"
-        if mean_s >= 3600
-        else f"{mean_s // 60} min {mean_s % 60:02d} s"
-    )
-    hits = f"{100 * tally.found / tally.inspections:.1f}" if tally.inspections else ""
-    return {"mean": spelled if tally.timed else "", "hits": hits, "inspections": tally.inspections}
 
 
 def _age(moment: datetime, now: datetime) -> str:

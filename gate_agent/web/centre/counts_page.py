@@ -53,7 +53,7 @@ def add_counts(app: FastAPI, queries: CentreQueries, now: Callable[[], datetime]
             asked=question,
             gates=sorted({*queries.gate_names(), *([question.gate] if question.gate else [])}),
             total=_line("", corridors, question.corridor),
-            corridors=[_corridor(group) for group in corridors],
+            corridors=[corridor_line(group) for group in corridors],
             steps=[
                 {"name": name, "timed": one.timed, "p50": spelled(one.p50_s), "p95": spelled(one.p95_s)}
                 for name, one in total.steps().items()
@@ -75,7 +75,7 @@ def add_counts(app: FastAPI, queries: CentreQueries, now: Callable[[], datetime]
 
 def asked(field: Callable[[str, str], str], today: date) -> Question:
     """Return what was asked for: the last days where nothing was, or nothing that is a day."""
-    usual = today - timedelta(days=DAYS_SHOWN - 1)
+    usual = usual_days(today)
     gate, corridor = field("gate", "")[:80], field("corridor", "")
     corridor = corridor if corridor in CORRIDORS else ""
     first, last = field("since", "").strip(), field("until", "").strip()
@@ -87,6 +87,28 @@ def asked(field: Callable[[str, str], str], today: date) -> Question:
     if until is not None and until < since:
         return Question(usual, None, gate, corridor, _BACKWARDS)
     return Question(since, until, gate, corridor)
+
+
+def usual_days(today: date) -> date:
+    """Return the first of the days that are shown to whoever asks for none."""
+    return today - timedelta(days=DAYS_SHOWN - 1)
+
+
+def corridor_line(group: Group) -> dict[str, object]:
+    """Return the line of a corridor as it is read: shares in percent, times spelled out, None or empty where nothing was counted."""
+    name, whole = group.key["corridor"], group.steps().get(WHOLE)
+    return {
+        "name": name,
+        "letter": name[0].upper(),
+        "passages": group.count("passages"),
+        "share": percent(group.share_permille),
+        "untouched": group.count("untouched"),
+        "by_guard": group.count("by_guard"),
+        "inspections": group.count("inspections"),
+        "hits": percent(permille(group.count("found"), group.count("inspections"))),
+        "p50": spelled(whole.p50_s) if whole else "",
+        "p95": spelled(whole.p95_s) if whole else "",
+    }
 
 
 def spelled(seconds: float) -> str:
@@ -133,19 +155,3 @@ def _together(groups: list[Group], corridor: str) -> Group:
         if not corridor or group.key["corridor"] == corridor:
             add(total.figures, group.figures)
     return total
-
-
-def _corridor(group: Group) -> dict[str, object]:
-    name, whole = group.key["corridor"], group.steps().get(WHOLE)
-    return {
-        "name": name,
-        "letter": name[0].upper(),
-        "passages": group.count("passages"),
-        "share": percent(group.share_permille),
-        "untouched": group.count("untouched"),
-        "by_guard": group.count("by_guard"),
-        "inspections": group.count("inspections"),
-        "hits": percent(permille(group.count("found"), group.count("inspections"))),
-        "p50": spelled(whole.p50_s) if whole else "",
-        "p95": spelled(whole.p95_s) if whole else "",
-    }
