@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import cv2
@@ -17,7 +17,6 @@ import structlog
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from central_sync import strict_json
 from gate_agent.domain.check import CheckOutcome
 from gate_agent.domain.declaration import Declaration
 from gate_agent.domain.money import Money
@@ -25,29 +24,13 @@ from gate_agent.domain.travel_document import MrzFormat, TravelDocument
 from gate_agent.inspection.declaration_token import bind, place_of, verify_token
 from gate_agent.inspection.signed_code import key_identifier
 from gate_agent.policy.rulebook import Rulebook
-from gate_agent.policy.rulebook_format import packaged_rulebook_bytes, parse_rulebook
 from gate_agent.web.i18n import load_catalogues
 from gate_agent.web.portal.application import LANGUAGES, LOCALE_FOLDER, Portal, portal_app
 from gate_agent.web.portal.draft import COOKIE, Drafts, RequestAllowance
+from tests.scenario.portal_visit import NOW, HandClock, rulebook
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 TRUSTED = {key_identifier(KEY.public_key()): KEY.public_key()}
-NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.seconds)
-
-    def monotonic_s(self) -> float:
-        return self.seconds
-
-
-def rulebook() -> Rulebook:
-    return parse_rulebook(strict_json.load_object(packaged_rulebook_bytes()))
 
 
 def portal_of(clock: HandClock, *, burst: float = 1000, book: Rulebook | None = None) -> Portal:
