@@ -8,6 +8,7 @@
 #   make languages screens and pages in every language, each with its checks and its picture in out/languages (needs Chromium)
 #   make backlog   100,000 records written while the centre is dark, drained through a broker and a centre that die once each (needs mosquitto)
 #   make sweeps    all of what the suite sweeps over in part           (as `make test`)
+#   make faults    kills, power cuts, failing and full disks: a table of accepted, lost and doubled (needs strace, root)
 #   make pictures  the README's pictures, from fictitious data        (needs Chromium)
 #   make pcsc      the chip through pcscd, pulled at every command    (root; pcscd vsmartcard-vpcd libpcsclite-dev swig gcc python3-dev)
 #   make train-mrz the recogniser of machine readable zones anew (needs torch and fonts-ocr-b)
@@ -32,7 +33,7 @@ OSDP := $(shell $(PYTHON) -c 'import platform, sys; sys.exit(platform.machine() 
 MRZ_PEER := $(shell command -v tesseract > /dev/null 2>&1 && echo mrz-peer)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests check fuzz bench languages backlog sweeps pictures pcsc train-mrz lock clean environment test-environment fuzz-environment pcsc-environment osdp-environment mrz-peer portraits models
+.PHONY: help demo test tests check fuzz bench languages backlog sweeps faults pictures pcsc train-mrz lock clean environment test-environment fuzz-environment pcsc-environment osdp-environment mrz-peer portraits models
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
@@ -80,6 +81,10 @@ backlog: test-environment
 sweeps: test-environment $(MRZ_PEER) portraits models
 	EGATE_SWEEPS=1 $(BIN)/pytest -n 2 --dist worksteal --durations=10 $(or $(ARGS),\
 	  tests/unit/test_mrz_reader.py tests/unit/test_mrz_bench.py tests/faults/test_kill_any_process.py)
+
+# The suite takes a part of these, too.
+faults: test-environment portraits models
+	EGATE_SWEEPS=1 $(BIN)/pytest -n 2 --dist worksteal tests/faults $(ARGS)
 
 pictures: test-environment
 	$(BIN)/python tools/pictures.py docs/pictures
@@ -170,7 +175,7 @@ lock:
 	$(COMPILE) pyproject.toml --constraints requirements-build.lock --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group test --constraints requirements.lock --constraints requirements-build.lock --output-file requirements-test.lock
 	$(COMPILE) --group fuzz --only-binary :all: --emit-build-options --output-file requirements-fuzz.lock
-	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
+	printf 'face-recognition==1.3.0\nthingsboard-gateway==3.8.5\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
 	printf 'pyscard==2.3.1\n' | $(COMPILE) --no-deps - --output-file requirements-pcsc.lock
 	$(COMPILE) --no-deps requirements-osdp.in --output-file requirements-osdp.lock
 	$(COMPILE) --no-deps requirements-mrz-peer.in --constraints requirements.lock --output-file requirements-mrz-peer.lock

@@ -69,6 +69,13 @@ def _may_make_namespaces() -> bool:
     )
 
 
+def _missing_strace() -> str:
+    if missing := _missing_program("strace"):
+        return missing
+    is_allowed = not subprocess.run(["strace", "-o", "/dev/null", "true"], check=False, capture_output=True).returncode
+    return "" if is_allowed else "this machine lets nobody trace a process"
+
+
 def _missing_pcsc() -> str:
     if os.geteuid() != 0:
         return "only root may make a namespace of its own for pcscd"
@@ -121,6 +128,8 @@ OBSTACLES: dict[str, Callable[[], str]] = {
         _missing_program("espeak-ng", "/usr/bin/espeak-ng") or _missing_program("aplay", "/usr/bin/aplay")
     ),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
+    "store_peer": lambda: _missing_modules("thingsboard_gateway"),
+    "strace": _missing_strace,
     "namespaces": _missing_namespaces,
     "osdp": lambda: _missing_modules("osdp_sys", lock="requirements-osdp.lock, `make osdp-environment`"),
     "atheris": lambda: _missing_modules("atheris", lock="requirements-fuzz.lock, `make fuzz-environment`"),

@@ -134,5 +134,6 @@ def _durable(connection: Any, _record: object) -> None:
     if isinstance(connection, sqlite3.Connection):
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=10000"):
-            cursor.execute(f"PRAGMA {pragma}")
+            # read to the end: a flush that fails while the log is changed to WAL is told behind the answer "wal"
+            cursor.execute(f"PRAGMA {pragma}").fetchall()
         cursor.close()

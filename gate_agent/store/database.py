@@ -208,7 +208,9 @@ class Database:
             self._path.chmod(0o600)
             connection.row_factory = sqlite3.Row
             for pragma in _PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}")
+                # Read to the end: a flush that fails while the log is changed to WAL is told behind the answer "wal". Unheard, the file
+                # keeps its rollback journal, whose last act, taking a name away, a power cut undoes together with the transaction.
+                connection.execute(f"PRAGMA {pragma}").fetchall()
         except BaseException:
             connection.close()
             raise

@@ -97,8 +97,8 @@ class Book:
             path = folder / FILE_NAME
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None)
-            for statement in _STATEMENTS:
-                connection.execute(statement)
+            for statement in _STATEMENTS:  # read to the end: a failed change to WAL is told behind its answer
+                connection.execute(statement).fetchall()
             _add_columns(connection)
             for statement in _LAST_STATEMENTS:
                 connection.execute(statement)
