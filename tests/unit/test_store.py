@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
 import stat
 import subprocess
-import sys
 import uuid
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -591,54 +588,6 @@ async def test_while_the_ballast_is_spent_new_work_is_refused_and_unsent_rows_st
     await seals(store, 1)
     assert (small_disk / "store" / "ballast").exists()
     await store.close()
-
-
-WRITER = """
-import asyncio, sys
-sys.path.insert(0, sys.argv[2])
-import test_store as t
-from pathlib import Path
-async def write():
-    store = await t.open_store(Path(sys.argv[1]))
-    number = (await store.position()).last_seq
-    while True:
-        number += 1
-        await store.commit_seal(t.SealReport(f"S{number}", t.SealState.INTACT, "", t.NOW))
-        print(number, flush=True)
-asyncio.run(write())
-"""
-
-
-async def test_ten_kills_of_the_writer_lose_no_answered_commit(tmp_path):
-    answered = 0
-    for kill in range(10):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path), str(Path(__file__).parent)],
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-        )
-        assert writer.stdout is not None
-        for _ in range(5 + 7 * kill % 23):
-            answered = int(writer.stdout.readline())
-        writer.kill()
-        rest = writer.stdout.read().split(b"\n")
-        writer.wait()
-        writer.stdout.close()
-        answered = max([answered, *(int(line) for line in rest[:-1] if line)])
-    store = await open_store(tmp_path)
-    position = await store.position()
-    assert answered <= position.last_seq <= answered + 1
-    await store.close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "store.db")) as connection:
-        rows = connection.execute("SELECT seq, body, hash FROM outbox ORDER BY seq").fetchall()
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    head = first_prev_hash(position.epoch)
-    for place, (seq, body, stored) in enumerate(rows, start=1):
-        head = chain_hash(head, body)
-        assert (seq, stored) == (place, head)
-    named = Counter(json.loads(body)["data"]["seal_id"] for _, body, _ in rows)
-    assert set(named.values()) == {1}
-    assert set(named) == {f"S{number}" for number in range(1, position.last_seq + 1)}
 
 
 def test_a_declaration_record_seals_what_tells_whose_it_is() -> None:
