@@ -80,7 +80,7 @@ backlog: test-environment
 # The suite takes a part of what these sweep over; here all of it.
 sweeps: test-environment $(MRZ_PEER) portraits models
 	EGATE_SWEEPS=1 $(BIN)/pytest -n 2 --dist worksteal --durations=10 $(or $(ARGS),\
-	  tests/unit/test_mrz_reader.py tests/unit/test_mrz_bench.py tests/faults/test_kill_any_process.py)
+	  tests/unit/test_mrz_reader.py tests/unit/test_mrz_bench.py tests/unit/test_transaction_machine.py tests/faults/test_kill_any_process.py)
 
 # The suite takes a part of these, too.
 faults: test-environment portraits models

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -23,13 +24,18 @@ MqttVersion = Literal["auto", "3.1.1", "5"]
 _log = structlog.get_logger(__name__)
 _NAMES = {MQTTProtocolVersion.MQTTv5: "MQTT 5", MQTTProtocolVersion.MQTTv311: "MQTT 3.1.1"}
 _ARRIVALS_LIMIT = 4_096
+_UNANSWERED_LIMIT = 100
 # Some brokers meet an MQTT 5 CONNECT with silence. Giving up early costs nothing: 3.1.1 is all the protocol needs.
 _FALLBACK_PATIENCE_S = 1.0
 _LINK_LOST = "the link to the broker was lost"
 
 
 class MqttTransport:
-    """One MQTT connection. `tls` is a ready context (TLS 1.3, pinned CA, client certificate) or None on a loopback."""
+    """One MQTT connection. `tls` is a ready context (TLS 1.3, pinned CA, client certificate) or None on a loopback.
+
+    `answer_patience_s`: a broker that owes a hundred answers and gives none for so long has the connection made anew; paho would send
+    nothing more on it.
+    """
 
     def __init__(
         self,
@@ -41,12 +47,14 @@ class MqttTransport:
         tls: ssl.SSLContext | None = None,
         keepalive_s: int = 20,
         connect_timeout_s: float = 5.0,
+        answer_patience_s: float = 30.0,
     ) -> None:
         self._host, self._port, self._client_id = host, port, client_id
         self._version: MqttVersion = version
         self._tls = tls
         self._keepalive_s = keepalive_s
         self._connect_timeout_s = connect_timeout_s
+        self._answer_patience_s = answer_patience_s
         self._agreed: MQTTProtocolVersion | None = None
         self._connection: _Connection | None = None
 
@@ -59,7 +67,9 @@ class MqttTransport:
         """Connect, falling back to 3.1.1, and subscribe with QoS 1. Raises `TransportFault`."""
         await self.close()
         for candidate, is_last in self._candidates():
-            connection = _Connection(self._new_client(candidate, will), asyncio.get_running_loop())
+            connection = _Connection(
+                self._new_client(candidate, will), asyncio.get_running_loop(), self._answer_patience_s
+            )
             try:
                 answer_s = self._connect_timeout_s if is_last else min(self._connect_timeout_s, _FALLBACK_PATIENCE_S)
                 await connection.connect(self._host, self._port, self._keepalive_s, self._connect_timeout_s, answer_s)
@@ -115,7 +125,7 @@ class MqttTransport:
             clean_session=clean_session,
             protocol=version,
         )
-        client.max_inflight_messages_set(100)
+        client.max_inflight_messages_set(_UNANSWERED_LIMIT)
         client.max_queued_messages_set(0)
         if self._tls is not None:
             client.tls_set_context(self._tls)
@@ -127,9 +137,12 @@ class MqttTransport:
 class _Connection:
     """A paho client that lives for one connection; its callbacks run in paho's thread and only hand over to the loop."""
 
-    def __init__(self, client: mqtt.Client, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, client: mqtt.Client, loop: asyncio.AbstractEventLoop, answer_patience_s: float) -> None:
         self._client = client
         self._loop = loop
+        self._answer_patience_s = answer_patience_s
+        self._unanswered: set[int] = set()
+        self._answered_s = time.monotonic()
         self._answer: asyncio.Future[str] = loop.create_future()
         self._granted: asyncio.Future[str] = loop.create_future()
         self._is_up = False
@@ -166,9 +179,14 @@ class _Connection:
         """Queue in paho."""
         if self._is_lost:
             raise TransportFault(_LINK_LOST)
+        if self._owes_answers():
+            self._lost("the broker answers nothing")
+            raise TransportFault(_LINK_LOST)
         message = self._client.publish(publication.topic, publication.payload, publication.qos, publication.retain)
         if message.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise TransportFault(_LINK_LOST)
+        if publication.qos:
+            self._unanswered.add(message.mid)
 
     async def stop(self) -> None:
         """Disconnect, stop the thread and close its sockets."""
@@ -197,7 +215,8 @@ class _Connection:
         refusals = [str(reason) for reason in reasons if reason.is_failure]
         self._tell(_settle, self._granted, ", ".join(refusals))
 
-    def _on_publish(self, _client: mqtt.Client, _userdata: Any, _mid: int, reason: Any, _properties: Any) -> None:
+    def _on_publish(self, _client: mqtt.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
+        self._tell(self._answered, mid)
         if reason.is_failure:  # MQTT 5 only; the missing acknowledgement makes the outbox send again
             _log.warning("broker_refused_publication", reason=str(reason))
 
@@ -207,6 +226,15 @@ class _Connection:
     def _on_disconnect(self, client: mqtt.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         client.disconnect()  # keeps paho's thread from connecting again by itself
         self._tell(self._lost, str(reason))
+
+    def _owes_answers(self) -> bool:
+        return (
+            len(self._unanswered) >= _UNANSWERED_LIMIT and time.monotonic() - self._answered_s > self._answer_patience_s
+        )
+
+    def _answered(self, mid: int) -> None:
+        self._unanswered.discard(mid)
+        self._answered_s = time.monotonic()
 
     def _arrived(self, message: Incoming) -> None:
         if self.arrivals.qsize() >= _ARRIVALS_LIMIT:

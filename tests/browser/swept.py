@@ -10,6 +10,7 @@ import os
 from gate_agent.web.i18n import GUARD_LANGUAGES, TRAVELLER_LANGUAGES
 
 ALL = bool(os.environ.get("EGATE_ALL_LANGUAGES"))
-TRAVELLER_SWEPT = TRAVELLER_LANGUAGES if ALL else ("en", "kk", "fa-AF")
-"""The source, the longest words, right to left."""
-GUARD_SWEPT = GUARD_LANGUAGES if ALL else ("en", "ru", "uz-Latn")
+TRAVELLER_SWEPT = TRAVELLER_LANGUAGES if ALL else ("kk", "fa-AF")
+"""The longest words, and right to left."""
+GUARD_SWEPT = GUARD_LANGUAGES if ALL else ("en", "ru")
+"""The source, and the longest words."""

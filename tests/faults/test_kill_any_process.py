@@ -17,7 +17,8 @@ from tests.whole_sweeps import SWEEPS_ARE_WHOLE
 pytestmark = [pytest.mark.portraits, pytest.mark.weights]
 
 TRAVELLERS = 6 if SWEEPS_ARE_WHOLE else 4
-PROCESSES = ("agent", "field", "sync", "centre", "console", "portal", "post")
+# Those that keep or carry records come in every run of the suite; that the others may die is looked at in `make sweeps`.
+PROCESSES = ("agent", "sync", "centre", "post", *(("field", "console", "portal") if SWEEPS_ARE_WHOLE else ()))
 
 
 def pid_of(site: Path, name: str) -> int | None:

@@ -10,13 +10,17 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
+from tests.fuzz.target import Target
+
+Run = Callable[[str, Target, argparse.Namespace], int]
 INSTRUMENTED = ["emrtd", "gate_agent", "central_sync.strict_json", "drivers"]
 LONGEST_EXECUTION_S = 1.0
 MEMORY_LIMIT_MB = 512
@@ -33,15 +37,21 @@ def main() -> int:
     arguments = parser.parse_args()
     # What drivers log of nonsense would fill the disk and take most of the time.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    if len(arguments.names) == 1 and arguments.names[0] not in {"all", "list"}:
-        return _one(arguments.names[0], arguments)
     from tests.fuzz.targets import TARGETS
 
     if arguments.names == ["list"]:
         print("\n".join(TARGETS))
         return 0
     names = list(TARGETS) if arguments.names == ["all"] else arguments.names
-    return max(_child(name, arguments) for name in names)
+    if unknown := set(names) - set(TARGETS):
+        parser.error(f"no such target: {', '.join(sorted(unknown))}; `list` names them")
+    if arguments.blind or arguments.replay is not None:
+        targets, one = {name: TARGETS[name]() for name in names}, _without_atheris
+    else:
+        targets, one = _instrumented(names), _guided
+    if len(names) == 1:
+        return one(names[0], targets[names[0]], arguments)
+    return max([_forked(one, name, target, arguments) for name, target in targets.items()])
 
 
 def _corpus_folder() -> Path:
@@ -49,25 +59,36 @@ def _corpus_folder() -> Path:
     return Path(os.environ.get("EGATE_FUZZ_CORPUS") or Path(cache) / "egate-fuzz")
 
 
-def _child(name: str, arguments: argparse.Namespace) -> int:
-    """A process of its own per target: a fuzzer never returns."""
-    options = [f"--runs={arguments.runs}", f"--seed={arguments.seed}", f"--corpus={arguments.corpus}"]
-    blind = ["--blind"] if arguments.blind else []
-    command = [sys.executable, "-m", "tests.fuzz", name, *options, *blind]
-    return int(subprocess.run(command, check=False).returncode != 0)
-
-
-def _one(name: str, arguments: argparse.Namespace) -> int:
-    if arguments.blind or arguments.replay is not None:
-        return _without_atheris(name, arguments)
+def _instrumented(names: list[str]) -> dict[str, Target]:
+    """Import what is fuzzed with counters in it: it takes seconds, so several targets share it."""
     import atheris
 
     with atheris.instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
         from tests.fuzz.targets import TARGETS
 
-        target = TARGETS[name]()
+        targets = {name: TARGETS[name]() for name in names}
     if (signed := sys.modules.get("tests.fuzz.signed_objects")) is not None:
         signed.remember_certificates()
+    return targets
+
+
+def _forked(one: Run, name: str, target: Target, arguments: argparse.Namespace) -> int:
+    """A process of its own per target: a fuzzer never returns."""
+    sys.stdout.flush()
+    if (child := os.fork()) == 0:
+        try:
+            code = one(name, target, arguments)
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        os._exit(code)
+    return int(os.waitpid(child, 0)[1] != 0)
+
+
+def _guided(name: str, target: Target, arguments: argparse.Namespace) -> int:
+    import atheris
+
     folder = arguments.corpus / name
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(target.seeds):
@@ -124,11 +145,10 @@ class _Count:
         )
 
 
-def _without_atheris(name: str, arguments: argparse.Namespace) -> int:
+def _without_atheris(name: str, target: Target, arguments: argparse.Namespace) -> int:
     from tests.fuzz.mutations import mutations
-    from tests.fuzz.targets import TARGETS
 
-    target, count = TARGETS[name](), _Count(name)
+    count = _Count(name)
     if arguments.replay is not None:
         inputs = iter([arguments.replay.read_bytes()])
     else:

@@ -239,14 +239,16 @@ class Scene:
     def centre(self, port: int = 0, transport: Transport | None = None, **options: Any) -> CentreService:
         return CentreService(self.database, "127.0.0.1", port, self.keys, "UTO", transport=transport, **options)
 
-    def link(self, source: Any, transport: Transport, shelf: BundleShelf | None = None) -> GateLink:
+    def link(
+        self, source: Any, transport: Transport, shelf: BundleShelf | None = None, settings: UplinkSettings = FAST
+    ) -> GateLink:
         return GateLink(
             ADDRESS,
             source,
             transport,
             GateKeys(self.gate_key, self.centre_key.public_key()),
             now=lambda: datetime.now(UTC),
-            settings=FAST,
+            settings=settings,
             heartbeat_s=0.5,
             shelf=shelf,
         )

@@ -334,7 +334,7 @@ def test_small_and_large_pictures_are_read():
 @pytest.mark.parametrize("width", [300, 800, 1280, 4000])
 def test_pages_at_any_angle_are_never_accepted_wrong(width):
     """Five formats at four angles; where a character is 12 px and wider nearly all are read, at 300 px nobody reads any."""
-    shots = list(sweep((width,), (0, 45, 90, 215) if SWEEPS_ARE_WHOLE or width < 4000 else (45, 215)))
+    shots = list(sweep((width,), (0, 45, 90, 215) if SWEEPS_ARE_WHOLE or width < 4000 else (215,)))
     exact = 0
     for shot in shots:
         zone = read_zone(shot.picture)
