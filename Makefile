@@ -121,9 +121,10 @@ $(STAMPS)/egate: pyproject.toml $(STAMPS)/run
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(STAMPS)/test: requirements-test.lock requirements-peer.lock $(STAMPS)/run
+$(STAMPS)/test: requirements-test.lock requirements-peer.lock requirements-store-peer.lock $(STAMPS)/run
 	$(INSTALL) requirements-test.lock
 	$(INSTALL) requirements-peer.lock --no-deps
+	$(INSTALL) requirements-store-peer.lock --no-deps
 	@touch $@
 
 $(STAMPS)/pcsc: requirements-pcsc.lock $(STAMPS)/run
@@ -175,7 +176,8 @@ lock:
 	$(COMPILE) pyproject.toml --constraints requirements-build.lock --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group test --constraints requirements.lock --constraints requirements-build.lock --output-file requirements-test.lock
 	$(COMPILE) --group fuzz --only-binary :all: --emit-build-options --output-file requirements-fuzz.lock
-	printf 'face-recognition==1.3.0\nthingsboard-gateway==3.8.5\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
+	printf 'face-recognition==1.3.0\n' | $(COMPILE) --no-deps - --output-file requirements-peer.lock
+	printf 'thingsboard-gateway==3.8.5\n' | $(COMPILE) --no-deps - --output-file requirements-store-peer.lock
 	printf 'pyscard==2.3.1\n' | $(COMPILE) --no-deps - --output-file requirements-pcsc.lock
 	$(COMPILE) --no-deps requirements-osdp.in --output-file requirements-osdp.lock
 	$(COMPILE) --no-deps requirements-mrz-peer.in --constraints requirements.lock --output-file requirements-mrz-peer.lock

@@ -128,7 +128,7 @@ OBSTACLES: dict[str, Callable[[], str]] = {
         _missing_program("espeak-ng", "/usr/bin/espeak-ng") or _missing_program("aplay", "/usr/bin/aplay")
     ),
     "peer": lambda: _missing_modules("face_recognition", "dlib"),
-    "store_peer": lambda: _missing_modules("thingsboard_gateway"),
+    "store_peer": lambda: _missing_modules("thingsboard_gateway", lock="requirements-store-peer.lock"),
     "strace": _missing_strace,
     "namespaces": _missing_namespaces,
     "osdp": lambda: _missing_modules("osdp_sys", lock="requirements-osdp.lock, `make osdp-environment`"),
