@@ -48,7 +48,7 @@ test: check tests
 tests: test-environment $(PCSC) $(OSDP) $(MRZ_PEER) portraits models
 ifeq ($(ARGS),)
 	$(BIN)/pytest -n 4 --dist worksteal --durations=10 tests/contract  # they wait for devices most of the time
-	$(BIN)/pytest -n 4 --dist worksteal --durations=40 --ignore=tests/contract
+	$(BIN)/pytest -n 3 --dist worksteal --durations=40 --ignore=tests/contract
 else
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 endif

@@ -25,6 +25,7 @@ from gate_agent.runtime.inference import FaceEngine
 from gate_agent.settings import FaceSettings
 from models.catalogue import ensure
 from models.results import ComparisonDecision, FaceFinding
+from tests.waiting import until
 
 pytestmark = pytest.mark.weights
 
@@ -90,11 +91,7 @@ def queued_s(process_id):
 
 async def replaced(engine, old):
     """Wait until another worker is ready; return the seconds that took it, without those in which other processes were let go first."""
-    started = time.monotonic()
-    while not engine.worker_process_ids or old in engine.worker_process_ids:
-        assert time.monotonic() - started < 10
-        await asyncio.sleep(0.02)
-    waited_s = time.monotonic() - started
+    waited_s = await until(lambda: engine.worker_process_ids and old not in engine.worker_process_ids, 60, step_s=0.02)
     return waited_s - queued_s(engine.worker_process_ids[0])
 
 
