@@ -54,8 +54,8 @@ FAULTS = (
 @asynccontextmanager
 async def crossing_gate(
     tmp_path: Path, settings: UplinkSettings = FAST
-) -> AsyncIterator[tuple[Scene, LinkProxy, Callable[..., Awaitable[None]]]]:
-    """Yield a gate behind the proxy, the proxy, and what lets the travellers through and waits until all arrived, counted."""
+) -> AsyncIterator[tuple[LinkProxy, Callable[..., Awaitable[None]]]]:
+    """Yield the proxy before a gate, and what lets the travellers through and waits until all arrived, counted."""
     scene = Scene(tmp_path)
     broker = Mosquitto(free_port(), tmp_path)
     await broker.start()
@@ -75,7 +75,7 @@ async def crossing_gate(
     try:
         async with running(scene.link(store, transport, settings=settings)):
             await eventually(lambda: transport.protocol != "")
-            yield scene, proxy, all_arrive
+            yield proxy, all_arrive
     finally:
         await centre.stop()
         await store.close()
@@ -85,7 +85,7 @@ async def crossing_gate(
 
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name) for fault in FAULTS])
 async def test_a_suffering_link_costs_no_record_and_doubles_none(fault: Fault, told: Told, tmp_path: Path) -> None:
-    async with crossing_gate(tmp_path) as (_scene, proxy, all_arrive):
+    async with crossing_gate(tmp_path) as (proxy, all_arrive):
 
         async def suffers() -> None:
             proxy.suffer(fault)
@@ -99,7 +99,7 @@ async def test_a_suffering_link_costs_no_record_and_doubles_none(fault: Fault, t
 
 async def test_connections_that_are_reset_in_the_middle_of_a_packet(told: Told, tmp_path: Path) -> None:
     resets = 20 if SWEEPS_ARE_WHOLE else 5
-    async with crossing_gate(tmp_path) as (_scene, proxy, all_arrive):
+    async with crossing_gate(tmp_path) as (proxy, all_arrive):
 
         async def suffers() -> None:
             proxy.suffer(Fault("slow", bits_per_s=400_000))  # so that a packet is on its way when the connection goes
@@ -115,7 +115,7 @@ async def test_connections_that_are_reset_in_the_middle_of_a_packet(told: Told, 
 async def test_answers_that_never_come_do_not_use_up_the_link(tmp_path: Path) -> None:
     """A broker that takes everything in and acknowledges nothing, for as long as the link lives: the centre's own word is what counts."""
     one_by_one = replace(FAST, batch_records=1)
-    async with crossing_gate(tmp_path, one_by_one) as (_scene, proxy, all_arrive):
+    async with crossing_gate(tmp_path, one_by_one) as (proxy, all_arrive):
         proxy.suffer(Fault("every PUBACK left out", without=1))
         await all_arrive(60)  # more publications than paho leaves unanswered
         assert proxy.dropped > 100

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -68,9 +68,6 @@ class Toll:
         self.doubled += census.doubled
         self.broken += bool(census.broken)
 
-    def numbers(self) -> dict[str, int]:
-        return {one.name: getattr(self, one.name) for one in fields(self)}
-
     @property
     def is_whole(self) -> bool:
         return self.accepted > 0 and (self.lost, self.doubled, self.broken) == (0, 0, 0)
@@ -118,7 +115,7 @@ def test_killed_at_its_writes_and_flushes(subject: Subject, told: Told, tmp_path
             faults += found
             for accepted, census in tolls:
                 toll.count(accepted, census)
-    told("killed at a write or flush", subject.name, **toll.numbers())
+    told("killed at a write or flush", subject.name, **asdict(toll))
     assert toll.runs > len(kills) / 2
     assert faults == []
     assert toll.is_whole or subject is PEER
@@ -139,7 +136,7 @@ def test_power_cut(subject: Subject, told: Told, tmp_path: Path) -> None:
         toll.count(accepted, subject.census(image))
         if subject is OURS and toll.runs % 25 == 0:
             faults += goes_on(image)
-    told("power cut", subject.name, **toll.numbers())
+    told("power cut", subject.name, **asdict(toll))
     assert toll.runs == IMAGES
     assert faults == []
     assert toll.is_whole or subject is PEER
@@ -152,7 +149,7 @@ def test_power_cut_of_a_store_that_flushes_less_is_seen_to_lose(synchronous: str
     calls = traced(tmp_path, OURS, [], synchronous)
     for image, accepted in images(calls, tmp_path / "store", IMAGES // 5, seed=2):
         toll.count(accepted, OURS.census(image))
-    told("power cut", f"eGate with synchronous={synchronous}", **toll.numbers())
+    told("power cut", f"eGate with synchronous={synchronous}", **asdict(toll))
     assert toll.lost > 0
     assert toll.doubled == 0
 
@@ -171,7 +168,7 @@ def test_a_flush_that_fails_is_no_acceptance(kind: str, told: Told, tmp_path: Pa
         toll.count(accepted_of(calls), OURS.census(folder))
         for image, accepted in images(calls, folder, 200 if SWEEPS_ARE_WHOLE else 40, seed=place):
             toll.count(accepted, OURS.census(image))
-    told(f"flush fails, {kind}", OURS.name, **toll.numbers())
+    told(f"flush fails, {kind}", OURS.name, **asdict(toll))
     assert refused > 0
     assert toll.accepted > 0
     assert (toll.lost, toll.doubled) == (0, 0)
@@ -198,7 +195,7 @@ def test_the_disk_is_full(subject: Subject, told: Told, tmp_path: Path) -> None:
     accepted = disk_trace.accepted(done.stdout)
     toll = Toll()
     toll.count(accepted, subject.census(copy / "store"))
-    told("disk full", subject.name, **toll.numbers())
+    told("disk full", subject.name, **asdict(toll))
     if subject is OURS:
         assert done.stdout.count("refused") > 0
         assert toll.is_whole
